@@ -1,0 +1,2 @@
+//! The io ring.
+pub mod sound;

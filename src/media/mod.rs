@@ -1,0 +1,2 @@
+//! Sound: blocks and packets in, packets and blocks out. No device, no clock.
+pub mod block;

@@ -1,0 +1,1 @@
+//! Messages ⇄ bounded types.
