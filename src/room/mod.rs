@@ -1,1 +1,225 @@
-//! What the server says exists.
+//! What the server says exists: the room, we in it, the others, their tracks, who speaks.
+//!
+//! ```text
+//! Join, RoomMoved (everything) ──┐
+//! Update (participants)          ├─► Room: own · participants ≤ 128 ─► tracks ≤ 8 each ─► Event for each difference
+//! Speakers, Quality, Room        ┘                    speakers
+//! ```
+//!
+//! Messages say how things are, events say what changed: the same message twice is one event, and the
+//! events replayed from the beginning give the room as it is. A join after a lost session is compared
+//! with the room as it was, so that the application sees only what really changed.
+
+#![forbid(unsafe_code)]
+
+mod own;
+mod participants;
+mod speakers;
+mod tracks;
+
+#[cfg(test)]
+mod model;
+
+pub use own::Own;
+pub use participants::{Counters, Participant};
+pub use tracks::RemoteTrack;
+
+use participants::{Participants, Trust};
+use speakers::Speakers;
+
+use crate::event::{Event, Speaker};
+use crate::limits::PARTICIPANTS_MAX;
+use crate::signal::join::{Join, RoomInfo, RoomMoved};
+use crate::signal::participant::ParticipantInfo;
+use crate::signal::response::{QualityInfo, SpeakerInfo};
+use crate::signal::sid::Sid;
+
+/// The room as the server last told it. Every `apply_…` hands the differences to `sink`, in order.
+#[derive(Debug)]
+pub struct Room {
+    info: RoomInfo,
+    own: Option<Own>,
+    participants: Participants,
+    speakers: Speakers,
+}
+
+impl Room {
+    /// An empty room, before the first join.
+    pub fn new() -> Room {
+        Room::with_capacity(PARTICIPANTS_MAX)
+    }
+
+    fn with_capacity(participants_max: usize) -> Room {
+        Room {
+            info: RoomInfo::default(),
+            own: None,
+            participants: Participants::new(participants_max),
+            speakers: Speakers::default(),
+        }
+    }
+
+    /// A new session: the first, or one after a full reconnect. Those not in it any more have left.
+    pub fn apply_join(&mut self, join: &Join, sink: &mut impl FnMut(Event)) {
+        self.apply_everything(&join.room, &join.participant, &join.other_participants, sink);
+    }
+
+    /// The server has put us into another room.
+    pub fn apply_moved(&mut self, moved: &RoomMoved, sink: &mut impl FnMut(Event)) {
+        self.apply_everything(&moved.room, &moved.participant, &moved.other_participants, sink);
+    }
+
+    /// Participants that changed; one of them may be us.
+    pub fn apply_update(&mut self, participants: &[ParticipantInfo], sink: &mut impl FnMut(Event)) {
+        for info in participants {
+            match &mut self.own {
+                Some(own) if own.identity == info.identity => own.apply(info, sink),
+                _ => self.participants.apply(info, Trust::IfNewer, sink),
+            }
+        }
+        self.drop_unknown_speakers(sink);
+    }
+
+    /// Those whose speaking changed.
+    pub fn apply_speakers(&mut self, changes: &[SpeakerInfo], sink: &mut impl FnMut(Event)) {
+        let mut changed = false;
+        for change in changes {
+            if self.identity(change.sid).is_some() {
+                changed |= self.speakers.apply(change);
+            }
+        }
+        if changed {
+            sink(self.speakers_event());
+        }
+    }
+
+    /// Nobody counts as speaking until the server says so again: after a resume, since changes may have
+    /// been lost with the connection.
+    pub fn forget_speakers(&mut self, sink: &mut impl FnMut(Event)) {
+        if self.speakers.clear() {
+            sink(self.speakers_event());
+        }
+    }
+
+    /// Connections whose quality changed.
+    pub fn apply_quality(&mut self, changes: &[QualityInfo], sink: &mut impl FnMut(Event)) {
+        for change in changes {
+            let (identity, known) = match &mut self.own {
+                Some(own) if own.sid == change.sid => (&own.identity, &mut own.quality),
+                _ => match self.participants.by_sid_mut(change.sid) {
+                    Some(participant) => (&participant.identity, &mut participant.quality),
+                    None => continue,
+                },
+            };
+            if *known != Some(change.quality) {
+                *known = Some(change.quality);
+                sink(Event::ConnectionQuality { identity: identity.clone(), quality: change.quality });
+            }
+        }
+    }
+
+    /// The room itself changed.
+    pub fn apply_room(&mut self, info: &RoomInfo, sink: &mut impl FnMut(Event)) {
+        let told = |info: &RoomInfo| (info.metadata.clone(), info.participants, info.recording);
+        let changed = told(info) != told(&self.info);
+        // Some updates leave out what cannot change.
+        let sid = info.sid.or(self.info.sid);
+        let name = if info.name.is_empty() { self.info.name.clone() } else { info.name.clone() };
+        self.info = RoomInfo { sid, name, ..info.clone() };
+        if changed {
+            let RoomInfo { metadata, participants, recording, .. } = info.clone();
+            sink(Event::RoomChanged { metadata, participants, recording });
+        }
+    }
+
+    /// The room's own facts; empty before the first join.
+    pub fn info(&self) -> &RoomInfo {
+        &self.info
+    }
+
+    /// We, from the first join on.
+    pub fn own(&self) -> Option<&Own> {
+        self.own.as_ref()
+    }
+
+    /// Everybody else, the longest known first.
+    pub fn participants(&self) -> impl Iterator<Item = &Participant> {
+        self.participants.iter()
+    }
+
+    /// Every remote track that carries sound.
+    pub fn audio_tracks(&self) -> impl Iterator<Item = RemoteTrack<'_>> {
+        self.participants().flat_map(Participant::tracks).filter(RemoteTrack::is_audio)
+    }
+
+    /// A remote track, by the server's name of it.
+    pub fn track(&self, sid: Sid) -> Option<RemoteTrack<'_>> {
+        self.participants().flat_map(Participant::tracks).find(|track| track.info.sid == sid)
+    }
+
+    /// Who has this participant SID now; it may be us.
+    pub fn identity(&self, sid: Sid) -> Option<&str> {
+        let own = self.own.as_ref().filter(|own| own.sid == sid).map(|own| own.identity.as_str());
+        own.or_else(|| {
+            self.participants().find(|other| other.sid == sid).map(|other| other.identity.as_str())
+        })
+    }
+
+    /// How often there was no place for somebody, since the start.
+    pub fn counters(&self) -> Counters {
+        self.participants.counters
+    }
+
+    fn apply_everything(
+        &mut self,
+        room: &RoomInfo,
+        own: &ParticipantInfo,
+        others: &[ParticipantInfo],
+        sink: &mut impl FnMut(Event),
+    ) {
+        // The SID and name are of a new room or session; what they were must not stay behind.
+        self.info.sid = None;
+        self.info.name.clear();
+        self.apply_room(room, sink);
+        match &mut self.own {
+            Some(known) => known.renew(own, sink),
+            None => self.own = Some(Own::new(own)),
+        }
+        // In the new session everybody who speaks is told again.
+        self.forget_speakers(sink);
+        let is_there =
+            |identity: &str| identity != own.identity && others.iter().any(|o| o.identity == identity);
+        self.participants.retain(is_there, sink);
+        // Those with sound first: in a crowd they need not drive anybody out again.
+        let (audible, silent): (Vec<_>, Vec<_>) = others
+            .iter()
+            .filter(|info| info.identity != own.identity)
+            .partition(|info| tracks::has_audio(&info.tracks));
+        for info in audible.into_iter().chain(silent) {
+            self.participants.apply(info, Trust::Always, sink);
+        }
+    }
+
+    fn drop_unknown_speakers(&mut self, sink: &mut impl FnMut(Event)) {
+        let mut speakers = std::mem::take(&mut self.speakers);
+        let changed = speakers.retain(|sid| self.identity(sid).is_some());
+        self.speakers = speakers;
+        if changed {
+            sink(self.speakers_event());
+        }
+    }
+
+    fn speakers_event(&self) -> Event {
+        let named = self.speakers.iter().filter_map(|(sid, level)| {
+            self.identity(sid).map(|identity| Speaker { identity: identity.to_owned(), level })
+        });
+        let mut speakers: Vec<_> = named.collect();
+        speakers.sort_by(|a, b| b.level.total_cmp(&a.level).then_with(|| a.identity.cmp(&b.identity)));
+        Event::Speakers { speakers }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room::new()
+    }
+}

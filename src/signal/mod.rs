@@ -1,1 +1,36 @@
-//! Messages ⇄ bounded types.
+//! The signal connection's messages ⇄ bounded types of our own. No socket, no clock, no policy.
+//!
+//! ```text
+//! WebSocket message ─► trim ─► prost ─► response::Response        request::Request ─► prost ─► message
+//!   ≤ 4 MiB            leaves out what   SIDs, identities, tracks   offer, answer, trickle, add_track, …
+//!                      is past a limit   within limits
+//! ```
+//!
+//! Reference: github.com/livekit/protocol, `livekit_rtc.proto` and `livekit_models.proto`, at the
+//! version in `proto/VERSION`.
+
+#![forbid(unsafe_code)]
+
+pub mod description;
+pub mod join;
+pub mod leave;
+pub mod parameters;
+pub mod participant;
+pub mod ping;
+pub mod refusal;
+pub mod request;
+pub mod response;
+pub mod secret;
+pub mod sid;
+pub mod text;
+mod trim;
+pub mod url;
+mod verdict;
+mod wire;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+pub(crate) mod samples;

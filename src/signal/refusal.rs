@@ -1,0 +1,141 @@
+//! What the server says instead of opening the signal connection: an HTTP status and a line of text.
+//!
+//! The server prepares the session before it upgrades the connection, so nearly everything that can be
+//! wrong is told here (livekit `pkg/service/rtcservice.go`, `auth.go`).
+
+use std::fmt;
+
+use super::text::one_line;
+use crate::error::ExitStatus;
+use crate::limits::{REFUSAL_BODY_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
+
+/// An HTTP answer other than 101. Displays as one line: what is wrong, what to do, the server's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// The answer's text: one line, no control characters, at most [`SERVER_TEXT_BYTES_MAX`] bytes.
+    pub text: String,
+}
+
+/// Whose fault a refusal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The token's: another one may be accepted.
+    Credentials,
+    /// The room does not exist and the server does not make it.
+    NoSuchRoom,
+    /// The URL's: something else answers there.
+    NotLiveKit,
+    /// The server's, or that of something before it: later it may work.
+    Server,
+}
+
+impl Refusal {
+    /// `body` may be cut anywhere; only its first [`REFUSAL_BODY_BYTES_MAX`] bytes are read.
+    pub fn new(status: u16, body: &[u8]) -> Refusal {
+        let body = &body[..body.len().min(REFUSAL_BODY_BYTES_MAX)];
+        Refusal { status, text: one_line(&String::from_utf8_lossy(body), SERVER_TEXT_BYTES_MAX) }
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self.status {
+            // 400: the token has no room or no usable identity; the URL's parameters are ours and right.
+            400 | 401 | 403 => Fault::Credentials,
+            404 if self.text.to_ascii_lowercase().contains("room does not exist") => Fault::NoSuchRoom,
+            // 408 and 429 pass; every other answer below 500 is not one of LiveKit's.
+            408 | 429 | 500.. => Fault::Server,
+            _ => Fault::NotLiveKit,
+        }
+    }
+
+    /// How the program ends if this is the last word.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self.fault() {
+            Fault::Credentials => ExitStatus::Credentials,
+            Fault::NoSuchRoom | Fault::NotLiveKit | Fault::Server => ExitStatus::Unreachable,
+        }
+    }
+
+    fn words(&self) -> &'static str {
+        match (self.fault(), self.status) {
+            (Fault::Credentials, 400) => {
+                "the server cannot use the token; it must name a room and an identity"
+            }
+            (Fault::Credentials, 403) => "the token does not permit this; make one with the room-join grant",
+            (Fault::Credentials, _) => {
+                "the server refuses the token; check its key, secret, room grant and expiry, and this machine's clock"
+            }
+            (Fault::NoSuchRoom, _) => {
+                "no such room; rooms are created by the server's API, or at the first join where it allows that"
+            }
+            (Fault::NotLiveKit, 300..400) => {
+                "this address redirects elsewhere; use the URL of the LiveKit server itself"
+            }
+            (Fault::NotLiveKit, 404) => {
+                "not a LiveKit server at this address; check host, port and path of the URL"
+            }
+            (Fault::NotLiveKit, _) => {
+                "the answer is not one of a LiveKit server; check host, port and path of the URL"
+            }
+            (Fault::Server, 429) => "the server asks for fewer attempts; try again later",
+            (Fault::Server, 503) => "the server is overloaded or not ready; try again later",
+            (Fault::Server, 408 | 502 | 504) => {
+                "the server does not answer its proxy; check that it runs and try again later"
+            }
+            (Fault::Server, _) => "the server failed to start the session; its log says why",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (HTTP {}", self.words(), self.status)?;
+        // Proxies answer with whole pages, which say nothing that the status does not.
+        if !self.text.is_empty() && !self.text.starts_with('<') {
+            write!(f, ": {}", self.text)?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_has_its_fault_and_exit() {
+        use ExitStatus::*;
+        let cases: &[(u16, &str, Fault, ExitStatus)] = &[
+            (400, "identity cannot be empty", Fault::Credentials, Credentials),
+            (401, "invalid authorization token: expired", Fault::Credentials, Credentials),
+            (403, "", Fault::Credentials, Credentials),
+            (404, "requested room does not exist", Fault::NoSuchRoom, Unreachable),
+            (404, "404 page not found", Fault::NotLiveKit, Unreachable),
+            (200, "<html>", Fault::NotLiveKit, Unreachable),
+            (301, "", Fault::NotLiveKit, Unreachable),
+            (405, "", Fault::NotLiveKit, Unreachable),
+            (429, "", Fault::Server, Unreachable),
+            (500, "could not start", Fault::Server, Unreachable),
+            (502, "", Fault::Server, Unreachable),
+            (503, "", Fault::Server, Unreachable),
+            (999, "", Fault::Server, Unreachable),
+        ];
+        for (status, body, fault, exit_status) in cases {
+            let refusal = Refusal::new(*status, body.as_bytes());
+            assert_eq!((refusal.fault(), refusal.exit_status()), (*fault, *exit_status), "{status} {body}");
+            assert!(!refusal.to_string().contains('\n'));
+        }
+    }
+
+    #[test]
+    fn one_line_with_the_servers_words() {
+        let line = Refusal::new(401, b"invalid API key\n").to_string();
+        assert!(line.ends_with("this machine's clock (HTTP 401: invalid API key)"), "{line}");
+        let line = Refusal::new(502, b"<html>\r\n<head><title>502 Bad Gateway</title>").to_string();
+        assert!(line.ends_with("later (HTTP 502)"), "{line}");
+    }
+}

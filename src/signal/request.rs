@@ -1,0 +1,135 @@
+//! A message to the server: a [`Request`] and its bytes.
+
+use prost::Message;
+
+use super::description::Trickle;
+use super::leave::DisconnectReason;
+use super::sid::Sid;
+use super::wire;
+
+/// A message to the server (`SignalRequest`).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Offer for the publisher.
+    Offer {
+        /// The SDP.
+        sdp: String,
+        /// Our number of the exchange, from 1, growing: the answer repeats it.
+        id: u32,
+    },
+    /// Answer to the server's offer for the subscriber.
+    Answer {
+        /// The SDP.
+        sdp: String,
+        /// The offer's number.
+        id: u32,
+    },
+    /// A candidate of ours. The server accepts the bare attribute only, `candidate:…`: anything else
+    /// makes it end the session.
+    Trickle(Trickle),
+    /// Announces a track, before the offer that carries it.
+    AddTrack(AddTrack),
+    /// Says that our track is muted or not; the packets we stop ourselves.
+    Mute {
+        /// Our track.
+        sid: Sid,
+        /// Whether it is muted.
+        muted: bool,
+    },
+    /// Asks for tracks, or no longer.
+    Subscription {
+        /// Which tracks.
+        sids: Vec<Sid>,
+        /// Whether we want them.
+        subscribe: bool,
+    },
+    /// We leave. Without it the server waits some 20 s for us to come back.
+    Leave,
+    /// Keeps the connection alive and measures it.
+    Ping {
+        /// Our clock, any epoch: the pong repeats it.
+        timestamp_ms: u64,
+        /// The last round trip, 0 before the first.
+        rtt_ms: u32,
+    },
+}
+
+/// A microphone to publish (`AddTrackRequest`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddTrack {
+    /// Our name of the track: the second token of the m-line's `a=msid`.
+    pub cid: String,
+    /// What people see, at most `NAME_BYTES_MAX` bytes.
+    pub name: String,
+    /// Begin muted.
+    pub muted: bool,
+    /// Silence is sent too: the encoder has no DTX.
+    pub no_dtx: bool,
+    /// RED shall not be used even if both sides know it.
+    pub no_red: bool,
+    /// The speech has gone through gain control.
+    pub auto_gain_control: bool,
+    /// The speech has gone through echo cancellation.
+    pub echo_cancellation: bool,
+    /// The speech has gone through noise suppression.
+    pub noise_suppression: bool,
+}
+
+impl Request {
+    /// The bytes of one binary WebSocket message.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::SignalRequest { message: Some(self.to_wire()) }.encode_to_vec()
+    }
+
+    fn to_wire(&self) -> wire::signal_request::Message {
+        use wire::signal_request::Message;
+        match self {
+            Request::Offer { sdp, id } => Message::Offer(description("offer", sdp, *id)),
+            Request::Answer { sdp, id } => Message::Answer(description("answer", sdp, *id)),
+            Request::Trickle(trickle) => Message::Trickle(trickle.to_wire()),
+            Request::AddTrack(track) => Message::AddTrack(track.to_wire()),
+            Request::Mute { sid, muted } => {
+                Message::Mute(wire::MuteTrackRequest { sid: sid.to_string(), muted: *muted })
+            }
+            Request::Subscription { sids, subscribe } => Message::Subscription(wire::UpdateSubscription {
+                track_sids: sids.iter().map(Sid::to_string).collect(),
+                subscribe: *subscribe,
+            }),
+            Request::Leave => Message::Leave(wire::LeaveRequest {
+                can_reconnect: false,
+                reason: DisconnectReason::ClientInitiated.to_wire() as i32,
+                action: wire::leave_request::Action::Disconnect as i32,
+            }),
+            Request::Ping { timestamp_ms, rtt_ms } => Message::PingReq(wire::Ping {
+                timestamp: i64::try_from(*timestamp_ms).unwrap_or(i64::MAX),
+                rtt: i64::from(*rtt_ms),
+            }),
+        }
+    }
+}
+
+impl AddTrack {
+    fn to_wire(&self) -> wire::AddTrackRequest {
+        use wire::AudioTrackFeature as Feature;
+        let features = [
+            (self.no_dtx, Feature::TfNoDtx),
+            (self.auto_gain_control, Feature::TfAutoGainControl),
+            (self.echo_cancellation, Feature::TfEchoCancellation),
+            (self.noise_suppression, Feature::TfNoiseSuppression),
+        ];
+        wire::AddTrackRequest {
+            cid: self.cid.clone(),
+            name: self.name.clone(),
+            r#type: wire::TrackType::Audio as i32,
+            muted: self.muted,
+            source: wire::TrackSource::Microphone as i32,
+            disable_red: self.no_red,
+            encryption: wire::encryption::Type::None as i32,
+            audio_features: features.iter().filter(|(is_on, _)| *is_on).map(|(_, f)| *f as i32).collect(),
+        }
+    }
+}
+
+fn description(kind: &str, sdp: &str, id: u32) -> wire::SessionDescription {
+    wire::SessionDescription { r#type: kind.into(), sdp: sdp.into(), id, ..Default::default() }
+}

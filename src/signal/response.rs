@@ -1,0 +1,339 @@
+//! A message of the server, decoded ([`decode`]) into a [`Response`] of bounded size.
+//!
+//! What the server sends past a limit is left out and counted ([`Cut`]); the rest of the message is used.
+//! A message that cannot be used at all is an error that says why; the session may go on after it.
+
+use std::fmt;
+
+use prost::Message;
+
+use super::description::{Description, Trickle};
+use super::join::{Join, Reconnect, RoomInfo, RoomMoved};
+use super::leave::{DisconnectReason, LeaveAction};
+use super::participant::{ParticipantInfo, TrackInfo};
+use super::secret::Secret;
+use super::sid::Sid;
+use super::text::one_line;
+pub use super::verdict::{RequestAbout, RequestReason, SubscriptionError};
+use super::{trim, wire};
+use crate::event::Quality;
+use crate::limits::{MESSAGE_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
+
+/// A message and what was left out of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// The message.
+    pub response: Response,
+    /// What was past a limit.
+    pub cut: Cut,
+}
+
+/// A message of the server (`SignalResponse`).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Response {
+    /// A new session.
+    Join(Box<Join>),
+    /// A resumed session.
+    Reconnect(Box<Reconnect>),
+    /// Answer to our publisher offer.
+    Answer(Description),
+    /// Offer for the subscriber.
+    Offer(Description),
+    /// A candidate of the server.
+    Trickle(Trickle),
+    /// Participants that changed.
+    Update(Vec<ParticipantInfo>),
+    /// Our `AddTrack` was accepted.
+    TrackPublished {
+        /// What we called the track.
+        cid: String,
+        /// What the server calls it, and knows of it.
+        track: TrackInfo,
+    },
+    /// The server ended our track.
+    TrackUnpublished {
+        /// Which.
+        sid: Sid,
+    },
+    /// The session ends, or has to be mended.
+    Leave {
+        /// Why.
+        reason: DisconnectReason,
+        /// What to do.
+        action: LeaveAction,
+    },
+    /// A moderator mutes or unmutes our track.
+    Mute {
+        /// Which.
+        sid: Sid,
+        /// Whether it shall be muted.
+        muted: bool,
+    },
+    /// Those whose speaking changed: a delta.
+    Speakers(Vec<SpeakerInfo>),
+    /// The room changed.
+    Room(RoomInfo),
+    /// Connections whose quality changed.
+    Quality(Vec<QualityInfo>),
+    /// The token for the next connection.
+    RefreshToken(Secret),
+    /// Answer to a ping.
+    Pong {
+        /// Our ping's own timestamp.
+        last_ping_timestamp_ms: u64,
+        /// The server's clock, in milliseconds since 1970.
+        timestamp_ms: i64,
+    },
+    /// A subscription that we asked for failed.
+    Subscription {
+        /// Which.
+        track_sid: Sid,
+        /// Why.
+        error: SubscriptionError,
+    },
+    /// Answer to a request other than the ones above; often a refusal.
+    Request {
+        /// Which request.
+        about: RequestAbout,
+        /// How it went.
+        reason: RequestReason,
+        /// The server's words, one line; may be empty.
+        message: String,
+    },
+    /// Somebody hears our track now.
+    TrackSubscribed {
+        /// Which.
+        sid: Sid,
+    },
+    /// A publisher allows or forbids us its track.
+    SubscriptionPermission {
+        /// Whose track.
+        participant_sid: Sid,
+        /// Which.
+        track_sid: Sid,
+        /// Whether we may hear it.
+        allowed: bool,
+    },
+    /// The server pauses or continues tracks towards us, for lack of bandwidth.
+    StreamState(Vec<StreamState>),
+    /// We are in another room now.
+    RoomMoved(Box<RoomMoved>),
+    /// A message that says nothing to an audio-only client: video, data tracks, an end-of-candidates
+    /// mark, or something newer than this program.
+    Ignored,
+}
+
+/// What was left out of messages because it was past a limit or had no usable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cut {
+    /// Participants.
+    pub participants: u32,
+    /// Tracks.
+    pub tracks: u32,
+    /// Names, metadata, attributes and other texts.
+    pub texts: u32,
+    /// Entries of other lists.
+    pub entries: u32,
+}
+
+/// Why a message was of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Longer than [`MESSAGE_BYTES_MAX`].
+    Oversized {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Not a protobuf message of this shape.
+    Malformed,
+    /// A field without which the message means nothing is missing, unusable or past its limit.
+    Lacking {
+        /// `message.field`, in the protocol's names.
+        field: &'static str,
+    },
+}
+
+/// Whether and how loud somebody speaks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SpeakerInfo {
+    /// SID of the participant.
+    pub sid: Sid,
+    /// 0 to 1, linear.
+    pub level: f32,
+    /// Whether it speaks.
+    pub active: bool,
+}
+
+/// How good somebody's connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QualityInfo {
+    /// SID of the participant.
+    pub sid: Sid,
+    /// The server's opinion.
+    pub quality: Quality,
+}
+
+/// Whether the server forwards a track to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamState {
+    /// Whose track.
+    pub participant_sid: Sid,
+    /// Which.
+    pub track_sid: Sid,
+    /// Not forwarded for now.
+    pub paused: bool,
+}
+
+/// Decodes one binary WebSocket message.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(DecodeError::Oversized { bytes: bytes.len() });
+    }
+    let mut cut = Cut::default();
+    let within_limits = trim::trim(bytes, &mut cut).ok_or(DecodeError::Malformed)?;
+    let wire = wire::SignalResponse::decode(&*within_limits).map_err(|_| DecodeError::Malformed)?;
+    let response = match wire.message {
+        Some(message) => from_wire(message, &mut cut)?,
+        None => Response::Ignored,
+    };
+    Ok(Decoded { response, cut })
+}
+
+impl Cut {
+    /// Whether anything was left out.
+    pub fn is_empty(self) -> bool {
+        self == Cut::default()
+    }
+}
+
+impl std::ops::AddAssign for Cut {
+    fn add_assign(&mut self, other: Cut) {
+        self.participants = self.participants.saturating_add(other.participants);
+        self.tracks = self.tracks.saturating_add(other.tracks);
+        self.texts = self.texts.saturating_add(other.texts);
+        self.entries = self.entries.saturating_add(other.entries);
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Oversized { bytes } => {
+                write!(f, "a message of {bytes} bytes is longer than {MESSAGE_BYTES_MAX}")
+            }
+            DecodeError::Malformed => f.write_str("a message is not of LiveKit's signal protocol"),
+            DecodeError::Lacking { field } => write!(f, "a message has no usable {field}"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+fn from_wire(message: wire::signal_response::Message, cut: &mut Cut) -> Result<Response, DecodeError> {
+    use wire::signal_response::Message;
+    Ok(match message {
+        Message::Join(join) => {
+            Response::Join(Box::new(Join::from_wire(join, cut).ok_or(lacking("join.participant"))?))
+        }
+        Message::Reconnect(reconnect) => Response::Reconnect(Box::new(Reconnect::from_wire(reconnect))),
+        Message::Answer(answer) => {
+            Response::Answer(Description::from_wire(answer).ok_or(lacking("answer.sdp"))?)
+        }
+        Message::Offer(offer) => Response::Offer(Description::from_wire(offer).ok_or(lacking("offer.sdp"))?),
+        Message::Trickle(trickle) => {
+            Trickle::from_wire(&trickle).map_or(Response::Ignored, Response::Trickle)
+        }
+        Message::Update(update) => {
+            Response::Update(ParticipantInfo::list_from_wire(update.participants, cut))
+        }
+        Message::TrackPublished(published) => Response::TrackPublished {
+            cid: published.cid,
+            track: published.track.and_then(TrackInfo::from_wire).ok_or(lacking("track_published.track"))?,
+        },
+        Message::TrackUnpublished(unpublished) => {
+            Response::TrackUnpublished { sid: sid(&unpublished.track_sid, "track_unpublished.track_sid")? }
+        }
+        Message::Leave(leave) => Response::Leave {
+            reason: DisconnectReason::from_wire(leave.reason),
+            action: LeaveAction::from_wire(leave.action, leave.can_reconnect),
+        },
+        Message::Mute(mute) => Response::Mute { sid: sid(&mute.sid, "mute.sid")?, muted: mute.muted },
+        Message::SpeakersChanged(changed) => {
+            Response::Speakers(changed.speakers.iter().filter_map(SpeakerInfo::from_wire).collect())
+        }
+        Message::RoomUpdate(update) => {
+            Response::Room(RoomInfo::from_wire(update.room.ok_or(lacking("room_update.room"))?))
+        }
+        Message::ConnectionQuality(quality) => {
+            Response::Quality(quality.updates.iter().filter_map(QualityInfo::from_wire).collect())
+        }
+        Message::RefreshToken(token) if token.is_empty() => return Err(lacking("refresh_token")),
+        Message::RefreshToken(token) => Response::RefreshToken(Secret::new(token)),
+        Message::PongResp(pong) => Response::Pong {
+            // Ours is never negative; a server that says so answers no ping of ours.
+            last_ping_timestamp_ms: u64::try_from(pong.last_ping_timestamp).unwrap_or(0),
+            timestamp_ms: pong.timestamp,
+        },
+        Message::SubscriptionResponse(response) => Response::Subscription {
+            track_sid: sid(&response.track_sid, "subscription_response.track_sid")?,
+            error: SubscriptionError::from_wire(response.err),
+        },
+        Message::RequestResponse(response) => Response::Request {
+            reason: RequestReason::from_wire(response.reason),
+            about: RequestAbout::from_wire(response.request),
+            message: one_line(&response.message, SERVER_TEXT_BYTES_MAX),
+        },
+        Message::TrackSubscribed(subscribed) => {
+            Response::TrackSubscribed { sid: sid(&subscribed.track_sid, "track_subscribed.track_sid")? }
+        }
+        Message::SubscriptionPermissionUpdate(update) => Response::SubscriptionPermission {
+            participant_sid: sid(&update.participant_sid, "subscription_permission_update.participant_sid")?,
+            track_sid: sid(&update.track_sid, "subscription_permission_update.track_sid")?,
+            allowed: update.allowed,
+        },
+        Message::StreamStateUpdate(update) => {
+            Response::StreamState(update.stream_states.iter().filter_map(StreamState::from_wire).collect())
+        }
+        Message::RoomMoved(moved) => Response::RoomMoved(Box::new(
+            RoomMoved::from_wire(moved, cut).ok_or(lacking("room_moved.participant"))?,
+        )),
+    })
+}
+
+fn lacking(field: &'static str) -> DecodeError {
+    DecodeError::Lacking { field }
+}
+
+fn sid(text: &str, field: &'static str) -> Result<Sid, DecodeError> {
+    Sid::new(text).ok_or(lacking(field))
+}
+
+impl SpeakerInfo {
+    fn from_wire(wire: &wire::SpeakerInfo) -> Option<SpeakerInfo> {
+        let level = if wire.level.is_nan() { 0.0 } else { wire.level.clamp(0.0, 1.0) };
+        Some(SpeakerInfo { sid: Sid::new(&wire.sid)?, level, active: wire.active })
+    }
+}
+
+impl QualityInfo {
+    /// `None` also for a quality that we have no word for.
+    fn from_wire(wire: &wire::ConnectionQualityInfo) -> Option<QualityInfo> {
+        let quality = match wire::ConnectionQuality::try_from(wire.quality).ok()? {
+            wire::ConnectionQuality::Poor => Quality::Poor,
+            wire::ConnectionQuality::Good => Quality::Good,
+            wire::ConnectionQuality::Excellent => Quality::Excellent,
+            wire::ConnectionQuality::Lost => Quality::Lost,
+        };
+        Some(QualityInfo { sid: Sid::new(&wire.participant_sid)?, quality })
+    }
+}
+
+impl StreamState {
+    fn from_wire(wire: &wire::StreamStateInfo) -> Option<StreamState> {
+        Some(StreamState {
+            participant_sid: Sid::new(&wire.participant_sid)?,
+            track_sid: Sid::new(&wire.track_sid)?,
+            paused: wire.state() == wire::StreamState::Paused,
+        })
+    }
+}

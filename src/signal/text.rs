@@ -1,0 +1,60 @@
+//! Text of the server or of other people, made fit for one line of a terminal or a log.
+
+/// `text` in one line: white space collapsed, control characters (terminal escapes among them) and
+/// characters that turn or hide what follows taken out, cut at a character to `bytes_max` bytes.
+pub fn one_line(text: &str, bytes_max: usize) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        let before = line.len();
+        if before > bytes_max {
+            break;
+        }
+        line.extend(word.chars().filter(|c| !is_formatting(*c)));
+        if line.len() > before && before > 0 {
+            line.insert(before, ' ');
+        }
+    }
+    if line.len() > bytes_max {
+        let room = bytes_max.saturating_sub(CUT.len());
+        let end = (0..=room).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+        line.truncate(end);
+        line.push_str(CUT);
+    }
+    line
+}
+
+/// Stands where something was cut off.
+const CUT: &str = "…";
+
+/// Zero-width and direction marks (Unicode 16, general category Cf, those that people abuse).
+fn is_formatting(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_made_harmless() {
+        let cases = [
+            ("", ""),
+            (" \n\t", ""),
+            ("invalid API key\n", "invalid API key"),
+            ("\x1b[31mred\x07\n\n  and\tmore \0", "[31mred and more"),
+            ("a\u{202e}b \u{200b} c", "ab c"),
+            ("Tür 1", "Tür 1"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(one_line(text, 40), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        assert_eq!(one_line("12345", 5), "12345");
+        assert_eq!(one_line("123456", 5), "12…");
+        assert_eq!(one_line(&"ü".repeat(5000), 10), "üüü…");
+        assert_eq!(one_line("ab cd ef", 4), "a…");
+    }
+}

@@ -1,0 +1,98 @@
+//! How something that we asked for went.
+
+use super::wire;
+
+/// Why a subscription failed (`SubscriptionError`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionError {
+    /// The server does not say.
+    Unknown,
+    /// We do not have its codec.
+    CodecUnsupported,
+    /// No such track any more.
+    TrackNotFound,
+}
+
+/// Which request an answer is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestAbout {
+    /// Our track, by the name that we gave it.
+    AddTrack {
+        /// The name.
+        cid: String,
+    },
+    /// Muting of this track; the SID is as we sent it.
+    Mute {
+        /// The track.
+        sid: String,
+    },
+    /// A candidate.
+    Trickle,
+    /// Something else.
+    Other,
+}
+
+/// How a request went (`RequestResponse.Reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the protocol's names say it")]
+pub enum RequestReason {
+    Ok,
+    NotFound,
+    NotAllowed,
+    LimitExceeded,
+    /// The same `cid` is still published; `TrackPublished` follows when the old one is gone.
+    Queued,
+    UnsupportedType,
+    Other,
+}
+
+impl SubscriptionError {
+    pub(super) fn from_wire(number: i32) -> SubscriptionError {
+        match wire::SubscriptionError::try_from(number) {
+            Ok(wire::SubscriptionError::SeCodecUnsupported) => SubscriptionError::CodecUnsupported,
+            Ok(wire::SubscriptionError::SeTrackNotfound) => SubscriptionError::TrackNotFound,
+            Ok(wire::SubscriptionError::SeUnknown) | Err(_) => SubscriptionError::Unknown,
+        }
+    }
+}
+
+impl RequestAbout {
+    pub(super) fn from_wire(wire: Option<wire::request_response::Request>) -> RequestAbout {
+        match wire {
+            Some(wire::request_response::Request::AddTrack(add)) => RequestAbout::AddTrack { cid: add.cid },
+            Some(wire::request_response::Request::Mute(mute)) => RequestAbout::Mute { sid: mute.sid },
+            Some(wire::request_response::Request::Trickle(_)) => RequestAbout::Trickle,
+            None => RequestAbout::Other,
+        }
+    }
+}
+
+impl RequestReason {
+    pub(super) fn from_wire(number: i32) -> RequestReason {
+        use wire::request_response::Reason;
+        match Reason::try_from(number) {
+            Ok(Reason::Ok) => RequestReason::Ok,
+            Ok(Reason::NotFound) => RequestReason::NotFound,
+            Ok(Reason::NotAllowed) => RequestReason::NotAllowed,
+            Ok(Reason::LimitExceeded) => RequestReason::LimitExceeded,
+            Ok(Reason::Queued) => RequestReason::Queued,
+            Ok(Reason::UnsupportedType) => RequestReason::UnsupportedType,
+            Ok(_) | Err(_) => RequestReason::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_newer_servers_have_a_word() {
+        assert_eq!(RequestReason::from_wire(4), RequestReason::Queued);
+        assert_eq!(RequestReason::from_wire(11), RequestReason::Other);
+        assert_eq!(RequestReason::from_wire(99), RequestReason::Other);
+        assert_eq!(SubscriptionError::from_wire(2), SubscriptionError::TrackNotFound);
+        assert_eq!(SubscriptionError::from_wire(99), SubscriptionError::Unknown);
+        assert_eq!(RequestAbout::from_wire(None), RequestAbout::Other);
+    }
+}
