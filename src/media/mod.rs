@@ -1,2 +1,15 @@
 //! Sound: blocks and packets in, packets and blocks out. No device, no clock.
+//!
+//! ```text
+//! capture ─► block ─► send::capture (gain, level) ─► send::encode ─► SentPacket ─► engine
+//! engine ─► ArrivedPacket ─► receive::ring ─► receive::decode ─► receive::playout ─► mix ─► limiter ─► block
+//! ```
 pub mod block;
+pub mod gain;
+pub mod level;
+pub mod limiter;
+pub mod mix;
+pub mod receive;
+pub mod send;
+#[cfg(test)]
+pub(crate) mod voice;

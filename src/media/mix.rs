@@ -1,0 +1,91 @@
+//! The sum of all talkers, ten milliseconds at a time.
+//!
+//! `start`, one `add` for each talker that is heard, `finish`. The sum is limited, not averaged: a
+//! talker is as loud alone as among others. Where nobody was added the block is exact zeros.
+
+use crate::media::block::Block;
+use crate::media::limiter::Limiter;
+
+/// Adds blocks up and limits the sum.
+#[derive(Debug, Clone)]
+pub struct Mixer {
+    sum: Block,
+    limiter: Limiter,
+}
+
+impl Mixer {
+    /// A mixer with an empty sum.
+    pub fn new() -> Self {
+        Mixer { sum: Block::SILENCE, limiter: Limiter::new() }
+    }
+
+    /// Begins the next block.
+    pub fn start(&mut self) {
+        self.sum = Block::SILENCE;
+    }
+
+    /// Adds what one talker says.
+    pub fn add(&mut self, block: &Block) {
+        for (sum, sample) in self.sum.0.iter_mut().zip(&block.0) {
+            *sum += sample;
+        }
+    }
+
+    /// The limited sum, into `out`. One talker below the ceiling comes out bit for bit.
+    pub fn finish(&mut self, out: &mut Block) {
+        *out = self.sum;
+        self.limiter.apply(out);
+    }
+}
+
+impl Default for Mixer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::block::BLOCK_FRAMES;
+    use crate::media::limiter::CEILING;
+    use crate::media::voice::sine;
+
+    #[test]
+    fn nobody_is_exact_zeros_even_after_a_loud_block() {
+        let (mut mixer, mut out) = (Mixer::new(), Block::SILENCE);
+        mixer.start();
+        mixer.add(&Block([1.5; BLOCK_FRAMES]));
+        mixer.finish(&mut out);
+        assert!(!out.is_silent());
+        mixer.start();
+        mixer.finish(&mut out);
+        assert!(out.is_silent());
+    }
+
+    #[test]
+    fn one_talker_passes_bit_for_bit_and_two_are_summed() {
+        let (mut mixer, mut out, mut one) = (Mixer::new(), Block::SILENCE, Block::SILENCE);
+        sine(440.0, 0.3, 0, &mut one);
+        mixer.start();
+        mixer.add(&one);
+        mixer.finish(&mut out);
+        assert_eq!(out, one);
+        mixer.start();
+        mixer.add(&one);
+        mixer.add(&one);
+        mixer.finish(&mut out);
+        assert!(out.0.iter().zip(&one.0).all(|(sum, sample)| *sum == 2.0 * sample));
+    }
+
+    #[test]
+    fn a_full_table_of_shouting_talkers_stays_within_full_scale() {
+        let (mut mixer, mut out) = (Mixer::new(), Block::SILENCE);
+        mixer.start();
+        for _ in 0..crate::limits::TALKERS_MAX {
+            mixer.add(&Block([-1.0; BLOCK_FRAMES]));
+        }
+        mixer.finish(&mut out);
+        assert!(out.0.iter().all(|sample| sample.abs() <= CEILING));
+    }
+}

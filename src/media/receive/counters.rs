@@ -1,0 +1,31 @@
+//! What happened to a talker's packets and blocks, as totals that only grow.
+
+/// Totals since the talker was made; a restart keeps them. Whoever shows rates takes differences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReceiveCounters {
+    /// Packets that arrived, the useless ones included.
+    pub received: u64,
+    /// Packets that were not there when they were due. Those of them that came afterwards are `late` too.
+    pub lost: u64,
+    /// Packets that came after their place was played, and were thrown away.
+    pub late: u64,
+    /// Packets that were there already.
+    pub duplicate: u64,
+    /// Packets that came after one with a higher sequence number, and in time.
+    pub reordered: u64,
+    /// Packets that are no Opus. Those that show it in their first bytes leave a place that is `lost` too.
+    pub invalid: u64,
+    /// Packets thrown away unplayed: the ring was full, or too much sound was waiting after a stall.
+    pub dropped_packets: u64,
+    /// Lost packets that the following packet's in-band FEC brought back.
+    pub fec_recovered: u64,
+    /// Blocks handed out while the talker was being played, concealed ones included.
+    pub played_blocks: u64,
+    /// Blocks that were invented, or silent after a fade, because the packet was lost or late. Stalls are
+    /// counted when the next packet tells what they were; the pauses of a sender never are.
+    pub concealed_blocks: u64,
+    /// Blocks left out to get back to the target delay (a stall before, or a faster clock at the sender).
+    pub dropped_blocks: u64,
+    /// Times that the stream began anew: another SSRC, or a jump of its sequence numbers.
+    pub restarts: u64,
+}

@@ -1,0 +1,14 @@
+//! From arrived packets to blocks that are always full.
+pub mod clock;
+pub mod counters;
+pub mod decode;
+pub mod pending;
+pub mod playout;
+pub mod rescue;
+pub mod ring;
+#[cfg(test)]
+mod story;
+pub mod surplus;
+#[cfg(test)]
+mod table;
+pub mod target;

@@ -1,0 +1,132 @@
+//! Makes samples of what is due, the best that is there: the packet itself, else in-band FEC of the
+//! next one, else concealment that fades to silence.
+//!
+//! The choice is made when the sound is due and not when packets arrive, so that it sees the newest.
+
+use super::decode::{Decoder, DecoderError, FRAME_SAMPLES_MIN, frame_samples, has_fec, packet_samples};
+use super::pending::Pending;
+use super::ring::{Ring, Waiting};
+use crate::limits::{OPUS_PACKET_BYTES_MAX, OPUS_PACKET_SAMPLES_MAX};
+
+/// What became of a packet that was due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// So many samples of its own sound.
+    Sound(usize),
+    /// Its sound, brought back from the next packet.
+    Recovered(usize),
+    /// Concealment in its place: it is lost.
+    Concealed(usize),
+    /// Concealment in its place: it is there, but Opus cannot read it.
+    Unreadable(usize),
+    /// Nothing: it was padding.
+    Padding,
+}
+
+impl Made {
+    /// Samples that were put behind the pending ones.
+    pub fn samples(self) -> usize {
+        match self {
+            Made::Sound(samples) | Made::Recovered(samples) => samples,
+            Made::Concealed(samples) | Made::Unreadable(samples) => samples,
+            Made::Padding => 0,
+        }
+    }
+}
+
+/// The decoder and what it made. All memory is taken at construction.
+pub struct Rescue {
+    decoder: Decoder,
+    payload: Box<[u8; OPUS_PACKET_BYTES_MAX]>,
+    /// Samples made and not yet played.
+    pub pending: Pending,
+}
+
+impl Rescue {
+    /// Nothing made yet.
+    pub fn new() -> Result<Self, DecoderError> {
+        let payload = Box::new([0; OPUS_PACKET_BYTES_MAX]);
+        Ok(Rescue { decoder: Decoder::new()?, payload, pending: Pending::new() })
+    }
+
+    /// Decodes a packet that waits in the ring.
+    pub fn play(&mut self, ring: &Ring, packet: Waiting) -> Made {
+        let payload = ring.read(packet.sequence, &mut self.payload);
+        let Some(samples) = packet_samples(payload) else { return Made::Padding };
+        let decoder = &mut self.decoder;
+        match self.pending.fill(|room| decoder.decode(payload, room)) {
+            Ok(samples) => Made::Sound(samples),
+            // Its first byte looked well, the rest does not.
+            Err(_) => Made::Unreadable(self.conceal(samples)),
+        }
+    }
+
+    /// Replaces the first of `missing` packets that together lasted `hole` samples, with `next` behind them.
+    pub fn replace(&mut self, ring: &Ring, next: Waiting, missing: u64, hole: i64) -> Made {
+        let share = usize::try_from(hole).unwrap_or(0) / usize::try_from(missing).unwrap_or(1).max(1);
+        let share = (share - share % FRAME_SAMPLES_MIN).min(OPUS_PACKET_SAMPLES_MAX);
+        let payload = ring.read(next.sequence, &mut self.payload);
+        if missing == 1 && has_fec(payload) && frame_samples(payload) == Some(share) {
+            let decoder = &mut self.decoder;
+            if let Ok(samples) = self.pending.fill(|room| decoder.recover(payload, &mut room[..share])) {
+                return Made::Recovered(samples);
+            }
+        }
+        Made::Concealed(self.conceal(share))
+    }
+
+    /// Invents `samples`, a multiple of 2.5 ms; silence once it has faded.
+    pub fn conceal(&mut self, samples: usize) -> usize {
+        let decoder = &mut self.decoder;
+        let concealed = self.pending.fill(|room| {
+            let len = samples.min(room.len());
+            decoder.conceal(&mut room[..len]);
+            Ok::<_, std::convert::Infallible>(len)
+        });
+        concealed.unwrap_or(0)
+    }
+
+    /// Ends the sound of one sender: another one follows.
+    pub fn reset(&mut self) {
+        self.decoder.reset();
+        self.pending.fade_out();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(ring: &mut Ring, sequence: u64, payload: &[u8]) -> Waiting {
+        ring.insert(sequence, 960 * sequence, payload);
+        Waiting { sequence, rtp_time: 960 * sequence, len: payload.len() }
+    }
+
+    #[test]
+    fn what_is_made_of_what_is_there() {
+        let (mut rescue, mut ring) = (Rescue::new().unwrap(), Ring::new());
+        let silence = waiting(&mut ring, 0, &[0xf8, 0xff, 0xfe]);
+        let padding = waiting(&mut ring, 1, &[]);
+        // Code 1 is two frames of the same length, and here is an odd number of bytes for them.
+        let unreadable = waiting(&mut ring, 2, &[0xf8 | 1, 1, 2, 3]);
+        assert_eq!(rescue.play(&ring, silence), Made::Sound(960));
+        assert_eq!(rescue.play(&ring, padding), Made::Padding);
+        assert_eq!(rescue.play(&ring, unreadable), Made::Unreadable(1920));
+        assert_eq!(rescue.pending.len(), 960 + 1920);
+    }
+
+    #[test]
+    fn a_hole_is_shared_among_the_missing() {
+        let (mut ring, cases) =
+            (Ring::new(), [(1, 960, 960), (2, 1920, 960), (3, 2900, 960), (1, 90, 0), (0, -5, 0)]);
+        let next = waiting(&mut ring, 5, &[0xf8, 0xff, 0xfe]);
+        for (missing, hole, share) in cases {
+            let mut rescue = Rescue::new().unwrap();
+            assert_eq!(rescue.replace(&ring, next, missing, hole), Made::Concealed(share));
+        }
+        assert_eq!(
+            Rescue::new().unwrap().replace(&ring, next, 1, i64::MAX),
+            Made::Concealed(OPUS_PACKET_SAMPLES_MAX)
+        );
+    }
+}

@@ -1,0 +1,348 @@
+//! Stories of a whole call: a voice is captured, sent over a link of the story's choice, and heard.
+
+use super::playout::{ArrivedPacket, Pulled, Talker};
+use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::send::capture::Sender;
+use crate::media::send::encode::EncoderSettings;
+use crate::media::voice::{correlate, next, uniform, voice};
+use std::time::{Duration, Instant};
+
+/// Some instant: the beginning of a test's time.
+#[allow(clippy::disallowed_methods)] // a test has to take its first instant somewhere
+pub fn an_instant() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}
+
+/// A call of two ends in virtual time, ten milliseconds a step.
+struct Call {
+    start: Instant,
+    sender: Sender,
+    talker: Talker,
+    sequence: u64,
+    rtp_base: u64,
+    /// Arrival in milliseconds, sequence number, RTP time, payload.
+    in_flight: Vec<(u64, u64, u64, Vec<u8>)>,
+    step: u64,
+    /// Pulls that were skipped because the machine was busy; they are made up for before anything else.
+    owed_pulls: u64,
+    /// For so long in each second the machine is busy with others.
+    busy_ms: u64,
+    said: Vec<f32>,
+    heard: Vec<f32>,
+}
+
+impl Call {
+    fn new(settings: EncoderSettings) -> Self {
+        Call {
+            start: an_instant(),
+            sender: Sender::new(settings).unwrap(),
+            talker: Talker::new().unwrap(),
+            sequence: 65_500,
+            rtp_base: (1 << 32) - 48_000,
+            in_flight: Vec::new(),
+            step: 0,
+            owed_pulls: 0,
+            busy_ms: 0,
+            said: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Runs `steps` blocks. `source` gives block n, `link` the delay of a packet sent at a time, or
+    /// nothing if it is lost.
+    fn run(
+        &mut self,
+        steps: u64,
+        source: impl Fn(u64, &mut Block),
+        mut link: impl FnMut(u64) -> Option<u64>,
+    ) {
+        for _ in 0..steps {
+            let now_ms = self.step * 10;
+            let mut block = Block::SILENCE;
+            source(self.step, &mut block);
+            self.said.extend(block.0);
+            if let Some(packet) = self.sender.push(&block) {
+                if let Some(delay_ms) = link(now_ms) {
+                    let rtp_time = self.rtp_base + packet.rtp_time;
+                    self.in_flight.push((
+                        now_ms + delay_ms,
+                        self.sequence,
+                        rtp_time,
+                        packet.payload.to_vec(),
+                    ));
+                }
+                self.sequence += 1;
+            }
+            if self.is_busy(now_ms) {
+                self.owed_pulls += 1;
+            } else {
+                for _ in 0..std::mem::take(&mut self.owed_pulls) {
+                    self.pull(now_ms);
+                }
+                self.deliver(now_ms);
+                self.pull(now_ms);
+            }
+            self.step += 1;
+        }
+    }
+
+    /// A busy machine does nothing at all, now and then.
+    fn is_busy(&self, now_ms: u64) -> bool {
+        self.busy_ms > 0 && now_ms % 1000 < self.busy_ms
+    }
+
+    fn deliver(&mut self, now_ms: u64) {
+        self.in_flight.sort_by_key(|packet| packet.0);
+        while self.in_flight.first().is_some_and(|packet| packet.0 <= now_ms) {
+            let (at_ms, sequence, rtp_time, payload) = self.in_flight.remove(0);
+            let arrival = self.start + Duration::from_millis(at_ms);
+            self.talker.insert(ArrivedPacket { sequence, rtp_time, arrival, payload: &payload });
+        }
+    }
+
+    fn pull(&mut self, now_ms: u64) {
+        let mut block = Block::SILENCE;
+        let pulled = self.talker.pull(&mut block, self.start + Duration::from_millis(now_ms));
+        assert_eq!(pulled == Pulled::Silence, block.is_silent());
+        self.heard.extend(block.0);
+    }
+
+    /// Delay in milliseconds and likeness of what is heard of the block `from` and the second after it.
+    fn likeness(&self, from: u64) -> (f64, f64) {
+        let from = from as usize * BLOCK_FRAMES;
+        let said = &self.said[from..from + 100 * BLOCK_FRAMES];
+        let (lag, alike) = correlate(said, &self.heard[from..], 40 * BLOCK_FRAMES);
+        (lag as f64 / 48.0, alike)
+    }
+}
+
+#[test]
+fn a_clean_link_is_heard_as_said_and_nothing_is_corrected() {
+    let mut call = Call::new(EncoderSettings::default());
+    call.run(3000, voice, |_| Some(5));
+    let counters = *call.talker.counters();
+    assert_eq!(
+        (counters.lost, counters.concealed_blocks, counters.dropped_blocks),
+        (0, 0, 0),
+        "{counters:?}"
+    );
+    assert_eq!((call.talker.target_ms(), counters.late, counters.invalid), (40, 0, 0));
+    for from in [200, 1500, 2800] {
+        let (delay_ms, alike) = call.likeness(from);
+        // A packet, the codec, the target and less than a pull.
+        assert!((40.0..10.0 + 6.5 + 10.0 + 45.0).contains(&delay_ms), "{delay_ms}");
+        assert!(alike > 0.8, "{alike}");
+    }
+}
+
+#[test]
+fn jitter_within_the_target_costs_nothing() {
+    let (mut call, mut state) = (Call::new(EncoderSettings::default()), 11);
+    call.run(6000, voice, |_| Some(10 + next(&mut state) % 30));
+    let counters = call.talker.counters();
+    assert_eq!((counters.lost, counters.dropped_blocks), (0, 0), "{counters:?}");
+    assert!(counters.concealed_blocks <= 2, "{counters:?}");
+}
+
+#[test]
+fn bursts_are_met_once_and_then_expected() {
+    let mut call = Call::new(EncoderSettings::default());
+    // A scheduler that holds everything back for 60 ms, each second.
+    let hiccup = |now_ms: u64| Some(60_u64.saturating_sub(now_ms % 1000));
+    call.run(300, voice, |_| Some(0));
+    call.run(500, voice, hiccup);
+    let met = call.talker.counters().concealed_blocks;
+    assert!(met <= 3, "{met}");
+    call.run(3000, voice, hiccup);
+    assert_eq!(call.talker.counters().concealed_blocks, met);
+    assert_eq!(call.talker.counters().dropped_blocks, 0);
+}
+
+#[test]
+fn our_own_lateness_is_met_once_and_then_expected() {
+    let mut call = Call::new(EncoderSettings::default());
+    call.busy_ms = 70;
+    call.run(500, voice, |_| Some(0));
+    let met = call.talker.counters().concealed_blocks;
+    assert!(met <= 6, "{met}");
+    call.run(3000, voice, |_| Some(0));
+    assert_eq!(call.talker.counters().concealed_blocks, met, "{:?}", call.talker.counters());
+    assert_eq!(call.talker.counters().dropped_blocks, 0);
+}
+
+#[test]
+fn in_band_fec_brings_lost_packets_back() {
+    let mut call = Call::new(EncoderSettings::default());
+    call.sender.set_loss_permille(150).unwrap();
+    let mut count = 0;
+    call.run(2000, voice, |_| {
+        count += 1;
+        (count % 8 != 0).then_some(5)
+    });
+    let counters = call.talker.counters();
+    assert!((120..=126).contains(&counters.lost), "{counters:?}");
+    assert!(counters.fec_recovered > 80, "{counters:?}");
+    assert!(counters.concealed_blocks <= 2 * (counters.lost - counters.fec_recovered), "{counters:?}");
+    let (_, alike) = call.likeness(1500);
+    assert!(alike > 0.8, "{alike}");
+}
+
+#[test]
+fn a_mute_is_a_gap_and_no_loss() {
+    let mut call = Call::new(EncoderSettings::default());
+    call.run(201, voice, |_| Some(5));
+    for pause in [3, 17, 500] {
+        call.sender.set_muted(true);
+        call.run(pause, voice, |_| Some(5));
+        call.sender.set_muted(false);
+        call.run(200, voice, |_| Some(5));
+        let counters = call.talker.counters();
+        assert_eq!((counters.lost, counters.concealed_blocks), (0, 0), "after {pause}: {counters:?}");
+        assert!(call.likeness(call.step - 150).1 > 0.8, "after {pause}");
+    }
+}
+
+#[test]
+fn dtx_is_not_loss_either() {
+    let mut call = Call::new(EncoderSettings { dtx: true, ..EncoderSettings::default() });
+    let talk_and_pause = |index: u64, block: &mut Block| {
+        if (index / 200).is_multiple_of(2) {
+            voice(index, block);
+        } else {
+            *block = Block::SILENCE;
+        }
+    };
+    call.run(4000, talk_and_pause, |_| Some(5));
+    let counters = call.talker.counters();
+    assert_eq!((counters.lost, counters.concealed_blocks), (0, 0), "{counters:?}");
+    assert!(counters.received < 1200, "pauses are not sent: {}", counters.received);
+    assert!(call.likeness(2420).1 > 0.8);
+}
+
+#[test]
+fn after_an_outage_the_old_sound_is_left_out_and_the_delay_is_back() {
+    for outage_ms in [150, 500, 1200, 5000] {
+        let mut call = Call::new(EncoderSettings::default());
+        call.run(300, voice, |_| Some(5));
+        // Everything sent in the outage comes at its end, at once.
+        call.run(1200, voice, |now_ms| {
+            Some(if now_ms < 3000 + outage_ms { 3000 + outage_ms - now_ms } else { 5 })
+        });
+        assert!(call.talker.buffer_ms() <= 260, "{outage_ms}: {}", call.talker.buffer_ms());
+        call.run(4000, voice, |_| Some(5));
+        let (delay_ms, alike) = call.likeness(call.step - 140);
+        assert!(
+            delay_ms < 150.0 && alike > 0.8,
+            "{outage_ms} ms: {delay_ms} {alike} {:?}",
+            call.talker.counters()
+        );
+    }
+}
+
+#[test]
+fn the_end_of_a_stream_fades_and_is_silence() {
+    let mut call = Call::new(EncoderSettings::default());
+    call.run(300, voice, |_| Some(5));
+    call.run(20, voice, |_| None);
+    call.heard.clear();
+    call.run(500, voice, |_| None);
+    assert!(call.heard.iter().all(|&sample| sample == 0.0));
+    assert_eq!((call.talker.counters().concealed_blocks, call.talker.buffer_ms()), (0, 0));
+    assert_eq!(call.talker.level_dbfs(), crate::media::level::SILENCE_DBFS);
+    // It comes back on the same sequence numbers, and they tell that nobody was silent on purpose.
+    call.run(300, voice, |_| Some(5));
+    let counters = call.talker.counters();
+    assert_eq!(counters.lost, 260, "{counters:?}");
+    assert!((500..=530).contains(&counters.concealed_blocks), "{counters:?}");
+}
+
+#[test]
+fn random_loss_and_reorder_keep_the_books() {
+    for seed in 1..=10 {
+        let (mut call, mut state) = (Call::new(EncoderSettings::default()), seed);
+        let (loss, spread) = (0.02 * seed as f64, 5 + 10 * seed);
+        let mut lost = 0;
+        call.run(2000, voice, |_| {
+            let is_lost = uniform(&mut state) < loss;
+            lost += u64::from(is_lost);
+            (!is_lost).then(|| 5 + next(&mut state) % spread)
+        });
+        call.run(60, voice, |_| None);
+        let counters = *call.talker.counters();
+        assert_eq!(counters.received + lost, 1000, "seed {seed}");
+        assert!(counters.lost <= lost + counters.late, "seed {seed}: {counters:?}, really lost {lost}");
+        assert!(counters.lost + 3 >= lost, "seed {seed}: {counters:?}, really lost {lost}");
+        assert_eq!((counters.invalid, counters.duplicate, counters.restarts), (0, 0, 0), "seed {seed}");
+        assert!(counters.concealed_blocks <= counters.played_blocks, "seed {seed}: {counters:?}");
+        let bound = 2 * counters.lost + 40;
+        assert!(counters.concealed_blocks <= bound, "seed {seed}: {counters:?}");
+        assert!(call.talker.target_ms() <= 200, "seed {seed}");
+    }
+}
+
+#[test]
+fn clocks_that_differ_never_let_the_delay_run_away() {
+    for ppm in [-1000_i64, 1000] {
+        let mut call = Call::new(EncoderSettings::default());
+        // The sender's packets come earlier and earlier, or later and later.
+        call.run(12_000, voice, |now_ms| Some((250 - now_ms as i64 * ppm / 1_000_000) as u64));
+        let counters = call.talker.counters();
+        let (delay_ms, alike) = call.likeness(11_800);
+        let drift_ms = 120 * ppm / 1000;
+        let link_ms = (250 - drift_ms) as f64;
+        assert!(counters.lost == 0 && alike > 0.3, "{ppm}: {alike}");
+        let corrected = counters.concealed_blocks + counters.dropped_blocks;
+        assert!(corrected <= 2 + drift_ms.unsigned_abs() / 10, "{ppm}: {counters:?}");
+        assert!(delay_ms - link_ms < 150.0, "{ppm}: {delay_ms} over {link_ms}");
+        assert!(call.talker.buffer_ms() < 140, "{ppm}: {}", call.talker.buffer_ms());
+    }
+}
+
+#[test]
+fn hostile_packets_never_panic_and_never_grow() {
+    let (mut talker, mut state, start) = (Talker::new().unwrap(), 5, an_instant());
+    let mut block = Block::SILENCE;
+    let mut now = start;
+    for i in 0..20_000_u64 {
+        let len = match next(&mut state) % 8 {
+            0 => 0,
+            1 => 1 + next(&mut state) % 3,
+            2 => next(&mut state) % 2000,
+            _ => next(&mut state) % 90,
+        };
+        let payload: Vec<u8> = (0..len).map(|_| next(&mut state) as u8).collect();
+        let (sequence, rtp_time) = match next(&mut state) % 50 {
+            0 => (next(&mut state), next(&mut state)),
+            1 => (u64::MAX, u64::MAX),
+            2 => (0, 0),
+            _ => (i + next(&mut state) % 8, i * 960 + next(&mut state) % 4000),
+        };
+        let arrival = if next(&mut state).is_multiple_of(20) { start } else { now };
+        talker.insert(ArrivedPacket { sequence, rtp_time, arrival, payload: &payload });
+        for _ in 0..next(&mut state) % 4 {
+            talker.pull(&mut block, now);
+            assert!(block.0.iter().all(|sample| sample.abs() <= 2.0));
+        }
+        now += Duration::from_millis(next(&mut state) % 40);
+    }
+    assert!(talker.buffer_ms() <= 64 * 120 + 140);
+    assert_eq!(talker.counters().received, 20_000);
+}
+
+#[test]
+fn a_new_sender_is_heard_after_a_restart_and_after_a_jump() {
+    for told in [true, false] {
+        let mut call = Call::new(EncoderSettings::default());
+        call.run(300, voice, |_| Some(5));
+        call.in_flight.clear();
+        (call.sequence, call.rtp_base) = (call.sequence + 1_000_000, 17);
+        if told {
+            call.talker.restart();
+        }
+        call.run(300, voice, |_| Some(5));
+        let counters = call.talker.counters();
+        assert_eq!((counters.restarts, counters.lost), (1, 0), "{counters:?}");
+        let (delay_ms, alike) = call.likeness(400);
+        assert!(delay_ms < 75.0 && alike > 0.8, "{delay_ms} {alike}");
+    }
+}

@@ -1,0 +1,313 @@
+//! Captured blocks in, packets out: the talk gate, the level and the encoder in one place.
+//!
+//! ```text
+//! push(block) ─► gain (ramp of the talk gate) ─► level ─► encoder ─► SentPacket
+//! ```
+//!
+//! Capture is the sender's clock: RTP time counts captured samples and nothing else, also while
+//! muted, and the far end follows. The gate has three positions, so that a mute neither clicks nor
+//! cuts what the encoder still holds:
+//!
+//! ```text
+//! Open ── mute ─► Closing: ramp down, then silence until the ramp has left the encoder ─► Closed: no packets
+//!   ▲◄─ unmute ──────┘                                                                      │
+//!   └──────────────────────────── unmute: encoder reset, ramp up ───────────────────────────┘
+//! ```
+
+use super::encode::{Encoder, EncoderError, EncoderSettings, PACKET_SAMPLES_MAX};
+use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::gain::Gain;
+use crate::media::level::{AudioLevel, LevelMeter};
+
+/// An Opus packet that is this short holds no sound: DTX (a table-of-contents byte, perhaps one of
+/// padding). libwebrtc reads it the same way (`webrtc_opus.cc`).
+pub(crate) const DTX_BYTES_MAX: usize = 2;
+
+/// One packet to send, borrowed from the sender until the next push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentPacket<'a> {
+    /// Samples captured before the first of this packet, since the sender was made.
+    pub rtp_time: u64,
+    /// Loudness of what was captured, behind the gate.
+    pub level: AudioLevel,
+    /// First packet ever, after a mute or after DTX held packets back: RTP's marker bit (RFC 7587 §4.1).
+    pub starts_talkspurt: bool,
+    /// One Opus packet, at most [`OPUS_SENT_BYTES_MAX`](crate::limits::OPUS_SENT_BYTES_MAX).
+    pub payload: &'a [u8],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closing { blocks_left: usize },
+    Closed,
+}
+
+/// Makes packets of captured blocks. All memory is taken at construction.
+pub struct Sender {
+    encoder: Encoder,
+    gain: Gain,
+    meter: LevelMeter,
+    gate: Gate,
+    samples: [f32; PACKET_SAMPLES_MAX],
+    filled: usize,
+    captured: u64,
+    in_dtx: bool,
+    starts_talkspurt: bool,
+    encoder_faults: u64,
+}
+
+impl Sender {
+    /// A sender whose gate is open.
+    pub fn new(settings: EncoderSettings) -> Result<Self, EncoderError> {
+        Ok(Sender {
+            encoder: Encoder::new(settings)?,
+            gain: Gain::new(1.0),
+            meter: LevelMeter::new(),
+            gate: Gate::Open,
+            samples: [0.0; PACKET_SAMPLES_MAX],
+            filled: 0,
+            captured: 0,
+            in_dtx: false,
+            starts_talkspurt: true,
+            encoder_faults: 0,
+        })
+    }
+
+    /// Takes the next captured block. There is a packet when it is full, the gate is not closed and
+    /// DTX does not hold it back.
+    pub fn push(&mut self, block: &Block) -> Option<SentPacket<'_>> {
+        self.captured += BLOCK_FRAMES as u64;
+        if self.gate == Gate::Closed {
+            return None;
+        }
+        let mut block = *block;
+        self.gain.apply(&mut block);
+        self.meter.add(&block);
+        self.samples[self.filled..self.filled + BLOCK_FRAMES].copy_from_slice(&block.0);
+        self.filled += BLOCK_FRAMES;
+        if let Gate::Closing { blocks_left } = &mut self.gate {
+            *blocks_left = blocks_left.saturating_sub(1);
+        }
+        if self.filled < self.packet_samples() {
+            return None;
+        }
+        self.finish_packet()
+    }
+
+    /// Closes or opens the gate. Closing takes the packet or two that hold the ramp.
+    pub fn set_muted(&mut self, muted: bool) {
+        match (muted, self.gate) {
+            (true, Gate::Open) if self.filled == 0 && self.starts_talkspurt => {
+                // Nothing was said since the gate opened: there is no sound to ramp down.
+                self.gain = Gain::new(0.0);
+                self.gate = Gate::Closed;
+            }
+            (true, Gate::Open) => {
+                self.gain.set(0.0);
+                self.gate = Gate::Closing { blocks_left: 1 + self.lookahead_whole_blocks() };
+            }
+            (false, Gate::Closing { .. }) => {
+                self.gain.set(1.0);
+                self.gate = Gate::Open;
+            }
+            (false, Gate::Closed) => {
+                // What the encoder remembers is from before the mute; predicting from it is noise.
+                if self.encoder.reset().is_err() {
+                    self.encoder_faults += 1;
+                }
+                self.gain = Gain::new(0.0);
+                self.gain.set(1.0);
+                self.gate = Gate::Open;
+                (self.starts_talkspurt, self.in_dtx) = (true, false);
+            }
+            (true, Gate::Closing { .. } | Gate::Closed) | (false, Gate::Open) => {}
+        }
+    }
+
+    /// Whether the gate is closed or closing.
+    pub fn is_muted(&self) -> bool {
+        self.gate != Gate::Open
+    }
+
+    /// Blocks of silence to push at the end of the input, so that its last sample has left in a
+    /// packet: the rest of the packet under way and what the encoder looks ahead.
+    pub fn lookahead_blocks(&self) -> usize {
+        if self.gate == Gate::Closed || self.captured == 0 {
+            return 0;
+        }
+        let packet = self.encoder.settings().packet.blocks();
+        let under_way = self.filled / BLOCK_FRAMES;
+        let least = under_way + self.lookahead_whole_blocks();
+        least.next_multiple_of(packet) - under_way
+    }
+
+    /// What the far end lost lately, in packets of a thousand; above zero in-band FEC is on.
+    pub fn set_loss_permille(&mut self, loss_permille: u16) -> Result<(), EncoderError> {
+        self.encoder.set_loss_permille(loss_permille)
+    }
+
+    /// Changes the bit rate from the next packet on.
+    pub fn set_bitrate_bps(&mut self, bitrate_bps: u32) -> Result<(), EncoderError> {
+        self.encoder.set_bitrate_bps(bitrate_bps)
+    }
+
+    /// Samples of one packet: what RTP time grows by.
+    pub fn packet_samples(&self) -> usize {
+        self.encoder.settings().packet.blocks() * BLOCK_FRAMES
+    }
+
+    /// Samples captured so far: the RTP time of the next block.
+    pub fn captured_samples(&self) -> u64 {
+        self.captured
+    }
+
+    /// Times that Opus refused to work. Their packets are missing, the rest goes on.
+    pub fn encoder_faults(&self) -> u64 {
+        self.encoder_faults
+    }
+
+    fn finish_packet(&mut self) -> Option<SentPacket<'_>> {
+        let rtp_time = self.captured - self.filled as u64;
+        let level = self.meter.take();
+        let samples = &self.samples[..self.filled];
+        self.filled = 0;
+        if self.gate == (Gate::Closing { blocks_left: 0 }) {
+            self.gate = Gate::Closed;
+        }
+        let payload = match self.encoder.encode(samples) {
+            Ok(payload) => payload,
+            Err(_) => {
+                self.encoder_faults += 1;
+                return None;
+            }
+        };
+        // The first packet without sound is sent, the others are not: it tells the far end that
+        // silence follows and not loss (as libwebrtc does). Every 400 ms Opus makes one with sound.
+        let was_in_dtx = self.in_dtx;
+        self.in_dtx = payload.len() <= DTX_BYTES_MAX;
+        if self.in_dtx && was_in_dtx {
+            self.starts_talkspurt = true;
+            return None;
+        }
+        let starts_talkspurt = std::mem::take(&mut self.starts_talkspurt);
+        Some(SentPacket { rtp_time, level, starts_talkspurt, payload })
+    }
+
+    fn lookahead_whole_blocks(&self) -> usize {
+        self.encoder.lookahead_samples().div_ceil(BLOCK_FRAMES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::send::encode::PacketDuration;
+    use crate::media::voice::voice;
+
+    fn spoken(index: u64) -> Block {
+        let mut block = Block::SILENCE;
+        voice(index, &mut block);
+        block
+    }
+
+    /// RTP time and marker of each packet made of `blocks`.
+    fn sent(sender: &mut Sender, blocks: impl Iterator<Item = Block>) -> Vec<(u64, bool, usize)> {
+        blocks
+            .filter_map(|block| {
+                sender.push(&block).map(|p| (p.rtp_time, p.starts_talkspurt, p.payload.len()))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn rtp_time_counts_captured_samples_and_the_first_packet_is_marked() {
+        for (packet, samples) in
+            [(PacketDuration::Ms10, 480), (PacketDuration::Ms20, 960), (PacketDuration::Ms60, 2880)]
+        {
+            let mut sender = Sender::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
+            let packets = sent(&mut sender, (0..60).map(spoken));
+            assert_eq!(packets.len(), 60 / packet.blocks());
+            for (i, (rtp_time, marked, _)) in packets.into_iter().enumerate() {
+                assert_eq!((rtp_time, marked), (i as u64 * samples, i == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mute_ramps_down_is_flushed_and_then_nothing_is_sent() {
+        let mut sender = Sender::new(EncoderSettings::default()).unwrap();
+        sent(&mut sender, (0..51).map(spoken));
+        sender.set_muted(true);
+        assert!(sender.is_muted());
+        let tail = sent(&mut sender, (51..200).map(spoken));
+        assert_eq!(tail.iter().map(|p| p.0).collect::<Vec<_>>(), [50 * 480, 52 * 480]);
+        assert_eq!(sender.lookahead_blocks(), 0);
+        sender.set_muted(false);
+        let again = sent(&mut sender, (200..204).map(spoken));
+        assert_eq!(
+            again.iter().map(|p| (p.0, p.1)).collect::<Vec<_>>(),
+            [(200 * 480, true), (202 * 480, false)]
+        );
+    }
+
+    #[test]
+    fn muted_before_the_first_word_sends_nothing_and_a_mute_taken_back_loses_nothing() {
+        let mut sender = Sender::new(EncoderSettings::default()).unwrap();
+        sender.set_muted(true);
+        assert!(sent(&mut sender, (0..10).map(spoken)).is_empty());
+        sender.set_muted(false);
+        assert_eq!(sent(&mut sender, (10..13).map(spoken)).len(), 1);
+        sender.set_muted(true);
+        sender.set_muted(false);
+        let packets = sent(&mut sender, (13..23).map(spoken));
+        assert_eq!(packets.iter().map(|p| p.0).collect::<Vec<_>>(), [12, 14, 16, 18, 20].map(|b| b * 480));
+        assert!(packets.iter().all(|p| !p.1), "no talk spurt starts where none ended");
+    }
+
+    #[test]
+    fn dtx_sends_one_packet_without_sound_and_a_refresh_now_and_then() {
+        let mut sender = Sender::new(EncoderSettings { dtx: true, ..EncoderSettings::default() }).unwrap();
+        sent(&mut sender, (0..100).map(spoken));
+        let mut quiet = Block::SILENCE;
+        let mut random = 3;
+        let packets = sent(
+            &mut sender,
+            (0..400).map(|_| {
+                crate::media::voice::noise(1e-4, &mut random, &mut quiet);
+                quiet
+            }),
+        );
+        assert!(packets.len() < 60, "200 packets of silence became {}", packets.len());
+        for pair in packets.windows(2) {
+            assert_eq!(pair[1].1, pair[1].0 - pair[0].0 > 960, "marked where packets were held back");
+            assert!(pair[1].0 - pair[0].0 <= 21 * 960, "a sign of life every 400 ms");
+        }
+        assert!(packets.iter().any(|p| p.2 <= DTX_BYTES_MAX));
+        let spoken_again = sent(&mut sender, (100..110).map(spoken));
+        assert!(spoken_again.len() >= 4 && spoken_again[0].1);
+    }
+
+    #[test]
+    fn the_blocks_to_drain_fill_the_packet_and_cover_the_lookahead() {
+        for packet in [PacketDuration::Ms10, PacketDuration::Ms20, PacketDuration::Ms40] {
+            let mut sender = Sender::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
+            assert_eq!(sender.lookahead_blocks(), 0, "nothing was said");
+            for pushed in 1..=packet.blocks() {
+                sender.push(&spoken(pushed as u64));
+                let drain = sender.lookahead_blocks();
+                assert_eq!((pushed + drain) % packet.blocks(), 0);
+                assert!(drain >= 1 && drain <= packet.blocks());
+            }
+        }
+    }
+
+    #[test]
+    fn the_level_is_that_of_the_packet() {
+        let mut sender = Sender::new(EncoderSettings::default()).unwrap();
+        assert!(sender.push(&Block::SILENCE).is_none());
+        assert_eq!(sender.push(&Block::SILENCE).unwrap().level, AudioLevel::SILENCE);
+        sender.push(&Block([0.5; BLOCK_FRAMES]));
+        assert_eq!(sender.push(&Block([0.5; BLOCK_FRAMES])).unwrap().level.minus_dbov, 6);
+    }
+}

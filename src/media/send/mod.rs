@@ -1,0 +1,3 @@
+//! From captured blocks to packets.
+pub mod capture;
+pub mod encode;
