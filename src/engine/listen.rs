@@ -1,0 +1,261 @@
+//! What we hear: packets → talkers → one mix, and which tracks are subscribed.
+//!
+//! ```text
+//!   RTP ─► slot of its track (8) ─► Talker ─► Gain ─┐
+//!                                                   ├─► Mixer ─► volume ─► playback
+//!   RTP of a ninth talker ─► counted            …  ─┘
+//! ```
+//!
+//! A slot belongs to a track from its first packet until the track is gone or has been silent while
+//! another one wants to be heard.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use crate::event::TrackSource;
+use crate::event::{Event, TrackStats};
+use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
+use crate::local::subscription::Offered;
+use crate::media::block::Block;
+use crate::media::gain::Gain;
+use crate::media::mix::Mixer;
+use crate::media::receive::counters::ReceiveCounters;
+use crate::media::receive::decode::DecoderError;
+use crate::media::receive::playout::{ArrivedPacket, Pulled, Talker};
+use crate::rtc::RtpArrival;
+use crate::signal::request::Request;
+use crate::signal::sid::Sid;
+
+/// A talker without packets for this long gives up its slot to one who has some: longer than Opus's
+/// DTX interval of 400 ms, so that a pause in speech does not.
+const SLOT_IDLE: Duration = Duration::from_millis(1000);
+
+/// The receiving half of the sound.
+pub(super) struct Listener {
+    slots: Vec<Slot>,
+    mixer: Mixer,
+    /// Tracks that the subscriber carries, as the application was told.
+    tracks: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
+}
+
+struct Slot {
+    track: Option<Sid>,
+    ssrc: u32,
+    last_packet: Option<Instant>,
+    talker: Talker,
+    gain: Gain,
+    reported: ReceiveCounters,
+}
+
+impl Listener {
+    /// All talkers are made at the start: no memory is taken while sound flows.
+    pub(super) fn new() -> Result<Self, DecoderError> {
+        let slot = || {
+            let talker = Talker::new()?;
+            let reported = *talker.counters();
+            Ok(Slot { track: None, ssrc: 0, last_packet: None, talker, gain: Gain::new(1.0), reported })
+        };
+        let slots = (0..TALKERS_MAX).map(|_| slot()).collect::<Result<_, DecoderError>>()?;
+        Ok(Self { slots, mixer: Mixer::new(), tracks: heapless::Vec::new() })
+    }
+
+    /// Takes a packet; `false` if its talker is one too many.
+    pub(super) fn insert(&mut self, packet: &RtpArrival<'_>) -> bool {
+        let Some(slot) = self.slot_for(packet) else { return false };
+        slot.last_packet = Some(packet.arrival);
+        slot.talker.insert(ArrivedPacket {
+            sequence: packet.sequence,
+            rtp_time: packet.rtp_time,
+            arrival: packet.arrival,
+            payload: packet.payload,
+        });
+        true
+    }
+
+    fn slot_for(&mut self, packet: &RtpArrival<'_>) -> Option<&mut Slot> {
+        let known = self.slots.iter().position(|slot| slot.track == Some(packet.track));
+        let idle = |slot: &Slot| {
+            slot.last_packet.is_none_or(|last| packet.arrival.saturating_duration_since(last) >= SLOT_IDLE)
+        };
+        let index = known
+            .or_else(|| self.slots.iter().position(|slot| slot.track.is_none()))
+            .or_else(|| self.slots.iter().position(idle))?;
+        let slot = &mut self.slots[index];
+        if known.is_none() || slot.ssrc != packet.ssrc {
+            slot.talker.restart();
+            slot.ssrc = packet.ssrc;
+        }
+        if known.is_none() {
+            slot.track = Some(packet.track);
+            slot.gain = Gain::new(1.0);
+            slot.reported = *slot.talker.counters();
+        }
+        Some(slot)
+    }
+
+    /// Fills `out` with everybody's next 10 ms.
+    fn mix(&mut self, out: &mut Block, now: Instant) {
+        self.mixer.start();
+        let mut block = Block::SILENCE;
+        for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
+            let pulled = slot.talker.pull(&mut block, now);
+            if slot.gain.is_silent() && slot.gain.is_settled() {
+                // Faded out after its track ended.
+                slot.track = None;
+                slot.last_packet = None;
+                slot.talker.restart();
+            } else if pulled == Pulled::Sound {
+                slot.gain.apply(&mut block);
+                self.mixer.add(&block);
+            } else if !slot.gain.is_settled() {
+                slot.gain.apply(&mut block);
+            }
+        }
+        self.mixer.finish(out);
+    }
+
+    /// The talker of a track that is gone fades within one block, then its slot is free.
+    fn release(&mut self, track: Sid) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.track == Some(track)) {
+            slot.gain.set(0.0);
+        }
+    }
+
+    /// Counters of each slot's track since the last call.
+    pub(super) fn take_stats(&mut self) -> impl Iterator<Item = (Sid, TrackStats)> + '_ {
+        self.slots.iter_mut().filter_map(|slot| {
+            let track = slot.track?;
+            let now = *slot.talker.counters();
+            let before = std::mem::replace(&mut slot.reported, now);
+            Some((track, track_stats(&slot.talker, &before, &now)))
+        })
+    }
+}
+
+fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters) -> TrackStats {
+    let since = |count: fn(&ReceiveCounters) -> u64| count(now).saturating_sub(count(before)) as u32;
+    let concealed = since(|c| c.concealed_blocks);
+    let played = since(|c| c.played_blocks);
+    TrackStats {
+        buffer_ms: talker.buffer_ms(),
+        target_ms: talker.target_ms(),
+        concealed_permille: if played == 0 { 0.0 } else { concealed as f32 * 1000.0 / played as f32 },
+        received: since(|c| c.received),
+        lost: since(|c| c.lost),
+        late: since(|c| c.late),
+        fec_recovered: since(|c| c.fec_recovered),
+        level_dbfs: talker.level_dbfs(),
+        ..TrackStats::default()
+    }
+}
+
+impl Engine {
+    /// Fills `out` with the next 10 ms to play: always all of it, exact zeros where nobody is heard.
+    pub fn playback(&mut self, out: &mut Block, now: Instant) {
+        self.listener.mix(out, now);
+        self.volume.apply(out);
+    }
+
+    pub(super) fn set_volume(&mut self, percent: u8) {
+        self.volume.set(f32::from(percent) / 100.0);
+    }
+
+    /// Compares the room with what is subscribed, and tells the server the difference.
+    pub(super) fn update_subscriptions(&mut self) {
+        let may = self.settings.listens && self.room.own().is_some_and(|own| own.permission.subscribe);
+        if !may {
+            return;
+        }
+        let mut offered = Vec::new();
+        let mut encrypted = Vec::new();
+        for track in self.room.audio_tracks() {
+            if track.info.encrypted {
+                encrypted.push((track.info.sid, track.identity.to_owned()));
+                continue;
+            }
+            offered.push(Offered {
+                sid: track.info.sid,
+                is_muted: track.info.muted,
+                is_microphone: track.info.source == TrackSource::Microphone,
+            });
+        }
+        self.warn_of_encrypted(&encrypted);
+        let change = self.subscriptions.update(&offered);
+        for (sids, subscribe) in [(change.unsubscribe, false), (change.subscribe, true)] {
+            if !sids.is_empty() {
+                self.request(&Request::Subscription { sids: sids.to_vec(), subscribe });
+            }
+        }
+        self.tracks_ended();
+    }
+
+    /// Decoded without the key, an encrypted track is noise at full scale.
+    fn warn_of_encrypted(&mut self, encrypted: &[(Sid, String)]) {
+        self.warned_encrypted.retain(|sid| encrypted.iter().any(|(other, _)| other == sid));
+        for (sid, identity) in encrypted {
+            if !self.warned_encrypted.contains(sid) && self.warned_encrypted.push(*sid).is_ok() {
+                self.warn(format!(
+                    "{identity} speaks end-to-end encrypted ({sid}): not played, this program has no key"
+                ));
+            }
+        }
+    }
+
+    /// The subscriber carries other tracks than before.
+    pub(super) fn tracks_changed(&mut self) {
+        let Some(subscriber) = &self.subscriber else { return };
+        let carried: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> =
+            subscriber.tracks().take(SUBSCRIPTIONS_MAX).collect();
+        let before = std::mem::replace(&mut self.listener.tracks, carried.clone());
+        for gone in before.iter().filter(|sid| !carried.contains(sid)) {
+            self.track_gone(*gone);
+        }
+        for new in carried.iter().filter(|sid| !before.contains(sid)) {
+            // A track may be carried before its participant is told; it is announced with the update.
+            if let Some(facts) = self.room.track(*new).map(|track| track.facts()) {
+                self.emit(Event::TrackSubscribed(facts));
+            }
+        }
+    }
+
+    /// Tracks that left the room end before the server offers without them.
+    fn tracks_ended(&mut self) {
+        let gone: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> =
+            self.listener.tracks.iter().filter(|sid| self.room.track(**sid).is_none()).copied().collect();
+        for sid in gone {
+            self.listener.release(sid);
+        }
+    }
+
+    fn track_gone(&mut self, sid: Sid) {
+        self.listener.release(sid);
+        if let Some(facts) = self.room.track(sid).map(|track| track.facts()) {
+            self.emit(Event::TrackUnsubscribed(facts));
+        }
+    }
+
+    pub(super) fn unlisten_all(&mut self) {
+        let tracks = std::mem::take(&mut self.listener.tracks);
+        for sid in tracks {
+            self.track_gone(sid);
+        }
+    }
+
+    /// By SID, or all of an identity.
+    pub(super) fn set_wanted(&mut self, whom: &str, wanted: bool) -> Result<(), &'static str> {
+        let sids: Vec<Sid> = self
+            .room
+            .audio_tracks()
+            .filter(|track| track.identity == whom || track.info.sid == whom)
+            .map(|track| track.info.sid)
+            .collect();
+        if sids.is_empty() {
+            return Err("no audio track of that identity or SID in the room");
+        }
+        for sid in sids {
+            self.subscriptions.set_wanted(sid, wanted);
+        }
+        self.update_subscriptions();
+        Ok(())
+    }
+}

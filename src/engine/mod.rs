@@ -1,0 +1,265 @@
+//! The whole client without IO: [`Engine`].
+//!
+//! It joins the core (signal, room, local, session, rtc) with the sound (media). Bytes, blocks and
+//! `now` come in; bytes, blocks, events and one deadline with its reason go out. The io ring and
+//! the simulation drive it in the same way, by [`turn`](turn::turn).
+//!
+//! ```text
+//!             Notice ─► signal.rs ─┬─► room ─► Event ─► application
+//!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
+//!             capture ─► Sender ───┘                            ├─► Transmit, Action
+//!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
+//!                                  session.rs: dial, lose, dial again, leave
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod listen;
+pub mod port;
+mod publish;
+mod session;
+mod settings;
+mod signal;
+mod stats;
+mod transport;
+pub mod turn;
+
+use std::time::{Duration, Instant};
+
+use crate::event::Event;
+use crate::limits::{ACTIONS_MAX, EVENTS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
+use crate::local::publication::Publication;
+use crate::local::subscription::Subscriptions;
+use crate::media::gain::Gain;
+use crate::room::Room;
+use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
+use crate::session::recovery::Outcome;
+use crate::signal::ping::Pinger;
+use crate::signal::request::Request;
+use crate::signal::response::Cut;
+use crate::signal::secret::Secret;
+use crate::signal::sid::Sid;
+use crate::time::backoff::Backoff;
+use crate::time::deadline::{Deadlines, Reason};
+
+use listen::Listener;
+pub use port::{Action, Notice};
+use publish::Microphone;
+use session::Phase;
+pub use settings::{PublishSettings, Settings};
+
+/// The whole client, driven from outside.
+pub struct Engine {
+    settings: Settings,
+    random: fastrand::Rng,
+    epoch: Instant,
+    phase: Phase,
+    deadlines: Deadlines,
+    backoff: Backoff,
+    token: Secret,
+
+    room: Room,
+    publication: Publication,
+    subscriptions: Subscriptions,
+    pinger: Option<Pinger>,
+    publisher: Option<Publisher>,
+    subscriber: Option<Subscriber>,
+    is_subscriber_primary: bool,
+    /// Edition and version of the server, for people.
+    server: String,
+
+    microphone: Option<Microphone>,
+    listener: Listener,
+    warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
+    volume: Gain,
+
+    session_began: Option<Instant>,
+    lost_at: Option<Instant>,
+    was_connected: bool,
+    outcome: Option<Outcome>,
+
+    events: heapless::Deque<Event, EVENTS_MAX>,
+    actions: heapless::Deque<Action, ACTIONS_MAX>,
+    transmits: heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
+    counters: Counters,
+    reported: stats::Reported,
+}
+
+/// What was lost or left out, since the start. Full buffers are normal; each is counted here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events that the application did not take in time.
+    pub events_lost: u64,
+    /// Datagrams dropped before they were sent.
+    pub transmits_lost: u64,
+    /// Actions that the io ring did not take in time.
+    pub actions_lost: u64,
+    /// Messages of the server that could not be decoded.
+    pub messages_refused: u64,
+    /// What was left out of messages because it was past a limit.
+    pub cut: Cut,
+    /// Candidates of the server that could not be used, of ended sessions.
+    pub candidates_refused: u64,
+    /// RTP packets of tracks that nobody announced, of ended sessions.
+    pub packets_unknown: u64,
+    /// RTP packets of talkers beyond those who can be mixed.
+    pub packets_unheard: u64,
+}
+
+impl Engine {
+    /// A client that will join with `settings`. `seed` makes every random choice (sequence numbers,
+    /// jitter of retries); the io ring takes it from the operating system, the simulation from the test.
+    ///
+    /// # Errors
+    /// The codec cannot be created, which only a lack of memory brings about.
+    pub fn new(settings: Settings, seed: u64, now: Instant) -> Result<Self, StartError> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let cid = format!("kinglet-{:08x}", random.u32(..));
+        let (name, muted) = match &settings.publish {
+            Some(publish) => (publish.name.clone(), publish.is_muted),
+            None => (String::new(), true),
+        };
+        let microphone = settings.publish.as_ref().map(Microphone::new).transpose()?;
+        let mut volume = Gain::new(1.0);
+        volume.set(f32::from(settings.volume_percent) / 100.0);
+        let mut engine = Self {
+            token: settings.token.clone(),
+            backoff: Backoff::new(random.u64(..)),
+            random,
+            epoch: now,
+            phase: Phase::Idle,
+            deadlines: Deadlines::default(),
+            room: Room::new(),
+            publication: Publication::new(cid, name, muted),
+            subscriptions: Subscriptions::default(),
+            pinger: None,
+            publisher: None,
+            subscriber: None,
+            is_subscriber_primary: true,
+            server: String::new(),
+            microphone,
+            listener: Listener::new()?,
+            warned_encrypted: heapless::Vec::new(),
+            volume,
+            session_began: None,
+            lost_at: None,
+            was_connected: false,
+            outcome: None,
+            events: heapless::Deque::new(),
+            actions: heapless::Deque::new(),
+            transmits: heapless::Deque::new(),
+            counters: Counters::default(),
+            reported: stats::Reported::default(),
+            settings,
+        };
+        engine.dial(now);
+        Ok(engine)
+    }
+
+    /// Next thing that happened, for the application. Anything but the other `poll_` calls may add some.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Next thing that the io ring must do. Anything but the other `poll_` calls may add some.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Next datagram to send. Anything but the other `poll_` calls may add some.
+    pub fn poll_transmit(&mut self) -> Option<(Peer, Transmit)> {
+        self.transmits.pop_front()
+    }
+
+    /// When [`Engine::handle_timeout`] is due, and why. Changes with every call.
+    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        let publisher = self.publisher.as_ref().and_then(Publisher::poll_timeout);
+        let subscriber = self.subscriber.as_ref().and_then(Subscriber::poll_timeout);
+        let ping = self.pinger.as_ref().and_then(Pinger::poll_timeout);
+        [
+            self.deadlines.next(),
+            publisher.map(|at| (at, Reason::Publisher)),
+            subscriber.map(|at| (at, Reason::Subscriber)),
+            ping.map(|at| (at, Reason::Ping)),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|&(at, _)| at)
+    }
+
+    /// How it ended, once it has. Nothing happens afterwards.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Whether sound that is captured now reaches the server: files and pipes start then.
+    pub fn is_publishing(&self) -> bool {
+        self.publication.sid().is_some() && self.publisher.as_ref().is_some_and(Publisher::is_connected)
+    }
+
+    /// Whether `connected` was reached.
+    pub fn was_connected(&self) -> bool {
+        self.was_connected
+    }
+
+    /// What was lost or left out since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn emit(&mut self, event: Event) {
+        if self.events.push_back(event).is_err() {
+            self.counters.events_lost += 1;
+        }
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.emit(Event::Warning { text: text.into() });
+    }
+
+    fn act(&mut self, action: Action) {
+        if self.actions.push_back(action).is_err() {
+            self.counters.actions_lost += 1;
+        }
+    }
+
+    fn request(&mut self, request: &Request) {
+        self.act(Action::Send(request.encode()));
+    }
+
+    fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch)
+    }
+}
+
+/// Why an [`Engine`] could not be made.
+#[derive(Debug)]
+pub enum StartError {
+    /// The encoder.
+    Encoder(crate::media::send::encode::EncoderError),
+    /// A decoder.
+    Decoder(crate::media::receive::decode::DecoderError),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Encoder(error) => error.fmt(f),
+            StartError::Decoder(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<crate::media::send::encode::EncoderError> for StartError {
+    fn from(error: crate::media::send::encode::EncoderError) -> Self {
+        StartError::Encoder(error)
+    }
+}
+
+impl From<crate::media::receive::decode::DecoderError> for StartError {
+    fn from(error: crate::media::receive::decode::DecoderError) -> Self {
+        StartError::Decoder(error)
+    }
+}

@@ -1,0 +1,174 @@
+//! What we say: captured blocks → packets → publisher, and our track's life in the room.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use super::settings::PublishSettings;
+use crate::event::{By, Event};
+use crate::media::block::Block;
+use crate::media::send::capture::Sender;
+use crate::media::send::encode::{EncoderError, EncoderSettings};
+use crate::rtc::{OutgoingPacket, Peer};
+use crate::signal::participant::Permission;
+use crate::signal::request::{AddTrack, Request};
+use crate::signal::sid::Sid;
+use crate::time::deadline::Reason;
+
+/// The server answers an offer in milliseconds, or never (an offer that it cannot parse is dropped
+/// without a word).
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The sending half of the sound.
+pub(super) struct Microphone {
+    sender: Sender,
+    dtx: bool,
+    pub(super) sent_packets: u64,
+    pub(super) sent_bytes: u64,
+    pub(super) loss_permille: u32,
+}
+
+impl Microphone {
+    pub(super) fn new(settings: &PublishSettings) -> Result<Self, EncoderError> {
+        let encoder = EncoderSettings { dtx: settings.dtx, ..EncoderSettings::default() };
+        let mut sender = Sender::new(encoder)?;
+        sender.set_muted(settings.is_muted);
+        Ok(Self { sender, dtx: settings.dtx, sent_packets: 0, sent_bytes: 0, loss_permille: 0 })
+    }
+}
+
+impl Engine {
+    /// Takes the next 10 ms from the microphone. Before the track is published it is dropped.
+    pub fn capture(&mut self, block: &Block, now: Instant) {
+        if !self.is_publishing() {
+            return;
+        }
+        let (Some(microphone), Some(publisher)) = (&mut self.microphone, &mut self.publisher) else { return };
+        let Some(packet) = microphone.sender.push(block) else { return };
+        let sent = publisher.send(
+            OutgoingPacket {
+                sample_time: packet.rtp_time,
+                starts_talkspurt: packet.starts_talkspurt,
+                minus_dbov: packet.level.minus_dbov,
+                voice: packet.level.voice,
+                payload: packet.payload,
+            },
+            now,
+        );
+        if sent {
+            microphone.sent_packets += 1;
+            microphone.sent_bytes += packet.payload.len() as u64;
+            self.advance(Peer::Publisher, now);
+        }
+    }
+
+    /// Blocks of silence that push the last captured sound out of the encoder.
+    pub fn lookahead_blocks(&self) -> usize {
+        self.microphone.as_ref().map_or(0, |microphone| microphone.sender.lookahead_blocks())
+    }
+
+    /// Asks the server for our track, where we have one and may.
+    pub(super) fn announce(&mut self, permission: Permission) {
+        let Some(microphone) = &self.microphone else { return };
+        if !permission.microphone {
+            self.warn("the token does not allow a microphone: listening only");
+            return;
+        }
+        if !self.publication.announce() {
+            return;
+        }
+        let add_track = AddTrack {
+            cid: self.publication.cid().to_owned(),
+            name: self.publication.name().to_owned(),
+            muted: self.publication.is_muted(),
+            no_dtx: !microphone.dtx,
+            no_red: true,
+            auto_gain_control: false,
+            echo_cancellation: false,
+            noise_suppression: false,
+        };
+        self.request(&Request::AddTrack(add_track));
+    }
+
+    /// Offers what is to be published; `AddTrack` must have been sent before. A publisher that nobody
+    /// needs is not connected: where the subscriber is primary and we only listen.
+    pub(super) fn offer(&mut self, now: Instant) {
+        let is_announced = self.microphone.is_some() && self.publication.is_announced();
+        if !is_announced && self.is_subscriber_primary {
+            return;
+        }
+        let Some(publisher) = self.publisher.as_mut() else { return };
+        let cid = is_announced.then(|| self.publication.cid());
+        if let Some((sdp, id)) = publisher.offer(cid) {
+            self.request(&Request::Offer { sdp, id });
+            self.deadlines.set(Reason::PublisherAnswer, now + ANSWER_PATIENCE);
+            self.advance(Peer::Publisher, now);
+        }
+    }
+
+    pub(super) fn published(&mut self, cid: &str, sid: Sid) {
+        let announced_muted = self.publication.is_muted();
+        if !self.publication.published(cid, sid) {
+            return;
+        }
+        let name = self.publication.name().to_owned();
+        self.emit(Event::LocalTrackPublished { sid: sid.to_string(), name });
+        // A mute between the announcement and the answer is not in the announcement.
+        if announced_muted {
+            self.request(&Request::Mute { sid, muted: true });
+        }
+    }
+
+    pub(super) fn unpublished_by_server(&mut self, sid: Sid) {
+        if self.publication.ended(Some(sid)) {
+            let name = self.publication.name().to_owned();
+            self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Server });
+        }
+    }
+
+    /// The session took the track with it.
+    pub(super) fn unpublished(&mut self) {
+        if let Some(sid) = self.publication.sid() {
+            let name = self.publication.name().to_owned();
+            self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Us });
+        }
+    }
+
+    pub(super) fn set_muted(&mut self, muted: bool, now: Instant) -> Result<(), &'static str> {
+        if self.microphone.is_none() {
+            return Err("there is no input to mute");
+        }
+        if self.publication.is_muted() == muted {
+            return Ok(());
+        }
+        self.mute(muted, By::Us);
+        if let Some(sid) = self.publication.sid() {
+            self.request(&Request::Mute { sid, muted });
+            self.advance(Peer::Publisher, now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn mute(&mut self, muted: bool, by: By) {
+        if !self.publication.set_muted(muted) {
+            return;
+        }
+        if let Some(microphone) = &mut self.microphone {
+            microphone.sender.set_muted(muted);
+        }
+        let sid = self.publication.sid().map(|sid| sid.to_string()).unwrap_or_default();
+        let name = self.publication.name().to_owned();
+        self.emit(if muted {
+            Event::LocalMuted { sid, name, by }
+        } else {
+            Event::LocalUnmuted { sid, name, by }
+        });
+    }
+
+    /// The receiver's report: in-band FEC follows the loss.
+    pub(super) fn feedback(&mut self, loss_permille: u32) {
+        let Some(microphone) = &mut self.microphone else { return };
+        microphone.loss_permille = loss_permille;
+        // The encoder keeps its old setting where it refuses one.
+        let _ = microphone.sender.set_loss_permille(loss_permille.min(1000) as u16);
+    }
+}

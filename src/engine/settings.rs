@@ -1,0 +1,33 @@
+//! What an [`Engine`](super::Engine) is told at its start.
+
+use crate::session::recovery::Retry;
+use crate::signal::secret::Secret;
+
+/// Settings of a client.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Path and query of the first connection (`signal::url`).
+    pub target: String,
+    /// Access token; the server's refreshed ones replace it.
+    pub token: Secret,
+    /// What we publish, if anything.
+    pub publish: Option<PublishSettings>,
+    /// Whether we hear others.
+    pub listens: bool,
+    /// When to come back.
+    pub retry: Retry,
+    /// Loudness of what we play, percent of the unchanged level.
+    pub volume_percent: u8,
+}
+
+/// Settings of our track.
+#[derive(Debug, Clone)]
+pub struct PublishSettings {
+    /// The track's name.
+    pub name: String,
+    /// Whether it starts muted.
+    pub is_muted: bool,
+    /// Whether silence is not sent (Opus DTX). It cuts steady tones and prompts after a second, so
+    /// it is for microphones.
+    pub dtx: bool,
+}

@@ -1,0 +1,193 @@
+//! The server's messages, each to its place.
+
+use std::time::Instant;
+
+use super::Engine;
+use super::session::Phase;
+use crate::event::{By, Event};
+use crate::rtc::Peer;
+use crate::session::recovery::Cause;
+use crate::signal::description::{Description, Target};
+use crate::signal::join::Join;
+use crate::signal::leave::{DisconnectReason, LeaveAction};
+use crate::signal::ping::Pinger;
+use crate::signal::request::Request;
+use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
+use crate::time::deadline::Reason;
+
+impl Engine {
+    pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
+        if let Some(pinger) = &mut self.pinger {
+            pinger.heard(now);
+        }
+        match response::decode(bytes) {
+            Ok(decoded) => {
+                self.count_cut(decoded.cut);
+                self.response(decoded.response, now);
+            }
+            Err(error) => {
+                self.counters.messages_refused += 1;
+                // Said once: a server that does it again does it all the time.
+                if self.counters.messages_refused == 1 {
+                    self.warn(format!(
+                        "a message of the server was of no use: {error}; more are only counted"
+                    ));
+                }
+            }
+        }
+    }
+
+    fn response(&mut self, response: Response, now: Instant) {
+        match response {
+            Response::Join(join) => self.joined(*join, now),
+            Response::Offer(offer) => self.offered(&offer, now),
+            Response::Answer(answer) => self.answered(&answer, now),
+            Response::Trickle(trickle) => {
+                let peer = match trickle.target {
+                    Target::Publisher => Peer::Publisher,
+                    Target::Subscriber => Peer::Subscriber,
+                };
+                match peer {
+                    Peer::Publisher => {
+                        _ = self.publisher.as_mut().map(|p| p.add_candidate(&trickle.candidate))
+                    }
+                    Peer::Subscriber => {
+                        _ = self.subscriber.as_mut().map(|s| s.add_candidate(&trickle.candidate))
+                    }
+                }
+                self.advance(peer, now);
+            }
+            Response::Update(participants) => {
+                self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
+                self.update_subscriptions();
+            }
+            Response::Speakers(changes) => {
+                self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink))
+            }
+            Response::Quality(changes) => {
+                self.with_room(|room, mut sink| room.apply_quality(&changes, &mut sink))
+            }
+            Response::Room(info) => self.with_room(|room, mut sink| room.apply_room(&info, &mut sink)),
+            Response::RoomMoved(moved) => {
+                self.token = moved.token.clone();
+                self.with_room(|room, mut sink| room.apply_moved(&moved, &mut sink));
+                self.update_subscriptions();
+            }
+            Response::RefreshToken(token) => self.token = token,
+            Response::TrackPublished { cid, track } => self.published(&cid, track.sid),
+            Response::TrackUnpublished { sid } => self.unpublished_by_server(sid),
+            Response::TrackSubscribed { sid } if self.publication.sid() == Some(sid) => {
+                // The server does not say who (protocol, `TrackSubscribed`).
+                self.emit(Event::HeardBy { identity: String::new() });
+            }
+            Response::Mute { sid, muted } if self.publication.sid() == Some(sid) => {
+                self.mute(muted, By::Server)
+            }
+            Response::Pong { last_ping_timestamp_ms, .. } => {
+                if let Some(pinger) = &mut self.pinger {
+                    pinger.handle_pong(last_ping_timestamp_ms, now);
+                }
+            }
+            Response::Leave { reason, action } => self.told_to_leave(reason, action, now),
+            Response::Subscription { track_sid, error } => {
+                self.subscriptions.refused(track_sid);
+                self.warn(format!("the server does not let us hear track {track_sid}: {error:?}"));
+            }
+            Response::Request { about, reason, message } => self.answered_request(about, reason, &message),
+            // Congestion pauses and publishers' permissions show as silence; a resumed session is never
+            // asked for; the rest is not for an audio-only client.
+            Response::SubscriptionPermission { .. }
+            | Response::StreamState(_)
+            | Response::Reconnect(_)
+            | Response::TrackSubscribed { .. }
+            | Response::Mute { .. }
+            | Response::Ignored => {}
+        }
+    }
+
+    fn joined(&mut self, join: Join, now: Instant) {
+        if self.phase != Phase::Dialing {
+            return;
+        }
+        self.phase = Phase::Joined;
+        self.is_subscriber_primary = join.subscriber_primary;
+        self.pinger = Some(Pinger::new(join.ping_interval, join.ping_timeout, now));
+        let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
+        self.server = format!("{edition} {}", join.server.version);
+        self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
+        self.announce(join.participant.permission);
+        self.offer(now);
+        self.update_subscriptions();
+    }
+
+    fn offered(&mut self, offer: &Description, now: Instant) {
+        let Some(subscriber) = self.subscriber.as_mut() else { return };
+        let track_of_mid =
+            |mid: &str| offer.mid_to_track.iter().find(|(other, _)| other == mid).map(|&(_, sid)| sid);
+        match subscriber.answer(&offer.sdp, track_of_mid, now) {
+            Ok(sdp) => {
+                self.request(&Request::Answer { sdp, id: offer.id });
+                self.tracks_changed();
+                self.advance(Peer::Subscriber, now);
+            }
+            Err(failure) => self.lost(Cause::PeerDead(Peer::Subscriber, failure.0), now),
+        }
+    }
+
+    fn answered(&mut self, answer: &Description, now: Instant) {
+        let Some(publisher) = self.publisher.as_mut() else { return };
+        match publisher.accept_answer(&answer.sdp, answer.id, now) {
+            Ok(()) => {
+                if !publisher.is_negotiating() {
+                    self.deadlines.clear(Reason::PublisherAnswer);
+                }
+                self.advance(Peer::Publisher, now);
+            }
+            Err(failure) => self.lost(Cause::PeerDead(Peer::Publisher, failure.0), now),
+        }
+    }
+
+    fn told_to_leave(&mut self, reason: DisconnectReason, action: LeaveAction, now: Instant) {
+        // Resume and reconnect are both answered by a new session; disconnect by what the reason is.
+        let reason = match action {
+            LeaveAction::Disconnect => reason,
+            LeaveAction::Resume | LeaveAction::Reconnect if reason.is_removal() => DisconnectReason::Unknown,
+            LeaveAction::Resume | LeaveAction::Reconnect => reason,
+        };
+        self.lost(Cause::Told(reason), now);
+    }
+
+    fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str) {
+        match (about, reason) {
+            (_, RequestReason::Ok | RequestReason::Queued) => {}
+            (RequestAbout::AddTrack { cid }, _) if cid == self.publication.cid() => {
+                if self.publication.ended(None) {
+                    self.warn(format!(
+                        "the server does not let us speak ({reason:?}: {message}); does the token allow a microphone?"
+                    ));
+                }
+            }
+            (about, _) => self.warn(format!("the server refused {about:?}: {reason:?} {message}")),
+        }
+    }
+
+    fn count_cut(&mut self, cut: Cut) {
+        let total = &mut self.counters.cut;
+        let was_clean = *total == Cut::default();
+        total.participants = total.participants.saturating_add(cut.participants);
+        total.tracks = total.tracks.saturating_add(cut.tracks);
+        total.texts = total.texts.saturating_add(cut.texts);
+        total.entries = total.entries.saturating_add(cut.entries);
+        if was_clean && cut != Cut::default() {
+            self.warn(format!(
+                "more in the room than this program keeps: left out {cut:?}; more is only counted"
+            ));
+        }
+    }
+
+    /// Lets the room tell its events.
+    pub(super) fn with_room(&mut self, change: impl FnOnce(&mut crate::room::Room, &mut dyn FnMut(Event))) {
+        let Self { room, events, counters, .. } = self;
+        change(room, &mut |event| counters.events_lost += u64::from(events.push_back(event).is_err()));
+    }
+}

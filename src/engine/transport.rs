@@ -1,0 +1,163 @@
+//! Datagrams, sockets and time of the two peer connections.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::Engine;
+use super::session::Phase;
+use crate::limits::TRANSMITS_MAX;
+use crate::rtc::{
+    Datagram, Failure, Output, Peer, Publisher, PublisherEvent, RtpArrival, Subscriber, SubscriberEvent,
+    Transmit,
+};
+use crate::session::recovery::Cause;
+use crate::signal::description::{Target, Trickle};
+use crate::signal::request::Request;
+use crate::time::deadline::Reason;
+
+/// Events of one drain. One input makes at most a few: connected, path, feedback.
+const EVENTS_PER_DRAIN: usize = 8;
+
+type Happened<E> = heapless::Vec<E, EVENTS_PER_DRAIN>;
+
+impl Engine {
+    /// The io ring opened sockets for `peer`; call it for each [`super::Action::OpenSockets`]. Addresses
+    /// told after the first description has left are trickled to the server.
+    pub fn handle_sockets(&mut self, peer: Peer, addresses: &[SocketAddr], now: Instant) {
+        let mut late = heapless::Vec::<String, { crate::limits::LOCAL_ADDRESSES_MAX }>::new();
+        for &address in addresses {
+            let line = match peer {
+                Peer::Publisher => self.publisher.as_mut().and_then(|p| p.add_local_address(address)),
+                Peer::Subscriber => self.subscriber.as_mut().and_then(|s| s.add_local_address(address)),
+            };
+            if let Some(line) = line {
+                // More addresses than are ever opened: the rest is reached through the first ones.
+                let _ = late.push(line);
+            }
+        }
+        for candidate in late {
+            let target = match peer {
+                Peer::Publisher => Target::Publisher,
+                Peer::Subscriber => Target::Subscriber,
+            };
+            self.request(&Request::Trickle(Trickle { candidate, target, is_final: false }));
+        }
+        self.advance(peer, now);
+    }
+
+    /// One datagram that arrived on a socket of `peer`, at `arrival` by the kernel's or the caller's clock.
+    pub fn handle_datagram(&mut self, peer: Peer, datagram: Datagram<'_>, arrival: Instant) {
+        self.drive(peer, arrival, Some(datagram));
+    }
+
+    /// Lets time pass: call it when [`Engine::poll_timeout`] is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(reason) = self.deadlines.take_due(now) {
+            self.deadline_passed(reason, now);
+        }
+        self.ping(now);
+        for peer in [Peer::Publisher, Peer::Subscriber] {
+            let due = match peer {
+                Peer::Publisher => self.publisher.as_ref().and_then(Publisher::poll_timeout),
+                Peer::Subscriber => self.subscriber.as_ref().and_then(Subscriber::poll_timeout),
+            };
+            if due.is_some_and(|at| at <= now) {
+                self.advance(peer, now);
+            }
+        }
+    }
+
+    /// Lets `peer` do what its last change made necessary.
+    pub(super) fn advance(&mut self, peer: Peer, now: Instant) {
+        self.drive(peer, now, None);
+    }
+
+    fn drive(&mut self, peer: Peer, now: Instant, datagram: Option<Datagram<'_>>) {
+        let result = match peer {
+            Peer::Publisher => self.drive_publisher(now, datagram),
+            Peer::Subscriber => self.drive_subscriber(now, datagram),
+        };
+        if let Err(Failure(text)) = result {
+            self.lost(Cause::PeerDead(peer, text), now);
+        }
+    }
+
+    fn drive_publisher(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
+        let mut happened = Happened::<PublisherEvent>::new();
+        let Self { publisher, transmits, counters, .. } = self;
+        let Some(publisher) = publisher.as_mut() else { return Ok(()) };
+        let mut sink = |output| match output {
+            Output::Transmit(transmit) => {
+                queue(transmits, Peer::Publisher, transmit, &mut counters.transmits_lost)
+            }
+            // Feedback that does not fit comes again.
+            Output::Event(event) => _ = happened.push(event),
+        };
+        let result = match datagram {
+            Some(datagram) => publisher.receive(datagram, now, &mut sink),
+            None => publisher.advance(now, &mut sink),
+        };
+        for event in happened {
+            match event {
+                PublisherEvent::Connected => self.peer_connected(Peer::Publisher, now),
+                PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
+                PublisherEvent::Closed => self.peer_closed(now),
+                PublisherEvent::Feedback { loss_permille, .. } => self.feedback(loss_permille),
+            }
+        }
+        result
+    }
+
+    fn drive_subscriber(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
+        let mut happened = Happened::<SubscriberEvent>::new();
+        let Self { subscriber, transmits, counters, listener, .. } = self;
+        let Some(subscriber) = subscriber.as_mut() else { return Ok(()) };
+        let mut sink = |output| match output {
+            Output::Transmit(transmit) => {
+                queue(transmits, Peer::Subscriber, transmit, &mut counters.transmits_lost)
+            }
+            Output::Event(event) => _ = happened.push(event),
+        };
+        let mut packets = |packet: RtpArrival<'_>| {
+            counters.packets_unheard += u64::from(!listener.insert(&packet));
+        };
+        let result = match datagram {
+            Some(datagram) => subscriber.receive(datagram, now, &mut sink, &mut packets),
+            None => subscriber.advance(now, &mut sink, &mut packets),
+        };
+        for event in happened {
+            match event {
+                SubscriberEvent::Connected => self.peer_connected(Peer::Subscriber, now),
+                SubscriberEvent::PathLost => self.lost(Cause::PathLost(Peer::Subscriber), now),
+                SubscriberEvent::Closed => self.peer_closed(now),
+            }
+        }
+        result
+    }
+
+    fn peer_connected(&mut self, peer: Peer, now: Instant) {
+        let is_primary = self.is_subscriber_primary == (peer == Peer::Subscriber);
+        if is_primary && self.phase == Phase::Joined {
+            self.connected(now);
+        }
+    }
+
+    /// The server ends both connections when it ends the participant, and mostly says why on the
+    /// signal connection; where it does not within the time of a resend, the session is lost.
+    fn peer_closed(&mut self, now: Instant) {
+        if !self.deadlines.is_set(Reason::Recovery) {
+            self.deadlines.set(Reason::Recovery, now + super::session::CLOSED_PATIENCE);
+        }
+    }
+}
+
+fn queue(
+    transmits: &mut heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
+    peer: Peer,
+    transmit: Transmit,
+    lost: &mut u64,
+) {
+    if transmits.push_back((peer, transmit)).is_err() {
+        *lost += 1;
+    }
+}

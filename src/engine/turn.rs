@@ -1,0 +1,120 @@
+//! One turn of the loop: everything that is due, in a fixed order.
+//!
+//! ```text
+//!   ≤ 16 datagrams ─► playback ─► capture ─► signal ─► timers ─► actions, datagrams out
+//! ```
+//!
+//! Datagrams come first because a late turn finds several waiting together with several blocks to
+//! play: played first, those blocks would be concealed although their packets lie in the socket.
+//! Sixteen datagrams cost less than a tenth of a block's time.
+//!
+//! The same code runs over sockets and cards (io ring) and over simulated ones (tests): whatever has
+//! [`Ports`].
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::Engine;
+use super::port::{Action, Notice};
+use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_TURN, SIGNAL_MAILBOX_MESSAGES};
+use crate::media::block::Block;
+use crate::rtc::{Datagram, Peer, Transmit};
+
+/// Blocks served in one turn and direction: what a card's whole buffer can ask for at once, so that
+/// a late turn catches up and a broken card cannot hold the loop.
+const BLOCKS_PER_TURN: usize = 16;
+
+/// A datagram that arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// The peer connection whose socket it came to.
+    pub peer: Peer,
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// Our address.
+    pub destination: SocketAddr,
+    /// Bytes of it in the buffer.
+    pub len: usize,
+    /// When, by the kernel's clock where it says.
+    pub arrival: Instant,
+}
+
+/// Everything outside, as the engine meets it.
+pub trait Ports {
+    /// Blocks that the loudspeaker wants now.
+    fn wanted(&mut self, now: Instant) -> usize;
+    /// Plays one block.
+    fn play(&mut self, block: &Block, now: Instant);
+    /// Next captured block, if there is one.
+    fn captured(&mut self, block: &mut Block, now: Instant) -> bool;
+    /// Next datagram, if there is one.
+    fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived>;
+    /// Next notice of the signal connection, if there is one.
+    fn noticed(&mut self) -> Option<Notice>;
+    /// Sends a datagram.
+    fn transmit(&mut self, peer: Peer, transmit: &Transmit);
+    /// Carries out anything but the opening of sockets.
+    fn act(&mut self, action: Action);
+    /// Opens sockets for `peer` in the place of older ones; their addresses.
+    fn open_sockets(
+        &mut self,
+        peer: Peer,
+    ) -> heapless::Vec<SocketAddr, { crate::limits::LOCAL_ADDRESSES_MAX }>;
+}
+
+/// Serves everything once. Whoever calls then waits for a port or for `Engine::poll_timeout`.
+/// `true` if a bound cut it short and more is waiting.
+pub fn turn(engine: &mut Engine, ports: &mut impl Ports, now: Instant) -> bool {
+    let mut buffer = [0; DATAGRAM_BYTES_MAX];
+    let mut datagrams = 0;
+    while datagrams < DATAGRAMS_PER_TURN
+        && let Some(arrived) = ports.received(&mut buffer)
+    {
+        let Arrived { peer, source, destination, len, arrival } = arrived;
+        engine.handle_datagram(peer, Datagram { source, destination, bytes: &buffer[..len] }, arrival);
+        flush(engine, ports, now);
+        datagrams += 1;
+    }
+    let mut block = Block::SILENCE;
+    for _ in 0..ports.wanted(now).min(BLOCKS_PER_TURN) {
+        engine.playback(&mut block, now);
+        ports.play(&block, now);
+    }
+    for _ in 0..BLOCKS_PER_TURN {
+        if !ports.captured(&mut block, now) {
+            break;
+        }
+        engine.capture(&block, now);
+        flush(engine, ports, now);
+    }
+    let mut notices = 0;
+    while notices < SIGNAL_MAILBOX_MESSAGES
+        && let Some(notice) = ports.noticed()
+    {
+        engine.handle_notice(notice, now);
+        flush(engine, ports, now);
+        notices += 1;
+    }
+    if engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
+        engine.handle_timeout(now);
+    }
+    flush(engine, ports, now);
+    datagrams == DATAGRAMS_PER_TURN || notices == SIGNAL_MAILBOX_MESSAGES
+}
+
+/// Carries out what the engine asks for. Opening sockets may make it ask for more.
+fn flush(engine: &mut Engine, ports: &mut impl Ports, now: Instant) {
+    loop {
+        while let Some((peer, transmit)) = engine.poll_transmit() {
+            ports.transmit(peer, &transmit);
+        }
+        match engine.poll_action() {
+            Some(Action::OpenSockets(peer)) => {
+                let addresses = ports.open_sockets(peer);
+                engine.handle_sockets(peer, &addresses, now);
+            }
+            Some(action) => ports.act(action),
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What we publish and what we wish to hear: our side of the room.
+
+#![forbid(unsafe_code)]
+
+pub mod publication;
+pub mod subscription;

@@ -1,0 +1,148 @@
+//! The one place that keeps str0m's contract: one change, then poll until it asks to wait.
+//!
+//! - A fresh connection does nothing until it has seen one timeout, so [`Connection::new`] feeds one.
+//! - Each change is followed by a drain. In RTP mode a skipped drain loses packets (str0m keeps one).
+//! - A written packet leaves only after `Input::Timeout(now)`: [`Connection::advance`] feeds it.
+//! - An `Err` is final: the connection is dead and says so once.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use str0m::net::{Protocol, Receive};
+use str0m::{Event, Input, Output as Polled, Rtc, RtcConfig};
+
+use super::Datagram;
+
+/// Passes of "a timeout is due already" in one drain. DTLS and SCTP need up to four in a handshake;
+/// what is left is done at the next wake-up.
+const DUE_PASSES_MAX: usize = 16;
+
+/// One UDP payload to send.
+pub struct Transmit {
+    /// Our address that it must leave from.
+    pub source: SocketAddr,
+    /// Where it goes.
+    pub destination: SocketAddr,
+    contents: str0m::net::DatagramSend,
+}
+
+impl Transmit {
+    /// The payload.
+    pub fn bytes(&self) -> &[u8] {
+        &self.contents
+    }
+}
+
+/// What a drain gives: datagrams for the network, events for whoever owns the connection.
+pub enum Output<E> {
+    /// Send this.
+    Transmit(Transmit),
+    /// This happened.
+    Event(E),
+}
+
+/// Why a peer connection is dead. Only a new one helps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure(pub String);
+
+/// A str0m session with its drain contract kept.
+pub(super) struct Connection {
+    rtc: Box<Rtc>,
+    deadline: Instant,
+    failed: bool,
+}
+
+impl Connection {
+    /// Builds the session and wakes its ICE agent. Costs about 11 M instructions.
+    pub(super) fn new(config: RtcConfig, now: Instant) -> Self {
+        let mut connection = Self { rtc: Box::new(config.build(now)), deadline: now, failed: false };
+        connection.advance(now, &mut |_| {}).ok();
+        connection
+    }
+
+    /// The session itself, for one change. [`Connection::advance`] must follow.
+    pub(super) fn rtc(&mut self) -> &mut Rtc {
+        &mut self.rtc
+    }
+
+    /// Whether ICE and DTLS are up. Nothing may be written before: str0m would queue without bound.
+    pub(super) fn is_connected(&self) -> bool {
+        !self.failed && self.rtc.is_connected()
+    }
+
+    /// Lets time pass and drains.
+    ///
+    /// # Errors
+    /// The connection is dead.
+    pub(super) fn advance(
+        &mut self,
+        now: Instant,
+        sink: &mut dyn FnMut(Output<Event>),
+    ) -> Result<(), Failure> {
+        self.feed(Input::Timeout(now), sink)?;
+        for _ in 0..DUE_PASSES_MAX {
+            if self.deadline > now {
+                return Ok(());
+            }
+            self.feed(Input::Timeout(now), sink)?;
+        }
+        // Still due: come back soon instead of spinning here while sound waits.
+        self.deadline = now + Duration::from_millis(1);
+        Ok(())
+    }
+
+    /// Feeds one datagram and drains. Anything that is not STUN, DTLS, RTP or RTCP is ignored.
+    ///
+    /// # Errors
+    /// The connection is dead.
+    pub(super) fn receive(
+        &mut self,
+        datagram: Datagram<'_>,
+        now: Instant,
+        sink: &mut dyn FnMut(Output<Event>),
+    ) -> Result<(), Failure> {
+        let Datagram { source, destination, bytes } = datagram;
+        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, bytes) else {
+            return Ok(());
+        };
+        self.feed(Input::Receive(now, receive), sink)?;
+        if self.deadline <= now { self.advance(now, sink) } else { Ok(()) }
+    }
+
+    /// When [`Connection::advance`] is due; changes with each call of it and of `receive`.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        (!self.failed).then_some(self.deadline)
+    }
+
+    fn feed(&mut self, input: Input<'_>, sink: &mut dyn FnMut(Output<Event>)) -> Result<(), Failure> {
+        if self.failed {
+            return Ok(());
+        }
+        let result = self.rtc.handle_input(input);
+        // Also after an error: what is queued (close_notify) still goes out.
+        let drained = self.drain(sink);
+        let failure = match (result, drained) {
+            (Ok(()), Ok(())) => return Ok(()),
+            (Err(error), _) | (_, Err(error)) => Failure(error.to_string()),
+        };
+        self.failed = true;
+        Err(failure)
+    }
+
+    fn drain(&mut self, sink: &mut dyn FnMut(Output<Event>)) -> Result<(), str0m::error::RtcError> {
+        loop {
+            match self.rtc.poll_output()? {
+                Polled::Timeout(at) => {
+                    self.deadline = at;
+                    return Ok(());
+                }
+                Polled::Transmit(transmit) => sink(Output::Transmit(Transmit {
+                    source: transmit.source,
+                    destination: transmit.destination,
+                    contents: transmit.contents,
+                })),
+                Polled::Event(event) => sink(Output::Event(event)),
+            }
+        }
+    }
+}

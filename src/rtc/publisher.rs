@@ -1,0 +1,292 @@
+//! The publisher: the peer connection on which we offer, and send.
+//!
+//! ```text
+//!   offer(cid) ──► SDP with both data channels and our track ──► server
+//!   accept_answer ◄── SDP                                        the server nominates nothing: we control
+//!   send(packet) ──► RTP: sequence and time ours, level of RFC 6464 on every packet
+//! ```
+//!
+//! One negotiation at a time: an offer that is asked for while another is open must wait for its
+//! answer. Both data channels are in the first offer, because the server counts a connection whose
+//! first offer has a data section as established only when both are open.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, Reliability};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, SeqNo};
+use str0m::{Candidate, Event, IceConnectionState, RtcConfig};
+
+use super::candidates::Candidates;
+use super::drain::{Connection, Failure, Output};
+use super::{Datagram, sdp};
+
+/// How often str0m reports what the receiver says of our track.
+const STATS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// One Opus packet to send.
+#[derive(Debug, Clone, Copy)]
+pub struct OutgoingPacket<'a> {
+    /// Samples captured before its first sample, at 48 kHz; wraps into the RTP timestamp.
+    pub sample_time: u64,
+    /// First packet after silence (RFC 3551 §4.1): the marker bit.
+    pub starts_talkspurt: bool,
+    /// Level in dB below full scale, 0 to 127 (RFC 6464).
+    pub minus_dbov: u8,
+    /// Whether it holds voice (RFC 6464).
+    pub voice: bool,
+    /// The Opus packet.
+    pub payload: &'a [u8],
+}
+
+/// What happened on the publisher.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PublisherEvent {
+    /// ICE and DTLS are up: packets may be sent.
+    Connected,
+    /// ICE lost its path after it had one.
+    PathLost,
+    /// The server closed the connection; the signal connection says why.
+    Closed,
+    /// What the receiver reports of our track: loss in thousandths, and round trip.
+    Feedback {
+        /// Lost packets, in thousandths.
+        loss_permille: u32,
+        /// Round trip of the RTCP reports.
+        rtt: Option<Duration>,
+    },
+}
+
+/// The peer connection that we offer on.
+pub struct Publisher {
+    connection: Connection,
+    candidates: Candidates,
+    pending: Option<SdpPendingOffer>,
+    offer_id: u32,
+    track: Option<Mid>,
+    payload_type: Option<Pt>,
+    next_sequence: u64,
+    rtp_offset: u32,
+    had_path: bool,
+}
+
+impl Publisher {
+    /// Builds the connection. `random` gives sequence number and timestamp their start (RFC 3550 §5.1).
+    pub fn new(random: &mut fastrand::Rng, now: Instant) -> Self {
+        let config = common_config().set_stats_interval(Some(STATS_INTERVAL));
+        Self {
+            connection: Connection::new(config, now),
+            candidates: Candidates::new(),
+            pending: None,
+            offer_id: 0,
+            track: None,
+            payload_type: None,
+            // The lower half, so that the rollover counter of SRTP starts at 0 (RFC 3711 §3.3.1).
+            next_sequence: u64::from(random.u16(..0x8000)),
+            rtp_offset: random.u32(..),
+            had_path: false,
+        }
+    }
+
+    /// Adds one of our addresses. The first offer carries those known before it; for a later one the
+    /// candidate line is returned, to be trickled.
+    pub fn add_local_address(&mut self, address: SocketAddr) -> Option<String> {
+        let line = add_local_address(&mut self.connection, address)?;
+        (self.offer_id > 0).then_some(line)
+    }
+
+    /// Makes an offer, or `None` while another one is unanswered. With `cid`, our track is part of it
+    /// (`a=msid` names it so, by which the server finds its `AddTrackRequest`).
+    pub fn offer(&mut self, cid: Option<&str>) -> Option<(String, u32)> {
+        if self.pending.is_some() {
+            return None;
+        }
+        let is_first = self.offer_id == 0;
+        let mut changes = self.connection.rtc().sdp_api();
+        if is_first {
+            for config in data_channels() {
+                changes.add_channel_with_config(config);
+            }
+        }
+        if let Some(cid) = cid
+            && self.track.is_none()
+        {
+            let stream = Some("kinglet".to_owned());
+            let mid =
+                changes.add_media(MediaKind::Audio, Direction::SendOnly, stream, Some(cid.to_owned()), None);
+            self.track = Some(mid);
+        }
+        let (offer, pending) = changes.apply()?;
+        self.pending = Some(pending);
+        self.offer_id += 1;
+        Some((offer.to_sdp_string(), self.offer_id))
+    }
+
+    /// Takes the server's answer to offer `id` (0: an old server that does not number them).
+    /// Answers to anything but the open offer are ignored.
+    ///
+    /// # Errors
+    /// The answer cannot be used, in words; the connection needs a new start.
+    pub fn accept_answer(&mut self, text: &str, id: u32, now: Instant) -> Result<(), Failure> {
+        if id != 0 && id != self.offer_id {
+            return Ok(());
+        }
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let description = sdp::read(text).map_err(|error| Failure(error.to_string()))?;
+        if description.lines.iter().any(|line| line.is_audio && !line.is_accepted) {
+            return Err(Failure("the server refused our audio section".to_owned()));
+        }
+        let answer = SdpAnswer::from_sdp_string(text).map_err(|error| Failure(error.to_string()))?;
+        let rtc = self.connection.rtc();
+        rtc.sdp_api().accept_answer(pending, answer).map_err(|error| Failure(error.to_string()))?;
+        let opus = rtc.codec_config().iter().find(|params| params.spec().codec == Codec::Opus);
+        self.payload_type = opus.map(|params| params.pt());
+        self.candidates.described(false, now);
+        Ok(())
+    }
+
+    /// Whether an offer waits for its answer.
+    pub fn is_negotiating(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Takes one of the server's candidate lines.
+    pub fn add_candidate(&mut self, line: &str) {
+        self.candidates.push(line);
+    }
+
+    /// Candidates of the server that could not be used.
+    pub fn candidates_refused(&self) -> u32 {
+        self.candidates.refused()
+    }
+
+    /// Whether packets can be sent.
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_connected()
+    }
+
+    /// Sends one packet; `false` if the connection cannot take it yet. Each gets the next sequence
+    /// number, so what is not sent leaves no hole.
+    pub fn send(&mut self, packet: OutgoingPacket<'_>, now: Instant) -> bool {
+        let (Some(mid), Some(payload_type)) = (self.track, self.payload_type) else { return false };
+        if !self.is_connected() {
+            return false;
+        }
+        let time = self.rtp_offset.wrapping_add(packet.sample_time as u32);
+        let sequence = SeqNo::from(self.next_sequence);
+        // The one allocation per sent packet: str0m keeps the payload behind an `Arc`.
+        let payload: Arc<[u8]> = Arc::from(packet.payload);
+        let extensions = ExtensionValues {
+            // 127 is the quietest that the header can say; str0m counts upwards to 0.
+            audio_level: Some(-(packet.minus_dbov.min(127) as i8)),
+            voice_activity: Some(packet.voice),
+            ..ExtensionValues::default()
+        };
+        let mut api = self.connection.rtc().direct_api();
+        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return false };
+        let write = RtpWrite::new(payload_type, sequence, time, now, payload);
+        stream.write_rtp(write.marker(packet.starts_talkspurt).ext_vals(extensions));
+        self.next_sequence += 1;
+        true
+    }
+
+    /// Lets time pass. Also due after `offer`, `accept_answer`, `add_candidate` and `send`.
+    ///
+    /// # Errors
+    /// The connection is dead.
+    pub fn advance(
+        &mut self,
+        now: Instant,
+        sink: &mut dyn FnMut(Output<PublisherEvent>),
+    ) -> Result<(), Failure> {
+        while let Some(candidate) = self.candidates.poll(now) {
+            self.connection.rtc().add_remote_candidate(candidate);
+        }
+        let had_path = &mut self.had_path;
+        self.connection.advance(now, &mut |output| translate(output, had_path, sink))
+    }
+
+    /// Takes one datagram.
+    ///
+    /// # Errors
+    /// The connection is dead.
+    pub fn receive(
+        &mut self,
+        datagram: Datagram<'_>,
+        now: Instant,
+        sink: &mut dyn FnMut(Output<PublisherEvent>),
+    ) -> Result<(), Failure> {
+        let had_path = &mut self.had_path;
+        self.connection.receive(datagram, now, &mut |output| translate(output, had_path, sink))
+    }
+
+    /// When `advance` is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+}
+
+/// What both connections have in common: Opus only, no extension but those that LiveKit uses, and a
+/// dead path noticed after about 6 s (1 s × 5 checks), before the server's own 10 s.
+pub(super) fn common_config() -> RtcConfig {
+    let mut extensions = ExtensionMap::empty();
+    extensions.set(1, Extension::AudioLevel);
+    extensions.set(4, Extension::RtpMid);
+    let mut config = RtcConfig::new()
+        .clear_codecs()
+        .enable_opus(true, false)
+        .set_extension_map(extensions)
+        .set_rtp_mode(true);
+    config.set_max_stun_rto(Duration::from_secs(1));
+    config.set_max_stun_retransmits(5);
+    config
+}
+
+/// The candidate line of a new address; `None` for one that makes no candidate (unspecified,
+/// multicast) or is known already.
+pub(super) fn add_local_address(connection: &mut Connection, address: SocketAddr) -> Option<String> {
+    let candidate = Candidate::host(address, "udp").ok()?;
+    connection.rtc().add_local_candidate(candidate).map(Candidate::to_sdp_string)
+}
+
+fn translate(output: Output<Event>, had_path: &mut bool, sink: &mut dyn FnMut(Output<PublisherEvent>)) {
+    let event = match output {
+        Output::Transmit(transmit) => return sink(Output::Transmit(transmit)),
+        Output::Event(event) => event,
+    };
+    let translated = match event {
+        Event::Connected => PublisherEvent::Connected,
+        Event::IceConnectionStateChange(state) => {
+            // Before the first path, "disconnected" only means that no candidate fitted so far.
+            let lost = *had_path && state == IceConnectionState::Disconnected;
+            *had_path |= matches!(state, IceConnectionState::Connected | IceConnectionState::Completed);
+            if !lost {
+                return;
+            }
+            PublisherEvent::PathLost
+        }
+        Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
+            loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
+            rtt: stats.rtt,
+        },
+        Event::Closed => PublisherEvent::Closed,
+        _ => return,
+    };
+    sink(Output::Event(translated));
+}
+
+/// `_reliable` is ordered; `_lossy` is neither ordered nor repeated (protocol, "Data channels").
+fn data_channels() -> [ChannelConfig; 2] {
+    let reliable = ChannelConfig { label: "_reliable".to_owned(), ..ChannelConfig::default() };
+    let lossy = ChannelConfig {
+        label: "_lossy".to_owned(),
+        ordered: false,
+        reliability: Reliability::MaxRetransmits { retransmits: 0 },
+        ..ChannelConfig::default()
+    };
+    [reliable, lossy]
+}

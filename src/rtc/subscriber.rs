@@ -1,0 +1,253 @@
+//! The subscriber: the peer connection on which the server offers, and we hear.
+//!
+//! ```text
+//!   offer (mid → track, SSRCs) ──► answer
+//!   RTP ──► SSRC → track ──► RtpArrival { track, extended sequence and time, payload }
+//! ```
+//!
+//! Every offer carries the whole picture, so the table of streams is made anew from each. The server
+//! gives the m-line of a track that ended to the next one, with a new SSRC; SSRCs that are gone are
+//! taken out of str0m, which would keep them for ever.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use str0m::change::SdpOffer;
+use str0m::rtp::Ssrc;
+use str0m::{Event, IceConnectionState};
+
+use super::candidates::Candidates;
+use super::drain::{Connection, Failure, Output};
+use super::publisher::{add_local_address, common_config};
+use super::{Datagram, sdp};
+use crate::limits::M_LINES_MAX;
+use crate::signal::sid::Sid;
+
+/// One RTP packet of a remote track, in the order of arrival.
+pub struct RtpArrival<'a> {
+    /// The track it belongs to.
+    pub track: Sid,
+    /// Which stream of it: a new one starts its sequence and time anew.
+    pub ssrc: u32,
+    /// Sequence number, extended beyond 16 bits.
+    pub sequence: u64,
+    /// RTP time at 48 kHz, extended beyond 32 bits.
+    pub rtp_time: u64,
+    /// When the datagram arrived.
+    pub arrival: Instant,
+    /// The Opus packet.
+    pub payload: &'a [u8],
+}
+
+/// What happened on the subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriberEvent {
+    /// ICE and DTLS are up.
+    Connected,
+    /// ICE lost its path after it had one.
+    PathLost,
+    /// The server closed the connection; the signal connection says why.
+    Closed,
+}
+
+/// The peer connection that the server offers on.
+pub struct Subscriber {
+    connection: Connection,
+    candidates: Candidates,
+    streams: heapless::Vec<Stream, M_LINES_MAX>,
+    had_path: bool,
+    has_answered: bool,
+    /// RTP of an SSRC that no offer named.
+    unknown_packets: u32,
+}
+
+struct Stream {
+    ssrc: u32,
+    track: Sid,
+}
+
+impl Subscriber {
+    /// Builds the connection.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            connection: Connection::new(common_config(), now),
+            candidates: Candidates::new(),
+            streams: heapless::Vec::new(),
+            had_path: false,
+            has_answered: false,
+            unknown_packets: 0,
+        }
+    }
+
+    /// Adds one of our addresses. The first answer carries those known before it; for a later one the
+    /// candidate line is returned, to be trickled.
+    pub fn add_local_address(&mut self, address: SocketAddr) -> Option<String> {
+        let line = add_local_address(&mut self.connection, address)?;
+        self.has_answered.then_some(line)
+    }
+
+    /// Answers an offer. `track_of_mid` is the server's `mid_to_track_id`, asked first; `a=msid` is
+    /// what older servers have.
+    ///
+    /// # Errors
+    /// The offer cannot be answered, in words.
+    pub fn answer(
+        &mut self,
+        text: &str,
+        track_of_mid: impl Fn(&str) -> Option<Sid>,
+        now: Instant,
+    ) -> Result<String, Failure> {
+        let description = sdp::read(text).map_err(|error| Failure(error.to_string()))?;
+        let offer = SdpOffer::from_sdp_string(text).map_err(|error| Failure(error.to_string()))?;
+        let answer = self
+            .connection
+            .rtc()
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| Failure(error.to_string()))?;
+        self.map_streams(&description, track_of_mid);
+        // An ICE-lite server never checks: there is no datagram to wait for.
+        self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
+        self.has_answered = true;
+        Ok(answer.to_sdp_string())
+    }
+
+    /// Takes one of the server's candidate lines.
+    pub fn add_candidate(&mut self, line: &str) {
+        self.candidates.push(line);
+    }
+
+    /// Candidates of the server that could not be used.
+    pub fn candidates_refused(&self) -> u32 {
+        self.candidates.refused()
+    }
+
+    /// RTP packets of streams that no offer named.
+    pub fn unknown_packets(&self) -> u32 {
+        self.unknown_packets
+    }
+
+    /// Whether sound can arrive.
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_connected()
+    }
+
+    /// Tracks that the last offer carries.
+    pub fn tracks(&self) -> impl Iterator<Item = Sid> {
+        self.streams.iter().map(|stream| stream.track)
+    }
+
+    /// Lets time pass. Also due after `answer` and `add_candidate`.
+    ///
+    /// # Errors
+    /// The connection is dead.
+    pub fn advance(
+        &mut self,
+        now: Instant,
+        sink: &mut dyn FnMut(Output<SubscriberEvent>),
+        packets: &mut dyn FnMut(RtpArrival<'_>),
+    ) -> Result<(), Failure> {
+        while let Some(candidate) = self.candidates.poll(now) {
+            self.connection.rtc().add_remote_candidate(candidate);
+        }
+        let Self { connection, streams, had_path, unknown_packets, .. } = self;
+        let mut translator = Translator { streams, had_path, unknown_packets, sink, packets };
+        connection.advance(now, &mut |output| translator.take(output))
+    }
+
+    /// Takes one datagram.
+    ///
+    /// # Errors
+    /// The connection is dead.
+    pub fn receive(
+        &mut self,
+        datagram: Datagram<'_>,
+        now: Instant,
+        sink: &mut dyn FnMut(Output<SubscriberEvent>),
+        packets: &mut dyn FnMut(RtpArrival<'_>),
+    ) -> Result<(), Failure> {
+        let was_holding = self.candidates.poll_timeout().is_some();
+        let Self { connection, streams, had_path, unknown_packets, .. } = self;
+        let mut translator = Translator { streams, had_path, unknown_packets, sink, packets };
+        connection.receive(datagram, now, &mut |output| translator.take(output))?;
+        if was_holding {
+            self.candidates.reached();
+            return self.advance(now, sink, packets);
+        }
+        Ok(())
+    }
+
+    /// When `advance` is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let held = self.candidates.poll_timeout();
+        match (self.connection.poll_timeout(), held) {
+            (Some(connection), Some(held)) => Some(connection.min(held)),
+            (connection, _) => connection,
+        }
+    }
+
+    fn map_streams(
+        &mut self,
+        description: &sdp::Description<'_>,
+        track_of_mid: impl Fn(&str) -> Option<Sid>,
+    ) {
+        let before = std::mem::take(&mut self.streams);
+        for line in description.lines.iter().filter(|line| line.is_audio && line.is_sending) {
+            let track = track_of_mid(line.mid).or_else(|| Sid::new(line.track));
+            let (Some(track), Some(&ssrc)) = (track, line.ssrcs.first()) else { continue };
+            // As many places as m-lines are read, so it always fits.
+            let _ = self.streams.push(Stream { ssrc, track });
+        }
+        for gone in before.iter().filter(|old| !self.streams.iter().any(|new| new.ssrc == old.ssrc)) {
+            self.connection.rtc().direct_api().remove_stream_rx(Ssrc::from(gone.ssrc));
+        }
+    }
+}
+
+/// str0m's events → ours, with what that needs of the subscriber while str0m is borrowed.
+struct Translator<'t> {
+    streams: &'t [Stream],
+    had_path: &'t mut bool,
+    unknown_packets: &'t mut u32,
+    sink: &'t mut dyn FnMut(Output<SubscriberEvent>),
+    packets: &'t mut dyn FnMut(RtpArrival<'_>),
+}
+
+impl Translator<'_> {
+    fn take(&mut self, output: Output<Event>) {
+        let event = match output {
+            Output::Transmit(transmit) => return (self.sink)(Output::Transmit(transmit)),
+            Output::Event(event) => event,
+        };
+        let translated = match event {
+            Event::RtpPacket(packet) => {
+                let ssrc = *packet.header.ssrc;
+                let Some(stream) = self.streams.iter().find(|stream| stream.ssrc == ssrc) else {
+                    *self.unknown_packets += 1;
+                    return;
+                };
+                return (self.packets)(RtpArrival {
+                    track: stream.track,
+                    ssrc,
+                    sequence: *packet.seq_no,
+                    rtp_time: packet.time.numer(),
+                    arrival: packet.timestamp,
+                    payload: &packet.payload,
+                });
+            }
+            Event::Connected => SubscriberEvent::Connected,
+            Event::IceConnectionStateChange(state) => {
+                let lost = *self.had_path && state == IceConnectionState::Disconnected;
+                *self.had_path |=
+                    matches!(state, IceConnectionState::Connected | IceConnectionState::Completed);
+                if !lost {
+                    return;
+                }
+                SubscriberEvent::PathLost
+            }
+            Event::Closed => SubscriberEvent::Closed,
+            _ => return,
+        };
+        (self.sink)(Output::Event(translated));
+    }
+}

@@ -1,0 +1,63 @@
+//! How long to wait before the next attempt: growing, capped, jittered, for ever.
+//!
+//! The jitter keeps a street of door phones from dialling in step after a power cut. It comes from
+//! a seed passed in, so that the simulation repeats exactly.
+
+use std::time::Duration;
+
+/// First wait after a failure.
+const FIRST_MS: u64 = 300;
+
+/// Longest wait before jitter: what a person standing at the box still takes for "it works on it".
+const CAP_MS: u64 = 5_000;
+
+/// A session that lasted this long was a good one: the next failure starts from the beginning.
+/// Shorter ones count as failures too, or a join that succeeds and dies within 100 ms would be
+/// repeated without a pause.
+pub const GOOD_SESSION: Duration = Duration::from_secs(10);
+
+/// The ladder of waits.
+#[derive(Debug)]
+pub struct Backoff {
+    attempt: u32,
+    random: fastrand::Rng,
+}
+
+impl Backoff {
+    /// Starts at the bottom.
+    pub fn new(seed: u64) -> Self {
+        Self { attempt: 0, random: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// The next wait: 300 ms doubling to 5 s, each ±25 %.
+    pub fn next_delay(&mut self) -> Duration {
+        let base_ms = (FIRST_MS << self.attempt.min(8)).min(CAP_MS);
+        self.attempt = self.attempt.saturating_add(1);
+        Duration::from_millis(base_ms * 3 / 4 + self.random.u64(0..=base_ms / 2))
+    }
+
+    /// Back to the bottom, after a session that lasted.
+    pub fn reset(&mut self) {
+        self.attempt = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_to_the_cap_and_never_ends() {
+        let mut backoff = Backoff::new(7);
+        let mut previous_max = 0;
+        for attempt in 0..10_000u32 {
+            let base = (300u64 << attempt.min(8)).min(5_000);
+            let delay = backoff.next_delay().as_millis() as u64;
+            assert!((base * 3 / 4..=base * 5 / 4).contains(&delay), "{attempt}: {delay}");
+            previous_max = previous_max.max(delay);
+        }
+        assert!(previous_max <= 6_250);
+        backoff.reset();
+        assert!(backoff.next_delay() <= Duration::from_millis(375));
+    }
+}

@@ -1,0 +1,106 @@
+//! Deadlines in a table indexed by their reason; the next wake-up is the earliest of them.
+//!
+//! A deadline without a reason cannot be debugged, so [`Deadlines::next`] gives both, and the log
+//! says why the program woke up.
+
+use std::time::Instant;
+
+/// Why the program wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Reason {
+    /// The session must be up by then, or this attempt has failed.
+    Join,
+    /// A ping is due, or the silence of the server has lasted too long.
+    Ping,
+    /// The server must have answered the publisher's offer by then.
+    PublisherAnswer,
+    /// The next attempt to reach the server.
+    Redial,
+    /// A lost peer connection must have come back by then.
+    Recovery,
+    /// ICE, DTLS, SCTP or RTCP of the publisher.
+    Publisher,
+    /// ICE, DTLS, SCTP or RTCP of the subscriber.
+    Subscriber,
+}
+
+const REASONS: [Reason; 7] = [
+    Reason::Join,
+    Reason::Ping,
+    Reason::PublisherAnswer,
+    Reason::Redial,
+    Reason::Recovery,
+    Reason::Publisher,
+    Reason::Subscriber,
+];
+
+/// At most one deadline for each [`Reason`].
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    at: [Option<Instant>; REASONS.len()],
+}
+
+impl Deadlines {
+    /// Sets or replaces the deadline of `reason`.
+    pub fn set(&mut self, reason: Reason, at: Instant) {
+        self.at[reason as usize] = Some(at);
+    }
+
+    /// Removes the deadline of `reason`.
+    pub fn clear(&mut self, reason: Reason) {
+        self.at[reason as usize] = None;
+    }
+
+    /// Whether `reason` has a deadline.
+    pub fn is_set(&self, reason: Reason) -> bool {
+        self.at[reason as usize].is_some()
+    }
+
+    /// The earliest deadline. Changes after each `set`, `clear` and `take_due`.
+    pub fn next(&self) -> Option<(Instant, Reason)> {
+        REASONS
+            .iter()
+            .filter_map(|&reason| self.at[reason as usize].map(|at| (at, reason)))
+            .min_by_key(|&(at, _)| at)
+    }
+
+    /// Removes and returns the earliest deadline that has passed; call it until it gives `None`.
+    pub fn take_due(&mut self, now: Instant) -> Option<Reason> {
+        let (at, reason) = self.next()?;
+        if at > now {
+            return None;
+        }
+        self.clear(reason);
+        Some(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn every_reason_has_its_own_place() {
+        for (index, &reason) in REASONS.iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+    fn the_earliest_comes_first_and_only_once() {
+        let base = Instant::now();
+        let mut deadlines = Deadlines::default();
+        deadlines.set(Reason::Ping, base + Duration::from_secs(2));
+        deadlines.set(Reason::Join, base + Duration::from_secs(1));
+        deadlines.set(Reason::Join, base + Duration::from_secs(3));
+        assert_eq!(deadlines.next(), Some((base + Duration::from_secs(2), Reason::Ping)));
+        assert_eq!(deadlines.take_due(base + Duration::from_secs(1)), None);
+        let late = base + Duration::from_secs(9);
+        assert_eq!(deadlines.take_due(late), Some(Reason::Ping));
+        assert_eq!(deadlines.take_due(late), Some(Reason::Join));
+        assert_eq!(deadlines.take_due(late), None);
+    }
+}
