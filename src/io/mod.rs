@@ -1,2 +1,30 @@
-//! The io ring.
+//! The io ring: descriptors, the clock, `unsafe`. Thin on purpose; it decides nothing.
+//!
+//! ```text
+//!   client.rs   the async face: run(options, program)
+//!   driver.rs   the loop          ports.rs    what the engine sees of the outside
+//!   reactor.rs  the one wait      mailbox.rs  between driver and tasks
+//!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
+//!   udp.rs      sockets of the peer connections
+//!   sound/      cards, files, pipes
+//! ```
+
+#![allow(clippy::disallowed_types, reason = "sockets and files live in this ring")]
+
+pub mod client;
+pub mod clock;
+pub mod credentials;
+mod dns;
+mod driver;
+pub mod lines;
+mod mailbox;
+mod ports;
+pub mod process;
+pub mod reactor;
 pub mod sound;
+pub mod stdin;
+mod tcp;
+mod termination;
+pub mod tls;
+mod udp;
+mod websocket;

@@ -1,1 +1,61 @@
-//! Sound cards, files, pipes.
+//! Microphones and loudspeakers, and what can stand in for them: files, pipes, a tone.
+//!
+//! ```text
+//! card ── stream ─ capture ──┐                            ┌── playback ─ stream ── card
+//! wav ─── wav_reader ─┐      ├─► Microphone   Loudspeaker ┤      ┌─ wav_writer ─── wav
+//! raw ─── raw_reader ─┼ pace ┘   read(block)  write(block)└ pace ┴─ raw_writer ─── raw
+//! tone ───────────────┘
+//! ```
+//!
+//! Inside there are only [blocks](crate::media::block::Block): rate, channels and sample format end
+//! here. A card is its own clock: it wakes the driver through its descriptors, capture pushes and
+//! playback pulls. Everything else has no clock, so `pace` counts 10 ms steps of the caller's `now`.
+//! A card that is lost is stood in for by the same steps, and opened again by the same name.
+//!
+//! Nothing here waits. Sound is never blocked by a full pipe or an empty one; what is lost is counted.
+
+// Files are this module's business; the core has none (.clippy.toml).
+#![allow(clippy::disallowed_types)]
+
+mod capture;
+mod card;
+mod convert;
+pub mod counters;
+mod format;
+pub mod list;
+pub mod loudspeaker;
+pub mod microphone;
+#[cfg(test)]
+mod on_board;
+pub mod open;
+mod pace;
+mod playback;
+mod raw_reader;
+mod raw_writer;
+mod sizes;
+pub mod spec;
+mod stream;
+#[cfg(test)]
+mod testing;
+mod tone;
+mod wav_header;
+mod wav_reader;
+mod wav_writer;
+
+pub use counters::SoundCounters;
+pub use loudspeaker::Loudspeaker;
+pub use microphone::{Captured, Microphone};
+pub use open::{AutoChoice, OpenError, auto_choice};
+pub use sizes::Way;
+pub use spec::{InputSpec, OutputSpec};
+
+/// Where a sound source or sink stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SoundState {
+    /// It works, or waits to be started.
+    Open,
+    /// The card is gone; it is being looked for every second, and silence stands in for it.
+    Lost,
+    /// It has ended for good: the input is at its end, or nobody reads the output any more.
+    Closed,
+}

@@ -1,0 +1,246 @@
+//! Where the access token comes from, and how one is made for the bench.
+//!
+//! A token is a JWT (RFC 7519) signed with HS256. The API secret belongs on a server, not on a
+//! device at a wall; making tokens here is for development.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::error::ExitStatus;
+use crate::limits::TOKEN_BYTES_MAX;
+use crate::signal::secret::Secret;
+
+/// How far a token's `nbf` lies in the past: clocks of small devices are a little wrong (the server
+/// itself allows 60 s).
+const CLOCK_SLACK_S: u64 = 10;
+
+/// A source of tokens.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The token itself.
+    Token(Secret),
+    /// A file that holds it.
+    File(PathBuf),
+    /// A command that prints it, run by `sh -c`.
+    Command(String),
+    /// Made here.
+    Made {
+        /// `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
+        key: ApiKey,
+        /// Whom it is for.
+        grant: Grant,
+    },
+}
+
+/// API key and secret.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// The key: the issuer of the token.
+    pub key: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+/// Whom a made token is for.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The room.
+    pub room: String,
+    /// The identity; also the display name.
+    pub identity: String,
+    /// How long it is valid.
+    pub ttl_s: u64,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum CredentialsError {
+    /// The file cannot be read.
+    File(PathBuf, std::io::Error),
+    /// The command cannot be run, or failed.
+    Command(String),
+    /// What came is no token, and why.
+    Malformed(&'static str),
+    /// It is valid no more.
+    Expired,
+}
+
+impl CredentialsError {
+    /// The exit status that stands for it.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            CredentialsError::File(..) => ExitStatus::Configuration,
+            _ => ExitStatus::Credentials,
+        }
+    }
+}
+
+impl std::fmt::Display for CredentialsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CredentialsError::File(path, error) => write!(f, "token file {}: {error}", path.display()),
+            CredentialsError::Command(what) => write!(f, "--token-command: {what}"),
+            CredentialsError::Malformed(why) => write!(f, "the token is not an access token: {why}"),
+            CredentialsError::Expired => f.write_str(
+                "the token has expired: ask its issuer for a new one (and check this device's clock)",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CredentialsError {}
+
+impl Source {
+    /// Gets the token. A token that is plainly of no use is refused here, before anything is asked
+    /// of the network; what only the server knows it says itself.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn get(&self, unix_time_s: u64) -> Result<Secret, CredentialsError> {
+        let text = match self {
+            Source::Token(token) => token.reveal().to_owned(),
+            Source::File(path) => read_file(path)?,
+            Source::Command(command) => run(command)?,
+            Source::Made { key, grant } => return Ok(make(key, grant, unix_time_s)),
+        };
+        let text = text.trim();
+        check(text, unix_time_s)?;
+        Ok(Secret::new(text.to_owned()))
+    }
+}
+
+/// Makes a token for `grant`, valid from now on.
+pub fn make(key: &ApiKey, grant: &Grant, unix_time_s: u64) -> Secret {
+    let claims = Claims {
+        iss: &key.key,
+        sub: &grant.identity,
+        name: &grant.identity,
+        nbf: unix_time_s.saturating_sub(CLOCK_SLACK_S),
+        exp: unix_time_s.saturating_add(grant.ttl_s),
+        video: VideoGrant { room_join: true, room: &grant.room },
+    };
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    // Plain strings and numbers always serialise.
+    let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).unwrap_or_default());
+    let signed = format!("{header}.{claims}");
+    let signature =
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.secret.reveal().as_bytes()), signed.as_bytes());
+    Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())))
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    name: &'a str,
+    nbf: u64,
+    exp: u64,
+    video: VideoGrant<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VideoGrant<'a> {
+    room_join: bool,
+    room: &'a str,
+}
+
+fn read_file(path: &Path) -> Result<String, CredentialsError> {
+    std::fs::read_to_string(path).map_err(|error| CredentialsError::File(path.to_owned(), error))
+}
+
+fn run(command: &str) -> Result<String, CredentialsError> {
+    let output = Command::new("sh").arg("-c").arg(command).output();
+    let output = output.map_err(|error| CredentialsError::Command(format!("cannot run sh: {error}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let line = said.lines().last().unwrap_or_default();
+        return Err(CredentialsError::Command(format!("{} {line}", output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(|_| CredentialsError::Malformed("it is not text"))
+}
+
+/// Looks only at what every token has: three parts, a JSON claim set, an end that has not passed.
+/// A clock before 2024 is a device without one: then only the server can judge.
+fn check(token: &str, unix_time_s: u64) -> Result<(), CredentialsError> {
+    const CLOCK_IS_SET_S: u64 = 1_704_067_200;
+    /// The server's own leeway.
+    const LEEWAY_S: u64 = 60;
+    if token.is_empty() {
+        return Err(CredentialsError::Malformed("it is empty"));
+    }
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(CredentialsError::Malformed("it is too long"));
+    }
+    let mut parts = token.split('.');
+    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(CredentialsError::Malformed("it has not the three parts of a JWT"));
+    };
+    let claims = URL_SAFE_NO_PAD
+        .decode(claims)
+        .map_err(|_| CredentialsError::Malformed("its claims are not base64"))?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims)
+        .map_err(|_| CredentialsError::Malformed("its claims are not JSON"))?;
+    let end = claims.get("exp").and_then(serde_json::Value::as_f64);
+    match end {
+        Some(end) if unix_time_s > CLOCK_IS_SET_S && end + (LEEWAY_S as f64) < unix_time_s as f64 => {
+            Err(CredentialsError::Expired)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_S: u64 = 1_800_000_000;
+
+    fn made(ttl_s: u64) -> Secret {
+        let key = ApiKey { key: "devkey".into(), secret: Secret::new("secret".into()) };
+        make(&key, &Grant { room: "house".into(), identity: "door".into(), ttl_s }, NOW_S)
+    }
+
+    #[test]
+    fn a_made_token_has_the_signature_that_others_compute() {
+        let token = made(60);
+        let (signed, signature) = token.reveal().rsplit_once('.').expect("three parts");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
+        let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64");
+        hmac::verify(&key, signed.as_bytes(), &signature).expect("signed");
+        assert!(check(token.reveal(), NOW_S).is_ok());
+        // RFC 7515 A.1.1: the example's claim set, to be sure of the encoding itself.
+        assert_eq!(URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT"}"#), "eyJ0eXAiOiJKV1QifQ");
+    }
+
+    #[test]
+    fn what_is_plainly_no_token_is_refused_before_the_network_is_asked() {
+        let expired = made(60);
+        let cases = ["", "one.two", "a.b.c.d", "a.!!.c", "a.AAAA.c"];
+        for text in cases {
+            let error = Source::Token(Secret::new(text.into())).get(NOW_S).expect_err(text);
+            assert_eq!(error.exit_status(), ExitStatus::Credentials, "{text}: {error}");
+        }
+        let late = Source::Token(expired.clone()).get(NOW_S + 1_000);
+        assert!(matches!(late, Err(CredentialsError::Expired)));
+        assert!(Source::Token(expired).get(0).is_ok(), "no clock, no judgement");
+    }
+
+    #[test]
+    fn files_and_commands_are_read_and_named_in_errors() {
+        let missing = Source::File("/nowhere/token".into()).get(NOW_S).expect_err("missing");
+        assert_eq!(missing.exit_status(), ExitStatus::Configuration);
+        assert!(missing.to_string().contains("/nowhere/token"));
+        let token = made(60);
+        let printed = Source::Command(format!("echo {}", token.reveal())).get(NOW_S).expect("printed");
+        assert_eq!(printed, token);
+        let failed = Source::Command("echo broken >&2; exit 3".into()).get(NOW_S).expect_err("failed");
+        assert!(failed.to_string().contains("broken"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The loop: tasks, one turn of the engine over real ports, then wait. No decisions.
+//!
+//! ```text
+//!   loop { executor.try_tick … ─► engine::turn(ports) ─► events to the program ─► reactor.wait }
+//! ```
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use async_executor::{LocalExecutor, Task};
+
+use super::client::{Desk, Options, StartError};
+use super::ports::RealPorts;
+use super::process::Usage;
+use super::reactor::{Interest, Reactor};
+use super::sound::loudspeaker::Loudspeaker;
+use super::sound::microphone::Microphone;
+use super::termination::Termination;
+use super::{clock, process};
+use crate::engine::Engine;
+use crate::engine::turn::turn;
+use crate::event::{Command, Event};
+use crate::session::recovery::Outcome;
+
+/// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.
+const TASKS_PER_TURN: usize = 64;
+
+/// The program gets this long after the end to take its last events.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Runs a client to its end, with `program` beside it.
+pub(super) fn drive(
+    options: Options,
+    reactor: &Rc<Reactor>,
+    desk: &Rc<Desk>,
+    program: impl Future<Output = ()>,
+) -> Result<Outcome, StartError> {
+    let termination = Termination::new()?;
+    reactor.watch(termination.raw_fd(), Interest::Read)?;
+    let microphone = Microphone::open(&options.input, options.loops_input)?;
+    let loudspeaker = Loudspeaker::open(&options.output)?;
+    let seed = process::random_seed();
+    let mut engine = Engine::new(options.settings, seed, clock::now())?;
+
+    let executor = LocalExecutor::new();
+    let program = executor.spawn(program);
+    let ends_with_input = options.duration.is_none() && !options.loops_input;
+    let server = (options.url, options.tls);
+    let mut ports = RealPorts::new(&executor, reactor, server, (microphone, loudspeaker), ends_with_input);
+    let (duration, stats_interval) = (options.duration, options.stats_interval);
+    let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
+    let mut usage = Usage::default();
+
+    while engine.outcome().is_none() {
+        for _ in 0..TASKS_PER_TURN {
+            if !executor.try_tick() {
+                break;
+            }
+        }
+        let now = clock::now();
+        let asked_to_end = termination.take() || program.is_finished() || ports.is_over(now);
+        if schedule.is_over(&engine, now) || asked_to_end {
+            let _ = engine.handle_command(Command::Leave, now);
+        }
+        while let Some(command) = desk.commands.take() {
+            // The program waits for each result before the next command: there is always room.
+            let _ = desk.results.post(engine.handle_command(command, now));
+        }
+        ports.start_sound(&engine, now);
+        let more = turn(&mut engine, &mut ports, now);
+        ports.watch_sound();
+        if schedule.stats_due(now) {
+            let mut stats = engine.take_stats(now);
+            ports.add_counters(&mut stats);
+            usage.add_to(&mut stats, now);
+            let _ = desk.events.post(Some(Event::Stats(stats)));
+        }
+        deliver(&mut engine, desk);
+        if more || engine.outcome().is_some() {
+            continue;
+        }
+        while executor.try_tick() {}
+        // Tasks may have posted something: then there is no time to wait.
+        if ports.has_notices() || desk.commands.has_items() {
+            continue;
+        }
+        let until = [engine.poll_timeout().map(|(at, _)| at), ports.next_due(now), schedule.next()];
+        reactor.wait(until.into_iter().flatten().min(), clock::now())?;
+        reactor.wake_timers(clock::now());
+    }
+    ports.finish();
+    farewell(&mut engine, desk, &executor, &program);
+    Ok(engine.outcome().cloned().unwrap_or_else(|| unreachable!("the loop ends with an outcome")))
+}
+
+/// Events that the program has no room for stay with the engine, whose table counts what is lost.
+fn deliver(engine: &mut Engine, desk: &Desk) {
+    while !desk.events.is_full()
+        && let Some(event) = engine.poll_event()
+    {
+        let _ = desk.events.post(Some(event));
+    }
+}
+
+fn farewell(engine: &mut Engine, desk: &Desk, executor: &LocalExecutor<'_>, program: &Task<()>) {
+    let deadline = clock::now() + FAREWELL;
+    let mut is_told = false;
+    while clock::now() < deadline && !program.is_finished() {
+        deliver(engine, desk);
+        is_told = is_told || desk.events.post(None).is_ok();
+        if !executor.try_tick() {
+            break;
+        }
+    }
+}
+
+/// What ends or repeats by time.
+#[derive(Default)]
+struct Schedule {
+    duration: Option<Duration>,
+    leave_at: Option<Instant>,
+    stats_interval: Option<Duration>,
+    stats_at: Option<Instant>,
+}
+
+impl Schedule {
+    fn is_over(&mut self, engine: &Engine, now: Instant) -> bool {
+        if self.leave_at.is_none() && engine.was_connected() {
+            self.leave_at = self.duration.map(|duration| now + duration);
+        }
+        let is_over = self.leave_at.is_some_and(|at| at <= now);
+        if is_over {
+            (self.leave_at, self.duration) = (None, None);
+        }
+        is_over
+    }
+
+    fn stats_due(&mut self, now: Instant) -> bool {
+        let Some(interval) = self.stats_interval else { return false };
+        let at = *self.stats_at.get_or_insert(now + interval);
+        let is_due = at <= now;
+        if is_due {
+            self.stats_at = Some(now + interval);
+        }
+        is_due
+    }
+
+    fn next(&self) -> Option<Instant> {
+        [self.leave_at, self.stats_at].into_iter().flatten().min()
+    }
+}

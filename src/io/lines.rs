@@ -1,0 +1,137 @@
+//! Lines for whoever reads our events: never waiting for a slow reader, never without a bound.
+//!
+//! A pipe that says it can be written takes [`PIPE_BYTES`] without blocking, so each piece of that
+//! size is preceded by the question. What does not go out waits in a bounded queue; what does not
+//! fit there is dropped as whole lines and counted.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// What a ready pipe takes without blocking (`PIPE_BUF`, pipe(7)).
+const PIPE_BYTES: usize = 4096;
+
+/// Bytes waiting for a slow reader: about a minute of events of a busy room.
+const WAITING_BYTES_MAX: usize = 64 * 1024;
+
+/// Where lines go.
+pub struct Lines {
+    target: Target,
+    waiting: VecDeque<u8>,
+    dropped: u64,
+    is_closed: bool,
+}
+
+enum Target {
+    Stdout(io::Stdout),
+    Stderr(io::Stderr),
+    File(File),
+}
+
+impl Lines {
+    /// To standard output.
+    pub fn stdout() -> Self {
+        Self::new(Target::Stdout(io::stdout()))
+    }
+
+    /// To standard error.
+    pub fn stderr() -> Self {
+        Self::new(Target::Stderr(io::stderr()))
+    }
+
+    /// To a file, made anew.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(Target::File(File::create(path)?)))
+    }
+
+    fn new(target: Target) -> Self {
+        Self { target, waiting: VecDeque::new(), dropped: 0, is_closed: false }
+    }
+
+    /// Writes a line as far as that does not block, and what waited before it.
+    pub fn write(&mut self, line: &str) {
+        if self.waiting.len() + line.len() + 1 > WAITING_BYTES_MAX {
+            self.dropped += 1;
+        } else {
+            self.waiting.extend(line.as_bytes());
+            self.waiting.push_back(b'\n');
+        }
+        self.flush();
+    }
+
+    /// Writes what waits, as far as that does not block. `true` when nothing is left.
+    pub fn flush(&mut self) -> bool {
+        while !self.waiting.is_empty() && !self.is_closed && self.is_ready() {
+            let (front, _) = self.waiting.as_slices();
+            let piece = &front[..front.len().min(PIPE_BYTES)];
+            let written = match &mut self.target {
+                Target::Stdout(out) => write_now(&mut out.lock(), piece),
+                Target::Stderr(out) => write_now(&mut out.lock(), piece),
+                Target::File(out) => write_now(out, piece),
+            };
+            match written {
+                Ok(count) => drop(self.waiting.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // A reader that is gone, or a full disk: from now on there is nobody to tell.
+                Err(_) => self.is_closed = true,
+            }
+        }
+        self.waiting.is_empty() || self.is_closed
+    }
+
+    /// Lines that did not fit.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn is_ready(&self) -> bool {
+        let fd = match &self.target {
+            Target::Stdout(out) => out.as_fd(),
+            Target::Stderr(out) => out.as_fd(),
+            Target::File(out) => out.as_fd(),
+        };
+        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// Standard output buffers lines by itself: each piece is passed on at once.
+fn write_now(out: &mut impl Write, piece: &[u8]) -> io::Result<usize> {
+    out.write_all(piece)?;
+    out.flush()?;
+    Ok(piece.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_reader_that_does_not_read_costs_lines_and_not_time() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let mut lines = Lines::new(Target::File(File::from(std::os::fd::OwnedFd::from(writer))));
+        let line = "x".repeat(999);
+        for _ in 0..300 {
+            lines.write(&line);
+        }
+        assert!(lines.dropped() > 0 && lines.waiting.len() <= WAITING_BYTES_MAX);
+        // Once it reads, whole lines come out.
+        let mut got = vec![0; 4096];
+        let mut text = Vec::new();
+        while !lines.flush() || text.len() < 100_000 {
+            let count = reader.read(&mut got).expect("readable");
+            text.extend_from_slice(&got[..count]);
+        }
+        drop(lines);
+        reader.read_to_end(&mut text).expect("readable");
+        assert!(text.split(|b| *b == b'\n').filter(|l| !l.is_empty()).all(|l| l.len() == 999));
+    }
+}

@@ -1,0 +1,254 @@
+//! The real ports of the engine: sockets, cards, files, and the signal connection's task.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_executor::{LocalExecutor, Task};
+use rustls::ClientConfig;
+
+use super::clock;
+use super::reactor::{Interest, Reactor};
+use super::sound::counters::SoundCounters;
+use super::sound::loudspeaker::Loudspeaker;
+use super::sound::microphone::{Captured, Microphone};
+use super::udp::{Port, local_addresses};
+use super::websocket::{Dial, Order, Wire, run as run_websocket};
+use crate::engine::turn::{Arrived, Ports};
+use crate::engine::{Action, Engine, Notice};
+use crate::event::Stats;
+use crate::limits::{CARD_DESCRIPTORS_MAX, LOCAL_ADDRESSES_MAX};
+use crate::media::block::{BLOCK_MS, Block};
+use crate::rtc::{Peer, Transmit};
+use crate::signal::secret::Secret;
+use crate::signal::url::ServerUrl;
+
+/// Silence sent after the end of a file before we leave: the listeners' jitter buffers (up to
+/// ~200 ms) play out what they hold before the track ends under them.
+const TAIL: Duration = Duration::from_millis(400);
+
+/// Everything outside, for real.
+pub(super) struct RealPorts<'e, 'r> {
+    executor: &'e LocalExecutor<'r>,
+    reactor: &'e Rc<Reactor>,
+    signal: SignalPort,
+    sockets: heapless::Vec<Port, { 2 * LOCAL_ADDRESSES_MAX }>,
+    microphone: Microphone,
+    loudspeaker: Loudspeaker,
+    watched: heapless::Vec<libc::pollfd, { 2 * CARD_DESCRIPTORS_MAX }>,
+    reported: (SoundCounters, SoundCounters),
+    ends_with_input: bool,
+    tail: Option<Tail>,
+}
+
+/// The silence after the end of the input.
+struct Tail {
+    began: Instant,
+    blocks: u32,
+}
+
+struct SignalPort {
+    url: ServerUrl,
+    tls: Arc<ClientConfig>,
+    connection: Option<(Rc<Wire>, Task<()>)>,
+}
+
+impl<'e, 'r> RealPorts<'e, 'r> {
+    /// Ports over what is open already. `ends_with_input`: the end of a file or pipe is ours too.
+    pub(super) fn new(
+        executor: &'e LocalExecutor<'r>,
+        reactor: &'e Rc<Reactor>,
+        server: (ServerUrl, Arc<ClientConfig>),
+        (microphone, loudspeaker): (Microphone, Loudspeaker),
+        ends_with_input: bool,
+    ) -> Self {
+        let (url, tls) = server;
+        Self {
+            executor,
+            reactor,
+            signal: SignalPort { url, tls, connection: None },
+            sockets: heapless::Vec::new(),
+            microphone,
+            loudspeaker,
+            watched: heapless::Vec::new(),
+            reported: Default::default(),
+            ends_with_input,
+            tail: None,
+        }
+    }
+
+    /// Files and pipes begin when they can be heard, or hear.
+    pub(super) fn start_sound(&mut self, engine: &Engine, now: Instant) {
+        if engine.is_publishing() {
+            self.microphone.start(now);
+        }
+        if engine.was_connected() {
+            self.loudspeaker.start(now);
+        }
+    }
+
+    /// A reopened card has other descriptors: what is watched follows.
+    pub(super) fn watch_sound(&mut self) {
+        let mut wanted = heapless::Vec::<libc::pollfd, { 2 * CARD_DESCRIPTORS_MAX }>::new();
+        let mut list = heapless::Vec::new();
+        self.microphone.descriptors(&mut list);
+        wanted.extend(list.drain(..));
+        self.loudspeaker.descriptors(&mut list);
+        wanted.extend(list.drain(..));
+        let same = |a: &libc::pollfd, b: &libc::pollfd| a.fd == b.fd && a.events == b.events;
+        if wanted.len() == self.watched.len() && wanted.iter().zip(&self.watched).all(|(a, b)| same(a, b)) {
+            return;
+        }
+        for old in &self.watched {
+            self.reactor.unwatch(old.fd);
+        }
+        for new in &wanted {
+            let interest = if new.events & libc::POLLOUT != 0 { Interest::Write } else { Interest::Read };
+            // What cannot be watched is served by the timer.
+            let _ = self.reactor.watch(new.fd, interest);
+        }
+        self.watched = wanted;
+    }
+
+    /// Adds what the cards have counted.
+    pub(super) fn add_counters(&mut self, stats: &mut Stats) {
+        let (input, output) = (self.microphone.counters(), self.loudspeaker.counters());
+        let (input_before, output_before) = std::mem::replace(&mut self.reported, (input, output));
+        stats.xruns_in = input.xruns.wrapping_sub(input_before.xruns);
+        stats.xruns_out = output.xruns.wrapping_sub(output_before.xruns);
+        let reopens = |now: SoundCounters, before: SoundCounters| now.reopens.wrapping_sub(before.reopens);
+        stats.reopens = reopens(input, input_before) + reopens(output, output_before);
+    }
+
+    /// Whether the signal connection has something to tell.
+    pub(super) fn has_notices(&self) -> bool {
+        self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
+    }
+
+    /// Whether the input has ended, and what was said has been sent.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.tail.as_ref().is_some_and(|tail| now >= tail.began + TAIL)
+    }
+
+    /// The next time something is due that no descriptor tells of.
+    pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
+        let tail = self.tail.as_ref().map(Tail::next_due);
+        let due = [self.microphone.next_due(now), self.loudspeaker.next_due(now), tail];
+        due.into_iter().flatten().min()
+    }
+
+    /// Files are made whole, descriptors are left.
+    pub(super) fn finish(&mut self) {
+        self.loudspeaker.finish();
+        self.signal.connection = None;
+        for port in &self.sockets {
+            self.reactor.unwatch(port.raw_fd());
+        }
+        for old in &self.watched {
+            self.reactor.unwatch(old.fd);
+        }
+    }
+
+    fn close_sockets(&mut self, peer: Peer) {
+        for port in self.sockets.iter().filter(|port| port.peer == peer) {
+            self.reactor.unwatch(port.raw_fd());
+        }
+        self.sockets.retain(|port| port.peer != peer);
+    }
+
+    fn dial(&mut self, target: String, token: Secret) {
+        let wire = Rc::new(Wire::default());
+        let dial = Dial { url: self.signal.url.clone(), target, token, tls: self.signal.tls.clone() };
+        let task = self.executor.spawn(run_websocket(dial, wire.clone(), self.reactor.clone()));
+        self.signal.connection = Some((wire, task));
+    }
+
+    fn order(&mut self, order: Order) {
+        let Some((wire, _)) = &self.signal.connection else { return };
+        if wire.orders.post(order).is_err() {
+            // A server that takes nothing any more: the pings will notice, but this is sooner.
+            let _ = wire.notices.post(Notice::Closed("the server takes no messages".to_owned()));
+        }
+    }
+}
+
+impl Tail {
+    fn next_due(&self) -> Instant {
+        self.began + Duration::from_millis(u64::from(self.blocks * BLOCK_MS))
+    }
+}
+
+impl Ports for RealPorts<'_, '_> {
+    fn wanted(&mut self, now: Instant) -> usize {
+        self.loudspeaker.wanted(now)
+    }
+
+    fn play(&mut self, block: &Block, now: Instant) {
+        self.loudspeaker.write(block, now);
+    }
+
+    fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
+        match self.microphone.read(block, now) {
+            Captured::Block => true,
+            Captured::NotYet => false,
+            Captured::End if self.ends_with_input => {
+                let tail = self.tail.get_or_insert(Tail { began: now, blocks: 0 });
+                *block = Block::SILENCE;
+                let is_due = tail.next_due() <= now;
+                tail.blocks += u32::from(is_due);
+                is_due
+            }
+            Captured::End => false,
+        }
+    }
+
+    fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
+        for port in &self.sockets {
+            if let Some((len, source)) = port.receive(buffer) {
+                let arrival = clock::now();
+                return Some(Arrived { peer: port.peer, source, destination: port.address, len, arrival });
+            }
+        }
+        None
+    }
+
+    fn noticed(&mut self) -> Option<Notice> {
+        self.signal.connection.as_ref().and_then(|(wire, _)| wire.notices.take())
+    }
+
+    fn transmit(&mut self, peer: Peer, transmit: &Transmit) {
+        let port = self.sockets.iter().find(|port| port.peer == peer && port.address == transmit.source);
+        if let Some(port) = port {
+            // What the kernel does not take is lost as on any network.
+            port.send(transmit.destination, transmit.bytes());
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Dial { target, token } => self.dial(target, token),
+            Action::Send(bytes) => self.order(Order::Send(bytes)),
+            Action::HangUp => self.order(Order::HangUp),
+            Action::Drop => self.signal.connection = None,
+            Action::CloseSockets(peer) => self.close_sockets(peer),
+            // `turn` opens sockets itself, because the engine wants the addresses.
+            Action::OpenSockets(_) => {}
+        }
+    }
+
+    fn open_sockets(&mut self, peer: Peer) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
+        self.close_sockets(peer);
+        let mut addresses = heapless::Vec::new();
+        let local = self.signal.connection.as_ref().and_then(|(wire, _)| wire.local_address.get());
+        for ip in local.map(local_addresses).unwrap_or_default() {
+            // An address that vanished meanwhile is simply not offered.
+            let Ok(port) = Port::bind(peer, ip) else { continue };
+            if self.reactor.watch(port.raw_fd(), Interest::Read).is_ok() {
+                let _ = addresses.push(port.address);
+                let _ = self.sockets.push(port);
+            }
+        }
+        addresses
+    }
+}

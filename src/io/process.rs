@@ -1,0 +1,76 @@
+//! What the operating system knows of this process: CPU time, memory, threads, randomness.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::Timespec;
+
+use crate::event::Stats;
+use crate::signal::parameters::JoinParameters;
+
+/// Randomness for what must not be guessable from outside (identifiers, jitter): from the OS.
+pub fn random_seed() -> u64 {
+    let mut bytes = [0; 8];
+    // The kernel always has some after boot; if not, 0 only makes retries less spread.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
+/// What the server is told about this device.
+pub fn join_parameters() -> JoinParameters {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let version = release.lines().find_map(|line| line.strip_prefix("VERSION_ID="));
+    // The device tree's strings end with a zero byte.
+    let model = std::fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
+    JoinParameters {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        os_version: version.unwrap_or_default().trim_matches('"').to_owned(),
+        device_model: model.trim_end_matches('\0').to_owned(),
+        resume: None,
+    }
+}
+
+/// CPU use between two `stats`.
+#[derive(Default)]
+pub struct Usage {
+    last: Option<(Instant, Duration)>,
+}
+
+impl Usage {
+    /// Fills in what is of this process.
+    pub fn add_to(&mut self, stats: &mut Stats, now: Instant) {
+        let cpu = cpu_time();
+        if let Some((at, before)) = self.last.replace((now, cpu)) {
+            let wall = now.saturating_duration_since(at).as_secs_f32();
+            if wall > 0.0 {
+                stats.cpu_percent = cpu.saturating_sub(before).as_secs_f32() / wall * 100.0;
+            }
+        }
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        stats.rss_kb = status_field(&status, "VmRSS:");
+        stats.threads = status_field(&status, "Threads:");
+    }
+}
+
+fn cpu_time() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(tv_sec.unsigned_abs(), tv_nsec.unsigned_abs() as u32)
+}
+
+fn status_field(status: &str, name: &str) -> u32 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_kernel_says() {
+        assert_eq!(status_field("Name:\tx\nVmRSS:\t    8300 kB\nThreads:\t1\n", "VmRSS:"), 8300);
+        assert_eq!(status_field("nonsense", "VmRSS:"), 0);
+        let mut stats = Stats::default();
+        Usage::default().add_to(&mut stats, crate::io::clock::now());
+        assert!(stats.rss_kb > 0 && stats.threads > 0);
+    }
+}

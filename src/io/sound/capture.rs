@@ -1,0 +1,215 @@
+//! A card that records: periods of its frames in, blocks out.
+//!
+//! The first channel is taken, converted to 48 kHz where the card has another rate. The timeline stays
+//! whole: what an overrun or a lost card swallowed is replaced by as much silence, since the receiver's
+//! buffer and the echo canceller both count samples.
+
+use std::time::Instant;
+
+use crate::io::sound::card::Card;
+use crate::io::sound::convert::Resampler;
+use crate::io::sound::microphone::Captured;
+use crate::io::sound::open::OpenError;
+use crate::io::sound::sizes::Way;
+use crate::io::sound::stream::{Moved, Settings};
+use crate::limits::CAPTURE_GAP_MS_MAX;
+use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
+
+/// A recording card.
+#[derive(Debug)]
+pub struct Capture {
+    card: Card,
+    gather: Gather,
+    /// When frames were last read, and how many were left behind then.
+    read_at: Option<Instant>,
+    left_frames: usize,
+}
+
+impl Capture {
+    /// Opens a PCM.
+    pub fn open(name: &str) -> Result<Capture, OpenError> {
+        let card = Card::open(name, Way::Capture)?;
+        let gather = Gather::new(card.settings());
+        Ok(Capture { card, gather, read_at: None, left_frames: 0 })
+    }
+
+    /// The card behind it.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Lets it run.
+    pub fn start(&mut self, now: Instant) {
+        self.card.start(now);
+    }
+
+    /// The next block, where it is there.
+    pub fn read(&mut self, block: &mut Block, now: Instant) -> Captured {
+        if !self.card.is_started() {
+            return Captured::NotYet;
+        }
+        if self.card.revive(now) {
+            self.gather = Gather::new(self.card.settings());
+            self.read_at = None;
+            self.left_frames = 0;
+        }
+        // One recovery a call: a card that does nothing but overrun must not keep us here.
+        for _ in 0..2 {
+            if self.gather.is_full() {
+                self.gather.take(block);
+                return Captured::Block;
+            }
+            let Some(stream) = self.card.stream() else { return self.stand_in(block, now) };
+            match stream.read(self.gather.room()) {
+                Moved::Frames(frames) => {
+                    self.gather.add(frames);
+                    self.left_frames = match stream.available() {
+                        Moved::Frames(left) => left,
+                        _ => 0,
+                    };
+                    self.read_at = Some(now);
+                    self.card.progress(now);
+                }
+                Moved::Nothing => {
+                    let there = self.card.no_progress(now);
+                    return if there { Captured::NotYet } else { self.stand_in(block, now) };
+                }
+                Moved::Xrun => self.overrun(now),
+                Moved::Lost => self.card.lose(now),
+            }
+        }
+        if self.gather.is_full() {
+            self.gather.take(block);
+            return Captured::Block;
+        }
+        Captured::NotYet
+    }
+
+    /// When to call again even if no descriptor wakes.
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        let backlog = self.card.settings().is_some() && self.gather.is_full();
+        if backlog { Some(now) } else { self.card.next_due(now) }
+    }
+
+    /// Age of the oldest sample not yet given out, in milliseconds.
+    pub fn delay_ms(&self) -> f32 {
+        self.card.delay_ms() + self.gather.delay_ms()
+    }
+
+    fn overrun(&mut self, now: Instant) {
+        self.card.counters.xruns = self.card.counters.xruns.wrapping_add(1);
+        let (Some(settings), Some(read_at)) = (self.card.settings(), self.read_at) else { return };
+        let gap_ms = now.saturating_duration_since(read_at).as_secs_f64() * 1000.0;
+        let gap_ms = gap_ms.min(f64::from(CAPTURE_GAP_MS_MAX));
+        let lost_frames = (gap_ms * f64::from(settings.rate_hz) / 1000.0).round() as usize + self.left_frames;
+        let lost_at_48k = lost_frames as u64 * u64::from(SAMPLE_RATE_HZ) / u64::from(settings.rate_hz);
+        self.card.counters.frames_lost = self.card.counters.frames_lost.wrapping_add(lost_at_48k);
+        self.gather.lose(lost_frames);
+        self.read_at = Some(now);
+        self.left_frames = 0;
+        self.card.progress(now);
+    }
+
+    fn stand_in(&mut self, block: &mut Block, now: Instant) -> Captured {
+        if self.card.stand_in.due(now) == 0 {
+            return Captured::NotYet;
+        }
+        self.card.stand_in.advance();
+        *block = Block::SILENCE;
+        Captured::Block
+    }
+}
+
+/// Frames of the card until they make a block.
+#[derive(Debug)]
+struct Gather {
+    resampler: Option<Resampler>,
+    frame_bytes: usize,
+    rate_hz: u32,
+    settings: Option<Settings>,
+    /// As the card gives them.
+    bytes: Box<[u8]>,
+    /// One channel of them.
+    frames: Box<[f32]>,
+    filled: usize,
+    /// Silence that comes before what is read next.
+    lost_frames: usize,
+}
+
+impl Gather {
+    fn new(settings: Option<&Settings>) -> Gather {
+        let rate_hz = settings.map_or(SAMPLE_RATE_HZ, |settings| settings.rate_hz);
+        let frame_bytes = settings.map_or(1, Settings::frame_bytes);
+        // A block of the card's frames, and one for the fraction that the resampler carries over.
+        let frames_max =
+            (BLOCK_FRAMES as u64 * u64::from(rate_hz)).div_ceil(u64::from(SAMPLE_RATE_HZ)) as usize + 1;
+        Gather {
+            resampler: Resampler::new(rate_hz, SAMPLE_RATE_HZ),
+            frame_bytes,
+            rate_hz,
+            settings: settings.copied(),
+            bytes: vec![0; frames_max * frame_bytes].into(),
+            frames: vec![0.0; frames_max].into(),
+            filled: 0,
+            lost_frames: 0,
+        }
+    }
+
+    /// Frames that make the next block.
+    fn needed(&self) -> usize {
+        let needed =
+            self.resampler.as_ref().map_or(BLOCK_FRAMES, |resampler| resampler.inputs_for(BLOCK_FRAMES));
+        needed.min(self.frames.len())
+    }
+
+    /// Whether there is a block; silence that is due is counted first.
+    fn is_full(&self) -> bool {
+        self.filled + self.lost_frames >= self.needed()
+    }
+
+    /// Where the card may write what is missing.
+    fn room(&mut self) -> &mut [u8] {
+        let missing = self.needed() - self.filled.min(self.needed());
+        &mut self.bytes[..missing * self.frame_bytes]
+    }
+
+    fn add(&mut self, frames: usize) {
+        let Some(settings) = self.settings else { return };
+        self.fill_lost();
+        for bytes in self.bytes.chunks_exact(self.frame_bytes).take(frames) {
+            if let Some(slot) = self.frames.get_mut(self.filled) {
+                *slot = settings.format.decode(bytes);
+                self.filled += 1;
+            }
+        }
+    }
+
+    fn lose(&mut self, frames: usize) {
+        self.lost_frames += frames;
+    }
+
+    fn take(&mut self, block: &mut Block) {
+        self.fill_lost();
+        match &mut self.resampler {
+            None => block.0.copy_from_slice(&self.frames[..BLOCK_FRAMES]),
+            Some(resampler) => {
+                let mut input = self.frames[..self.filled].iter().copied();
+                for sample in &mut block.0 {
+                    *sample = resampler.pull(&mut || input.next()).unwrap_or(0.0);
+                }
+            }
+        }
+        self.filled = 0;
+    }
+
+    fn fill_lost(&mut self) {
+        let silent = self.lost_frames.min(self.needed() - self.filled.min(self.needed()));
+        self.frames[self.filled..self.filled + silent].fill(0.0);
+        self.filled += silent;
+        self.lost_frames -= silent;
+    }
+
+    fn delay_ms(&self) -> f32 {
+        (self.filled + self.lost_frames) as f32 * 1000.0 / self.rate_hz as f32
+    }
+}

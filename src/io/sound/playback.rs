@@ -1,0 +1,200 @@
+//! A card that plays: it says how many blocks it wants, and gets exactly those.
+//!
+//! Every channel carries the same sample. Where the card has another rate, a block becomes one frame
+//! more or less than the card's ring has room for; the rest waits here for the next time.
+
+use std::time::Instant;
+
+use crate::io::sound::card::Card;
+use crate::io::sound::convert::Resampler;
+use crate::io::sound::open::OpenError;
+use crate::io::sound::sizes::Way;
+use crate::io::sound::stream::{Moved, Settings};
+use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
+
+/// A playing card.
+#[derive(Debug)]
+pub struct Playback {
+    card: Card,
+    spread: Spread,
+}
+
+impl Playback {
+    /// Opens a PCM.
+    pub fn open(name: &str) -> Result<Playback, OpenError> {
+        let card = Card::open(name, Way::Playback)?;
+        let spread = Spread::new(card.settings());
+        Ok(Playback { card, spread })
+    }
+
+    /// The card behind it.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Lets it run.
+    pub fn start(&mut self, now: Instant) {
+        self.card.start(now);
+    }
+
+    /// Blocks to write now.
+    pub fn wanted(&mut self, now: Instant) -> usize {
+        if !self.card.is_started() {
+            return 0;
+        }
+        if self.card.revive(now) {
+            self.spread = Spread::new(self.card.settings());
+        }
+        self.flush(now);
+        for _ in 0..2 {
+            let Some(stream) = self.card.stream() else { return self.card.stand_in.due(now) };
+            let sizes = stream.settings().sizes;
+            match stream.available() {
+                Moved::Frames(frames) => {
+                    let kept_free = (sizes.buffer_frames - sizes.target_frames) as usize;
+                    let room = frames.saturating_sub(kept_free).saturating_sub(self.spread.waiting_frames());
+                    let blocks = room / sizes.block_frames as usize;
+                    if blocks > 0 {
+                        self.card.progress(now);
+                        return blocks;
+                    }
+                    break;
+                }
+                Moved::Nothing => break,
+                Moved::Xrun => self.underrun(),
+                Moved::Lost => self.card.lose(now),
+            }
+        }
+        if self.card.no_progress(now) { 0 } else { self.card.stand_in.due(now) }
+    }
+
+    /// Plays a block.
+    pub fn write(&mut self, block: &Block, now: Instant) {
+        if self.card.settings().is_none() {
+            self.card.stand_in.advance();
+            self.drop_block();
+            return;
+        }
+        if !self.spread.add(block) {
+            self.drop_block();
+        }
+        self.flush(now);
+    }
+
+    /// When to call again even if no descriptor wakes.
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.card.next_due(now)
+    }
+
+    /// Time until a block written now is heard, in milliseconds.
+    pub fn delay_ms(&self) -> f32 {
+        self.card.delay_ms() + self.spread.delay_ms()
+    }
+
+    /// Waits, some tens of milliseconds, until all is heard.
+    pub fn finish(&mut self) {
+        if self.card.is_started()
+            && let Some(stream) = self.card.stream()
+        {
+            stream.drain();
+        }
+    }
+
+    /// Hands over what waits here.
+    fn flush(&mut self, now: Instant) {
+        for _ in 0..2 {
+            let Some(stream) = self.card.stream() else { return };
+            let waiting = self.spread.waiting();
+            if waiting.is_empty() {
+                return;
+            }
+            match stream.write(waiting) {
+                Moved::Frames(frames) => {
+                    self.spread.written(frames);
+                    self.card.progress(now);
+                }
+                Moved::Nothing => return,
+                Moved::Xrun => self.underrun(),
+                Moved::Lost => self.card.lose(now),
+            }
+        }
+    }
+
+    fn underrun(&mut self) {
+        self.card.counters.xruns = self.card.counters.xruns.wrapping_add(1);
+    }
+
+    fn drop_block(&mut self) {
+        self.card.counters.blocks_dropped = self.card.counters.blocks_dropped.wrapping_add(1);
+    }
+}
+
+/// Blocks until they are frames of the card.
+#[derive(Debug)]
+struct Spread {
+    settings: Option<Settings>,
+    resampler: Option<Resampler>,
+    bytes: Box<[u8]>,
+    /// Bytes of `bytes` that wait.
+    begin: usize,
+    end: usize,
+}
+
+impl Spread {
+    fn new(settings: Option<&Settings>) -> Spread {
+        let frames_max = settings.map_or(0, |settings| 2 * frames_of_a_block(settings.rate_hz));
+        Spread {
+            settings: settings.copied(),
+            resampler: settings.and_then(|settings| Resampler::new(SAMPLE_RATE_HZ, settings.rate_hz)),
+            bytes: vec![0; frames_max * settings.map_or(0, Settings::frame_bytes)].into(),
+            begin: 0,
+            end: 0,
+        }
+    }
+
+    /// Takes a block; `false` where the last one still waits.
+    fn add(&mut self, block: &Block) -> bool {
+        let Some(settings) = self.settings else { return false };
+        self.bytes.copy_within(self.begin..self.end, 0);
+        (self.begin, self.end) = (0, self.end - self.begin);
+        if self.end + frames_of_a_block(settings.rate_hz) * settings.frame_bytes() > self.bytes.len() {
+            return false;
+        }
+        let mut input = block.0.iter().copied();
+        let mut input = || input.next();
+        while let Some(sample) = match &mut self.resampler {
+            Some(resampler) => resampler.pull(&mut input),
+            None => input(),
+        } {
+            for bytes in self.bytes[self.end..self.end + settings.frame_bytes()]
+                .chunks_exact_mut(settings.format.bytes())
+            {
+                settings.format.encode(sample, bytes);
+            }
+            self.end += settings.frame_bytes();
+        }
+        true
+    }
+
+    fn waiting(&self) -> &[u8] {
+        &self.bytes[self.begin..self.end]
+    }
+
+    fn written(&mut self, frames: usize) {
+        let bytes = self.settings.map_or(0, |settings| frames * settings.frame_bytes());
+        self.begin = (self.begin + bytes).min(self.end);
+    }
+
+    fn waiting_frames(&self) -> usize {
+        self.settings.map_or(0, |settings| (self.end - self.begin) / settings.frame_bytes())
+    }
+
+    fn delay_ms(&self) -> f32 {
+        self.settings.map_or(0.0, |settings| self.waiting_frames() as f32 * 1000.0 / settings.rate_hz as f32)
+    }
+}
+
+/// Frames that a block may become: its length at the card's rate, and one for the carried fraction.
+fn frames_of_a_block(rate_hz: u32) -> usize {
+    (BLOCK_FRAMES as u64 * u64::from(rate_hz)).div_ceil(u64::from(SAMPLE_RATE_HZ)) as usize + 1
+}
