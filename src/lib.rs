@@ -1,7 +1,98 @@
-//! kinglet
+//! kinglet puts a small Linux device into a [LiveKit](https://livekit.io) room as a voice.
+//!
+//! # The house
+//!
+//! Three rings. The *core* knows the protocol, the *media* ring the sound; neither has a clock, a
+//! socket or a device. The *io* ring has all of them and decides nothing.
+//!
+//! ```text
+//!              capture side                                              playback side
+//!  mic ─ io/sound ─► media/send ─► rtc/publisher ─► io/udp ─► server
+//!                     encode        RTP, level                  │
+//!  spk ◄ io/sound ◄─ media/mix ◄─ media/receive ◄─ rtc/subscriber ◄ io/udp
+//!                     limiter       ring, decode     mid → track
+//!  server ◄─► io/websocket ◄─► signal ◄─► engine ◄─► room, local, session ─► event ─► application
+//! ```
+//!
+//! | folder | what it is |
+//! | --- | --- |
+//! | [`signal`] | messages ⇄ bounded types |
+//! | [`room`], [`local`] | what the server says exists; what we publish and wish to hear |
+//! | [`rtc`] | the two peer connections: everything that touches str0m |
+//! | [`session`] | how we stay in the room: the table cause → action |
+//! | [`media`] | blocks and packets |
+//! | [`engine`] | the whole client without IO |
+//! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the async face |
+//!
+//! # The drive contract
+//!
+//! [`Engine`](engine::Engine) is driven from outside; [`engine::turn::turn`] does it over any
+//! [`Ports`](engine::turn::Ports), so the io ring and the simulation run the same code:
+//!
+//! 1. Feed what there is: `handle_notice`, `handle_datagram`, `handle_command`, `capture`,
+//!    `playback`. Each takes `now`, which never goes back.
+//! 2. After each of them, drain: `poll_transmit` and `poll_action` until both give `None`. An
+//!    `Action::OpenSockets` is answered at once by `handle_sockets`.
+//! 3. Take events with `poll_event` when convenient; their table is bounded, and what does not fit
+//!    is counted.
+//! 4. Wait for whatever comes first: a port, or the deadline of `poll_timeout`, which carries its
+//!    reason. When it is due, call `handle_timeout`, and drain again.
+//! 5. When `outcome` gives something, it is over.
+//!
+//! # Example
+//!
+//! A program that joins and says who else is there:
+//!
+//! ```no_run
+//! use kinglet::engine::{PublishSettings, Settings};
+//! use kinglet::event::Event;
+//! use kinglet::io::{client, process, tls};
+//! use kinglet::session::recovery::Retry;
+//! use kinglet::signal::secret::Secret;
+//! use kinglet::signal::url::ServerUrl;
+//!
+//! let url: ServerUrl = "wss://intercom.example.com".parse()?;
+//! let microphone = PublishSettings { name: "microphone".into(), is_muted: false, dtx: true };
+//! let options = client::Options {
+//!     settings: Settings {
+//!         target: url.join_target(&process::join_parameters()),
+//!         token: Secret::new(std::fs::read_to_string("/etc/kinglet/token")?),
+//!         publish: Some(microphone),
+//!         listens: true,
+//!         retry: Retry::Forever,
+//!         volume_percent: 100,
+//!     },
+//!     url,
+//!     tls: tls::client_config(None)?,
+//!     input: "auto".parse()?,
+//!     output: "auto".parse()?,
+//!     loops_input: false,
+//!     duration: None,
+//!     stats_interval: None,
+//! };
+//! let outcome = client::run(options, |mut events, _commands| async move {
+//!     while let Some(event) = events.next().await {
+//!         if let Event::ParticipantJoined(who) = event {
+//!             println!("{} is here", who.identity);
+//!         }
+//!     }
+//! })?;
+//! println!("{}", outcome.text);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![deny(missing_docs, unsafe_code)]
+
+pub mod engine;
+pub mod error;
 pub mod event;
+#[allow(unsafe_code, reason = "descriptors: each use says why it is sound")]
+pub mod io;
 pub mod limits;
+pub mod local;
 pub mod media;
 pub mod room;
+pub mod rtc;
+pub mod session;
 pub mod signal;
-pub mod io;
+pub mod time;

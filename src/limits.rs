@@ -14,6 +14,12 @@
 /// evicted first, and counted.
 pub const PARTICIPANTS_MAX: usize = 128;
 
+/// Participants read from one message: four times what is kept, so that [`room`](crate::room) can choose
+/// those with a microphone among them. At ~300 bytes each without their texts, 150 KiB for a moment.
+/// those with a microphone among them. At ~1.2 KiB each with full track lists, and without the texts (which
+/// the message's own size bounds), 600 KiB for a moment.
+pub const PARTICIPANTS_PER_MESSAGE_MAX: usize = 4 * PARTICIPANTS_MAX;
+
 /// Tracks remembered per participant. Camera, microphone, screen and screen sound are four; twice
 /// that leaves room for a second of each.
 pub const TRACKS_PER_PARTICIPANT_MAX: usize = 8;
@@ -48,6 +54,27 @@ pub const METADATA_BYTES_MAX: usize = 16 * 1024;
 
 /// Attributes kept per participant, the sum of keys and values (the server allows 64 KiB).
 pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
+
+/// Attributes per participant: at 16 KiB together, 128 of them still have 128 bytes each.
+pub const ATTRIBUTES_MAX: usize = 128;
+
+/// Our own name of a track, as the server repeats it (36 characters in official clients).
+pub const CID_BYTES_MAX: usize = 64;
+
+/// An m-line's `a=mid` (RFC 8843 §7.1: should be 1 to 3 bytes; str0m keeps 16).
+pub const MID_BYTES_MAX: usize = 16;
+
+/// STUN and TURN servers taken from a join, and URLs of each. A LiveKit server names two or three.
+pub const ICE_SERVERS_MAX: usize = 8;
+
+/// One URL of a STUN or TURN server (a host name is at most 253 bytes), its user name or credential.
+pub const ICE_SERVER_TEXT_BYTES_MAX: usize = 512;
+
+/// Track sources named in a permission; the protocol knows five.
+pub const PERMITTED_SOURCES_MAX: usize = 16;
+
+/// A version, region or node name of the server.
+pub const SERVER_FACT_BYTES_MAX: usize = 128;
 
 /// A JWT. The server's own refresh tokens are below 1 KiB; 16 KiB is what proxies take in a header.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -85,6 +112,12 @@ pub const CANDIDATE_BYTES_MAX: usize = 512;
 /// one for each of its addresses and protocols.
 pub const CANDIDATES_HELD_MAX: usize = 32;
 
+/// Shortest and longest time between two pings. The server asks for 5 s.
+pub const PING_INTERVAL_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
+
+/// Shortest and longest silence until the signal connection counts as dead. The server asks for 15 s.
+pub const PING_TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 3..=120;
+
 // ---- transport -------------------------------------------------------------------------------
 
 /// Local addresses used for media: two interfaces with one IPv4 and two IPv6 addresses each, and loopback.
@@ -104,11 +137,59 @@ pub const OPUS_PACKET_BYTES_MAX: usize = 1275;
 /// An Opus packet that we send. One frame must fit one datagram, since no receiver joins two.
 pub const OPUS_SENT_BYTES_MAX: usize = 1000;
 
+/// Sound in one Opus packet, in samples of 48 kHz: 120 ms (RFC 6716 §3.2.5, R5).
+pub const OPUS_PACKET_SAMPLES_MAX: usize = 48_000 * 120 / 1000;
+
 /// Packets held per talker before their playout: 1.28 s of 20 ms packets.
 pub const RING_PACKETS: usize = 64;
 
 /// Payload bytes held per talker: 64 packets of 512 bytes (204 kbit/s). Fuller: the oldest goes.
 pub const RING_BYTES: usize = 32 * 1024;
+
+/// Unit in which those bytes are given to packets: one 20 ms packet of 48 kbit/s, what browsers send.
+pub const RING_CELL_BYTES: usize = 128;
+
+/// Decoded samples that wait to be played: one packet behind less than two blocks of 480, since
+/// leaving out a block needs the next one too.
+pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;
+// ---- sound cards and files -------------------------------------------------------------------
+
+/// Descriptors of one PCM: one for a card, two or three for plugins that join or share cards.
+pub const CARD_DESCRIPTORS_MAX: usize = 8;
+
+/// Channels of a card that we open. The widest microphone arrays and interfaces have 32.
+pub const CARD_CHANNELS_MAX: u32 = 32;
+
+/// Rate of a card that we open: above the highest that is sold with a fixed rate.
+pub const CARD_RATE_HZ_MAX: u32 = 192_000;
+
+/// Channels of a WAV file: WAVE_FORMAT_EXTENSIBLE names 18 places; three times over.
+pub const WAV_CHANNELS_MAX: u16 = 64;
+
+/// Rate of a WAV file: the highest that recorders write.
+pub const WAV_RATE_HZ_MAX: u32 = 384_000;
+
+/// Chunks of a WAV file looked at before its samples. Tagged files have tens.
+pub const WAV_CHUNKS_MAX: usize = 1024;
+
+/// Bytes read ahead from a pipe: 100 ms of s16 at 48 kHz. Beyond that the writer waits, so that
+/// what it writes now is heard now.
+pub const RAW_INPUT_BYTES: usize = 9_600;
+
+/// Bytes waiting for a slow reader of our raw output: 64 KiB, as much as a pipe holds (0.7 s).
+/// Fuller: the block is dropped and counted.
+pub const RAW_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// Bytes gathered before a WAV file is written to: 100 ms, ten writes a second.
+pub const WAV_WRITE_BYTES: usize = 9_600;
+
+/// Blocks that a source or sink without a card makes up for after a late turn of the loop. An
+/// input that is later (100 ms) goes on from now; an output catches up over several turns.
+pub const CATCH_UP_BLOCKS_MAX: usize = 10;
+
+/// Milliseconds of silence that stand in for capture lost in an overrun. A longer gap is shortened
+/// to this: nobody waits for it.
+pub const CAPTURE_GAP_MS_MAX: u32 = 1_000;
 
 // ---- application -----------------------------------------------------------------------------
 
@@ -116,13 +197,24 @@ pub const RING_BYTES: usize = 32 * 1024;
 /// track; later ones are few. Fuller: the event is counted as lost and said once.
 pub const EVENTS_MAX: usize = PARTICIPANTS_MAX * 4;
 
+/// Actions waiting for the io ring. A join makes about ten, each turn takes all.
+pub const ACTIONS_MAX: usize = 64;
+
+/// Datagrams waiting to be sent, of both peer connections. One input makes a handful (an SCTP burst
+/// of 16 KiB is 14); each turn takes all. Fuller: the network would have lost them as well.
+pub const TRANSMITS_MAX: usize = 64;
+
 /// Commands waiting for the engine. A person types one at a time.
 pub const COMMANDS_MAX: usize = 16;
 
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
 
+const _: () = assert!(PARTICIPANTS_MAX <= PARTICIPANTS_PER_MESSAGE_MAX);
 const _: () = assert!(TALKERS_MAX <= SUBSCRIPTIONS_MAX);
 const _: () = assert!(RING_PACKETS.is_power_of_two());
 const _: () = assert!(RING_BYTES >= 2 * OPUS_PACKET_BYTES_MAX);
+const _: () = assert!(RING_BYTES.is_multiple_of(RING_CELL_BYTES));
 const _: () = assert!(OPUS_SENT_BYTES_MAX <= 1100, "one Opus frame, one datagram");
+const _: () =
+    assert!(RAW_OUTPUT_BYTES.is_multiple_of(2) && RAW_INPUT_BYTES.is_multiple_of(2), "whole samples");

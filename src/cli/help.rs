@@ -1,0 +1,80 @@
+//! What a person reads.
+
+/// `kinglet --help`
+pub const MAIN: &str = "\
+kinglet puts this device into a LiveKit room as a voice.
+
+usage: kinglet join [URL] [options]    join a room, speak and hear
+       kinglet token --room R --identity I [--ttl SECONDS]
+                                       print an access token for development
+       kinglet devices [--json]        list sound cards, and what `auto` would choose
+       kinglet --version
+
+`kinglet COMMAND --help` tells more.
+";
+
+/// `kinglet join --help`
+pub const JOIN: &str = "\
+usage: kinglet join [URL] [options]
+
+Joins a room and stays until Ctrl-C, the end of a file or pipe, or --duration.
+
+URL is that of the server (ws:// wss:// http:// https://), default $LIVEKIT_URL.
+
+who we are (the first that is given)
+  --token-file FILE      a file that holds the access token
+  --token-command CMD    a command that prints it (run by sh -c)
+  --token TOKEN          the token itself; any user of this device can read it in the
+                         process list, so prefer a file, a command or $LIVEKIT_TOKEN
+  --room R               make a token for this room with $LIVEKIT_API_KEY and
+                         $LIVEKIT_API_SECRET (development only: a secret does not
+                         belong on a device)
+  --identity I           with --room: who we are (default: the host name)
+
+sound
+  --input SPEC           where our voice comes from (default auto)
+  --output SPEC          where the room's sound goes (default auto)
+                           auto         the sound card of this device
+                           alsa[:PCM]   an ALSA PCM, such as alsa:plughw:CARD=Device
+                           wav:FILE     a WAV file of any rate (output: 48 kHz mono)
+                           raw:FILE     s16le, 48 kHz, mono; raw:- is stdin or stdout
+                           tone[:HZ]    a test tone (input only; default 440)
+                           none
+  --loop                 start the input file again at its end
+  --volume PERCENT       loudness of the output, 0 to 150 (default 100)
+  --muted                join muted
+  --dtx on|off           send nothing in silence (default: on for cards, else off)
+  --no-aec               no echo cancellation (this version has none yet)
+
+running
+  --duration SECONDS     leave this long after the first connection
+  --events human|json[:FILE]   what happens, on stdout (stderr where sound goes to
+                         stdout) or in FILE (default human)
+  --stats SECONDS        a `stats` event this often
+  --control -            read commands from stdin, one a line: mute, unmute,
+                         volume PERCENT, subscribe ID, unsubscribe ID, leave
+  --retry forever|never  forever: keep trying the first connection too;
+                         never: end when the connection is lost
+  --ca FILE              trust the certificates in this PEM file too
+  -v                     more words
+
+exit status: 0 as asked, 2 command line, 3 a file cannot be used, 4 credentials
+refused, 5 server not reached, 6 sound card, 7 removed from the room
+";
+
+/// `kinglet token --help`
+pub const TOKEN: &str = "\
+usage: kinglet token --room R --identity I [--ttl SECONDS]
+
+Prints an access token made with $LIVEKIT_API_KEY and $LIVEKIT_API_SECRET, valid for
+6 hours unless --ttl says otherwise. For development: in production a server of yours
+makes tokens, and the secret stays there.
+";
+
+/// `kinglet devices --help`
+pub const DEVICES: &str = "\
+usage: kinglet devices [--json]
+
+Lists the sound cards with their PCMs, rates, channels and mixer controls, as this
+program would open them, and what --input auto and --output auto would choose.
+";

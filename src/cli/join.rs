@@ -1,0 +1,89 @@
+//! `kinglet join`: options → a call, its events → lines.
+
+use kinglet::engine::{PublishSettings, Settings};
+use kinglet::error::ExitStatus;
+use kinglet::io::client::{self, Options, StartError};
+use kinglet::io::lines::Lines;
+use kinglet::io::sound::spec::{InputSpec, OutputSpec};
+use kinglet::io::{clock, process, tls};
+
+use super::args::{Events, Join};
+use super::print::Printer;
+use super::{Failed, control};
+
+/// Name of our track, as other clients call theirs.
+const TRACK_NAME: &str = "microphone";
+
+/// Runs a call to its end.
+///
+/// # Errors
+/// It could not be started, or ended otherwise than asked.
+pub fn run(join: Join) -> Result<ExitStatus, Failed> {
+    let token = join
+        .credentials
+        .get(clock::unix_time_s())
+        .map_err(|error| Failed { status: error.exit_status(), text: error.to_string() })?;
+    let tls = tls::client_config(join.ca.as_deref()).map_err(|error| {
+        let path = join.ca.clone().unwrap_or_default();
+        start_failed(&StartError::Ca(path, error))
+    })?;
+    let lines = open_lines(&join.events, join.output.is_standard_output())?;
+    let publish = (join.input != InputSpec::None).then(|| PublishSettings {
+        name: TRACK_NAME.to_owned(),
+        is_muted: join.is_muted,
+        dtx: join.dtx.unwrap_or(join.input.is_card()),
+    });
+    let settings = Settings {
+        target: join.url.join_target(&process::join_parameters()),
+        token,
+        publish,
+        listens: join.output != OutputSpec::None,
+        retry: join.retry,
+        volume_percent: join.volume_percent,
+    };
+    let options = Options {
+        url: join.url,
+        settings,
+        tls,
+        input: join.input,
+        output: join.output,
+        loops_input: join.loops_input,
+        duration: join.duration,
+        stats_interval: join.stats_interval,
+    };
+    let mut printer = Printer::new(lines, join.events.json, join.verbosity, clock::now());
+    let reads_commands = join.reads_commands;
+    let outcome = client::run(options, |mut events, commands| async move {
+        let printing = async {
+            while let Some(event) = events.next().await {
+                printer.print(&event, clock::now());
+            }
+            printer.finish();
+        };
+        if reads_commands {
+            control::beside(printing, commands).await;
+        } else {
+            printing.await;
+        }
+    });
+    let outcome = outcome.map_err(|error| start_failed(&error))?;
+    match outcome.status {
+        ExitStatus::AsAsked => Ok(ExitStatus::AsAsked),
+        status => Err(Failed { status, text: outcome.text }),
+    }
+}
+
+fn start_failed(error: &StartError) -> Failed {
+    Failed { status: error.exit_status(), text: error.to_string() }
+}
+
+fn open_lines(events: &Events, sound_is_on_stdout: bool) -> Result<Lines, Failed> {
+    match &events.file {
+        Some(path) => Lines::create(path).map_err(|error| Failed {
+            status: ExitStatus::Configuration,
+            text: format!("--events {}: {error}", path.display()),
+        }),
+        None if sound_is_on_stdout => Ok(Lines::stderr()),
+        None => Ok(Lines::stdout()),
+    }
+}

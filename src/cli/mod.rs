@@ -1,0 +1,71 @@
+//! The command line: `join`, `token`, `devices`.
+//!
+//! ```text
+//!   args.rs  words → checked options      help.rs  what a person reads
+//!   join.rs  options → a call             print.rs events → lines      control.rs lines → commands
+//! ```
+//!
+//! Whatever fails is one line on stderr that names what was wrong and what to do, and an exit status
+//! (`kinglet::error::ExitStatus`).
+
+mod args;
+mod control;
+mod devices;
+mod help;
+mod join;
+mod print;
+mod token;
+
+use kinglet::error::ExitStatus;
+
+/// How a command fails: one line, and the status.
+#[derive(Debug)]
+pub struct Failed {
+    /// Exit status.
+    pub status: ExitStatus,
+    /// One line without the program's name.
+    pub text: String,
+}
+
+impl Failed {
+    /// The command line is wrong.
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self { status: ExitStatus::Usage, text: text.into() }
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitStatus {
+    let result = match args::parse(std::env::args_os().skip(1), &environment) {
+        Ok(command) => run(command),
+        Err(failed) => Err(failed),
+    };
+    result.unwrap_or_else(|failed| {
+        eprintln!("kinglet: {}", failed.text);
+        failed.status
+    })
+}
+
+fn run(command: args::Command) -> Result<ExitStatus, Failed> {
+    match command {
+        args::Command::Help(text) => {
+            print!("{text}");
+            Ok(ExitStatus::AsAsked)
+        }
+        args::Command::Join(join) => join::run(*join),
+        args::Command::Token(key, grant) => {
+            token::print(&key, &grant);
+            Ok(ExitStatus::AsAsked)
+        }
+        args::Command::Devices { json } => {
+            devices::print(json, &mut std::io::stdout().lock())
+                .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") })?;
+            Ok(ExitStatus::AsAsked)
+        }
+    }
+}
+
+/// A variable of the environment; an empty one is none.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

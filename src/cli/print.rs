@@ -1,0 +1,143 @@
+//! Events → lines, for people or for programs.
+//!
+//! JSON is one object a line: `event`, `t_ms` since the start of the program, and the event's own
+//! members. Words are one line that a person reads in a terminal or a journal.
+
+use std::time::Instant;
+
+use kinglet::event::{By, Event, TrackFacts};
+use kinglet::io::lines::Lines;
+use serde::Serialize;
+
+/// Writes events as they come.
+pub struct Printer {
+    lines: Lines,
+    json: bool,
+    verbosity: u8,
+    began: Instant,
+}
+
+#[derive(Serialize)]
+struct Stamped<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    t_ms: u64,
+}
+
+impl Printer {
+    /// `began` is time 0.
+    pub fn new(lines: Lines, json: bool, verbosity: u8, began: Instant) -> Self {
+        Self { lines, json, verbosity, began }
+    }
+
+    /// Writes one event.
+    pub fn print(&mut self, event: &Event, now: Instant) {
+        let t_ms = now.saturating_duration_since(self.began).as_millis() as u64;
+        if self.json {
+            // Events are plain data: they always serialise.
+            if let Ok(line) = serde_json::to_string(&Stamped { event, t_ms }) {
+                self.lines.write(&line);
+            }
+        } else if let Some(text) = words(event, self.verbosity) {
+            self.lines.write(&format!("{:>8.3} {text}", t_ms as f64 / 1000.0));
+        }
+    }
+
+    /// The last words: what a slow reader did not take.
+    pub fn finish(&mut self) {
+        self.lines.flush();
+        if self.lines.dropped() > 0 {
+            eprintln!("kinglet: {} lines of events were dropped: nobody read them", self.lines.dropped());
+        }
+    }
+}
+
+/// One line for a person; `None` for what only a careful one wants to know (`-v`).
+fn words(event: &Event, verbosity: u8) -> Option<String> {
+    let by = |by: &By| match by {
+        By::Us => "",
+        By::Server => " by the server",
+    };
+    let track = |facts: &TrackFacts| format!("{}'s {:?} ({})", facts.identity, facts.source, facts.sid);
+    Some(match event {
+        Event::Connected { room, identity, server, .. } => {
+            format!("connected to room {room} as {identity} ({server})")
+        }
+        Event::Reconnecting { cause } => format!("connection lost: {cause}"),
+        Event::Reconnected { gap_ms } => format!("connected again after {:.1} s", *gap_ms as f64 / 1000.0),
+        Event::Disconnected { reason, will_retry: true, retry_in_ms } => {
+            format!("disconnected ({reason}), next attempt in {:.1} s", *retry_in_ms as f64 / 1000.0)
+        }
+        Event::Disconnected { reason, .. } => format!("disconnected ({reason})"),
+        Event::ParticipantJoined(who) => format!("{} is in the room", who.identity),
+        Event::ParticipantLeft(who) => format!("{} left", who.identity),
+        Event::ParticipantChanged(who) if verbosity > 0 => format!("{} changed", who.identity),
+        Event::TrackSubscribed(facts) => format!("hearing {}", track(facts)),
+        Event::TrackUnsubscribed(facts) => format!("no longer hearing {}", track(facts)),
+        Event::TrackMuted(facts) => format!("{} muted", track(facts)),
+        Event::TrackUnmuted(facts) => format!("{} unmuted", track(facts)),
+        Event::TrackPublished(facts) if verbosity > 0 => format!("{} published", track(facts)),
+        Event::TrackUnpublished(facts) if verbosity > 0 => format!("{} ended", track(facts)),
+        Event::LocalTrackPublished { name, .. } => format!("speaking as {name}"),
+        Event::LocalTrackUnpublished { name, by: who, .. } => {
+            format!("{name} no longer published{}", by(who))
+        }
+        Event::LocalMuted { by: who, .. } => format!("muted{}", by(who)),
+        Event::LocalUnmuted { by: who, .. } => format!("unmuted{}", by(who)),
+        Event::HeardBy { .. } => "somebody hears us".to_owned(),
+        Event::Speakers { speakers } if verbosity > 0 => {
+            let names: Vec<&str> = speakers.iter().map(|speaker| speaker.identity.as_str()).collect();
+            format!("speaking: {}", if names.is_empty() { "nobody".into() } else { names.join(", ") })
+        }
+        Event::PermissionsChanged { publish, subscribe, data } => {
+            format!("now allowed: speak {publish}, hear {subscribe}, data {data}")
+        }
+        Event::AudioDevice { card, state } => format!("sound: {card} {state}"),
+        Event::Warning { text } => format!("warning: {text}"),
+        Event::Stats(stats) => {
+            let heard: Vec<String> = stats
+                .tracks
+                .iter()
+                .map(|t| {
+                    format!(
+                        "{} buffer {} ms, lost {}, concealed {:.1} permille",
+                        t.identity, t.buffer_ms, t.lost, t.concealed_permille
+                    )
+                })
+                .collect();
+            format!(
+                "rtt {} ms, sent {} kbit/s, loss {} permille, xruns {}/{}, cpu {:.1} %, {} kB, {} threads; {}",
+                stats.rtt_ms,
+                stats.bitrate_out / 1000,
+                stats.loss_out_permille,
+                stats.xruns_in,
+                stats.xruns_out,
+                stats.cpu_percent,
+                stats.rss_kb,
+                stats.threads,
+                heard.join("; ")
+            )
+        }
+        Event::CommandResult { command, ok, error, .. } => match error {
+            Some(error) => format!("{command}: {}", error.message),
+            None => format!("{command}: {}", if *ok { "done" } else { "not done" }),
+        },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_the_promised_members() {
+        let event = Event::LocalMuted { sid: "TR_1".into(), name: "microphone".into(), by: By::Us };
+        let json = serde_json::to_value(Stamped { event: &event, t_ms: 7 }).expect("serialises");
+        let expected = serde_json::json!({
+            "event": "local_muted", "t_ms": 7, "sid": "TR_1", "name": "microphone", "by": "self"
+        });
+        assert_eq!(json, expected);
+        assert!(words(&event, 0).is_some_and(|text| !text.contains('\n')));
+    }
+}
