@@ -170,26 +170,34 @@ async fn write(mut sender: WebSocketSender<Stream>, wire: &Wire) -> String {
 
 /// What an error of the network means to a person who must do something about it.
 fn explain(error: &io::Error) -> String {
-    let hint = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens there; is the server running?",
-        io::ErrorKind::TimedOut => "no answer; is the address right, and the network up?",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "no route; is the network up?",
-        io::ErrorKind::InvalidData => tls_hint(&error.to_string()),
-        _ => "",
-    };
-    if hint.is_empty() { error.to_string() } else { format!("{error} ({hint})") }
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(tls) = inner {
+        return format!("{tls} ({})", tls_hint(tls));
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused; is the server running, on this port?".to_owned(),
+        io::ErrorKind::TimedOut => "no answer; is the address right, and the network up?".to_owned(),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "no route; is the network up?".to_owned(),
+        io::ErrorKind::UnexpectedEof => "the server closed the connection; is it wss:// on this port?".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
-fn tls_hint(error: &str) -> &'static str {
-    if error.contains("NotValidForName") {
-        "the certificate is for another name; use the name that it was made for"
-    } else if error.contains("UnknownIssuer") || error.contains("CaUsedAsEndEntity") {
-        "the certificate's issuer is not known; name it with --ca FILE"
-    } else if error.contains("Expired") || error.contains("NotValidYet") {
-        "the certificate is not valid now; is this device's clock right?"
-    } else if error.contains("InvalidContentType") || error.contains("corrupt message") {
-        "the server does not speak TLS on this port; is it ws:// instead of wss://?"
-    } else {
-        ""
+fn tls_hint(error: &rustls::Error) -> &'static str {
+    use rustls::{CertificateError as Certificate, Error};
+    match error {
+        Error::InvalidCertificate(Certificate::NotValidForName | Certificate::NotValidForNameContext { .. }) => {
+            "use the name that the certificate was made for"
+        }
+        Error::InvalidCertificate(Certificate::UnknownIssuer) => "if it is your own, name its issuer with --ca FILE",
+        Error::InvalidCertificate(
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. },
+        ) => "is this device's clock right?",
+        Error::InvalidCertificate(_) => "the server's certificate cannot be used",
+        Error::InvalidMessage(_) => "the server does not speak TLS on this port; is it ws:// instead of wss://?",
+        _ => "TLS was not agreed on",
     }
 }

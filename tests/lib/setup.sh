@@ -1,0 +1,94 @@
+# Sourced by tests/demo and tests/all: installs what is missing, each thing once, and says so.
+#
+#   packages ─► Rust ─► Go ─► the LiveKit server (pinned) ─► a Python with the official SDK (pinned)
+#
+# What is pinned and slow to get is kept in ~/.cache/kinglet and linked under target/.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+
+KINGLET_CACHE=${KINGLET_CACHE:-$HOME/.cache/kinglet}
+SERVER_VERSION=v1.13.5
+SDK_VERSION=1.2.1
+RUST_MIN=89                       # rust-version of Cargo.toml, its minor part
+GO_TOOLCHAIN=go1.26.0             # what is fetched where the machine's Go is older than 1.21
+export AWS_LC_SYS_NO_JITTER_ENTROPY=1
+mkdir -p "$KINGLET_CACHE" target
+
+say() { printf '\033[1m== %s\033[0m\n' "$*"; }
+die() { printf 'kinglet: %s\n' "$*" >&2; exit 1; }
+is_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
+# packages NAME…: installs those that are missing.
+packages() {
+  local missing=() name
+  for name in "$@"; do is_installed "$name" || missing+=("$name"); done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null || die "please install what is called on Debian: ${missing[*]}"
+  say "installing ${missing[*]}"
+  local sudo=
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+    "${missing[@]}"; } >target/apt.log 2>&1 || die "apt-get could not install ${missing[*]}; see target/apt.log"
+}
+
+rust_minor() { "$1" --version 2>/dev/null | sed -n 's/^[a-z]* 1\.\([0-9]*\)\..*/\1/p'; }
+
+setup_build() {
+  packages gcc g++ make cmake pkg-config libc6-dev libasound2-dev ca-certificates
+  [ -d "$HOME/.cargo/bin" ] && PATH="$HOME/.cargo/bin:$PATH"
+  local minor
+  minor=$(rust_minor cargo)
+  if [ "${minor:-0}" -lt $RUST_MIN ]; then
+    # Debian's security updates carry a Rust that is new enough for browsers, and for us.
+    packages rustc-web cargo-web rustfmt-web rust-web-clippy
+    minor=$(rust_minor /usr/bin/cargo)
+    [ "${minor:-0}" -ge $RUST_MIN ] || die "Rust 1.$RUST_MIN or newer is needed: install it from https://rustup.rs"
+    PATH="/usr/bin:$PATH"
+  fi
+}
+
+setup_go() {
+  local version
+  version=$(go version 2>/dev/null | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')
+  if [ "${version:-0}" -lt 21 ]; then
+    packages golang-go
+    say "fetching the $GO_TOOLCHAIN toolchain as a module"
+    local empty toolchain
+    empty=$(mktemp -d)
+    toolchain=$(cd "$empty" && printf 'module x\n' >go.mod && /usr/bin/go mod download -json \
+      "golang.org/toolchain@v0.0.1-$GO_TOOLCHAIN.linux-$(dpkg --print-architecture)" | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')
+    [ -n "$toolchain" ] || die "Go 1.21 or newer is needed: install it from https://go.dev/dl"
+    # Modules are unpacked without their execute bits.
+    chmod -R u+w "$toolchain" && chmod +x "$toolchain"/bin/* "$toolchain"/pkg/tool/*/*
+    PATH="$toolchain/bin:$PATH"
+    rm -r "$empty"
+  fi
+}
+
+setup_server() {
+  local server=$KINGLET_CACHE/livekit-server-$SERVER_VERSION
+  if [ ! -x "$server" ]; then
+    setup_go
+    say "building the LiveKit server $SERVER_VERSION (about two minutes)"
+    local bin
+    bin=$(mktemp -d)
+    GOFLAGS=-mod=mod GOBIN=$bin go install "github.com/livekit/livekit-server/cmd/server@$SERVER_VERSION" \
+      >target/server-build.log 2>&1 || die "the LiveKit server does not build; see target/server-build.log"
+    mv "$bin/server" "$server.new" && mv "$server.new" "$server"
+    rmdir "$bin"
+  fi
+  ln -sfn "$server" target/livekit-server
+}
+
+setup_python() {
+  packages python3 python3-venv espeak-ng openssl
+  local venv=$KINGLET_CACHE/python-$SDK_VERSION
+  if [ ! -e "$venv/ready" ]; then
+    say "installing the official Python SDK $SDK_VERSION"
+    rm -rf "$venv"
+    { /usr/bin/python3 -m venv "$venv" && "$venv/bin/pip" install -q "livekit==$SDK_VERSION" numpy==2.2.6 pytest==8.4.2; } \
+      >target/pip.log 2>&1 || die "pip could not install the SDK; see target/pip.log"
+    touch "$venv/ready"
+  fi
+  ln -sfn "$venv" target/python
+}

@@ -1,0 +1,61 @@
+"""One server for all tests, kinglets that do not outlive theirs."""
+import asyncio
+import itertools
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from kinglet import Kinglet  # noqa: E402
+from server import Server  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+_rooms = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def output():
+    folder = ROOT / "target/live"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(output):
+    server = Server(output)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def room():
+    return f"room-{next(_rooms)}"
+
+
+@pytest.fixture
+def folder(output, request):
+    folder = output / request.node.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def kinglet(server, room, folder):
+    """Starts a kinglet in the test's room: kinglet(identity, *arguments)."""
+    started = []
+
+    def start(identity, *arguments, url=None):
+        started.append(Kinglet(folder, url or server.url, room, identity, *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def run():
+    """Runs a coroutine to its end: the SDK wants an event loop, the tests stay plain functions."""
+    return asyncio.run

@@ -1,0 +1,71 @@
+"""A kinglet process, its events, and its control input."""
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from server import KEY, SECRET
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet"))
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+
+
+class Kinglet:
+    """`kinglet join`, running. Its events go to a file, its stdin takes commands."""
+
+    def __init__(self, folder, url, room, identity, *arguments):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.identity = identity
+        self.path = folder / f"{identity}-{time.monotonic_ns()}.jsonl"
+        self.errors = self.path.with_suffix(".err")
+        command = [BINARY, "join", url, "--room", room, "--identity", identity, "--control", "-"]
+        command += ["--events", f"json:{self.path}", *map(str, arguments)]
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            command, env=ENVIRONMENT, stdin=subprocess.PIPE, stderr=self.errors.open("w"), text=True
+        )
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def events(self, name=None):
+        if not self.path.exists():
+            return []
+        # The last line may still be on its way.
+        lines = self.path.read_text().split("\n")[:-1]
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if name in (None, event["event"])]
+
+    def wait_for(self, name, timeout_s=20, **members):
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for event in self.events(name):
+                if all(event.get(key) == value for key, value in members.items()):
+                    return event
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"{self.identity}: no {name} {members}; {self.report()}")
+
+    def end(self, timeout_s=30):
+        """Waits for the end; the exit status."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.identity} does not end; {self.report()}") from None
+
+    def leave(self):
+        self.tell("leave")
+        assert self.end() == 0, self.report()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def report(self):
+        events = [json.dumps(event)[:200] for event in self.events()][-12:]
+        return "\n".join([f"status {self.process.poll()}", self.errors.read_text()[-500:], *events])

@@ -1,0 +1,100 @@
+"""A real LiveKit server on loopback, and tokens for it. Nothing of it leaves this machine."""
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = ROOT / "target/livekit-server"
+KEY, SECRET = "devkey", "a-secret-for-tests-on-loopback-only"
+
+CONFIG = """
+port: {port}
+bind_addresses: ["127.0.0.1"]
+keys: {{ {key}: {secret} }}
+rtc:
+  node_ip: 127.0.0.1
+  use_external_ip: false
+  enable_loopback_candidate: true
+  udp_port: {udp}
+  tcp_port: {tcp}
+  # Left out, the list names servers outside.
+  stun_servers: ["127.0.0.1:{udp}"]
+room:
+  auto_create: {auto_create}
+logging: {{ level: debug }}
+"""
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Server:
+    def __init__(self, folder, auto_create=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, udp, tcp = free_ports(3)
+        config = folder / "livekit.yaml"
+        config.write_text(
+            CONFIG.format(
+                port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET, auto_create=str(auto_create).lower()
+            )
+        )
+        self.log = folder / "livekit.log"
+        self.process = subprocess.Popen(
+            [BINARY, "--config", config], stdout=self.log.open("w"), stderr=subprocess.STDOUT
+        )
+        self.url = f"ws://127.0.0.1:{self.port}"
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                time.sleep(0.05)
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended at once:\n{self.log.read_text()[-2000:]}")
+        raise TimeoutError("the server does not answer")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+
+def token(room, identity, secret=SECRET, ttl_s=3600, **grants):
+    now = int(time.time())
+    claims = {
+        "iss": KEY,
+        "sub": identity,
+        "name": identity,
+        "nbf": now - 3600,
+        "exp": now + ttl_s,
+        "video": {"room": room, "roomJoin": True, **grants},
+    }
+    parts = [_encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    signature = hmac.new(secret.encode(), ".".join(parts).encode(), hashlib.sha256).digest()
+    return ".".join([*parts, _encode(signature)])
+
+
+def _encode(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,92 @@
+"""How a session ends: hung up by a signal, removed by the server, the server gone and back."""
+import asyncio
+import json
+import signal
+import time
+import urllib.request
+import wave
+
+import pytest
+from peer import Peer
+from server import Server, token
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_hangs_up(server, room, kinglet, folder, run, how):
+    wav = folder / "heard.wav"
+
+    async def call():
+        peer = await Peer.join(server.url, room, "witness")
+        box = kinglet("box", "--input", "tone", "--output", f"wav:{wav}")
+        await peer.wait_for("track_subscribed", "box")
+        await asyncio.sleep(1)
+        at = time.monotonic()
+        box.process.send_signal(how)
+        assert await asyncio.to_thread(box.end) == 0
+        gone = await peer.wait_for("participant_disconnected", "box") - at
+        await peer.leave()
+        return box, gone
+
+    box, gone = run(call())
+    print(f"gone for others {1000 * gone:.0f} ms after the signal")
+    assert gone < 5, "the leave was flushed: a lost connection would show after 15 s"
+    assert box.events()[-1]["event"] == "disconnected" and not box.events()[-1]["will_retry"]
+    with wave.open(str(wav)) as file:
+        assert file.getframerate() == 48_000 and file.getnframes() > 20_000
+
+
+def test_removal_is_obeyed(server, room, kinglet):
+    box = kinglet("box", "--input", "tone", "--output", "none", "--retry", "forever")
+    box.wait_for("local_track_published")
+    admin = token(room, "admin", roomAdmin=True)
+    request = urllib.request.Request(
+        server.url.replace("ws:", "http:") + "/twirp/livekit.RoomService/RemoveParticipant",
+        data=json.dumps({"room": room, "identity": "box"}).encode(),
+        headers={"Authorization": f"Bearer {admin}", "Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+    assert box.end() == 7
+    assert box.events("disconnected")[-1]["reason"] == "PARTICIPANT_REMOVED"
+    assert len(box.errors.read_text().strip().splitlines()) == 1
+
+
+def test_the_identity_taken_over_ends_the_first(kinglet):
+    first = kinglet("box", "--input", "tone", "--output", "none")
+    first.wait_for("connected")
+    second = kinglet("box", "--input", "tone", "--output", "none")
+    second.wait_for("connected")
+    assert first.end() == 7
+    assert first.events("disconnected")[-1]["reason"] == "DUPLICATE_IDENTITY"
+    second.leave()
+
+
+def test_it_comes_back_when_the_server_does(kinglet, folder):
+    server = Server(folder / "first")
+    box = kinglet("box", "--input", "tone", "--output", "none", url=server.url)
+    box.wait_for("local_track_published")
+    port = server.port
+    server.stop()
+    box.wait_for("reconnecting")
+    time.sleep(2)
+    again = Server.__new__(Server)
+    again.port, again.url = port, server.url
+    import subprocess
+
+    from server import BINARY
+
+    again.log = folder / "second.log"
+    again.process = subprocess.Popen(
+        [BINARY, "--config", folder / "first/livekit.yaml"], stdout=again.log.open("w"), stderr=subprocess.STDOUT
+    )
+    try:
+        again.wait_until_it_answers()
+        event = box.wait_for("reconnected", timeout_s=40)
+        print(f"back after {event['gap_ms']} ms")
+        box.wait_for("local_track_published")
+        deadline = time.monotonic() + 20
+        while len(box.events("local_track_published")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(box.events("local_track_published")) == 2, box.report()
+        box.leave()
+    finally:
+        again.stop()

@@ -1,0 +1,66 @@
+"""TLS in front of the server: a CA of our own, and a proxy that speaks with its certificate."""
+import asyncio
+import ssl
+import subprocess
+import threading
+
+
+def make_certificates(folder, name):
+    """A CA, and a certificate for `name` signed by it: (CA file, certificate file, key file)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ca, ca_key, cert, key, request = (folder / f"{part}.pem" for part in ("ca", "ca-key", "cert", "key", "request"))
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+    openssl("req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-days", "2", "-subj", "/CN=kinglet test CA")
+    openssl("req", *new_key, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+    extensions = folder / "extensions"
+    extensions.write_text(f"subjectAltName=DNS:{name}\n")
+    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2",
+            "-extfile", extensions, "-out", cert)
+    return ca, cert, key
+
+
+class TlsProxy:
+    """Takes TLS on a port of its own and passes everything on to `target_port`."""
+
+    def __init__(self, target_port, cert, key):
+        self.target_port = target_port
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+        self.loop = asyncio.new_event_loop()
+        started = threading.Event()
+
+        def serve():
+            asyncio.set_event_loop(self.loop)
+            listener = self.loop.run_until_complete(
+                asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
+            )
+            self.port = listener.sockets[0].getsockname()[1]
+            started.set()
+            self.loop.run_forever()
+
+        self.thread = threading.Thread(target=serve, daemon=True)
+        self.thread.start()
+        started.wait(10)
+
+    def stop(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)
+
+    async def _serve(self, reader, writer):
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target_port)
+
+        async def pump(source, sink):
+            try:
+                while data := await source.read(65536):
+                    sink.write(data)
+                    await sink.drain()
+            except (ConnectionError, ssl.SSLError):
+                pass
+            finally:
+                sink.close()
+
+        await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
