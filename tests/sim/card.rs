@@ -110,6 +110,16 @@ impl Loudspeaker {
         self.crystal.next()
     }
 
+    /// How many blocks are wanted by `now`.
+    pub fn wanted(&self, now: Instant) -> usize {
+        let mut crystal = self.crystal.clone();
+        let first = crystal.ticks;
+        while crystal.next() <= now {
+            crystal.ticks += 1;
+        }
+        (crystal.ticks - first) as usize
+    }
+
     /// Plays a block.
     pub fn play(&mut self, block: Block) {
         self.played.push(Played { at: self.crystal.next(), block });
