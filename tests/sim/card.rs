@@ -132,11 +132,6 @@ impl Loudspeaker {
         self.lost_blocks += blocks;
     }
 
-    /// All that was played.
-    pub fn played(&self) -> &[Played] {
-        &self.played
-    }
-
     /// What was played from `start` on, before `end`.
     pub fn between(&self, start: Instant, end: Instant) -> &[Played] {
         let first = self.played.partition_point(|played| played.at < start);

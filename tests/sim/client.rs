@@ -191,11 +191,6 @@ impl Client {
         self.turn(now);
     }
 
-    /// The engine itself, to be asked.
-    pub fn engine(&mut self) -> &mut Engine {
-        &mut self.engine
-    }
-
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.engine.outcome()

@@ -49,15 +49,6 @@ impl Random {
         self.unit() < probability
     }
 
-    /// 32 bytes, as the engine takes them.
-    pub fn seed(&mut self) -> [u8; 32] {
-        let mut seed = [0; 32];
-        for chunk in seed.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes());
-        }
-        seed
-    }
-
     /// `length` letters and digits, as in the server's SIDs.
     pub fn letters(&mut self, length: usize) -> String {
         const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";

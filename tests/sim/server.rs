@@ -25,7 +25,9 @@ mod selftest;
 mod session;
 mod speakers;
 mod subscriber;
+mod timers;
 pub mod token;
+mod tracks;
 mod transport;
 
 use crate::link::Datagram;

@@ -113,11 +113,11 @@ impl World {
                 return true;
             }
             let clients = self.clients.iter().filter_map(Client::poll_timeout);
-            let next = clients.chain(self.sfu.poll_timeout()).min().unwrap_or(end);
-            if next > end {
+            let next = clients.chain(self.sfu.poll_timeout()).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
                 self.clock.advance_to(end);
                 return false;
-            }
+            };
             rounds = if next <= self.clock.now() { rounds + 1 } else { 0 };
             assert!(
                 rounds < ROUNDS_MAX,

@@ -10,9 +10,8 @@ use livekit_protocol::leave_request::Action;
 use livekit_protocol::participant_info::State;
 use livekit_protocol::signal_response::Message;
 use livekit_protocol::{
-    ConnectionQuality, ConnectionQualityInfo, ConnectionQualityUpdate, DisconnectReason, JoinResponse,
-    LeaveRequest, ParticipantInfo, ParticipantUpdate, ReconnectResponse, Room as RoomInfo, RoomUpdate,
-    ServerInfo,
+    DisconnectReason, JoinResponse, LeaveRequest, ParticipantInfo, ParticipantUpdate, ReconnectResponse,
+    Room as RoomInfo, RoomUpdate, ServerInfo,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -21,12 +20,8 @@ use std::time::{Duration, Instant};
 const BATCH: Duration = Duration::from_secs(3);
 /// `S:rtc/room.go:Join`: not active within a minute.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
-/// ICE: disconnected after 10 s of silence, failed 5 s later.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// `disconnectCleanupDuration`.
-const CLEANUP: Duration = Duration::from_secs(5);
 /// `tokenRefreshInterval`.
-const TOKEN_REFRESH: Duration = Duration::from_secs(300);
+pub(super) const TOKEN_REFRESH: Duration = Duration::from_secs(300);
 
 impl Sfu {
     /// A WebSocket upgrade on `/rtc` with this query and bearer token, or the HTTP refusal: status and body.
@@ -131,43 +126,6 @@ impl Sfu {
         if primary && participant.state == State::Joined {
             participant.state = State::Active;
             self.broadcast(session, now);
-        }
-    }
-
-    /// What a job does when its time has come.
-    pub(super) fn work(&mut self, job: Job, now: Instant) {
-        match job {
-            Job::Speakers(room) => self.tell_speakers(&room, now),
-            Job::Batch(room) => self.flush_batch(&room),
-            Job::RoomUpdate(session) => self.tell_room(session),
-            Job::Quality(session) => self.tell_quality(session),
-            Job::RefreshToken(session) => {
-                if let Some(participant) = self.participants.get(&session) {
-                    let token = Claims::token(&participant.claims.room, &participant.claims.identity);
-                    self.send(session, Message::RefreshToken(token));
-                    self.schedule.enter(now + TOKEN_REFRESH, Job::RefreshToken(session));
-                }
-            }
-            Job::JoinTimeout(session) => {
-                let late = self
-                    .participants
-                    .get(&session)
-                    .is_some_and(|participant| participant.state != State::Active);
-                if late {
-                    self.end(session, DisconnectReason::JoinFailure, Action::Disconnect, now);
-                }
-            }
-            Job::Watch(session) => self.watch(session, now),
-            Job::Remove(session, since) => {
-                if self
-                    .participants
-                    .get(&session)
-                    .is_some_and(|participant| participant.failed_at == Some(since))
-                {
-                    self.remove(session, DisconnectReason::ConnectionTimeout, now);
-                }
-            }
-            Job::NegotiationFailed(session) => self.reconnect(session, "negotiation failed", now),
         }
     }
 
@@ -290,61 +248,8 @@ impl Sfu {
         self.send(session, Message::RefreshToken(token.to_string()));
     }
 
-    /// ICE of a peer connection that was up is silent for too long, or the peer connection is broken.
-    fn watch(&mut self, session: SessionId, now: Instant) {
-        let Some(participant) = self.participants.get_mut(&session) else { return };
-        self.schedule.enter(now + SECOND, Job::Watch(session));
-        let transports = [&participant.publisher, &participant.subscriber.transport];
-        let silent = transports.iter().any(|transport| {
-            let heard = transport.last_heard.filter(|_| transport.connected);
-            heard.is_some_and(|heard| now.duration_since(heard) >= SILENCE_MAX)
-        });
-        let broken = transports.iter().find_map(|transport| transport.failure.clone());
-        if participant.failed_at.is_some() || !(silent || broken.is_some()) {
-            return;
-        }
-        participant.failed_at = Some(now);
-        self.log.complaints.extend(broken);
-        self.send(session, leave(DisconnectReason::ConnectionTimeout, Action::Resume));
-        self.hang_up(session);
-        self.schedule.enter(now + CLEANUP, Job::Remove(session, now));
-    }
-
-    fn flush_batch(&mut self, name: &str) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        let batched = std::mem::take(&mut room.batched);
-        let mut participants = Vec::new();
-        for session in &batched {
-            participants.extend(self.participants.get_mut(session).map(Participant::info));
-        }
-        let Some(anybody) = self.participants.iter().find(|(_, mate)| mate.claims.room == name) else {
-            return;
-        };
-        for mate in self.room_of(*anybody.0) {
-            self.send(mate, Message::Update(ParticipantUpdate { participants: participants.clone() }));
-        }
-    }
-
-    fn tell_room(&mut self, session: SessionId) {
-        let Some(participant) = self.participants.get(&session) else { return };
-        let room = Some(self.room_info(&participant.claims.room));
-        self.send(session, Message::RoomUpdate(RoomUpdate { room }));
-    }
-
-    fn tell_quality(&mut self, session: SessionId) {
-        let Some(participant) = self.participants.get(&session) else { return };
-        let heard = participant.subscriber.down_tracks().map(|down| down.publisher.clone());
-        let sids: BTreeSet<String> = heard.chain([participant.sid.clone()]).collect();
-        let quality = ConnectionQuality::Excellent.into();
-        let updates = sids
-            .into_iter()
-            .map(|participant_sid| ConnectionQualityInfo { participant_sid, quality, score: 5.0 })
-            .collect();
-        self.send(session, Message::ConnectionQuality(ConnectionQualityUpdate { updates }));
-    }
-
     /// Closes the WebSocket of a session once its outbox is read.
-    fn hang_up(&mut self, session: SessionId) {
+    pub(super) fn hang_up(&mut self, session: SessionId) {
         let connection =
             self.participants.get_mut(&session).and_then(|participant| participant.connection.take());
         if let Some(connection) = connection.and_then(|connection| self.connections.get_mut(&connection)) {
@@ -373,7 +278,7 @@ impl Sfu {
         mates.filter_map(|mate| self.participants.get_mut(&mate).map(Participant::info)).collect()
     }
 
-    fn room_info(&self, name: &str) -> RoomInfo {
+    pub(super) fn room_info(&self, name: &str) -> RoomInfo {
         let inside = self.participants.values().filter(|participant| participant.claims.room == name);
         RoomInfo {
             sid: self.rooms.get(name).map(|room| room.sid.clone()).unwrap_or_default(),
@@ -399,7 +304,7 @@ fn server_info() -> ServerInfo {
     }
 }
 
-fn leave(reason: DisconnectReason, action: Action) -> Message {
+pub(super) fn leave(reason: DisconnectReason, action: Action) -> Message {
     Message::Leave(LeaveRequest {
         can_reconnect: action != Action::Disconnect,
         reason: reason.into(),

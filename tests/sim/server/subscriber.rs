@@ -104,11 +104,6 @@ impl Subscriber {
         self.down_tracks().any(|down| down.track == track)
     }
 
-    /// Whether packets of the track may flow.
-    pub fn is_bound(&self, track: &str) -> bool {
-        self.down_tracks().any(|down| down.track == track && down.bound)
-    }
-
     /// All tracks that it carries.
     pub fn down_tracks(&self) -> impl Iterator<Item = &DownTrack> {
         self.lines.iter().filter_map(|line| line.down.as_ref())

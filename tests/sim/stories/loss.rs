@@ -13,6 +13,7 @@ fn heard_over(down: Quality) -> (f64, f64) {
     world.run_ms(10_000);
     let played = world.lately(hall, 4000);
     let weakest = played.chunks(20).map(|chunk| amplitude(chunk, 400.0)).fold(f64::MAX, f64::min);
+    println!("{:.3} {weakest:.3} {:?}", amplitude(played, 400.0), down);
     (amplitude(played, 400.0), weakest)
 }
 
@@ -48,4 +49,20 @@ fn the_way_up_loses_too() {
     assert!(lost > 0 && lost * 10 < received, "{lost} of {received}");
     let played = world.lately(hall, 4000);
     assert!(amplitude(played, 400.0) > 0.1);
+}
+
+#[test]
+fn a_line_that_grows_bad_during_the_call_is_followed() {
+    let mut world = World::new();
+    world.enter(Setup::talker("door", Sound::Tone(400.0)));
+    let hall = world.enter(Setup::listener("hall"));
+    world.run_ms(5000);
+    for jitter_ms in [60.0, 0.0] {
+        let quality = Quality { jitter_ms, ..Quality::delay(20.0) };
+        world.client(hall).ports().down.set_quality(quality);
+        // The buffer has to learn the line first.
+        world.run_ms(5000);
+        world.run_ms(4000);
+        assert!(amplitude(world.lately(hall, 4000), 400.0) > 0.15, "jitter {jitter_ms} ms");
+    }
 }
