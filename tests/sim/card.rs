@@ -1,0 +1,245 @@
+//! A simulated sound card: a crystal that is a little wrong, a microphone that plays a known sound into the client, a
+//! loudspeaker that writes down what it is given.
+//!
+//! The card asks for a block each 480 of *its* frames. With an error of `ppm` that is every 10 ms ÷ (1 + ppm·10⁻⁶) of
+//! true time, so drift appears exactly as with hardware: as too many or too few blocks. An xrun is a stretch in which the
+//! card asks for nothing; afterwards it goes on from where true time is, and those blocks are gone.
+
+use kinglet::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
+use std::f64::consts::TAU;
+use std::time::{Duration, Instant};
+
+/// What a microphone hears.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sound {
+    /// Exact zeros.
+    Silence,
+    /// A sine of this frequency, in Hz, at −12 dBFS.
+    Tone(f64),
+    /// Something that Opus takes for speech: a pitch of this frequency, in Hz, with formants and syllables.
+    Voice(f64),
+    /// One sample value per block, rising by 1 ÷ 32768: blocks can be told apart where no codec lies between.
+    Numbered,
+}
+
+/// The crystal that both directions of a card share.
+#[derive(Debug, Clone)]
+struct Crystal {
+    started: Instant,
+    period_s: f64,
+    ticks: u64,
+}
+
+impl Crystal {
+    fn next(&self) -> Instant {
+        self.started + Duration::from_secs_f64(self.ticks as f64 * self.period_s)
+    }
+}
+
+/// The capturing direction.
+#[derive(Debug)]
+pub struct Microphone {
+    crystal: Crystal,
+    sound: Sound,
+    frame: u64,
+    /// Blocks that an xrun swallowed.
+    pub lost_blocks: u64,
+}
+
+impl Microphone {
+    /// A microphone whose first block is complete 10 ms after `now`. `ppm` is how much too fast its crystal is.
+    pub fn new(sound: Sound, ppm: f64, now: Instant) -> Microphone {
+        Microphone { crystal: crystal(ppm, now), sound, frame: 0, lost_blocks: 0 }
+    }
+
+    /// From the next block on, this is heard.
+    pub fn hear(&mut self, sound: Sound) {
+        self.sound = sound;
+    }
+
+    /// When the next block is complete.
+    pub fn poll_timeout(&self) -> Instant {
+        self.crystal.next()
+    }
+
+    /// Takes the block that is complete now.
+    pub fn capture(&mut self) -> Block {
+        let mut block = Block::SILENCE;
+        for sample in &mut block.0 {
+            *sample = self.sound.sample(self.frame);
+            self.frame += 1;
+        }
+        self.crystal.ticks += 1;
+        block
+    }
+
+    /// The card overruns: `blocks` blocks are never delivered.
+    pub fn overrun(&mut self, blocks: u64) {
+        self.crystal.ticks += blocks;
+        self.frame += blocks * BLOCK_FRAMES as u64;
+        self.lost_blocks += blocks;
+    }
+}
+
+/// The playing direction, and what came out of it.
+#[derive(Debug)]
+pub struct Loudspeaker {
+    crystal: Crystal,
+    played: Vec<Played>,
+    /// Blocks that an xrun swallowed.
+    pub lost_blocks: u64,
+}
+
+/// One block as it left the loudspeaker.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// When its first sample was played.
+    pub at: Instant,
+    /// What was played.
+    pub block: Block,
+}
+
+impl Loudspeaker {
+    /// A loudspeaker that asks for its first block 10 ms after `now`. `ppm` is how much too fast its crystal is.
+    pub fn new(ppm: f64, now: Instant) -> Loudspeaker {
+        Loudspeaker { crystal: crystal(ppm, now), played: Vec::new(), lost_blocks: 0 }
+    }
+
+    /// When the next block is wanted.
+    pub fn poll_timeout(&self) -> Instant {
+        self.crystal.next()
+    }
+
+    /// How many blocks are wanted by `now`.
+    pub fn wanted(&self, now: Instant) -> usize {
+        let mut crystal = self.crystal.clone();
+        let first = crystal.ticks;
+        while crystal.next() <= now {
+            crystal.ticks += 1;
+        }
+        (crystal.ticks - first) as usize
+    }
+
+    /// Plays a block.
+    pub fn play(&mut self, block: Block) {
+        self.played.push(Played { at: self.crystal.next(), block });
+        self.crystal.ticks += 1;
+    }
+
+    /// The card underruns: it is silent for `blocks` blocks, and asks for none.
+    pub fn underrun(&mut self, blocks: u64) {
+        self.crystal.ticks += blocks;
+        self.lost_blocks += blocks;
+    }
+
+    /// What was played from `start` on, before `end`.
+    pub fn between(&self, start: Instant, end: Instant) -> &[Played] {
+        let first = self.played.partition_point(|played| played.at < start);
+        let last = self.played.partition_point(|played| played.at < end);
+        &self.played[first..last.max(first)]
+    }
+
+    /// When the first block with sound in it was played.
+    pub fn first_sound(&self) -> Option<Instant> {
+        self.played
+            .iter()
+            .find(|played| level_dbfs(std::slice::from_ref(played)) > HEARD_DBFS)
+            .map(|played| played.at)
+    }
+}
+
+/// Louder than this is heard: well above what Opus makes of silence, well below what the microphones say.
+pub const HEARD_DBFS: f64 = -50.0;
+
+/// RMS level of these blocks, in dB of a full-scale square wave; −127 is silence.
+pub fn level_dbfs(played: &[Played]) -> f64 {
+    let samples = played.len() * BLOCK_FRAMES;
+    let energy: f64 = played.iter().flat_map(|played| played.block.0).map(|s| (s as f64).powi(2)).sum();
+    if energy == 0.0 { -127.0 } else { 10.0 * (energy / samples as f64).log10() }
+}
+
+/// Amplitude of one frequency in these blocks (Goertzel), full scale is 1.
+pub fn amplitude(played: &[Played], hz: f64) -> f64 {
+    let step = TAU * hz / SAMPLE_RATE_HZ as f64;
+    let samples = played.len() * BLOCK_FRAMES;
+    let (mut sine, mut cosine) = (0.0, 0.0);
+    for (i, sample) in played.iter().flat_map(|played| played.block.0).enumerate() {
+        sine += sample as f64 * (step * i as f64).sin();
+        cosine += sample as f64 * (step * i as f64).cos();
+    }
+    if samples == 0 { 0.0 } else { 2.0 * (sine * sine + cosine * cosine).sqrt() / samples as f64 }
+}
+
+impl Sound {
+    fn sample(self, frame: u64) -> f32 {
+        let time_s = frame as f64 / SAMPLE_RATE_HZ as f64;
+        match self {
+            Sound::Silence => 0.0,
+            Sound::Tone(hz) => (0.25 * (TAU * hz * time_s).sin()) as f32,
+            Sound::Voice(hz) => voice(hz, time_s) as f32,
+            Sound::Numbered => (frame / BLOCK_FRAMES as u64 % 32_768) as f32 / 32_768.0,
+        }
+    }
+}
+
+/// Twenty harmonics under two formants (700 and 1200 Hz: the vowel of "car"), four syllables a second.
+fn voice(hz: f64, time_s: f64) -> f64 {
+    let formant = |f: f64, centre: f64, width: f64| (-((f - centre) / width).powi(2)).exp();
+    let sum: f64 = (1..=20)
+        .map(|harmonic| {
+            let f = hz * harmonic as f64;
+            let weight = 0.1 + formant(f, 700.0, 200.0) + 0.6 * formant(f, 1200.0, 250.0);
+            weight * (TAU * f * time_s).sin()
+        })
+        .sum();
+    let syllable = 0.55 + 0.45 * (TAU * 4.0 * time_s).sin();
+    0.06 * syllable * sum
+}
+
+fn crystal(ppm: f64, now: Instant) -> Crystal {
+    let period_s = BLOCK_FRAMES as f64 / (SAMPLE_RATE_HZ as f64 * (1.0 + ppm * 1e-6));
+    Crystal { started: now, period_s, ticks: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn a_fast_crystal_makes_more_blocks() {
+        let clock = Clock::new();
+        let mut fast = Microphone::new(Sound::Numbered, 300.0, clock.now());
+        let mut blocks = 0;
+        while fast.poll_timeout() <= clock.at_ms(1_000_000) {
+            fast.capture();
+            blocks += 1;
+        }
+        assert_eq!(blocks, 100_030);
+    }
+
+    #[test]
+    fn an_xrun_is_a_hole_in_the_numbers_and_in_time() {
+        let clock = Clock::new();
+        let mut microphone = Microphone::new(Sound::Numbered, 0.0, clock.now());
+        let first = microphone.capture();
+        microphone.overrun(3);
+        assert_eq!(microphone.poll_timeout(), clock.at_ms(50));
+        let second = microphone.capture();
+        assert_eq!(((second.0[0] - first.0[0]) * 32_768.0).round(), 4.0);
+    }
+
+    #[test]
+    fn a_tone_is_found_at_its_own_frequency() {
+        let clock = Clock::new();
+        let mut microphone = Microphone::new(Sound::Tone(1000.0), 0.0, clock.now());
+        let mut loudspeaker = Loudspeaker::new(0.0, clock.now());
+        (0..50).for_each(|_| loudspeaker.play(microphone.capture()));
+        let played = loudspeaker.between(clock.at_ms(100), clock.at_ms(400));
+        assert_eq!(played.len(), 30);
+        assert!((amplitude(played, 1000.0) - 0.25).abs() < 1e-6);
+        assert!(amplitude(played, 600.0) < 1e-6);
+        assert!((level_dbfs(played) + 15.05).abs() < 0.01);
+        assert_eq!(loudspeaker.first_sound(), Some(clock.at_ms(10)));
+    }
+}

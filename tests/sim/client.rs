@@ -1,0 +1,336 @@
+//! A client in the world: the real engine, over simulated ports.
+//!
+//! This is the only file that knows the engine's API. It runs [`turn`], the same loop body that the io ring runs over
+//! sockets and cards, and gives it a sound card, an address with UDP ports, and one WebSocket over TCP.
+
+use crate::card::{Loudspeaker, Microphone, Sound};
+use crate::link::{Datagram, Link, Pipe, Quality};
+use crate::random::Random;
+use crate::server::ConnectionId;
+use crate::server::token::Claims;
+use kinglet::engine::port::{Action, Notice};
+use kinglet::engine::turn::{Arrived, Ports, turn};
+use kinglet::engine::{Engine, PublishSettings, Settings};
+use kinglet::event::{Command, Event};
+use kinglet::limits::LOCAL_ADDRESSES_MAX;
+use kinglet::media::block::Block;
+use kinglet::rtc::{Peer, Transmit};
+use kinglet::session::recovery::{Outcome, Retry};
+use kinglet::signal::secret::Secret;
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// A client as a story orders it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// Who it is.
+    pub identity: &'a str,
+    /// What its microphone hears at first; `None` is a client without a microphone.
+    pub sound: Option<Sound>,
+    /// How much too fast its card's crystal is.
+    pub ppm: f64,
+    /// The path to the server.
+    pub up: Quality,
+    /// The path from the server.
+    pub down: Quality,
+    /// Whether silence is not sent.
+    pub dtx: bool,
+    /// Whether it starts muted.
+    pub is_muted: bool,
+    /// When it comes back.
+    pub retry: Retry,
+}
+
+impl<'a> Setup<'a> {
+    /// A listener on a good line, 5 ms from the server.
+    pub fn listener(identity: &'a str) -> Setup<'a> {
+        let (up, down) = (Quality::delay(5.0), Quality::delay(5.0));
+        Setup {
+            identity,
+            sound: None,
+            ppm: 0.0,
+            up,
+            down,
+            dtx: false,
+            is_muted: false,
+            retry: Retry::AfterFirst,
+        }
+    }
+
+    /// A talker on the same line.
+    pub fn talker(identity: &'a str, sound: Sound) -> Setup<'a> {
+        Setup { sound: Some(sound), ..Setup::listener(identity) }
+    }
+}
+
+/// One client.
+pub struct Client {
+    /// Who it is.
+    pub identity: String,
+    /// What it said, and when.
+    pub events: Vec<(Instant, Event)>,
+    engine: Engine,
+    ports: SimulatedPorts,
+}
+
+/// What a client does to its WebSocket, in the order of TCP. The number says which connection.
+#[derive(Debug)]
+pub enum ToServer {
+    /// A TCP SYN.
+    Connect(u64),
+    /// The upgrade request.
+    Upgrade {
+        /// Which connection.
+        number: u64,
+        /// Path and query.
+        target: String,
+        /// The bearer token.
+        token: String,
+    },
+    /// One message.
+    Message(u64, Vec<u8>),
+    /// The end of the connection.
+    Close(u64),
+}
+
+/// What a client meets on its WebSocket.
+#[derive(Debug)]
+pub struct ToClient {
+    /// Which connection.
+    pub number: u64,
+    /// What is met.
+    pub notice: Notice,
+}
+
+/// Everything outside the engine, simulated.
+pub struct SimulatedPorts {
+    /// The card's capturing direction.
+    pub microphone: Option<Microphone>,
+    /// The card's playing direction.
+    pub loudspeaker: Loudspeaker,
+    /// Datagrams to the server.
+    pub up: Link,
+    /// Datagrams from the server.
+    pub down: Link,
+    /// The WebSocket, to the server.
+    pub signal_up: Pipe<ToServer>,
+    /// The WebSocket, from the server.
+    pub signal_down: Pipe<ToClient>,
+    /// The server's name for the WebSocket, once it is upgraded.
+    pub connection: Option<(u64, ConnectionId)>,
+    now: Instant,
+    address: IpAddr,
+    next_port: u16,
+    sockets: Vec<(Peer, SocketAddr)>,
+    arrived: VecDeque<Datagram>,
+    notices: VecDeque<Notice>,
+    dials: u64,
+    is_dialled: bool,
+    upgrade: Option<(String, String)>,
+}
+
+impl Client {
+    /// A client at 10.0.1.`number`, which dials at once.
+    pub fn new(setup: Setup<'_>, number: u8, random: &Random, now: Instant) -> Client {
+        let mut random = random.fork(&format!("{} {number}", setup.identity));
+        let settings = Settings {
+            target: "/rtc?protocol=16&auto_subscribe=0&sdk=unknown".to_string(),
+            token: Secret::new(Claims::token("hall", setup.identity)),
+            publish: setup.sound.map(|_| PublishSettings {
+                name: "microphone".to_string(),
+                is_muted: setup.is_muted,
+                dtx: setup.dtx,
+            }),
+            listens: true,
+            retry: setup.retry,
+            volume_percent: 100,
+        };
+        let ports = SimulatedPorts {
+            microphone: setup.sound.map(|sound| Microphone::new(sound, setup.ppm, now)),
+            loudspeaker: Loudspeaker::new(setup.ppm, now),
+            up: Link::new(setup.up, random.fork("up")),
+            down: Link::new(setup.down, random.fork("down")),
+            signal_up: Pipe::new(setup.up.delay_ms),
+            signal_down: Pipe::new(setup.down.delay_ms),
+            connection: None,
+            now,
+            address: IpAddr::from([10, 0, 1, number]),
+            next_port: 40_000,
+            sockets: Vec::new(),
+            arrived: VecDeque::new(),
+            notices: VecDeque::new(),
+            dials: 0,
+            is_dialled: false,
+            upgrade: None,
+        };
+        let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
+        Client { identity: setup.identity.to_string(), events: Vec::new(), engine, ports }
+    }
+
+    /// Its ports, to look at and to break.
+    pub fn ports(&mut self) -> &mut SimulatedPorts {
+        &mut self.ports
+    }
+
+    /// What its loudspeaker played.
+    pub fn loudspeaker(&self) -> &Loudspeaker {
+        &self.ports.loudspeaker
+    }
+
+    /// From now on its microphone hears this.
+    pub fn hear(&mut self, sound: Sound) {
+        if let Some(microphone) = &mut self.ports.microphone {
+            microphone.hear(sound);
+        }
+    }
+
+    /// Asks it for something.
+    pub fn command(&mut self, command: Command, now: Instant) {
+        self.engine.handle_command(command, now).expect("a command that can be done");
+        self.turn(now);
+    }
+
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.engine.outcome()
+    }
+
+    /// The first event for which `choose` gives something.
+    pub fn event<T>(&self, choose: impl Fn(&Event) -> Option<T>) -> Option<(Instant, T)> {
+        self.events.iter().find_map(|(at, event)| choose(event).map(|chosen| (*at, chosen)))
+    }
+
+    /// Serves all that is due. The world calls it when [`Client::poll_timeout`] says so.
+    pub fn turn(&mut self, now: Instant) {
+        self.ports.now = now;
+        self.ports.receive(now);
+        while turn(&mut self.engine, &mut self.ports, now) {}
+        self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|event| (now, event)));
+    }
+
+    /// When something happens to it or in it.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.outcome().is_some() {
+            return [self.ports.up.poll_timeout(), self.ports.signal_up.poll_timeout()]
+                .into_iter()
+                .flatten()
+                .min();
+        }
+        let ports = &self.ports;
+        let network = [ports.up.poll_timeout(), ports.down.poll_timeout()];
+        let signal = [ports.signal_up.poll_timeout(), ports.signal_down.poll_timeout()];
+        let card =
+            [ports.microphone.as_ref().map(Microphone::poll_timeout), Some(ports.loudspeaker.poll_timeout())];
+        let engine = self.engine.poll_timeout().map(|(at, _)| at);
+        network.into_iter().chain(signal).chain(card).chain([engine]).flatten().min()
+    }
+}
+
+impl SimulatedPorts {
+    /// Whether an address is this client's.
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        address.ip() == self.address
+    }
+
+    /// Plugs the whole network in or out.
+    pub fn set_network(&mut self, up: bool, now: Instant) {
+        self.up.set_up(up);
+        self.down.set_up(up);
+        self.signal_up.set_up(up, now);
+        self.signal_down.set_up(up, now);
+    }
+
+    fn receive(&mut self, now: Instant) {
+        while let Some(datagram) = self.down.receive(now) {
+            self.arrived.push_back(datagram);
+        }
+        while let Some(ToClient { number, notice }) = self.signal_down.receive(now) {
+            if number != self.dials || !self.is_dialled {
+                continue;
+            }
+            // The handshake's second half: TCP is up, so the upgrade goes out.
+            if let (Notice::Reached, Some((target, token))) = (&notice, self.upgrade.take()) {
+                self.signal_up.send(ToServer::Upgrade { number, target, token }, now);
+            }
+            self.is_dialled =
+                !matches!(notice, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused { .. });
+            self.notices.push_back(notice);
+        }
+    }
+}
+
+impl Ports for SimulatedPorts {
+    fn wanted(&mut self, now: Instant) -> usize {
+        self.loudspeaker.wanted(now)
+    }
+
+    fn play(&mut self, block: &Block, _now: Instant) {
+        self.loudspeaker.play(*block);
+    }
+
+    fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
+        let Some(microphone) = self.microphone.as_mut().filter(|microphone| microphone.poll_timeout() <= now)
+        else {
+            return false;
+        };
+        *block = microphone.capture();
+        true
+    }
+
+    fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
+        while let Some(Datagram { source, destination, bytes }) = self.arrived.pop_front() {
+            // To a port that is closed: nobody hears it.
+            let Some((peer, _)) = self.sockets.iter().find(|(_, address)| *address == destination) else {
+                continue;
+            };
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            return Some(Arrived { peer: *peer, source, destination, len: bytes.len(), arrival: self.now });
+        }
+        None
+    }
+
+    fn noticed(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    fn transmit(&mut self, _peer: Peer, transmit: &Transmit) {
+        let (source, destination) = (transmit.source, transmit.destination);
+        self.up.send(Datagram { source, destination, bytes: transmit.bytes().to_vec() }, self.now);
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Dial { target, token } => {
+                self.hang_up();
+                self.dials += 1;
+                self.is_dialled = true;
+                self.upgrade = Some((target, token.reveal().to_string()));
+                self.signal_up.send(ToServer::Connect(self.dials), self.now);
+            }
+            Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
+            Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
+            Action::Drop => self.hang_up(),
+            Action::CloseSockets(peer) => self.sockets.retain(|(other, _)| *other != peer),
+            // `turn` answers it by `open_sockets`.
+            Action::OpenSockets(_) => {}
+        }
+    }
+
+    fn open_sockets(&mut self, peer: Peer) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
+        self.sockets.retain(|(other, _)| *other != peer);
+        self.next_port += 1;
+        let address = SocketAddr::new(self.address, self.next_port);
+        self.sockets.push((peer, address));
+        [address].into_iter().collect()
+    }
+}
+
+impl SimulatedPorts {
+    fn hang_up(&mut self) {
+        if std::mem::take(&mut self.is_dialled) {
+            self.signal_up.send(ToServer::Close(self.dials), self.now);
+        }
+        self.notices.clear();
+    }
+}

@@ -1,0 +1,68 @@
+//! Packets are lost, late and out of order, and the sound goes on.
+
+use crate::card::{Sound, amplitude};
+use crate::client::Setup;
+use crate::link::{Loss, Quality};
+use crate::world::World;
+
+/// Amplitude of the talker's tone after ten seconds over this path, heard over four, and the shortest 200 ms of it.
+fn heard_over(down: Quality) -> (f64, f64) {
+    let mut world = World::new();
+    world.enter(Setup::talker("door", Sound::Tone(400.0)));
+    let hall = world.enter(Setup { down, ..Setup::listener("hall") });
+    world.run_ms(10_000);
+    let played = world.lately(hall, 4000);
+    let weakest = played.chunks(20).map(|chunk| amplitude(chunk, 400.0)).fold(f64::MAX, f64::min);
+    println!("{:.3} {weakest:.3} {:?}", amplitude(played, 400.0), down);
+    (amplitude(played, 400.0), weakest)
+}
+
+#[test]
+fn one_in_ten_lost_at_random_is_bridged() {
+    let (whole, weakest) = heard_over(Quality { loss: Loss::Random(0.1), ..Quality::delay(20.0) });
+    assert!(whole > 0.1 && weakest > 0.02, "{whole} {weakest}");
+}
+
+#[test]
+fn bursts_are_survived() {
+    let loss = Loss::Burst { enter: 0.02, leave: 0.5 };
+    let (whole, _) = heard_over(Quality { loss, ..Quality::delay(20.0) });
+    assert!(whole > 0.1, "{whole}");
+}
+
+#[test]
+fn jitter_is_waited_for() {
+    let jitter = Quality { jitter_ms: 30.0, ..Quality::delay(20.0) };
+    let (whole, weakest) = heard_over(jitter);
+    assert!(whole > 0.1 && weakest > 0.05, "{whole} {weakest}");
+}
+
+#[test]
+fn the_way_up_loses_too() {
+    let mut world = World::new();
+    let up = Quality { loss: Loss::Random(0.05), ..Quality::delay(20.0) };
+    world.enter(Setup { up, ..Setup::talker("door", Sound::Tone(400.0)) });
+    let hall = world.enter(Setup::listener("hall"));
+    world.run_ms(10_000);
+    let track = world.sfu.log.track_of("door").expect("door speaks");
+    let (lost, received) = (track.lost(), track.packets.len() as u64);
+    assert!(lost > 0 && lost * 10 < received, "{lost} of {received}");
+    let played = world.lately(hall, 4000);
+    assert!(amplitude(played, 400.0) > 0.1);
+}
+
+#[test]
+fn a_line_that_grows_bad_during_the_call_is_followed() {
+    let mut world = World::new();
+    world.enter(Setup::talker("door", Sound::Tone(400.0)));
+    let hall = world.enter(Setup::listener("hall"));
+    world.run_ms(5000);
+    for jitter_ms in [60.0, 0.0] {
+        let quality = Quality { jitter_ms, ..Quality::delay(20.0) };
+        world.client(hall).ports().down.set_quality(quality);
+        // The buffer has to learn the line first.
+        world.run_ms(5000);
+        world.run_ms(4000);
+        assert!(amplitude(world.lately(hall, 4000), 400.0) > 0.15, "jitter {jitter_ms} ms");
+    }
+}

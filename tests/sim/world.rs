@@ -1,0 +1,234 @@
+//! The world: clients, links, one server, one clock. It always runs the earliest event.
+//!
+//! ```text
+//!  Client ══ up ══► Sfu ══ down ══► Client        datagrams, over links with loss, delay, jitter
+//!  Client ── signal_up ──► Sfu ── signal_down ──► Client      one WebSocket each, over TCP: reliable, in order
+//! ```
+//!
+//! A story that fails prints its seed; `KINGLET_SIM_SEED` runs all stories with another one.
+
+use crate::card::Played;
+use crate::client::{Client, Setup, ToClient, ToServer};
+use crate::clock::Clock;
+use crate::link::Datagram;
+use crate::random::Random;
+use crate::server::Sfu;
+use kinglet::engine::port::Notice;
+use kinglet::event::Command;
+use std::time::{Duration, Instant};
+
+/// The seed of a story that names none.
+const SEED: u64 = 0x6b69_6e67_6c65_7401;
+
+/// Rounds at one instant before the world counts as stuck.
+const ROUNDS_MAX: usize = 10_000;
+
+/// Everything there is.
+pub struct World {
+    /// Virtual time.
+    pub clock: Clock,
+    /// The server.
+    pub sfu: Sfu,
+    clients: Vec<Client>,
+    seed: u64,
+    random: Random,
+    is_serving: bool,
+}
+
+impl World {
+    /// A world with a server and nobody in it.
+    pub fn new() -> World {
+        let given = std::env::var("KINGLET_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
+        World::with_seed(given.unwrap_or(SEED))
+    }
+
+    /// The same, every random choice following from `seed`.
+    pub fn with_seed(seed: u64) -> World {
+        let clock = Clock::new();
+        let sfu = Sfu::new(seed, clock.now());
+        World { clock, sfu, clients: Vec::new(), seed, random: Random::new(seed), is_serving: true }
+    }
+
+    /// A client enters, and dials. Returns its number.
+    pub fn enter(&mut self, setup: Setup<'_>) -> usize {
+        let number = self.clients.len();
+        let now = self.clock.now();
+        self.clients.push(Client::new(setup, number as u8 + 2, &self.random, now));
+        self.clients[number].turn(now);
+        number
+    }
+
+    /// One of the clients.
+    pub fn client(&mut self, number: usize) -> &mut Client {
+        &mut self.clients[number]
+    }
+
+    /// What a client's loudspeaker played in the last `ms` milliseconds.
+    pub fn lately(&self, number: usize, ms: u64) -> &[Played] {
+        let end = self.clock.now();
+        self.clients[number].loudspeaker().between(end - Duration::from_millis(ms), end)
+    }
+
+    /// Asks a client for something.
+    pub fn command(&mut self, number: usize, command: Command) {
+        let now = self.clock.now();
+        self.clients[number].command(command, now);
+    }
+
+    /// Lets time pass.
+    pub fn run_ms(&mut self, ms: u64) {
+        let end = self.clock.now() + Duration::from_millis(ms);
+        self.run_until(end, |_| false);
+    }
+
+    /// Lets time pass until `done`, but no longer than this; whether it was done.
+    pub fn run_until_done(&mut self, ms_max: u64, done: impl Fn(&mut World) -> bool) -> bool {
+        let end = self.clock.now() + Duration::from_millis(ms_max);
+        self.run_until(end, done)
+    }
+
+    /// The server dies: connections are refused, datagrams are lost, what it knew is forgotten.
+    pub fn stop_server(&mut self) {
+        self.is_serving = false;
+        let now = self.clock.now();
+        for client in &mut self.clients {
+            let ports = client.ports();
+            if let Some((number, _)) = ports.connection.take() {
+                let notice = Notice::Closed("connection reset".to_string());
+                ports.signal_down.send(ToClient { number, notice }, now);
+            }
+        }
+        self.sfu = Sfu::new(self.random.next(), now);
+    }
+
+    /// It is there again, with empty rooms.
+    pub fn start_server(&mut self) {
+        self.is_serving = true;
+    }
+
+    fn run_until(&mut self, end: Instant, done: impl Fn(&mut World) -> bool) -> bool {
+        let mut rounds = 0;
+        loop {
+            if done(self) {
+                return true;
+            }
+            let clients = self.clients.iter().filter_map(Client::poll_timeout);
+            let next = clients.chain(self.sfu.poll_timeout()).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.clock.advance_to(end);
+                return false;
+            };
+            rounds = if next <= self.clock.now() { rounds + 1 } else { 0 };
+            assert!(
+                rounds < ROUNDS_MAX,
+                "time stands still at {} ms, seed {}",
+                self.clock.elapsed_ms(),
+                self.seed
+            );
+            self.clock.advance_to(next);
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let now = self.clock.now();
+        for client in &mut self.clients {
+            let ports = client.ports();
+            while let Some(datagram) = ports.up.receive(now) {
+                if self.is_serving {
+                    self.sfu.handle_datagram(datagram.source, datagram.destination, &datagram.bytes, now);
+                }
+            }
+            while let Some(word) = client.ports().signal_up.receive(now) {
+                serve(&mut self.sfu, client, word, self.is_serving, now);
+            }
+        }
+        if self.sfu.poll_timeout().is_some_and(|due| due <= now) {
+            self.sfu.handle_timeout(now);
+        }
+        while let Some((source, destination, bytes)) = self.sfu.poll_transmit() {
+            let receiver = self.clients.iter_mut().map(Client::ports).find(|ports| ports.is_at(destination));
+            if let Some(ports) = receiver {
+                ports.down.send(Datagram { source, destination, bytes }, now);
+            }
+        }
+        for client in &mut self.clients {
+            deliver(&mut self.sfu, client, now);
+            if client.outcome().is_none() && client.poll_timeout().is_some_and(|due| due <= now) {
+                client.turn(now);
+            }
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let (seed, ms) = (self.seed, self.clock.elapsed_ms());
+            eprintln!("at {ms:.1} ms of a world with KINGLET_SIM_SEED={seed}");
+            for complaint in &self.sfu.log.complaints {
+                eprintln!("server: {complaint}");
+            }
+            for client in &self.clients {
+                for (at, event) in &client.events {
+                    let ms = at.duration_since(self.clock.at_ms(0)).as_millis();
+                    eprintln!("{:>8} ms {}: {event:?}", ms, client.identity);
+                }
+            }
+        }
+    }
+}
+
+/// The server's end of one WebSocket.
+fn serve(sfu: &mut Sfu, client: &mut Client, word: ToServer, is_serving: bool, now: Instant) {
+    let ports = client.ports();
+    let current = ports.connection;
+    match word {
+        ToServer::Connect(number) => {
+            let refused = || Notice::Unreachable("connection refused".to_string());
+            let notice = if is_serving { Notice::Reached } else { refused() };
+            ports.signal_down.send(ToClient { number, notice }, now);
+        }
+        ToServer::Upgrade { number, .. } if !is_serving => {
+            let notice = Notice::Closed("connection reset".to_string());
+            ports.signal_down.send(ToClient { number, notice }, now);
+        }
+        ToServer::Upgrade { number, target, token } => {
+            let notice = match sfu.connect(&target, &token, now) {
+                Ok(connection) => {
+                    ports.connection = Some((number, connection));
+                    Notice::Opened
+                }
+                Err((status, body)) => Notice::Refused { status, body: body.into_bytes() },
+            };
+            ports.signal_down.send(ToClient { number, notice }, now);
+        }
+        ToServer::Message(number, bytes) => {
+            if let Some((_, connection)) = current.filter(|(open, _)| *open == number) {
+                sfu.handle_message(connection, &bytes, now);
+            }
+        }
+        ToServer::Close(number) => {
+            if let Some((_, connection)) = ports.connection.take_if(|(open, _)| *open == number) {
+                sfu.disconnect(connection, now);
+                let notice = Notice::Closed("closed".to_string());
+                ports.signal_down.send(ToClient { number, notice }, now);
+            }
+        }
+    }
+}
+
+/// What the server has for a client goes on its way.
+fn deliver(sfu: &mut Sfu, client: &mut Client, now: Instant) {
+    let ports = client.ports();
+    let Some((number, connection)) = ports.connection else { return };
+    while let Some(bytes) = sfu.poll_message(connection) {
+        ports.signal_down.send(ToClient { number, notice: Notice::Message(bytes) }, now);
+    }
+    if !sfu.is_open(connection) {
+        ports.connection = None;
+        sfu.disconnect(connection, now);
+        let notice = Notice::Closed("closed by the server, code 1000".to_string());
+        ports.signal_down.send(ToClient { number, notice }, now);
+    }
+}
