@@ -175,10 +175,16 @@ fn explain(error: &io::Error) -> String {
         return format!("{tls} ({})", tls_hint(tls));
     }
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused; is the server running, on this port?".to_owned(),
+        io::ErrorKind::ConnectionRefused => {
+            "connection refused; is the server running, on this port?".to_owned()
+        }
         io::ErrorKind::TimedOut => "no answer; is the address right, and the network up?".to_owned(),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "no route; is the network up?".to_owned(),
-        io::ErrorKind::UnexpectedEof => "the server closed the connection; is it wss:// on this port?".to_owned(),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            "no route; is the network up?".to_owned()
+        }
+        io::ErrorKind::UnexpectedEof => {
+            "the server closed the connection; is it wss:// on this port?".to_owned()
+        }
         _ => error.to_string(),
     }
 }
@@ -186,10 +192,12 @@ fn explain(error: &io::Error) -> String {
 fn tls_hint(error: &rustls::Error) -> &'static str {
     use rustls::{CertificateError as Certificate, Error};
     match error {
-        Error::InvalidCertificate(Certificate::NotValidForName | Certificate::NotValidForNameContext { .. }) => {
-            "use the name that the certificate was made for"
+        Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "use the name that the certificate was made for",
+        Error::InvalidCertificate(Certificate::UnknownIssuer) => {
+            "if it is your own, name its issuer with --ca FILE"
         }
-        Error::InvalidCertificate(Certificate::UnknownIssuer) => "if it is your own, name its issuer with --ca FILE",
         Error::InvalidCertificate(
             Certificate::Expired
             | Certificate::ExpiredContext { .. }
@@ -197,7 +205,9 @@ fn tls_hint(error: &rustls::Error) -> &'static str {
             | Certificate::NotValidYetContext { .. },
         ) => "is this device's clock right?",
         Error::InvalidCertificate(_) => "the server's certificate cannot be used",
-        Error::InvalidMessage(_) => "the server does not speak TLS on this port; is it ws:// instead of wss://?",
+        Error::InvalidMessage(_) => {
+            "the server does not speak TLS on this port; is it ws:// instead of wss://?"
+        }
         _ => "TLS was not agreed on",
     }
 }

@@ -3,13 +3,20 @@
 //! Nothing here has a socket, a thread or a clock of its own. Every story runs in a [`clock`] that jumps from one event to
 //! the next, so hours pass in seconds and the same seed gives the same story.
 
-#![allow(
-    dead_code,
-    reason = "the stories use these parts; they are declared with the engine that they drive"
-)]
-
 mod card;
+mod client;
 mod clock;
 mod link;
 mod random;
 mod server;
+mod stories {
+    mod drift;
+    mod eight_talkers;
+    mod join;
+    mod latency;
+    mod loss;
+    mod mute;
+    mod outage;
+    mod returns;
+}
+mod world;
