@@ -10,8 +10,9 @@ use crate::io::sound::card::Card;
 use crate::io::sound::convert::Resampler;
 use crate::io::sound::microphone::Captured;
 use crate::io::sound::open::OpenError;
+use crate::io::sound::settings::Settings;
 use crate::io::sound::sizes::Way;
-use crate::io::sound::stream::{Moved, Settings};
+use crate::io::sound::stream::Moved;
 use crate::limits::CAPTURE_GAP_MS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 
@@ -211,5 +212,78 @@ impl Gather {
 
     fn delay_ms(&self) -> f32 {
         (self.filled + self.lost_frames) as f32 * 1000.0 / self.rate_hz as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::sound::format::SampleFormat;
+    use crate::io::sound::sizes::Sizes;
+
+    fn gather(rate_hz: u32, channels: u32, format: SampleFormat) -> Gather {
+        let (period_frames, buffer_frames) = Sizes::wanted(Way::Capture, rate_hz);
+        let sizes = Sizes::granted(Way::Capture, rate_hz, period_frames, buffer_frames).unwrap();
+        Gather::new(Some(&Settings { rate_hz, channels, format, sizes }))
+    }
+
+    /// Gives `frames` frames whose first channel is `value`, and the others loud.
+    fn give(gather: &mut Gather, frames: usize, value: f32) {
+        let Settings { format, channels, .. } = gather.settings.unwrap();
+        let room = gather.room();
+        for (i, bytes) in room.chunks_exact_mut(format.bytes()).take(frames * channels as usize).enumerate() {
+            format.encode(if i % channels as usize == 0 { value } else { 0.9 }, bytes);
+        }
+        gather.add(frames);
+    }
+
+    #[test]
+    fn the_first_channel_in_pieces() {
+        let mut gather = gather(48_000, 2, SampleFormat::S32);
+        give(&mut gather, 100, 0.25);
+        assert!(!gather.is_full());
+        assert_eq!(gather.room().len(), 380 * 8, "no more than a block is read");
+        give(&mut gather, 380, 0.5);
+        let mut block = Block::SILENCE;
+        gather.take(&mut block);
+        assert_eq!((block.0[99], block.0[100], block.0[479]), (0.25, 0.5, 0.5));
+        assert!(!gather.is_full());
+    }
+
+    #[test]
+    fn what_was_lost_is_silence_in_its_place() {
+        let mut gather = gather(48_000, 1, SampleFormat::S16);
+        give(&mut gather, 100, 0.5);
+        gather.lose(800);
+        let mut block = Block::SILENCE;
+        assert!(gather.is_full());
+        gather.take(&mut block);
+        assert_eq!((block.0[99], block.0[100], block.0[479]), (0.5, 0.0, 0.0));
+        assert!(!gather.is_full(), "420 of 480 frames of silence are left");
+        give(&mut gather, 60, 0.25);
+        gather.take(&mut block);
+        assert_eq!((block.0[419], block.0[420], gather.lost_frames), (0.0, 0.25, 0));
+    }
+
+    #[test]
+    fn other_rates_take_as_many_frames_as_they_last() {
+        for rate_hz in [8_000, 22_050, 44_100, 96_000, 192_000] {
+            let mut gather = gather(rate_hz, 1, SampleFormat::S24Packed);
+            let mut block = Block::SILENCE;
+            let mut taken = 0;
+            for _ in 0..100 {
+                while !gather.is_full() {
+                    let frames = (gather.room().len() / 3).min(97);
+                    give(&mut gather, frames, 0.5);
+                    taken += frames;
+                }
+                gather.take(&mut block);
+            }
+            assert!(
+                (taken as i64 - i64::from(rate_hz)).abs() <= i64::from(rate_hz / 48_000) + 1,
+                "{rate_hz}: {taken}"
+            );
+            assert!(block.0.iter().all(|&s| (s - 0.5).abs() < 1e-3));
+        }
     }
 }

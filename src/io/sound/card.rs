@@ -19,8 +19,9 @@ use crate::io::sound::SoundState;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::open::OpenError;
 use crate::io::sound::pace::Pace;
+use crate::io::sound::settings::Settings;
 use crate::io::sound::sizes::Way;
-use crate::io::sound::stream::{Moved, Settings, Stream};
+use crate::io::sound::stream::{Moved, Stream};
 use crate::limits::{CAPTURE_GAP_MS_MAX, CARD_DESCRIPTORS_MAX};
 
 /// A card, there or lost.

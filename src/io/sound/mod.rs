@@ -32,6 +32,7 @@ mod pace;
 mod playback;
 mod raw_reader;
 mod raw_writer;
+mod settings;
 mod sizes;
 pub mod spec;
 mod stream;

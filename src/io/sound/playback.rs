@@ -8,8 +8,9 @@ use std::time::Instant;
 use crate::io::sound::card::Card;
 use crate::io::sound::convert::Resampler;
 use crate::io::sound::open::OpenError;
+use crate::io::sound::settings::Settings;
 use crate::io::sound::sizes::Way;
-use crate::io::sound::stream::{Moved, Settings};
+use crate::io::sound::stream::Moved;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 
 /// A playing card.
@@ -197,4 +198,56 @@ impl Spread {
 /// Frames that a block may become: its length at the card's rate, and one for the carried fraction.
 fn frames_of_a_block(rate_hz: u32) -> usize {
     (BLOCK_FRAMES as u64 * u64::from(rate_hz)).div_ceil(u64::from(SAMPLE_RATE_HZ)) as usize + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::sound::format::SampleFormat;
+    use crate::io::sound::sizes::Sizes;
+
+    fn spread(rate_hz: u32, channels: u32, format: SampleFormat) -> Spread {
+        let (period_frames, buffer_frames) = Sizes::wanted(Way::Playback, rate_hz);
+        let sizes = Sizes::granted(Way::Playback, rate_hz, period_frames, buffer_frames).unwrap();
+        Spread::new(Some(&Settings { rate_hz, channels, format, sizes }))
+    }
+
+    #[test]
+    fn every_channel_carries_it() {
+        let mut spread = spread(48_000, 3, SampleFormat::S24Packed);
+        assert!(spread.add(&Block([0.5; BLOCK_FRAMES])));
+        assert_eq!((spread.waiting_frames(), spread.waiting().len()), (480, 480 * 9));
+        assert!(spread.waiting().chunks_exact(3).all(|bytes| SampleFormat::S24Packed.decode(bytes) == 0.5));
+    }
+
+    #[test]
+    fn what_the_card_leaves_waits_and_a_third_block_is_refused() {
+        let mut spread = spread(48_000, 1, SampleFormat::S16);
+        assert!(spread.add(&Block([0.25; BLOCK_FRAMES])));
+        spread.written(479);
+        assert!(spread.add(&Block([0.5; BLOCK_FRAMES])));
+        assert_eq!(spread.waiting_frames(), 481);
+        assert_eq!(SampleFormat::S16.decode(spread.waiting()), 0.25);
+        assert!(spread.add(&Block::SILENCE));
+        assert!(!spread.add(&Block::SILENCE));
+        spread.written(100_000);
+        assert!(spread.waiting().is_empty());
+    }
+
+    #[test]
+    fn other_rates_become_as_many_frames_as_they_last() {
+        for rate_hz in [8_000, 22_050, 44_100, 96_000, 192_000] {
+            let mut spread = spread(rate_hz, 2, SampleFormat::Float);
+            let mut frames = 0;
+            for _ in 0..100 {
+                assert!(spread.add(&Block([0.5; BLOCK_FRAMES])));
+                frames += spread.waiting_frames();
+                spread.written(spread.waiting_frames());
+            }
+            assert!(
+                (frames as i64 - i64::from(rate_hz)).abs() <= i64::from(rate_hz / 48_000) + 1,
+                "{rate_hz}: {frames}"
+            );
+        }
+    }
 }
