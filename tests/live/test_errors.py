@@ -27,8 +27,11 @@ def certificates(output):
 
 
 def test_wrong_token(server, room):
-    status, line = fails(server.url, "--token", token(room, "box", secret="another-secret-of-another-server-entirely"))
+    wrong = token(room, "box", secret="another-secret-of-another-server-entirely")
+    status, line = fails(server.url, "--token", wrong)
     assert status == 4 and "token" in line
+    # The server's text repeats the token; ours must not.
+    assert not any(part in line for part in wrong.split("."))
 
 
 def test_expired_token(server, room):
