@@ -70,6 +70,8 @@ pub(super) fn drive(
         ports.start_sound(&engine, now);
         let more = turn(&mut engine, &mut ports, now);
         ports.watch_sound();
+        // A full table costs the line, not the sound.
+        ports.sound_changes(|event| _ = desk.events.post(Some(event)));
         if schedule.stats_due(now) {
             let mut stats = engine.take_stats(now);
             ports.add_counters(&mut stats);
