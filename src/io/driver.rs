@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use async_executor::{LocalExecutor, Task};
 
-use super::client::{Desk, Options, StartError};
+use super::desk::Desk;
+use super::options::{Options, StartError};
 use super::ports::RealPorts;
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
