@@ -26,12 +26,13 @@ pub fn one_line(text: &str, bytes_max: usize) -> String {
 
 /// A JWT begins with the base64url of `{"` (RFC 7519 §3) wherever it stands in a word.
 fn push_without_token(line: &mut String, word: &str) {
-    let visible = word.chars().filter(|c| !is_formatting(*c));
-    let Some(start) = word.find(TOKEN_START) else { return line.extend(visible) };
     let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
-    line.extend(word[..start].chars().filter(|c| !is_formatting(*c)));
-    line.push_str("***");
-    line.extend(word[start..].trim_start_matches(is_of_token).chars().filter(|c| !is_formatting(*c)));
+    let (before, token) = word.split_at(word.find(TOKEN_START).unwrap_or(word.len()));
+    line.extend(before.chars().filter(|c| !is_formatting(*c)));
+    if !token.is_empty() {
+        line.push_str("***");
+        push_without_token(line, token.trim_start_matches(is_of_token));
+    }
 }
 
 /// How every JWT begins.
