@@ -4,13 +4,15 @@
     judge.py speech FOLDER SECONDS           writes what Alice and Bob say
     judge.py call FOLDER CORRELATION_MIN     judges what call.sh left in FOLDER
     judge.py agree FOLDER FOLDER             whether two calls sound alike
+    judge.py pauses FOLDER FOLDER            whether the second sent less than the first before anybody spoke
 
 Prints a line for each check, `ok NAME figures` or `FAILED NAME figures`.
 
-Mouth to ear is the time from the moment a sample plays on the cable of the microphone card to the moment it plays on the
-cable of the loudspeaker card. call.sh starts all recorders at one moment, and all players at another; starting a program
-costs no time where the CPU is free. So a recording is late by (players - recorders) + mouth to ear, and that of the probe,
-a cable without a kinglet, by (players - recorders) alone. The difference is exact to the 1 ms in which cables move.
+Mouth to ear is the time from the moment a sample plays on the cable of the microphone card to the moment it plays on
+the cable of the loudspeaker card. call.sh starts all recorders at one moment, and all players at another; starting a
+program costs no time where the CPU is free (`trigger_time` in /proc/asound: 0.1 ms between the first and the last).
+So a recording is late by (players - recorders) + mouth to ear, and that of the probe, a cable without a kinglet, by
+(players - recorders) alone. The difference is exact to the 1 ms in which cables move.
 """
 import json
 import sys
@@ -45,11 +47,9 @@ class Call:
     def mouth_to_ear_ms(self, likeness):
         return likeness.delay_ms - self.probe.delay_ms
 
-    def total(self, party, counter):
-        """The sum of a counter over the `stats` events of a party, and how many there were."""
+    def stats(self, party):
         lines = (self.folder / f"{party}.jsonl").read_text().splitlines()
-        stats = [event for event in map(json.loads, lines) if event["event"] == "stats"]
-        return sum(event[counter] for event in stats), len(stats)
+        return [event for event in map(json.loads, lines) if event["event"] == "stats"]
 
 
 def result(good, name, figures):
@@ -82,11 +82,12 @@ def judge_call(folder, correlation_min):
             f"correlation {likeness.median:.3f} in {likeness.windows} windows, mouth to ear {delay_ms:.1f} ms",
         )
     for party, _ in DIRECTIONS:
-        (into, count), (out, _) = call.total(party, "xruns_in"), call.total(party, "xruns_out")
+        stats = call.stats(party)
+        into, out = (sum(event[name] for event in stats) for name in ("xruns_in", "xruns_out"))
         result(
-            count > 0 and into == 0 and out == 0,
+            len(stats) > 0 and into == 0 and out == 0,
             f"{call.name}-{party}-xruns",
-            f"{into} of the microphone, {out} of the loudspeaker, in {count} stats",
+            f"{into} of the microphone, {out} of the loudspeaker, in {len(stats)} stats",
         )
 
 
@@ -101,5 +102,14 @@ def judge_agree(*folders):
         )
 
 
+def judge_pauses(folder, folder_dtx):
+    for party, _ in DIRECTIONS:
+        full, less = (
+            sum(track["received"] for track in Call(each).stats(party)[0]["tracks"]) for each in (folder, folder_dtx)
+        )
+        result(less < full / 2, f"dtx-{party}", f"heard {less} packets of silence with DTX, {full} without")
+
+
 if __name__ == "__main__":
-    {"speech": judge_speech, "call": judge_call, "agree": judge_agree}[sys.argv[1]](*sys.argv[2:])
+    verbs = {"speech": judge_speech, "call": judge_call, "agree": judge_agree, "pauses": judge_pauses}
+    verbs[sys.argv[1]](*sys.argv[2:])

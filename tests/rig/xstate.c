@@ -1,16 +1,16 @@
 /*
- * Lets User-Mode Linux run on processors whose register file is larger than it knows. Preloaded into its kernel by `vm`.
+ * Lets User-Mode Linux run on processors whose register file is larger than it knows. `vm` preloads it.
  *
- * That kernel keeps the extended registers of each guest process in a buffer of fixed size, enough for AVX-512, and
- * hands it back to the processor with PTRACE_SETREGSET. The host takes only a whole XSAVE area. Where the processor has
- * more (AMX tiles: about 11 kB), it refuses the shorter one with EFAULT, and the guest panics:
+ * That kernel keeps the extended registers of each guest process in a buffer of 2696 bytes, enough for AVX-512, and
+ * gives them back to the processor with PTRACE_SETREGSET. The host takes only a whole XSAVE area. Where the processor
+ * has more (AMX tiles: about 11 kB) it refuses the shorter one with EFAULT, and the guest panics:
  * "ptrace set fp regs failed, errno = 14".
  *
  *   kernel's buffer ─► first part of the process's present area ─► whole area ─► host
  *
  * A refused write is therefore done again with the area as it is now, its first part replaced by what the kernel gave.
  * XSTATE_BV, the word that says which components hold something, loses those that the kernel cannot have kept: they
- * start anew. Programs in the guest never ask for AMX, so nothing is lost. Reading needs no help: it may be short.
+ * start anew. That is AMX alone, which no program in the guest asks for. Reading needs no help: it may be short.
  */
 #define _GNU_SOURCE
 #include <elf.h>
