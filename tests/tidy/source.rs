@@ -134,9 +134,9 @@ pub fn word_at(text: &str, at: usize) -> &str {
 pub fn holds_word(text: &str, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
-        let (before, after) = (&text[..at], &text[at + word.len()..]);
-        let goes_on = word.ends_with(is_name) && after.starts_with(is_name);
-        !(word.starts_with(is_name) && before.ends_with(is_name)) && !goes_on
+        let goes_on = word.ends_with(is_name) && text[at + word.len()..].starts_with(is_name);
+        let is_tail = word.starts_with(is_name) && text[..at].ends_with(is_name);
+        !goes_on && !is_tail
     })
 }
 
