@@ -3,6 +3,8 @@
 //! Nothing here has a socket, a thread or a clock of its own. Every story runs in a [`clock`] that jumps from one event to
 //! the next, so hours pass in seconds and the same seed gives the same story.
 
+#[path = "../alloc/mod.rs"]
+mod alloc;
 mod card;
 mod client;
 mod clock;
@@ -10,6 +12,7 @@ mod link;
 mod random;
 mod server;
 mod stories {
+    mod allocations;
     mod drift;
     mod eight_talkers;
     mod join;
@@ -20,3 +23,7 @@ mod stories {
     mod returns;
 }
 mod world;
+
+/// Counts only on the thread of a story that asks for it.
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
