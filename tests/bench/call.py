@@ -192,8 +192,8 @@ def main():
     print("\n".join(table(start_ups, figures, allocations)))
     print(
         f"""
-Start-up is the median of {RUNS} joins, each into a room in which a kinglet says a tone; steady is {STEADY_S} s in which each
-says and hears one voice (Opus, 20 ms packets, files in and out). First sound: kinglet's recording begins at
+Start-up is the median of {RUNS} joins, each into a room in which a kinglet says a tone; steady is {STEADY_S} s in which
+each says and hears one voice (Opus, 20 ms packets, files in and out). First sound: kinglet's recording begins at
 `connected`, so it is that time and the recording's zeros; the SDK's is the time at which its audio stream
 gives the first frame with sound.
 Load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."""
