@@ -134,6 +134,10 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
                 words.retry = one_of(parser, "--retry", &choices)?;
             }
             Arg::Long("ca") => words.ca = Some(parser.value().map_err(usage)?.into()),
+            Arg::Long("profile") => one_of(parser, "--profile", &[("default", ())])?,
+            Arg::Long(name @ ("board" | "token-endpoint" | "token-header-file")) => {
+                return Err(Failed::usage(format!("--{name} is not in this version (kinglet join --help)")));
+            }
             Arg::Value(url) if words.url.is_none() => words.url = Some(url.string().map_err(usage)?),
             other => return Err(usage(other.unexpected())),
         }

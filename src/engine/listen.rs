@@ -201,21 +201,26 @@ impl Engine {
         }
     }
 
-    /// The subscriber carries other tracks than before.
+    /// The subscriber carries other tracks than before, or the room knows more of them: a track may be
+    /// carried before its participant is told, and is announced when it is.
     pub(super) fn tracks_changed(&mut self) {
         let Some(subscriber) = &self.subscriber else { return };
         let carried: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> =
             subscriber.tracks().take(SUBSCRIPTIONS_MAX).collect();
-        let before = std::mem::replace(&mut self.listener.tracks, carried.clone());
-        for gone in before.iter().filter(|sid| !carried.contains(sid)) {
+        let mut told = std::mem::take(&mut self.listener.tracks);
+        for gone in told.iter().filter(|sid| !carried.contains(sid)) {
             self.track_gone(*gone);
         }
-        for new in carried.iter().filter(|sid| !before.contains(sid)) {
-            // A track may be carried before its participant is told; it is announced with the update.
-            if let Some(facts) = self.room.track(*new).map(|track| track.facts()) {
+        told.retain(|sid| carried.contains(sid));
+        for new in carried {
+            let facts = self.room.track(new).map(|track| track.facts());
+            if let Some(facts) = facts.filter(|_| !told.contains(&new)) {
+                // As many places as tracks are looked at.
+                let _ = told.push(new);
                 self.emit(Event::TrackSubscribed(facts));
             }
         }
+        self.listener.tracks = told;
     }
 
     /// Tracks that left the room end before the server offers without them.

@@ -96,6 +96,10 @@ impl Engine {
         if !is_announced && self.is_subscriber_primary {
             return;
         }
+        if self.publisher.is_none() {
+            // The publisher is primary because the token forbids subscribing: it is the only connection.
+            self.open_publisher(now);
+        }
         let Some(publisher) = self.publisher.as_mut() else { return };
         let cid = is_announced.then(|| self.publication.cid());
         if let Some((sdp, id)) = publisher.offer(cid) {

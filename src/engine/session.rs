@@ -105,11 +105,15 @@ impl Engine {
     /// the first offer is answered without delay.
     fn open_peers(&mut self, now: Instant) {
         if self.microphone.is_some() {
-            self.publisher = Some(Publisher::new(&mut self.random, now));
-            self.act(Action::OpenSockets(Peer::Publisher));
+            self.open_publisher(now);
         }
         self.subscriber = Some(Subscriber::new(now));
         self.act(Action::OpenSockets(Peer::Subscriber));
+    }
+
+    pub(super) fn open_publisher(&mut self, now: Instant) {
+        self.publisher = Some(Publisher::new(&mut self.random, now));
+        self.act(Action::OpenSockets(Peer::Publisher));
     }
 
     /// The primary peer connection is up.

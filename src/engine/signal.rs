@@ -60,6 +60,7 @@ impl Engine {
             Response::Update(participants) => {
                 self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
                 self.update_subscriptions();
+                self.tracks_changed();
             }
             Response::Speakers(changes) => {
                 self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink))

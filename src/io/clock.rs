@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the place that they are banned in favour of")]
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time.
 pub fn now() -> Instant {
@@ -12,4 +12,11 @@ pub fn now() -> Instant {
 /// Seconds since 1970, for tokens only; 0 on a device whose clock stands before that.
 pub fn unix_time_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// How long ago a moment of the wall clock was, as the kernel stamps datagrams; zero for one that
+/// seems to lie ahead (the wall clock was set back meanwhile).
+pub fn age_of(seconds: u64, nanoseconds: u32) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::new(seconds, nanoseconds.min(999_999_999)))
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use async_executor::{LocalExecutor, Task};
 
-use super::client::{Desk, Options, StartError};
+use super::desk::Desk;
+use super::options::{Options, StartError};
 use super::ports::RealPorts;
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
@@ -70,6 +71,8 @@ pub(super) fn drive(
         ports.start_sound(&engine, now);
         let more = turn(&mut engine, &mut ports, now);
         ports.watch_sound();
+        // A full table costs the line, not the sound.
+        ports.sound_changes(|event| _ = desk.events.post(Some(event)));
         if schedule.stats_due(now) {
             let mut stats = engine.take_stats(now);
             ports.add_counters(&mut stats);

@@ -1,6 +1,6 @@
 //! Lines for whoever reads our events: never waiting for a slow reader, never without a bound.
 //!
-//! A pipe that says it can be written takes [`PIPE_BYTES`] without blocking, so each piece of that
+//! A pipe that says it can be written takes 4 KiB (`PIPE_BUF`) without blocking, so each piece of that
 //! size is preceded by the question. What does not go out waits in a bounded queue; what does not
 //! fit there is dropped as whole lines and counted.
 

@@ -14,10 +14,12 @@
 pub mod client;
 pub mod clock;
 pub mod credentials;
+mod desk;
 mod dns;
 mod driver;
 pub mod lines;
 mod mailbox;
+mod options;
 mod ports;
 pub mod process;
 pub mod reactor;

@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 
 use super::clock;
 use super::reactor::{Interest, Reactor};
+use super::sound::SoundState;
 use super::sound::counters::SoundCounters;
 use super::sound::loudspeaker::Loudspeaker;
 use super::sound::microphone::{Captured, Microphone};
@@ -17,7 +18,7 @@ use super::udp::{Port, local_addresses};
 use super::websocket::{Dial, Order, Wire, run as run_websocket};
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, Notice};
-use crate::event::Stats;
+use crate::event::{Event, Stats};
 use crate::limits::{CARD_DESCRIPTORS_MAX, LOCAL_ADDRESSES_MAX};
 use crate::media::block::{BLOCK_MS, Block};
 use crate::rtc::{Peer, Transmit};
@@ -38,6 +39,8 @@ pub(super) struct RealPorts<'e, 'r> {
     loudspeaker: Loudspeaker,
     watched: heapless::Vec<libc::pollfd, { 2 * CARD_DESCRIPTORS_MAX }>,
     reported: (SoundCounters, SoundCounters),
+    /// What was last told of microphone and loudspeaker.
+    told: [Option<SoundState>; 2],
     ends_with_input: bool,
     tail: Option<Tail>,
 }
@@ -73,6 +76,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             loudspeaker,
             watched: heapless::Vec::new(),
             reported: Default::default(),
+            told: [None; 2],
             ends_with_input,
             tail: None,
         }
@@ -109,6 +113,30 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             let _ = self.reactor.watch(new.fd, interest);
         }
         self.watched = wanted;
+    }
+
+    /// What has become of cards, files and pipes since the last call, each change once.
+    pub(super) fn sound_changes(&mut self, mut tell: impl FnMut(Event)) {
+        let now = [
+            (self.microphone.state(), self.microphone.is_card()),
+            (self.loudspeaker.state(), self.loudspeaker.is_card()),
+        ];
+        for (place, (state, is_card)) in now.into_iter().enumerate() {
+            if self.told[place] == Some(state) {
+                continue;
+            }
+            self.told[place] = Some(state);
+            let (name, fault) = match place {
+                0 => (self.microphone.name(), self.microphone.fault()),
+                _ => (self.loudspeaker.name(), self.loudspeaker.fault()),
+            };
+            if let Some(fault) = fault {
+                tell(Event::Warning { text: fault });
+            } else if is_card {
+                let way = ["capture", "playback"][place];
+                tell(Event::AudioDevice { card: name.to_owned(), state: format!("{way} {state}") });
+            }
+        }
     }
 
     /// Adds what the cards have counted.
@@ -205,8 +233,9 @@ impl Ports for RealPorts<'_, '_> {
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
         for port in &self.sockets {
-            if let Some((len, source)) = port.receive(buffer) {
-                let arrival = clock::now();
+            if let Some((len, source, age)) = port.receive(buffer) {
+                let now = clock::now();
+                let arrival = now.checked_sub(age).unwrap_or(now);
                 return Some(Arrived { peer: port.peer, source, destination: port.address, len, arrival });
             }
         }

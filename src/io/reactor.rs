@@ -120,7 +120,7 @@ impl Reactor {
         }
     }
 
-    /// Resolves at `at`. More than [`TIMERS`] sleepers resolve at once, which costs a retry.
+    /// Resolves at `at`. More than eight sleepers resolve at once, which costs a retry.
     pub async fn sleep_until(&self, at: Instant, clock: fn() -> Instant) {
         std::future::poll_fn(|context| {
             if clock() >= at {

@@ -4,14 +4,16 @@
 //!
 //! 1. Not before the remote description is set: a description that changes the credentials (the
 //!    first one, or an ICE restart) clears what came before.
-//! 2. On the subscriber of a full-ICE server, on the first connection, not before the server's
-//!    first datagram, or [`HOLD`] after the description at the latest. The server nominates at once
-//!    only when our check comes *after* its own has succeeded; when ours comes first it waits for
-//!    its 200 ms tick. Held back, ICE completes in 1–2 ms (15 of 15, server 1.13.5); where the
-//!    server's checks cannot reach us it costs the hold.
+//! 2. On the subscriber of a full-ICE server, on the first connection, not before [`HOLD`] has passed
+//!    since the description. The server nominates a pair at once only when our check on it comes
+//!    *after* its own has succeeded; when ours comes first it waits for its 200 ms tick. While they
+//!    are held, str0m learns each pair from the server's check and answers with one of its own
+//!    (RFC 8445 §7.3.1.4), which comes second: ICE completes 1–2 ms after the first datagram. Letting
+//!    them go at that first datagram is not enough: with IPv4 and IPv6 the best pair is often
+//!    another one. Where the server's checks cannot reach us it costs the hold.
 //!
 //! ```text
-//! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: first datagram or 60 ms) ──► str0m
+//! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: 60 ms) ──► str0m
 //! ```
 
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ use str0m::Candidate;
 
 use crate::limits::{CANDIDATE_BYTES_MAX, CANDIDATES_HELD_MAX};
 
-/// The longest that candidates are held for the server's first datagram.
+/// How long candidates are held for the server's own checks.
 pub(super) const HOLD: Duration = Duration::from_millis(60);
 
 /// The gate that the server's candidates pass.
@@ -36,7 +38,7 @@ pub(super) struct Candidates {
 enum Gate {
     /// No description yet.
     Undescribed,
-    /// Described; waiting for the first datagram.
+    /// Described; the server checks first.
     Holding {
         until: Instant,
     },
@@ -59,17 +61,10 @@ impl Candidates {
         }
     }
 
-    /// The remote description is set. `hold` says whether to wait for the first datagram.
+    /// The remote description is set. `hold` says whether the server shall check first.
     pub(super) fn described(&mut self, hold: bool, now: Instant) {
         if self.gate == Gate::Undescribed {
             self.gate = if hold { Gate::Holding { until: now + HOLD } } else { Gate::Open };
-        }
-    }
-
-    /// The server's first datagram arrived: nothing is held any longer.
-    pub(super) fn reached(&mut self) {
-        if matches!(self.gate, Gate::Holding { .. }) {
-            self.gate = Gate::Open;
         }
     }
 
@@ -123,22 +118,15 @@ mod tests {
     }
 
     #[test]
-    fn held_until_the_first_datagram_or_the_timer() {
+    fn held_for_the_servers_own_checks() {
         let now = base();
-        for reached in [true, false] {
-            let mut candidates = Candidates::new();
-            candidates.described(true, now);
-            candidates.push(LINE);
-            assert!(candidates.poll(now).is_none());
-            assert_eq!(candidates.poll_timeout(), Some(now + HOLD));
-            if reached {
-                candidates.reached();
-                assert!(candidates.poll(now).is_some());
-            } else {
-                assert!(candidates.poll(now + HOLD).is_some());
-            }
-            assert_eq!(candidates.poll_timeout(), None);
-        }
+        let mut candidates = Candidates::new();
+        candidates.described(true, now);
+        candidates.push(LINE);
+        assert!(candidates.poll(now).is_none());
+        assert_eq!(candidates.poll_timeout(), Some(now + HOLD));
+        assert!(candidates.poll(now + HOLD).is_some());
+        assert_eq!(candidates.poll_timeout(), None);
     }
 
     #[test]

@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 mod candidates;
+#[cfg(test)]
+mod damage;
 mod drain;
 mod publisher;
 mod sdp;

@@ -166,15 +166,9 @@ impl Subscriber {
         sink: &mut dyn FnMut(Output<SubscriberEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
-        let was_holding = self.candidates.poll_timeout().is_some();
         let Self { connection, streams, had_path, unknown_packets, .. } = self;
         let mut translator = Translator { streams, had_path, unknown_packets, sink, packets };
-        connection.receive(datagram, now, &mut |output| translator.take(output))?;
-        if was_holding {
-            self.candidates.reached();
-            return self.advance(now, sink, packets);
-        }
-        Ok(())
+        connection.receive(datagram, now, &mut |output| translator.take(output))
     }
 
     /// When `advance` is due.

@@ -1,7 +1,8 @@
 //! Text of the server or of other people, made fit for one line of a terminal or a log.
 
 /// `text` in one line: white space collapsed, control characters (terminal escapes among them) and
-/// characters that turn or hide what follows taken out, cut at a character to `bytes_max` bytes.
+/// characters that turn or hide what follows taken out, tokens starred out (servers repeat a token that
+/// they refuse), cut at a character to `bytes_max` bytes.
 pub fn one_line(text: &str, bytes_max: usize) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -9,7 +10,7 @@ pub fn one_line(text: &str, bytes_max: usize) -> String {
         if before > bytes_max {
             break;
         }
-        line.extend(word.chars().filter(|c| !is_formatting(*c)));
+        push_without_token(&mut line, word);
         if line.len() > before && before > 0 {
             line.insert(before, ' ');
         }
@@ -22,6 +23,20 @@ pub fn one_line(text: &str, bytes_max: usize) -> String {
     }
     line
 }
+
+/// A JWT begins with the base64url of `{"` (RFC 7519 §3) wherever it stands in a word.
+fn push_without_token(line: &mut String, word: &str) {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
+    let (before, token) = word.split_at(word.find(TOKEN_START).unwrap_or(word.len()));
+    line.extend(before.chars().filter(|c| !is_formatting(*c)));
+    if !token.is_empty() {
+        line.push_str("***");
+        push_without_token(line, token.trim_start_matches(is_of_token));
+    }
+}
+
+/// How every JWT begins.
+const TOKEN_START: &str = "eyJ";
 
 /// Stands where something was cut off.
 const CUT: &str = "…";
@@ -44,6 +59,8 @@ mod tests {
             ("\x1b[31mred\x07\n\n  and\tmore \0", "[31mred and more"),
             ("a\u{202e}b \u{200b} c", "ab c"),
             ("Tür 1", "Tür 1"),
+            ("invalid token: eyJhbGci.eyJpc3Mi.sIg-_na, bad", "invalid token: ***, bad"),
+            ("access_token=eyJhbGci.eyJp&x", "access_token=***&x"),
         ];
         for (text, expected) in cases {
             assert_eq!(one_line(text, 40), expected, "{text:?}");

@@ -1,5 +1,7 @@
 # Sourced by tests/demo and tests/all: installs what is missing, each thing once, and says so.
 #
+# It is read with and without `set -e`: what may be missing is asked for in conditions only.
+#
 #   packages ─► Rust ─► Go ─► the LiveKit server (pinned) ─► a Python with the official SDK (pinned)
 #
 # What is pinned and slow to get is kept in ~/.cache/kinglet and linked under target/.
@@ -31,26 +33,26 @@ packages() {
     "${missing[@]}"; } >target/apt.log 2>&1 || die "apt-get could not install ${missing[*]}; see target/apt.log"
 }
 
-rust_minor() { "$1" --version 2>/dev/null | sed -n 's/^[a-z]* 1\.\([0-9]*\)\..*/\1/p'; }
+# minor PROGRAM VERSION-ARGUMENT: the y of its 1.y, or 0 where it is missing.
+minor() {
+  local text
+  text=$("$@" 2>/dev/null) || text=
+  [[ $text =~ [^0-9.]1\.([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
 
 setup_build() {
   packages gcc g++ make cmake pkg-config libc6-dev libasound2-dev ca-certificates
   [ -d "$HOME/.cargo/bin" ] && PATH="$HOME/.cargo/bin:$PATH"
-  local minor
-  minor=$(rust_minor cargo)
-  if [ "${minor:-0}" -lt $RUST_MIN ]; then
+  if [ "$(minor cargo --version)" -lt $RUST_MIN ]; then
     # Debian's security updates carry a Rust that is new enough for browsers, and for us.
     packages rustc-web cargo-web rustfmt-web rust-web-clippy
-    minor=$(rust_minor /usr/bin/cargo)
-    [ "${minor:-0}" -ge $RUST_MIN ] || die "Rust 1.$RUST_MIN or newer is needed: install it from https://rustup.rs"
+    [ "$(minor /usr/bin/cargo --version)" -ge $RUST_MIN ] || die "Rust 1.$RUST_MIN or newer is needed: install it from https://rustup.rs"
     PATH="/usr/bin:$PATH"
   fi
 }
 
 setup_go() {
-  local version
-  version=$(go version 2>/dev/null | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')
-  if [ "${version:-0}" -lt 21 ]; then
+  if [ "$(minor go version)" -lt 21 ]; then
     packages golang-go
     say "fetching the $GO_TOOLCHAIN toolchain as a module"
     local empty toolchain
@@ -72,7 +74,7 @@ setup_server() {
     say "building the LiveKit server $SERVER_VERSION (about two minutes)"
     local bin
     bin=$(mktemp -d)
-    GOFLAGS=-mod=mod GOBIN=$bin go install "github.com/livekit/livekit-server/cmd/server@$SERVER_VERSION" \
+    GOTOOLCHAIN=auto GOFLAGS=-mod=mod GOBIN=$bin go install "github.com/livekit/livekit-server/cmd/server@$SERVER_VERSION" \
       >target/server-build.log 2>&1 || die "the LiveKit server does not build; see target/server-build.log"
     mv "$bin/server" "$server.new" && mv "$server.new" "$server"
     rmdir "$bin"

@@ -27,8 +27,11 @@ def certificates(output):
 
 
 def test_wrong_token(server, room):
-    status, line = fails(server.url, "--token", token(room, "box", secret="another-secret-of-another-server-entirely"))
-    assert status == 4 and "token" in line
+    wrong = token(room, "box", secret="another-secret-of-another-server-entirely")
+    status, line = fails(server.url, "--token", wrong)
+    assert status == 4 and "signature" in line
+    # The server repeats the token that it refuses.
+    assert wrong not in line and wrong.split(".")[2] not in line
 
 
 def test_expired_token(server, room):

@@ -40,7 +40,7 @@ impl Pending {
     }
 
     /// Lets `write` fill room at the end; it returns how many samples it wrote. The room is at
-    /// least [`OPUS_PACKET_SAMPLES_MAX`] while less than two blocks wait.
+    /// least `OPUS_PACKET_SAMPLES_MAX` while less than two blocks wait.
     pub fn fill<E>(&mut self, write: impl FnOnce(&mut [f32]) -> Result<usize, E>) -> Result<usize, E> {
         self.samples.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);

@@ -16,7 +16,7 @@
 //! packet tells.
 //!
 //! Delay grows by being late only, and goes back by leaving blocks out, in one place:
-//! [`Talker::leave_out`]. A stream that stopped starts again from the target, never from a queue.
+//! `Talker::leave_out`. A stream that stopped starts again from the target, never from a queue.
 
 use super::clock::{Epoch, PullClock, SAMPLES_PER_MS, rtp_gap};
 use super::counters::ReceiveCounters;

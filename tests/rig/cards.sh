@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# In the guest: what a person is told about sound cards that are there, not there, in use, and pulled out.
+set -uo pipefail
+kinglet=target/release/kinglet
+export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-the-board-only
+failed=0
+
+result() {    # result NAME WORDS COMMAND...: ok where the command is
+  local name=$1 words=$2
+  shift 2
+  if "$@"; then echo "ok $name $words"; else echo "FAILED $name $words"; failed=1; fi
+}
+
+refused() {    # refused NAME PCM OPTIONS...: one line that names the PCM, and the exit status of sound cards
+  local name=$1 pcm=$2 said status
+  shift 2
+  said=$($kinglet join ws://127.0.0.1:7880 --room board "$@" 2>&1)
+  status=$?
+  result "$name" "status $status, $said" test "$status $(wc -l <<<"$said")" = "6 1" -a "${said/"'$pcm'"/}" != "$said"
+}
+
+listed=$($kinglet devices)
+status=$?
+cards=$(grep -oE '^(Mic|Speaker):' <<<"$listed" | tr -d '\n')
+chosen=$(grep '^auto: ' <<<"$listed")
+result devices-lists-cards "status $status, $cards $chosen" test "$status $cards" = "0 Mic:Speaker:"
+
+refused missing-microphone hw:Nowhere,0 --input alsa:hw:Nowhere,0 --output none
+refused missing-loudspeaker plughw:CARD=Gone,DEV=0 --input none --output alsa:plughw:CARD=Gone,DEV=0
+# The subdevice is named: without it ALSA takes the next of the card's eight that is free.
+arecord -q -D hw:Mic,1,0 -f S16_LE -r 48000 /dev/null & recorder=$!
+aplay -q -D hw:Speaker,0,0 -f S16_LE -r 48000 /dev/zero & player=$!
+sleep 0.5
+refused busy-microphone hw:Mic,1,0 --input alsa:hw:Mic,1,0 --output none
+refused busy-loudspeaker hw:Speaker,0,0 --input none --output alsa:hw:Speaker,0,0
+kill $recorder $player
+wait $recorder $player
+
+rig unplug Mic
+rig unplug Speaker
+listed=$($kinglet devices)
+result devices-none-left "status $?, $listed" test "$listed" = "no sound card"
+exit $failed
