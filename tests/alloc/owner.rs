@@ -154,7 +154,7 @@ fn look_up(address: usize) -> Vec<Frame> {
 
 /// The types of a generic function make lines that nobody reads.
 fn without_types(function: &str) -> &str {
-    let end = function.find(|c: char| c == '<' || c == '(').filter(|&end| end > 0);
+    let end = function.find(['<', '(']).filter(|&end| end > 0);
     end.map_or(function, |end| &function[..end])
 }
 

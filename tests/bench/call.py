@@ -91,7 +91,7 @@ class Bench:
             for kind, times in runs.items():
                 times.append(self.start_up(kind))
         tone.end()
-        return {kind: medians(times) for kind, times in runs.items()}
+        return runs
 
     def steady(self):
         pairs = {"a": self.speaker("steady-1", "a"), "b": self.speaker("steady-1", "b")}
@@ -130,9 +130,9 @@ def heard(identity):
     return FOLDER / f"heard-by-{identity}.wav"
 
 
-def medians(runs):
-    names = {name for run in runs for name in run}
-    return {name: statistics.median(run[name] for run in runs if name in run) for name in sorted(names)}
+def spread(times):
+    """Median, and the shortest and longest."""
+    return f"{statistics.median(times):.0f} ({min(times):.0f}-{max(times):.0f}) ms" if times else "-"
 
 
 def sdk_library():
@@ -146,7 +146,7 @@ def table(start_ups, figures, allocations):
     joins = start_ups["speaker"], start_ups["sdk"]
 
     def milliseconds(name):
-        return tuple(f"{join[name]:.0f} ms" if name in join else "-" for join in joins)
+        return tuple(spread([run[name] for run in runs if name in run]) for runs in joins)
 
     def megabytes(name):
         return tuple(f"{one[name] / 1024:.1f} MB" for one in (ours, sdk))
@@ -167,11 +167,11 @@ def table(start_ups, figures, allocations):
         ("  of that, imports", "-", milliseconds("imported")[1], "python's start and the SDK's"),
         ("start to first packet out", *milliseconds("first_out"), "first RTP packet on loopback, kernel's time stamp"),
         ("start to first packet in", *milliseconds("first_in"), "the same, from the server"),
-        ("start to first sound", *milliseconds("sound"), "first sample heard that is not zero; see below"),
+        ("start to first sound", *milliseconds("sound"), "first sample that is not zero; see below"),
     ]
-    yield f"{'':27}{'kinglet':>12}{'Python SDK':>12}   how it is measured"
+    yield f"{'':27}{'kinglet':>18}{'Python SDK':>18}   how it is measured"
     for name, *values, how in rows:
-        yield f"{name:27}{values[0]:>12}{values[1]:>12}   {how}"
+        yield f"{name:27}{values[0]:>18}{values[1]:>18}   {how}"
 
 
 def main():
@@ -192,10 +192,10 @@ def main():
     print("\n".join(table(start_ups, figures, allocations)))
     print(
         f"""
-Start-up is the median of {RUNS} joins, each into a room in which a kinglet says a tone; steady is {STEADY_S} s in which
-each says and hears one voice (Opus, 20 ms packets, files in and out). First sound: kinglet's recording begins at
-`connected`, so it is that time and the recording's zeros; the SDK's is the time at which its audio stream
-gives the first frame with sound.
+Start-up is the median (and range) of {RUNS} joins, each into a room in which a kinglet says a tone; steady is
+{STEADY_S} s in which each says and hears one voice (Opus, 20 ms packets, files in and out). First sound: kinglet's
+recording begins at `connected`, so it is that time and the recording's zeros; the SDK's is the time at which its
+audio stream gives the first frame with sound.
 Load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."""
     )
     for owner, name in (("ours", "Ours"), ("str0m", "str0m's")):
