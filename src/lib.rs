@@ -52,10 +52,12 @@
 //! use kinglet::signal::url::ServerUrl;
 //!
 //! let url: ServerUrl = "wss://intercom.example.com".parse()?;
-//! let microphone = PublishSettings { name: "microphone".into(), is_muted: false, dtx: true };
+//! let name = "microphone".to_owned();
+//! let microphone = PublishSettings { name, is_muted: false, is_required: false, dtx: true };
 //! let options = client::Options {
 //!     settings: Settings {
 //!         target: url.join_target(&process::join_parameters()),
+//!         renews_token: false,
 //!         token: Secret::new(std::fs::read_to_string("/etc/kinglet/token")?),
 //!         publish: Some(microphone),
 //!         listens: true,
@@ -63,6 +65,7 @@
 //!         volume_percent: 100,
 //!     },
 //!     url,
+//!     token_source: None,
 //!     tls: tls::client_config(None)?,
 //!     input: "auto".parse()?,
 //!     output: "auto".parse()?,

@@ -15,7 +15,6 @@
 pub const PARTICIPANTS_MAX: usize = 128;
 
 /// Participants read from one message: four times what is kept, so that [`room`](crate::room) can choose
-/// those with a microphone among them. At ~300 bytes each without their texts, 150 KiB for a moment.
 /// those with a microphone among them. At ~1.2 KiB each with full track lists, and without the texts (which
 /// the message's own size bounds), 600 KiB for a moment.
 pub const PARTICIPANTS_PER_MESSAGE_MAX: usize = 4 * PARTICIPANTS_MAX;
@@ -99,11 +98,12 @@ pub const SIGNAL_MAILBOX_MESSAGES: usize = 32;
 /// Body of an HTTP refusal that is read (the server answers in one line).
 pub const REFUSAL_BODY_BYTES_MAX: usize = 4 * 1024;
 
-/// A session description that we parse: 18 m-lines of ~700 bytes, four times over.
+/// A session description that we parse: 34 m-lines of ~700 bytes, twice over.
 pub const SDP_BYTES_MAX: usize = 64 * 1024;
 
-/// m-lines in a description: each subscription, the data section and one spare.
-pub const M_LINES_MAX: usize = SUBSCRIPTIONS_MAX + 2;
+/// m-lines in a description: each subscription, as many that ended and are not given to another track
+/// yet, the data section and one spare.
+pub const M_LINES_MAX: usize = 2 * SUBSCRIPTIONS_MAX + 2;
 
 /// One candidate line (IPv6, ufrag and network cost included: below 250 bytes).
 pub const CANDIDATE_BYTES_MAX: usize = 512;
@@ -152,6 +152,7 @@ pub const RING_CELL_BYTES: usize = 128;
 /// Decoded samples that wait to be played: one packet behind less than two blocks of 480, since
 /// leaving out a block needs the next one too.
 pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;
+
 // ---- sound cards and files -------------------------------------------------------------------
 
 /// Descriptors of one PCM: one for a card, two or three for plugins that join or share cards.

@@ -38,7 +38,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("Instant::now", &["src/io/clock.rs"], "take `now` as an argument; the io ring calls io::clock::now"),
     ("SystemTime::now", &["src/io/clock.rs"], "io::clock::unix_time_s, in the io ring or the binary"),
     ("thread::spawn", &[], "a task of the executor; only io/dns.rs has a thread, with a name"),
-    ("thread::Builder", &["src/io/dns.rs"], "a task of the executor"),
+    ("thread::Builder", &["src/io/blocking.rs"], "a task of the executor"),
     ("thread::sleep", &[], "a deadline: nothing may hold up the sound"),
     ("unsafe", &["src/io/"], "a safe call, or a function of the io ring that says why it is sound"),
     ("str0m::", &["src/rtc/"], "a plain type of rtc"),

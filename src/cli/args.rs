@@ -173,9 +173,14 @@ impl JoinWords {
         let url = self.url.clone().or_else(|| environment("LIVEKIT_URL"));
         let url =
             url.ok_or_else(|| Failed::usage("no server: give its URL (wss://…), or set LIVEKIT_URL"))?;
-        let url = url.parse::<ServerUrl>().map_err(|error| Failed::usage(format!("{url}: {error}")))?;
+        let url = url.parse::<ServerUrl>().map_err(|error| Failed::usage(error.to_string()))?;
         let credentials = self.credentials(environment)?;
         let input = self.input.unwrap_or(InputSpec::Auto);
+        if self.identity.is_some() && self.room.is_none() {
+            return Err(Failed::usage(
+                "--identity needs --room: a token that is given names its own identity",
+            ));
+        }
         if self.reads_commands && input == InputSpec::Raw(RawSpec::Standard) {
             return Err(Failed::usage(
                 "stdin cannot be both: --input raw:- is sound, --control - is commands",
@@ -232,7 +237,7 @@ fn token(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> R
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::TOKEN.into())),
             Arg::Long("room") => room = Some(text(parser)?),
             Arg::Long("identity") => identity = Some(text(parser)?),
-            Arg::Long("ttl") => ttl_s = seconds(parser, "--ttl")?.as_secs(),
+            Arg::Long("ttl") => ttl_s = seconds(parser, "--ttl")?.as_secs().max(1),
             other => return Err(usage(other.unexpected())),
         }
     }
@@ -350,7 +355,9 @@ mod tests {
             ("dance", "dance"),
             ("join", "LIVEKIT_URL"),
             ("join ws://h", "credentials"),
-            ("join nonsense --room r", "nonsense"),
+            ("join nonsense --room r", "wss://"),
+            ("join ws://h --room r eyJhbGci.eyJzdWIi.c2ln", "***"),
+            ("join ws://h --identity i --token t", "--room"),
             ("join ws://h --room r --volume 200", "150"),
             ("join ws://h --room r --duration -1", "--duration"),
             ("join ws://h --room r --input video", "--input"),

@@ -31,11 +31,13 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
     let publish = (join.input != InputSpec::None).then(|| PublishSettings {
         name: TRACK_NAME.to_owned(),
         is_muted: join.is_muted,
+        is_required: join.input.is_file() && !join.loops_input && join.duration.is_none(),
         dtx: join.dtx.unwrap_or(join.input.is_card()),
     });
     let settings = Settings {
         target: join.url.join_target(&process::join_parameters()),
         token,
+        renews_token: join.credentials.can_be_asked_again(),
         publish,
         listens: join.output != OutputSpec::None,
         retry: join.retry,
@@ -44,6 +46,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
     let options = Options {
         url: join.url,
         settings,
+        token_source: Some(join.credentials),
         tls,
         input: join.input,
         output: join.output,

@@ -17,6 +17,10 @@ mod print;
 mod token;
 
 use kinglet::error::ExitStatus;
+use kinglet::signal::text::one_line;
+
+/// A complaint about the command line, which may quote it.
+const USAGE_BYTES_MAX: usize = 400;
 
 /// How a command fails: one line, and the status.
 #[derive(Debug)]
@@ -30,7 +34,8 @@ pub struct Failed {
 impl Failed {
     /// The command line is wrong.
     pub fn usage(text: impl Into<String>) -> Self {
-        Self { status: ExitStatus::Usage, text: text.into() }
+        // A token in the wrong place is named in the error: starred out.
+        Self { status: ExitStatus::Usage, text: one_line(&text.into(), USAGE_BYTES_MAX) }
     }
 }
 

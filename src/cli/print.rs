@@ -7,7 +7,11 @@ use std::time::Instant;
 
 use kinglet::event::{By, Event, TrackFacts};
 use kinglet::io::lines::Lines;
+use kinglet::signal::text::one_line;
 use serde::Serialize;
+
+/// A line for people: the longest is `stats` of sixteen tracks.
+const LINE_BYTES_MAX: usize = 2000;
 
 /// Writes events as they come.
 pub struct Printer {
@@ -39,13 +43,14 @@ impl Printer {
                 self.lines.write(&line);
             }
         } else if let Some(text) = words(event, self.verbosity) {
-            self.lines.write(&format!("{:>8.3} {text}", t_ms as f64 / 1000.0));
+            // Identities and names are others' words: no escape sequence of theirs reaches a terminal.
+            self.lines.write(&format!("{:>8.3} {}", t_ms as f64 / 1000.0, one_line(&text, LINE_BYTES_MAX)));
         }
     }
 
     /// The last words: what a slow reader did not take.
     pub fn finish(&mut self) {
-        self.lines.flush();
+        self.lines.finish();
         if self.lines.dropped() > 0 {
             eprintln!("kinglet: {} lines of events were dropped: nobody read them", self.lines.dropped());
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::event::TrackSource;
-use crate::event::{Event, TrackStats};
+use crate::event::{Event, TrackFacts, TrackStats};
 use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
 use crate::local::subscription::Offered;
 use crate::media::block::Block;
@@ -34,8 +34,9 @@ const SLOT_IDLE: Duration = Duration::from_millis(1000);
 pub(super) struct Listener {
     slots: Vec<Slot>,
     mixer: Mixer,
-    /// Tracks that the subscriber carries, as the application was told.
-    tracks: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
+    /// Tracks that the subscriber carries, as the application was told; when one is gone, the room may
+    /// have forgotten it already.
+    tracks: heapless::Vec<(Sid, TrackFacts), SUBSCRIPTIONS_MAX>,
 }
 
 struct Slot {
@@ -94,7 +95,7 @@ impl Listener {
     }
 
     /// Fills `out` with everybody's next 10 ms.
-    fn mix(&mut self, out: &mut Block, now: Instant) {
+    fn mix(&mut self, volume: &mut Gain, out: &mut Block, now: Instant) {
         self.mixer.start();
         let mut block = Block::SILENCE;
         for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
@@ -111,7 +112,7 @@ impl Listener {
                 slot.gain.apply(&mut block);
             }
         }
-        self.mixer.finish(out);
+        self.mixer.finish(volume, out);
     }
 
     /// The talker of a track that is gone fades within one block, then its slot is free.
@@ -152,8 +153,7 @@ fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters)
 impl Engine {
     /// Fills `out` with the next 10 ms to play: always all of it, exact zeros where nobody is heard.
     pub fn playback(&mut self, out: &mut Block, now: Instant) {
-        self.listener.mix(out, now);
-        self.volume.apply(out);
+        self.listener.mix(&mut self.volume, out, now);
     }
 
     pub(super) fn set_volume(&mut self, percent: u8) {
@@ -208,15 +208,15 @@ impl Engine {
         let carried: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> =
             subscriber.tracks().take(SUBSCRIPTIONS_MAX).collect();
         let mut told = std::mem::take(&mut self.listener.tracks);
-        for gone in told.iter().filter(|sid| !carried.contains(sid)) {
-            self.track_gone(*gone);
+        while let Some(gone) = told.iter().position(|(sid, _)| !carried.contains(sid)) {
+            let (sid, facts) = told.remove(gone);
+            self.track_gone(sid, facts);
         }
-        told.retain(|sid| carried.contains(sid));
         for new in carried {
             let facts = self.room.track(new).map(|track| track.facts());
-            if let Some(facts) = facts.filter(|_| !told.contains(&new)) {
+            if let Some(facts) = facts.filter(|_| !told.iter().any(|(sid, _)| *sid == new)) {
                 // As many places as tracks are looked at.
-                let _ = told.push(new);
+                let _ = told.push((new, facts.clone()));
                 self.emit(Event::TrackSubscribed(facts));
             }
         }
@@ -225,24 +225,23 @@ impl Engine {
 
     /// Tracks that left the room end before the server offers without them.
     fn tracks_ended(&mut self) {
-        let gone: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> =
-            self.listener.tracks.iter().filter(|sid| self.room.track(**sid).is_none()).copied().collect();
-        for sid in gone {
-            self.listener.release(sid);
+        let mut told = std::mem::take(&mut self.listener.tracks);
+        while let Some(gone) = told.iter().position(|(sid, _)| self.room.track(*sid).is_none()) {
+            let (sid, facts) = told.remove(gone);
+            self.track_gone(sid, facts);
         }
+        self.listener.tracks = told;
     }
 
-    fn track_gone(&mut self, sid: Sid) {
+    fn track_gone(&mut self, sid: Sid, facts: TrackFacts) {
         self.listener.release(sid);
-        if let Some(facts) = self.room.track(sid).map(|track| track.facts()) {
-            self.emit(Event::TrackUnsubscribed(facts));
-        }
+        self.emit(Event::TrackUnsubscribed(facts));
     }
 
     pub(super) fn unlisten_all(&mut self) {
         let tracks = std::mem::take(&mut self.listener.tracks);
-        for sid in tracks {
-            self.track_gone(sid);
+        for (sid, facts) in tracks {
+            self.track_gone(sid, facts);
         }
     }
 

@@ -75,6 +75,8 @@ pub struct Engine {
 
     session_began: Option<Instant>,
     lost_at: Option<Instant>,
+    told_cause: String,
+    token_is_refused: bool,
     was_connected: bool,
     outcome: Option<Outcome>,
 
@@ -82,6 +84,7 @@ pub struct Engine {
     actions: heapless::Deque<Action, ACTIONS_MAX>,
     transmits: heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
     counters: Counters,
+    told_lost: u64,
     reported: stats::Reported,
 }
 
@@ -143,12 +146,15 @@ impl Engine {
             volume,
             session_began: None,
             lost_at: None,
+            told_cause: String::new(),
+            token_is_refused: false,
             was_connected: false,
             outcome: None,
             events: heapless::Deque::new(),
             actions: heapless::Deque::new(),
             transmits: heapless::Deque::new(),
             counters: Counters::default(),
+            told_lost: 0,
             reported: stats::Reported::default(),
             settings,
         };
@@ -158,7 +164,13 @@ impl Engine {
 
     /// Next thing that happened, for the application. Anything but the other `poll_` calls may add some.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        let lost =
+            self.counters.events_lost - std::mem::replace(&mut self.told_lost, self.counters.events_lost);
+        if lost > 0 {
+            self.warn(format!("{lost} events were lost: more happened at once than this program keeps"));
+        }
+        event
     }
 
     /// Next thing that the io ring must do. Anything but the other `poll_` calls may add some.
@@ -189,7 +201,7 @@ impl Engine {
 
     /// How it ended, once it has. Nothing happens afterwards.
     pub fn outcome(&self) -> Option<&Outcome> {
-        self.outcome.as_ref()
+        self.outcome.as_ref().filter(|_| self.phase == Phase::Ended)
     }
 
     /// Whether sound that is captured now reaches the server: files and pipes start then.

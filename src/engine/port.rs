@@ -40,6 +40,9 @@ pub enum Action {
         /// The access token.
         token: Secret,
     },
+    /// Ask the source of tokens again, and tell by `handle_token`; only where the settings say that it
+    /// can be asked.
+    RenewToken,
     /// Write a message.
     Send(Vec<u8>),
     /// Write what is queued, then close.

@@ -4,19 +4,20 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::settings::PublishSettings;
+use crate::error::ExitStatus;
 use crate::event::{By, Event};
 use crate::media::block::Block;
 use crate::media::send::capture::Sender;
 use crate::media::send::encode::{EncoderError, EncoderSettings};
-use crate::rtc::{OutgoingPacket, Peer};
-use crate::signal::participant::Permission;
+use crate::rtc::{OutgoingPacket, Peer, Publisher};
+use crate::session::recovery::Outcome;
 use crate::signal::request::{AddTrack, Request};
 use crate::signal::sid::Sid;
 use crate::time::deadline::Reason;
 
-/// The server answers an offer in milliseconds, or never (an offer that it cannot parse is dropped
-/// without a word).
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// From the first offer to the connection. The server answers in milliseconds, or never (an offer
+/// that it cannot parse is dropped without a word); DTLS at 10 % loss takes up to 7 s.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(12);
 
 /// The sending half of the sound.
 pub(super) struct Microphone {
@@ -61,17 +62,21 @@ impl Engine {
         }
     }
 
-    /// Blocks of silence that push the last captured sound out of the encoder.
-    pub fn lookahead_blocks(&self) -> usize {
-        self.microphone.as_ref().map_or(0, |microphone| microphone.sender.lookahead_blocks())
+    /// We may publish now, or never could: asks for our track where it is not asked for yet.
+    pub(super) fn permissions_changed(&mut self, now: Instant) {
+        let may = self.room.own().is_some_and(|own| own.permission.microphone);
+        if may && self.microphone.is_some() && !self.publication.is_announced() {
+            self.announce(now);
+            self.offer(now);
+        }
     }
 
     /// Asks the server for our track, where we have one and may.
-    pub(super) fn announce(&mut self, permission: Permission) {
+    pub(super) fn announce(&mut self, now: Instant) {
         let Some(microphone) = &self.microphone else { return };
-        if !permission.microphone {
-            self.warn("the token does not allow a microphone: listening only");
-            return;
+        let may = self.room.own().is_some_and(|own| own.permission.microphone);
+        if !may {
+            return self.cannot_speak("the token does not allow a microphone", now);
         }
         if !self.publication.announce() {
             return;
@@ -89,6 +94,16 @@ impl Engine {
         self.request(&Request::AddTrack(add_track));
     }
 
+    /// Nothing that we say can be heard. Whoever plays a file wants to know by more than a warning.
+    pub(super) fn cannot_speak(&mut self, why: &str, now: Instant) {
+        if self.settings.publish.as_ref().is_some_and(|publish| publish.is_required) {
+            let text = format!("nothing can be played into the room: {why}");
+            self.leave(Outcome { status: ExitStatus::Credentials, text }, now);
+        } else {
+            self.warn(format!("{why}: listening only"));
+        }
+    }
+
     /// Offers what is to be published; `AddTrack` must have been sent before. A publisher that nobody
     /// needs is not connected: where the subscriber is primary and we only listen.
     pub(super) fn offer(&mut self, now: Instant) {
@@ -104,22 +119,20 @@ impl Engine {
         let cid = is_announced.then(|| self.publication.cid());
         if let Some((sdp, id)) = publisher.offer(cid) {
             self.request(&Request::Offer { sdp, id });
-            self.deadlines.set(Reason::PublisherAnswer, now + ANSWER_PATIENCE);
+            if !self.publisher.as_ref().is_some_and(Publisher::is_connected) {
+                self.deadlines.set(Reason::PublisherConnection, now + CONNECTION_PATIENCE);
+            }
             self.advance(Peer::Publisher, now);
         }
     }
 
     pub(super) fn published(&mut self, cid: &str, sid: Sid) {
-        let announced_muted = self.publication.is_muted();
         if !self.publication.published(cid, sid) {
             return;
         }
         let name = self.publication.name().to_owned();
         self.emit(Event::LocalTrackPublished { sid: sid.to_string(), name });
-        // A mute between the announcement and the answer is not in the announcement.
-        if announced_muted {
-            self.request(&Request::Mute { sid, muted: true });
-        }
+        self.tell_mute();
     }
 
     pub(super) fn unpublished_by_server(&mut self, sid: Sid) {
@@ -137,7 +150,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn set_muted(&mut self, muted: bool, now: Instant) -> Result<(), &'static str> {
+    pub(super) fn set_muted(&mut self, muted: bool) -> Result<(), &'static str> {
         if self.microphone.is_none() {
             return Err("there is no input to mute");
         }
@@ -145,15 +158,22 @@ impl Engine {
             return Ok(());
         }
         self.mute(muted, By::Us);
-        if let Some(sid) = self.publication.sid() {
-            self.request(&Request::Mute { sid, muted });
-            self.advance(Peer::Publisher, now);
-        }
+        self.tell_mute();
         Ok(())
     }
 
+    fn tell_mute(&mut self) {
+        if let Some((sid, muted)) = self.publication.poll_mute() {
+            self.request(&Request::Mute { sid, muted });
+        }
+    }
+
     pub(super) fn mute(&mut self, muted: bool, by: By) {
-        if !self.publication.set_muted(muted) {
+        let has_changed = match by {
+            By::Us => self.publication.set_muted(muted),
+            By::Server => self.publication.muted_by_server(muted),
+        };
+        if !has_changed {
             return;
         }
         if let Some(microphone) = &mut self.microphone {

@@ -18,16 +18,20 @@ use super::port::{Action, Notice};
 use crate::error::ExitStatus;
 use crate::event::{Command, Event};
 use crate::rtc::{Peer, Publisher, Subscriber};
-use crate::session::recovery::{Cause, Outcome, Verdict, decide};
+use crate::session::recovery::{Cause, Outcome, Policy, Verdict, decide};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::PingAction;
-use crate::signal::refusal::Refusal;
+use crate::signal::refusal::{Fault, Refusal};
 use crate::signal::request::Request;
+use crate::signal::secret::Secret;
 use crate::time::backoff::GOOD_SESSION;
 use crate::time::deadline::Reason;
 
 /// From the dial to the primary connection (command line: "all of it within 15 s").
 const JOIN_PATIENCE: Duration = Duration::from_secs(15);
+
+/// A command or file that gives a token answers within this, or the old one is tried again.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The hang-up is flushed within this, or the connection is not worth waiting for.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
@@ -59,7 +63,7 @@ impl Engine {
     pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
         match (self.phase, notice) {
             (Phase::Leaving, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused { .. }) => {
-                self.end_as_asked()
+                self.hung_up()
             }
             (Phase::Idle | Phase::Waiting | Phase::Leaving | Phase::Ended, _) => {}
             (_, Notice::Reached) => self.open_peers(now),
@@ -79,8 +83,8 @@ impl Engine {
     /// Why it cannot be done, in words.
     pub fn handle_command(&mut self, command: Command, now: Instant) -> Result<(), &'static str> {
         match command {
-            Command::Mute => self.set_muted(true, now),
-            Command::Unmute => self.set_muted(false, now),
+            Command::Mute => self.set_muted(true),
+            Command::Unmute => self.set_muted(false),
             Command::Volume(percent) => {
                 self.set_volume(percent);
                 Ok(())
@@ -88,9 +92,24 @@ impl Engine {
             Command::Subscribe(whom) => self.set_wanted(&whom, true),
             Command::Unsubscribe(whom) => self.set_wanted(&whom, false),
             Command::Leave => {
-                self.leave(now);
+                self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
                 Ok(())
             }
+        }
+    }
+
+    /// A new token, or why there is none; the answer to [`Action::RenewToken`].
+    pub fn handle_token(&mut self, token: Result<Secret, String>, now: Instant) {
+        match token {
+            Ok(token) => {
+                self.settings.token = token.clone();
+                self.token = token;
+            }
+            Err(why) => self.warn(format!("no new token: {why}")),
+        }
+        if self.phase == Phase::Waiting {
+            self.deadlines.clear(Reason::Redial);
+            self.dial(now);
         }
     }
 
@@ -143,21 +162,26 @@ impl Engine {
     /// The session is lost: look up what follows.
     pub(super) fn lost(&mut self, cause: Cause, now: Instant) {
         match self.phase {
-            Phase::Leaving => return self.end_as_asked(),
+            Phase::Leaving => return self.hung_up(),
             Phase::Idle | Phase::Waiting | Phase::Ended => return,
             Phase::Dialing | Phase::Joined | Phase::Active => {}
         }
-        if self.phase == Phase::Active {
-            self.lost_at = Some(now);
-            self.emit(Event::Reconnecting { cause: cause.to_string() });
+        let was_active = self.phase == Phase::Active;
+        if matches!(&cause, Cause::Refused(refusal) if refusal.fault() == Fault::Credentials) {
+            // The server's refreshed token may have run out while the one that we began with is still good,
+            // or a new one can be had.
+            self.token_is_refused = true;
+            self.token = self.settings.token.clone();
         }
         let lasted = self.session_began.take().map(|began| now.saturating_duration_since(began));
         if lasted.is_some_and(|lasted| lasted >= GOOD_SESSION) {
             self.backoff.reset();
         }
         self.drop_session();
-        match decide(&cause, self.settings.retry, self.was_connected) {
+        let policy = Policy { retry: self.settings.retry, renews_token: self.settings.renews_token };
+        match decide(&cause, policy, self.was_connected) {
             Verdict::Again => {
+                self.tell_cause(&cause, was_active, now);
                 let delay = self.backoff.next_delay();
                 self.phase = Phase::Waiting;
                 self.deadlines.set(Reason::Redial, now + delay);
@@ -165,9 +189,23 @@ impl Engine {
             }
             Verdict::End(outcome) => {
                 self.disconnected(cause.reason(), None);
-                self.end(outcome);
+                self.phase = Phase::Ended;
+                self.outcome = Some(outcome);
             }
         }
+    }
+
+    /// A session that was there is being brought back; an attempt that fails is explained, once for
+    /// each explanation.
+    fn tell_cause(&mut self, cause: &Cause, was_active: bool, now: Instant) {
+        let text = cause.to_string();
+        if was_active {
+            self.lost_at = Some(now);
+            self.emit(Event::Reconnecting { cause: text.clone() });
+        } else if text != self.told_cause {
+            self.warn(format!("not in the room: {text}"));
+        }
+        self.told_cause = text;
     }
 
     pub(super) fn deadline_passed(&mut self, reason: Reason, now: Instant) {
@@ -179,11 +217,16 @@ impl Engine {
                 };
                 self.lost(Cause::TimedOut(stage), now);
             }
+            Reason::Redial if self.token_is_refused => {
+                self.token_is_refused = false;
+                self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
+                self.act(Action::RenewToken);
+            }
             Reason::Redial => self.dial(now),
-            Reason::Recovery if self.phase == Phase::Leaving => self.end_as_asked(),
+            Reason::Recovery if self.phase == Phase::Leaving => self.hung_up(),
             Reason::Recovery => self.lost(Cause::PathLost(Peer::Subscriber), now),
-            Reason::PublisherAnswer => {
-                let text = "the server did not answer our offer".to_owned();
+            Reason::PublisherConnection => {
+                let text = "it did not come up: no answer to our offer, or no UDP path".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
@@ -201,28 +244,28 @@ impl Engine {
         }
     }
 
-    fn leave(&mut self, now: Instant) {
+    /// Hangs up, and ends with `outcome` when that is flushed.
+    pub(super) fn leave(&mut self, outcome: Outcome, now: Instant) {
         match self.phase {
             Phase::Joined | Phase::Active => {
                 self.request(&Request::Leave);
                 self.act(Action::HangUp);
                 self.phase = Phase::Leaving;
+                self.outcome = Some(outcome);
                 self.deadlines.set(Reason::Recovery, now + LEAVE_PATIENCE);
             }
-            Phase::Idle | Phase::Dialing | Phase::Waiting => self.end_as_asked(),
+            Phase::Idle | Phase::Dialing | Phase::Waiting => {
+                self.outcome = Some(outcome);
+                self.hung_up();
+            }
             Phase::Leaving | Phase::Ended => {}
         }
     }
 
-    fn end_as_asked(&mut self) {
+    fn hung_up(&mut self) {
         self.drop_session();
         self.disconnected(DisconnectReason::ClientInitiated, None);
-        self.end(Outcome { status: ExitStatus::AsAsked, text: String::new() });
-    }
-
-    fn end(&mut self, outcome: Outcome) {
         self.phase = Phase::Ended;
-        self.outcome = Some(outcome);
     }
 
     fn disconnected(&mut self, reason: DisconnectReason, retry_in: Option<Duration>) {

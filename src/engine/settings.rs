@@ -10,6 +10,8 @@ pub struct Settings {
     pub target: String,
     /// Access token; the server's refreshed ones replace it.
     pub token: Secret,
+    /// Whether its source can be asked again when it is refused.
+    pub renews_token: bool,
     /// What we publish, if anything.
     pub publish: Option<PublishSettings>,
     /// Whether we hear others.
@@ -27,6 +29,8 @@ pub struct PublishSettings {
     pub name: String,
     /// Whether it starts muted.
     pub is_muted: bool,
+    /// Whether a session in which we may not speak is of no use: a file or pipe wants to be heard.
+    pub is_required: bool,
     /// Whether silence is not sent (Opus DTX). It cuts steady tones and prompts after a second, so
     /// it is for microphones.
     pub dtx: bool,

@@ -13,7 +13,6 @@ use crate::signal::leave::{DisconnectReason, LeaveAction};
 use crate::signal::ping::Pinger;
 use crate::signal::request::Request;
 use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
-use crate::time::deadline::Reason;
 
 impl Engine {
     pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
@@ -61,6 +60,7 @@ impl Engine {
                 self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
                 self.update_subscriptions();
                 self.tracks_changed();
+                self.permissions_changed(now);
             }
             Response::Speakers(changes) => {
                 self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink))
@@ -94,7 +94,9 @@ impl Engine {
                 self.subscriptions.refused(track_sid);
                 self.warn(format!("the server does not let us hear track {track_sid}: {error:?}"));
             }
-            Response::Request { about, reason, message } => self.answered_request(about, reason, &message),
+            Response::Request { about, reason, message } => {
+                self.answered_request(about, reason, &message, now);
+            }
             // Congestion pauses and publishers' permissions show as silence; a resumed session is never
             // asked for; the rest is not for an audio-only client.
             Response::SubscriptionPermission { .. }
@@ -116,7 +118,7 @@ impl Engine {
         let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
         self.server = format!("{edition} {}", join.server.version);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
-        self.announce(join.participant.permission);
+        self.announce(now);
         self.offer(now);
         self.update_subscriptions();
     }
@@ -138,12 +140,7 @@ impl Engine {
     fn answered(&mut self, answer: &Description, now: Instant) {
         let Some(publisher) = self.publisher.as_mut() else { return };
         match publisher.accept_answer(&answer.sdp, answer.id, now) {
-            Ok(()) => {
-                if !publisher.is_negotiating() {
-                    self.deadlines.clear(Reason::PublisherAnswer);
-                }
-                self.advance(Peer::Publisher, now);
-            }
+            Ok(()) => self.advance(Peer::Publisher, now),
             Err(failure) => self.lost(Cause::PeerDead(Peer::Publisher, failure.0), now),
         }
     }
@@ -158,14 +155,15 @@ impl Engine {
         self.lost(Cause::Told(reason), now);
     }
 
-    fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str) {
+    fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str, now: Instant) {
         match (about, reason) {
             (_, RequestReason::Ok | RequestReason::Queued) => {}
             (RequestAbout::AddTrack { cid }, _) if cid == self.publication.cid() => {
                 if self.publication.ended(None) {
-                    self.warn(format!(
-                        "the server does not let us speak ({reason:?}: {message}); does the token allow a microphone?"
-                    ));
+                    self.cannot_speak(
+                        &format!("the server does not let us speak ({reason:?}: {message})"),
+                        now,
+                    );
                 }
             }
             (about, _) => self.warn(format!("the server refused {about:?}: {reason:?} {message}")),

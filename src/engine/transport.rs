@@ -99,7 +99,10 @@ impl Engine {
         };
         for event in happened {
             match event {
-                PublisherEvent::Connected => self.peer_connected(Peer::Publisher, now),
+                PublisherEvent::Connected => {
+                    self.deadlines.clear(Reason::PublisherConnection);
+                    self.peer_connected(Peer::Publisher, now);
+                }
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::Closed => self.peer_closed(now),
                 PublisherEvent::Feedback { loss_permille, .. } => self.feedback(loss_permille),

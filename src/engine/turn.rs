@@ -64,13 +64,15 @@ pub trait Ports {
 
 /// Serves everything once. Whoever calls then waits for a port or for `Engine::poll_timeout`.
 /// `true` if a bound cut it short and more is waiting.
-pub fn turn(engine: &mut Engine, ports: &mut impl Ports, now: Instant) -> bool {
+pub fn turn(engine: &mut Engine, ports: &mut impl Ports, mut now: Instant) -> bool {
     let mut buffer = [0; DATAGRAM_BYTES_MAX];
     let mut datagrams = 0;
     while datagrams < DATAGRAMS_PER_TURN
         && let Some(arrived) = ports.received(&mut buffer)
     {
         let Arrived { peer, source, destination, len, arrival } = arrived;
+        // One that came during the turn takes it along: time does not go back.
+        now = now.max(arrival);
         engine.handle_datagram(peer, Datagram { source, destination, bytes: &buffer[..len] }, arrival);
         flush(engine, ports, now);
         datagrams += 1;

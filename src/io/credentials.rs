@@ -96,6 +96,11 @@ impl std::fmt::Display for CredentialsError {
 impl std::error::Error for CredentialsError {}
 
 impl Source {
+    /// Whether asking again may give another token.
+    pub fn can_be_asked_again(&self) -> bool {
+        !matches!(self, Source::Token(_))
+    }
+
     /// Gets the token. A token that is plainly of no use is refused here, before anything is asked
     /// of the network; what only the server knows it says itself.
     ///
@@ -177,6 +182,10 @@ fn check(token: &str, unix_time_s: u64) -> Result<(), CredentialsError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(CredentialsError::Malformed("it is too long"));
     }
+    let is_of_jwt = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !token.bytes().all(is_of_jwt) {
+        return Err(CredentialsError::Malformed("it has characters that no JWT has"));
+    }
     let mut parts = token.split('.');
     let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -222,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_plainly_no_token_is_refused_before_the_network_is_asked() {
         let expired = made(60);
-        let cases = ["", "one.two", "a.b.c.d", "a.!!.c", "a.AAAA.c"];
+        let cases = ["", "one.two", "a.b.c.d", "a.!!.c", "a.AAAA.c", "a\n.AAAA.c"];
         for text in cases {
             let error = Source::Token(Secret::new(text.into())).get(NOW_S).expect_err(text);
             assert_eq!(error.exit_status(), ExitStatus::Credentials, "{text}: {error}");

@@ -21,13 +21,14 @@ use super::termination::Termination;
 use super::{clock, process};
 use crate::engine::Engine;
 use crate::engine::turn::turn;
+use crate::error::ExitStatus;
 use crate::event::{Command, Event};
 use crate::session::recovery::Outcome;
 
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.
 const TASKS_PER_TURN: usize = 64;
 
-/// The program gets this long after the end to take its last events.
+/// The program gets at most this long after the end to take its last events.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Runs a client to its end, with `program` beside it.
@@ -47,18 +48,14 @@ pub(super) fn drive(
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
-    let server = (options.url, options.tls);
+    let server = (options.url, options.tls, options.token_source);
     let mut ports = RealPorts::new(&executor, reactor, server, (microphone, loudspeaker), ends_with_input);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
-    let mut usage = Usage::default();
+    let mut usage = Usage::since(clock::now());
 
     while engine.outcome().is_none() {
-        for _ in 0..TASKS_PER_TURN {
-            if !executor.try_tick() {
-                break;
-            }
-        }
+        tick(&executor);
         let now = clock::now();
         let asked_to_end = termination.take() || program.is_finished() || ports.is_over(now);
         if schedule.is_over(&engine, now) || asked_to_end {
@@ -67,6 +64,9 @@ pub(super) fn drive(
         while let Some(command) = desk.commands.take() {
             // The program waits for each result before the next command: there is always room.
             let _ = desk.results.post(engine.handle_command(command, now));
+        }
+        if let Some(token) = ports.take_token() {
+            engine.handle_token(token, now);
         }
         ports.start_sound(&engine, now);
         let more = turn(&mut engine, &mut ports, now);
@@ -83,18 +83,27 @@ pub(super) fn drive(
         if more || engine.outcome().is_some() {
             continue;
         }
-        while executor.try_tick() {}
-        // Tasks may have posted something: then there is no time to wait.
-        if ports.has_notices() || desk.commands.has_items() {
+        // Tasks may have posted something, or want to go on: then there is no time to wait.
+        let is_idle = tick(&executor);
+        if !is_idle || ports.has_notices() || desk.commands.has_items() {
             continue;
         }
         let until = [engine.poll_timeout().map(|(at, _)| at), ports.next_due(now), schedule.next()];
-        reactor.wait(until.into_iter().flatten().min(), clock::now())?;
+        if let Err(error) = reactor.wait(until.into_iter().flatten().min(), clock::now()) {
+            ports.finish();
+            return Err(error.into());
+        }
         reactor.wake_timers(clock::now());
     }
     ports.finish();
     farewell(&mut engine, desk, &executor, &program);
-    Ok(engine.outcome().cloned().unwrap_or_else(|| unreachable!("the loop ends with an outcome")))
+    let ended_as_asked = || Outcome { status: ExitStatus::AsAsked, text: String::new() };
+    Ok(engine.outcome().cloned().unwrap_or_else(ended_as_asked))
+}
+
+/// Runs tasks that can go on, up to a bound; `true` if none is left.
+fn tick(executor: &LocalExecutor<'_>) -> bool {
+    (0..TASKS_PER_TURN).any(|_| !executor.try_tick())
 }
 
 /// Events that the program has no room for stay with the engine, whose table counts what is lost.
@@ -106,14 +115,18 @@ fn deliver(engine: &mut Engine, desk: &Desk) {
     }
 }
 
+/// Results and events that are still on their way come before the end. A program that waits for
+/// something else than events is not waited for.
 fn farewell(engine: &mut Engine, desk: &Desk, executor: &LocalExecutor<'_>, program: &Task<()>) {
     let deadline = clock::now() + FAREWELL;
     let mut is_told = false;
     while clock::now() < deadline && !program.is_finished() {
+        let is_idle = tick(executor);
         deliver(engine, desk);
-        is_told = is_told || desk.events.post(None).is_ok();
-        if !executor.try_tick() {
-            break;
+        if is_idle && !is_told {
+            is_told = desk.events.post(None).is_ok();
+        } else if is_idle {
+            return;
         }
     }
 }

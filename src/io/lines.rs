@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,6 +17,9 @@ const PIPE_BYTES: usize = 4096;
 
 /// Bytes waiting for a slow reader: about a minute of events of a busy room.
 const WAITING_BYTES_MAX: usize = 64 * 1024;
+
+/// Waits of 20 ms that the end allows a slow reader: half a second.
+const PATIENCE_PIECES: usize = 25;
 
 /// Where lines go.
 pub struct Lines {
@@ -71,14 +74,9 @@ impl Lines {
         while !self.waiting.is_empty() && !self.is_closed && self.is_ready() {
             let (front, _) = self.waiting.as_slices();
             let piece = &front[..front.len().min(PIPE_BYTES)];
-            let written = match &mut self.target {
-                Target::Stdout(out) => write_now(&mut out.lock(), piece),
-                Target::Stderr(out) => write_now(&mut out.lock(), piece),
-                Target::File(out) => write_now(out, piece),
-            };
-            match written {
+            match rustix::io::write(self.target.as_fd(), piece) {
                 Ok(count) => drop(self.waiting.drain(..count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => break,
                 // A reader that is gone, or a full disk: from now on there is nobody to tell.
                 Err(_) => self.is_closed = true,
             }
@@ -91,22 +89,34 @@ impl Lines {
         self.dropped
     }
 
+    /// Writes what waits, giving a slow reader [`PATIENCE_PIECES`] times a little time. For the end.
+    pub fn finish(&mut self) {
+        for _ in 0..PATIENCE_PIECES {
+            if self.flush() {
+                return;
+            }
+            self.wait(Timespec { tv_sec: 0, tv_nsec: 20_000_000 });
+        }
+    }
+
     fn is_ready(&self) -> bool {
-        let fd = match &self.target {
-            Target::Stdout(out) => out.as_fd(),
-            Target::Stderr(out) => out.as_fd(),
-            Target::File(out) => out.as_fd(),
-        };
-        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
-        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+        self.wait(Timespec { tv_sec: 0, tv_nsec: 0 })
+    }
+
+    fn wait(&self, timeout: Timespec) -> bool {
+        let mut fds = [PollFd::new(&self.target, PollFlags::OUT)];
+        poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
     }
 }
 
-/// Standard output buffers lines by itself: each piece is passed on at once.
-fn write_now(out: &mut impl Write, piece: &[u8]) -> io::Result<usize> {
-    out.write_all(piece)?;
-    out.flush()?;
-    Ok(piece.len())
+impl AsFd for Target {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Target::Stdout(out) => out.as_fd(),
+            Target::Stderr(out) => out.as_fd(),
+            Target::File(out) => out.as_fd(),
+        }
+    }
 }
 
 #[cfg(test)]

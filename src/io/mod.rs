@@ -11,6 +11,7 @@
 
 #![allow(clippy::disallowed_types, reason = "sockets and files live in this ring")]
 
+mod blocking;
 pub mod client;
 pub mod clock;
 pub mod credentials;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use super::credentials::Source;
 use super::sound::open::OpenError;
 use super::sound::spec::{InputSpec, OutputSpec};
 use super::tls;
@@ -19,6 +20,8 @@ pub struct Options {
     pub url: ServerUrl,
     /// What the engine is told; its `target` is made from `url`.
     pub settings: Settings,
+    /// Where another token comes from when the server refuses the one in `settings`.
+    pub token_source: Option<Source>,
     /// TLS settings, see [`tls::client_config`].
     pub tls: Arc<ClientConfig>,
     /// Where our sound comes from.

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, Task};
 use rustls::ClientConfig;
 
+use super::blocking::unblock;
 use super::clock;
+use super::credentials::Source;
+use super::mailbox::Mailbox;
 use super::reactor::{Interest, Reactor};
 use super::sound::SoundState;
 use super::sound::counters::SoundCounters;
@@ -34,7 +37,10 @@ pub(super) struct RealPorts<'e, 'r> {
     executor: &'e LocalExecutor<'r>,
     reactor: &'e Rc<Reactor>,
     signal: SignalPort,
+    token_source: Option<Source>,
+    tokens: Rc<Mailbox<Result<Secret, String>, 1>>,
     sockets: heapless::Vec<Port, { 2 * LOCAL_ADDRESSES_MAX }>,
+    next_socket: usize,
     microphone: Microphone,
     loudspeaker: Loudspeaker,
     watched: heapless::Vec<libc::pollfd, { 2 * CARD_DESCRIPTORS_MAX }>,
@@ -62,16 +68,19 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     pub(super) fn new(
         executor: &'e LocalExecutor<'r>,
         reactor: &'e Rc<Reactor>,
-        server: (ServerUrl, Arc<ClientConfig>),
+        server: (ServerUrl, Arc<ClientConfig>, Option<Source>),
         (microphone, loudspeaker): (Microphone, Loudspeaker),
         ends_with_input: bool,
     ) -> Self {
-        let (url, tls) = server;
+        let (url, tls, token_source) = server;
         Self {
             executor,
             reactor,
             signal: SignalPort { url, tls, connection: None },
+            token_source,
+            tokens: Rc::default(),
             sockets: heapless::Vec::new(),
+            next_socket: 0,
             microphone,
             loudspeaker,
             watched: heapless::Vec::new(),
@@ -104,7 +113,9 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         if wanted.len() == self.watched.len() && wanted.iter().zip(&self.watched).all(|(a, b)| same(a, b)) {
             return;
         }
-        for old in &self.watched {
+        // A lost card has closed its descriptors, whose numbers may be a socket's by now.
+        let is_socket = |fd| self.sockets.iter().any(|port| port.raw_fd() == fd);
+        for old in self.watched.iter().filter(|old| !is_socket(old.fd)) {
             self.reactor.unwatch(old.fd);
         }
         for new in &wanted {
@@ -149,9 +160,10 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         stats.reopens = reopens(input, input_before) + reopens(output, output_before);
     }
 
-    /// Whether the signal connection has something to tell.
+    /// Whether the signal connection or the source of tokens has something to tell.
     pub(super) fn has_notices(&self) -> bool {
-        self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
+        self.tokens.has_items()
+            || self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
     }
 
     /// Whether the input has ended, and what was said has been sent.
@@ -190,6 +202,25 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         let dial = Dial { url: self.signal.url.clone(), target, token, tls: self.signal.tls.clone() };
         let task = self.executor.spawn(run_websocket(dial, wire.clone(), self.reactor.clone()));
         self.signal.connection = Some((wire, task));
+    }
+
+    fn renew_token(&mut self) {
+        let Some(source) = self.token_source.clone() else { return };
+        let (reactor, answers) = (self.reactor.clone(), self.tokens.clone());
+        let asking = async move {
+            let asked = unblock(&reactor, "kinglet-token", move || source.get(clock::unix_time_s())).await;
+            let token = match asked {
+                Ok(token) => token.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            answers.send(token).await;
+        };
+        self.executor.spawn(asking).detach();
+    }
+
+    /// The answer to the engine's wish for a new token, when it has come.
+    pub(super) fn take_token(&mut self) -> Option<Result<Secret, String>> {
+        self.tokens.take()
     }
 
     fn order(&mut self, order: Order) {
@@ -232,8 +263,12 @@ impl Ports for RealPorts<'_, '_> {
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
-        for port in &self.sockets {
+        // Each call begins behind the socket that had the last word: a flood on one starves none.
+        for turn in 0..self.sockets.len() {
+            let index = (self.next_socket + turn) % self.sockets.len();
+            let port = &self.sockets[index];
             if let Some((len, source, age)) = port.receive(buffer) {
+                self.next_socket = index + 1;
                 let now = clock::now();
                 let arrival = now.checked_sub(age).unwrap_or(now);
                 return Some(Arrived { peer: port.peer, source, destination: port.address, len, arrival });
@@ -261,6 +296,7 @@ impl Ports for RealPorts<'_, '_> {
             Action::HangUp => self.order(Order::HangUp),
             Action::Drop => self.signal.connection = None,
             Action::CloseSockets(peer) => self.close_sockets(peer),
+            Action::RenewToken => self.renew_token(),
             // `turn` opens sockets itself, because the engine wants the addresses.
             Action::OpenSockets(_) => {}
         }

@@ -30,20 +30,23 @@ pub fn join_parameters() -> JoinParameters {
 }
 
 /// CPU use between two `stats`.
-#[derive(Default)]
 pub struct Usage {
-    last: Option<(Instant, Duration)>,
+    at: Instant,
+    cpu: Duration,
 }
 
 impl Usage {
+    /// Counts from `now` on.
+    pub fn since(now: Instant) -> Self {
+        Self { at: now, cpu: cpu_time() }
+    }
+
     /// Fills in what is of this process.
     pub fn add_to(&mut self, stats: &mut Stats, now: Instant) {
-        let cpu = cpu_time();
-        if let Some((at, before)) = self.last.replace((now, cpu)) {
-            let wall = now.saturating_duration_since(at).as_secs_f32();
-            if wall > 0.0 {
-                stats.cpu_percent = cpu.saturating_sub(before).as_secs_f32() / wall * 100.0;
-            }
+        let before = std::mem::replace(self, Self::since(now));
+        let wall = now.saturating_duration_since(before.at).as_secs_f32();
+        if wall > 0.0 {
+            stats.cpu_percent = self.cpu.saturating_sub(before.cpu).as_secs_f32() / wall * 100.0;
         }
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         stats.rss_kb = status_field(&status, "VmRSS:");
@@ -70,7 +73,8 @@ mod tests {
         assert_eq!(status_field("Name:\tx\nVmRSS:\t    8300 kB\nThreads:\t1\n", "VmRSS:"), 8300);
         assert_eq!(status_field("nonsense", "VmRSS:"), 0);
         let mut stats = Stats::default();
-        Usage::default().add_to(&mut stats, crate::io::clock::now());
+        let now = crate::io::clock::now();
+        Usage::since(now).add_to(&mut stats, now);
         assert!(stats.rss_kb > 0 && stats.threads > 0);
     }
 }

@@ -18,6 +18,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -43,7 +44,7 @@ pub struct Reactor {
     poller: Arc<Poller>,
     events: RefCell<Events>,
     slots: RefCell<[Option<Slot>; TASK_SLOTS]>,
-    timers: RefCell<heapless::Vec<(Instant, Waker), TIMERS>>,
+    timers: RefCell<[Option<(Instant, Waker)>; TIMERS]>,
 }
 
 struct Slot {
@@ -62,7 +63,7 @@ impl Reactor {
             poller: Arc::new(Poller::new()?),
             events: RefCell::new(Events::new()),
             slots: RefCell::new(Default::default()),
-            timers: RefCell::new(heapless::Vec::new()),
+            timers: RefCell::new(Default::default()),
         }))
     }
 
@@ -80,7 +81,7 @@ impl Reactor {
             Interest::Read => Event::readable(DRIVER_KEY),
             Interest::Write => Event::writable(DRIVER_KEY),
         };
-        // SAFETY: the driver unwatches each descriptor before it closes it (`Watched` in driver.rs).
+        // SAFETY: ports.rs unwatches each descriptor before it closes it, or forgets it when a card has closed it (epoll drops it then).
         unsafe { self.poller.add_with_mode(fd, event, PollMode::Level) }
     }
 
@@ -96,7 +97,7 @@ impl Reactor {
     /// # Errors
     /// The kernel refuses to wait, which only a programming error brings about.
     pub fn wait(&self, until: Option<Instant>, now: Instant) -> io::Result<()> {
-        let timer = self.timers.borrow().iter().map(|&(at, _)| at).min();
+        let timer = self.timers.borrow().iter().flatten().map(|&(at, _)| at).min();
         let until = [until, timer].into_iter().flatten().min();
         let timeout = until.map_or(WAIT_MAX, |at| at.saturating_duration_since(now)).min(WAIT_MAX);
         let mut events = self.events.borrow_mut();
@@ -113,29 +114,16 @@ impl Reactor {
 
     /// Wakes the tasks whose time has come.
     pub fn wake_timers(&self, now: Instant) {
-        let mut timers = self.timers.borrow_mut();
-        let mut index = 0;
-        while index < timers.len() {
-            if timers[index].0 <= now { timers.swap_remove(index).1.wake() } else { index += 1 }
+        for timer in self.timers.borrow_mut().iter_mut() {
+            if let Some((_, waker)) = timer.take_if(|(at, _)| *at <= now) {
+                waker.wake();
+            }
         }
     }
 
-    /// Resolves at `at`. More than eight sleepers resolve at once, which costs a retry.
-    pub async fn sleep_until(&self, at: Instant, clock: fn() -> Instant) {
-        std::future::poll_fn(|context| {
-            if clock() >= at {
-                return Poll::Ready(());
-            }
-            let mut timers = self.timers.borrow_mut();
-            let is_known =
-                timers.iter().any(|(other, waker)| *other == at && waker.will_wake(context.waker()));
-            if is_known || timers.push((at, context.waker().clone())).is_ok() {
-                Poll::Pending
-            } else {
-                Poll::Ready(())
-            }
-        })
-        .await;
+    /// Resolves at `at`. With more than eight sleepers the ninth resolves at once, which costs a retry.
+    pub fn sleep_until(&self, at: Instant, clock: fn() -> Instant) -> Sleep<'_> {
+        Sleep { reactor: self, at, clock, place: None }
     }
 
     fn wake_slot(&self, event: Event) {
@@ -151,8 +139,45 @@ impl Reactor {
         {
             waker.wake();
         }
-        // Oneshot: what still waits must be armed again.
-        let _ = arm(&self.poller, event.key, slot);
+        // Oneshot: what still waits must be armed again; what does not must not, since a hang-up is
+        // reported even without an interest.
+        if slot.read.is_some() || slot.write.is_some() {
+            let _ = arm(&self.poller, event.key, slot);
+        }
+    }
+}
+
+/// Waits for a time; gives up its place when it is dropped.
+pub struct Sleep<'r> {
+    reactor: &'r Reactor,
+    at: Instant,
+    clock: fn() -> Instant,
+    place: Option<usize>,
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if (self.clock)() >= self.at {
+            return Poll::Ready(());
+        }
+        let mut timers = self.reactor.timers.borrow_mut();
+        let Some(place) = self.place.or_else(|| timers.iter().position(Option::is_none)) else {
+            return Poll::Ready(());
+        };
+        timers[place] = Some((self.at, context.waker().clone()));
+        drop(timers);
+        self.place = Some(place);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        // After it was woken, the place may be another sleeper's already: only its own time is its own.
+        let Some(place) = self.place else { return };
+        self.reactor.timers.borrow_mut()[place].take_if(|(at, _)| *at == self.at);
     }
 }
 
@@ -165,8 +190,7 @@ pub enum Interest {
     Write,
 }
 
-/// A descriptor that a task waits on. Its own descriptor is a duplicate, so that the same file
-/// can be registered by two tasks.
+/// A descriptor that a task waits on. A file can be registered once at a time.
 pub struct Source<T: AsFd> {
     inner: T,
     key: usize,

@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
+use std::task::Poll;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -64,6 +65,8 @@ impl Stdin {
                     _ => {}
                 }
             }
+            // An input that is always ready must not keep the sound waiting.
+            yield_now().await;
             match self.read_piece().await {
                 Ok(0) | Err(_) => return !line.is_empty(),
                 Ok(count) => self.unread = 0..count,
@@ -83,6 +86,19 @@ impl Stdin {
             }
         }
     }
+}
+
+async fn yield_now() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn read_if_ready(handle: &Handle, piece: &mut [u8]) -> io::Result<usize> {

@@ -18,6 +18,8 @@ pub struct Publication {
     name: String,
     state: State,
     is_muted: bool,
+    /// What the server was told of the mute in this session.
+    told_muted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ enum State {
 impl Publication {
     /// A track named `name`, known as `cid` until the server names it.
     pub fn new(cid: String, name: String, is_muted: bool) -> Self {
-        Self { cid, name, state: State::Idle, is_muted }
+        Self { cid, name, state: State::Idle, is_muted, told_muted: is_muted }
     }
 
     /// Our own name of the track: `cid` of `AddTrackRequest`, second token of `a=msid`.
@@ -63,6 +65,7 @@ impl Publication {
         let may = self.state == State::Idle;
         if may {
             self.state = State::Announced;
+            self.told_muted = self.is_muted;
         }
         may
     }
@@ -100,6 +103,19 @@ impl Publication {
         changed
     }
 
+    /// What the server must be told of the mute: the SID and the mute, where it does not know it yet.
+    pub fn poll_mute(&mut self) -> Option<(Sid, bool)> {
+        let sid = self.sid().filter(|_| self.told_muted != self.is_muted)?;
+        self.told_muted = self.is_muted;
+        Some((sid, self.is_muted))
+    }
+
+    /// The server itself has set the mute.
+    pub fn muted_by_server(&mut self, muted: bool) -> bool {
+        self.told_muted = muted;
+        self.set_muted(muted)
+    }
+
     /// A new session begins: the server knows nothing of the track.
     pub fn session_lost(&mut self) {
         self.state = State::Idle;
@@ -127,6 +143,19 @@ mod tests {
         publication.session_lost();
         assert!(publication.announce());
         assert!(publication.ended(None), "refused");
+    }
+
+    #[test]
+    fn a_mute_is_told_when_there_is_something_to_tell_it_of() {
+        let mut publication = Publication::new("cid".into(), "microphone".into(), true);
+        publication.announce();
+        publication.set_muted(false);
+        assert_eq!(publication.poll_mute(), None, "the server has no name for it yet");
+        publication.published("cid", sid("TR_1"));
+        assert_eq!(publication.poll_mute(), Some((sid("TR_1"), false)));
+        assert_eq!(publication.poll_mute(), None);
+        assert!(publication.muted_by_server(true));
+        assert_eq!(publication.poll_mute(), None, "it knows");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! talker is as loud alone as among others. Where nobody was added the block is exact zeros.
 
 use crate::media::block::Block;
+use crate::media::gain::Gain;
 use crate::media::limiter::Limiter;
 
 /// Adds blocks up and limits the sum.
@@ -31,9 +32,11 @@ impl Mixer {
         }
     }
 
-    /// The limited sum, into `out`. One talker below the ceiling comes out bit for bit.
-    pub fn finish(&mut self, out: &mut Block) {
+    /// The sum at this volume, limited, into `out`. One talker below the ceiling comes out bit for bit
+    /// at volume 1.
+    pub fn finish(&mut self, volume: &mut Gain, out: &mut Block) {
         *out = self.sum;
+        volume.apply(out);
         self.limiter.apply(out);
     }
 }
@@ -56,10 +59,10 @@ mod tests {
         let (mut mixer, mut out) = (Mixer::new(), Block::SILENCE);
         mixer.start();
         mixer.add(&Block([1.5; BLOCK_FRAMES]));
-        mixer.finish(&mut out);
+        mixer.finish(&mut Gain::new(1.0), &mut out);
         assert!(!out.is_silent());
         mixer.start();
-        mixer.finish(&mut out);
+        mixer.finish(&mut Gain::new(1.0), &mut out);
         assert!(out.is_silent());
     }
 
@@ -69,12 +72,12 @@ mod tests {
         sine(440.0, 0.3, 0, &mut one);
         mixer.start();
         mixer.add(&one);
-        mixer.finish(&mut out);
+        mixer.finish(&mut Gain::new(1.0), &mut out);
         assert_eq!(out, one);
         mixer.start();
         mixer.add(&one);
         mixer.add(&one);
-        mixer.finish(&mut out);
+        mixer.finish(&mut Gain::new(1.0), &mut out);
         assert!(out.0.iter().zip(&one.0).all(|(sum, sample)| *sum == 2.0 * sample));
     }
 
@@ -85,7 +88,7 @@ mod tests {
         for _ in 0..crate::limits::TALKERS_MAX {
             mixer.add(&Block([-1.0; BLOCK_FRAMES]));
         }
-        mixer.finish(&mut out);
+        mixer.finish(&mut Gain::new(1.0), &mut out);
         assert!(out.0.iter().all(|sample| sample.abs() <= CEILING));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | cause | before the first `connected` | afterwards |
 //! | --- | --- | --- |
-//! | credentials refused (HTTP 400, 401, 403) | end, 4 | end, 4 |
+//! | credentials refused (HTTP 400, 401, 403) | end, 4 | again where the source can be asked again, else end, 4 |
 //! | removed, identity taken over, room deleted or closed | end, 7 | end, 7 |
 //! | told to leave for another reason | as unreachable | again |
 //! | not reached, refused, timed out | end, 5 | again |
@@ -11,7 +11,7 @@
 //!
 //! "Again" means a new session, after a wait of `time::backoff`. With [`Retry::Forever`] the first
 //! column reads like the second; with [`Retry::Never`] the second reads like the first. Credentials
-//! are final in both, because asking again with the same token gives the same answer.
+//! that cannot be had anew are final, because the same token gets the same answer.
 
 use crate::error::ExitStatus;
 use crate::rtc::Peer;
@@ -28,6 +28,15 @@ pub enum Retry {
     Forever,
     /// Never.
     Never,
+}
+
+/// What the table is asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// When to come back.
+    pub retry: Retry,
+    /// The source of the token can be asked again.
+    pub renews_token: bool,
 }
 
 /// Why there is no session (any more).
@@ -70,21 +79,20 @@ pub enum Verdict {
 }
 
 /// Looks a cause up in the table. `was_connected` is whether `connected` was ever reached.
-pub fn decide(cause: &Cause, retry: Retry, was_connected: bool) -> Verdict {
+pub fn decide(cause: &Cause, policy: Policy, was_connected: bool) -> Verdict {
     let end = |status| Verdict::End(Outcome { status, text: cause.to_string() });
-    match cause {
+    let status = match cause {
         Cause::Told(reason) if reason.is_removal() => return end(ExitStatus::Removed),
-        Cause::Refused(refusal) if refusal.exit_status() == ExitStatus::Credentials => {
-            return end(ExitStatus::Credentials);
-        }
-        _ => {}
-    }
-    let comes_back = match retry {
+        Cause::Refused(refusal) => refusal.exit_status(),
+        _ => ExitStatus::Unreachable,
+    };
+    let comes_back = match policy.retry {
         Retry::Never => false,
         Retry::AfterFirst => was_connected,
         Retry::Forever => true,
     };
-    if comes_back { Verdict::Again } else { end(ExitStatus::Unreachable) }
+    let may_help = status != ExitStatus::Credentials || policy.renews_token;
+    if comes_back && may_help { Verdict::Again } else { end(status) }
 }
 
 impl Cause {
@@ -147,11 +155,15 @@ mod tests {
             Verdict::Again => None,
         };
         for (cause, before, after) in table {
-            assert_eq!(status(decide(&cause, Retry::AfterFirst, false)), before, "{cause}");
-            assert_eq!(status(decide(&cause, Retry::AfterFirst, true)), after, "{cause}");
-            assert_eq!(status(decide(&cause, Retry::Forever, false)), after, "{cause}");
-            assert_eq!(status(decide(&cause, Retry::Never, true)), before, "{cause}");
+            let asked = |retry| Policy { retry, renews_token: false };
+            assert_eq!(status(decide(&cause, asked(Retry::AfterFirst), false)), before, "{cause}");
+            assert_eq!(status(decide(&cause, asked(Retry::AfterFirst), true)), after, "{cause}");
+            assert_eq!(status(decide(&cause, asked(Retry::Forever), false)), after, "{cause}");
+            assert_eq!(status(decide(&cause, asked(Retry::Never), true)), before, "{cause}");
             assert!(!cause.to_string().is_empty());
         }
+        let renewing = Policy { retry: Retry::AfterFirst, renews_token: true };
+        assert_eq!(status(decide(&refused(), renewing, true)), None);
+        assert_eq!(status(decide(&refused(), renewing, false)), Some(E::Credentials));
     }
 }

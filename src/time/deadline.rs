@@ -13,8 +13,8 @@ pub enum Reason {
     Join,
     /// A ping is due, or the silence of the server has lasted too long.
     Ping,
-    /// The server must have answered the publisher's offer by then.
-    PublisherAnswer,
+    /// The publisher must be connected by then, or nobody hears us.
+    PublisherConnection,
     /// The next attempt to reach the server.
     Redial,
     /// A lost peer connection must have come back by then.
@@ -28,7 +28,7 @@ pub enum Reason {
 const REASONS: [Reason; 7] = [
     Reason::Join,
     Reason::Ping,
-    Reason::PublisherAnswer,
+    Reason::PublisherConnection,
     Reason::Redial,
     Reason::Recovery,
     Reason::Publisher,

@@ -144,10 +144,18 @@ fn look_up(address: usize) -> Vec<Frame> {
         let name = symbol.name().map(|name| format!("{name:#}")).unwrap_or_default();
         let path = symbol.filename().map(plain).unwrap_or_default();
         let line = symbol.lineno().unwrap_or_default();
-        let text = if path.is_empty() { name.clone() } else { format!("{name} ({path}:{line})") };
-        frames.push(Frame { home: home(&path, &name), text });
+        let home = home(&path, &name);
+        let name = without_types(&name);
+        let text = if path.is_empty() { name.to_owned() } else { format!("{name} ({path}:{line})") };
+        frames.push(Frame { home, text });
     });
     frames
+}
+
+/// The types of a generic function make lines that nobody reads.
+fn without_types(function: &str) -> &str {
+    let end = function.find(['<', '(']).filter(|&end| end > 0);
+    end.map_or(function, |end| &function[..end])
 }
 
 /// The path inside the project, where it is inside, without the detours of `#[path = "../…"]`.
@@ -160,8 +168,7 @@ fn plain(path: &Path) -> String {
             plain.push(component);
         }
     }
-    let inside = plain.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(&plain);
-    inside.display().to_string()
+    plain.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(&plain).display().to_string()
 }
 
 fn home(path: &str, function: &str) -> Home {

@@ -71,6 +71,7 @@ def test_kinglet_hears_the_sdk(server, room, kinglet, folder, output, run):
         f"{delay_ms:.0f} ms from the SDK's source, buffer {[t['buffer_ms'] for t in tracks]} ms, concealed {concealed} permille"
     )
     assert likeness.windows > SECONDS and likeness.median >= 0.9
+    assert {stats["threads"] for stats in listener.events("stats")} == {1}
     assert len(tracks) >= 5 and sum(track["lost"] for track in tracks) == 0
     # Zero unless this machine itself stops for longer than the buffer holds.
     assert sorted(concealed)[len(concealed) // 2] == 0 and sum(concealed) / len(concealed) <= 5

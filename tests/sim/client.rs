@@ -70,6 +70,8 @@ pub struct Client {
     pub identity: String,
     /// What it said, and when.
     pub events: Vec<(Instant, Event)>,
+    /// How often it asked for a new token; it always gets one.
+    pub tokens_asked: u32,
     engine: Engine,
     ports: SimulatedPorts,
 }
@@ -128,6 +130,7 @@ pub struct SimulatedPorts {
     dials: u64,
     is_dialled: bool,
     upgrade: Option<(String, String)>,
+    wants_token: bool,
 }
 
 impl Client {
@@ -137,9 +140,11 @@ impl Client {
         let settings = Settings {
             target: "/rtc?protocol=16&auto_subscribe=0&sdk=unknown".to_string(),
             token: Secret::new(Claims::token("hall", setup.identity)),
+            renews_token: true,
             publish: setup.sound.map(|_| PublishSettings {
                 name: "microphone".to_string(),
                 is_muted: setup.is_muted,
+                is_required: false,
                 dtx: setup.dtx,
             }),
             listens: true,
@@ -163,9 +168,10 @@ impl Client {
             dials: 0,
             is_dialled: false,
             upgrade: None,
+            wants_token: false,
         };
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
-        Client { identity: setup.identity.to_string(), events: Vec::new(), engine, ports }
+        Client { identity: setup.identity.to_string(), events: Vec::new(), tokens_asked: 0, engine, ports }
     }
 
     /// Its ports, to look at and to break.
@@ -206,6 +212,12 @@ impl Client {
         self.ports.now = now;
         self.ports.receive(now);
         while turn(&mut self.engine, &mut self.ports, now) {}
+        if std::mem::take(&mut self.ports.wants_token) {
+            let token = Secret::new(Claims::token("hall", &self.identity));
+            self.tokens_asked += 1;
+            self.engine.handle_token(Ok(token), now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
         self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|event| (now, event)));
     }
 
@@ -310,6 +322,7 @@ impl Ports for SimulatedPorts {
             }
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
+            Action::RenewToken => self.wants_token = true,
             Action::Drop => self.hang_up(),
             Action::CloseSockets(peer) => self.sockets.retain(|(other, _)| *other != peer),
             // `turn` answers it by `open_sockets`.

@@ -67,6 +67,11 @@ pub struct SpecError {
 }
 
 impl InputSpec {
+    /// Whether this is a file or pipe, which has an end.
+    pub fn is_file(&self) -> bool {
+        matches!(self, InputSpec::Wav(_) | InputSpec::Raw(_))
+    }
+
     /// Whether this may be a sound card, in the sense of `--dtx` and echo cancellation.
     pub fn is_card(&self) -> bool {
         matches!(self, InputSpec::Auto | InputSpec::Alsa(_))

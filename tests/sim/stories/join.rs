@@ -114,6 +114,25 @@ fn a_refused_token_is_the_end_and_a_full_server_is_not() {
 }
 
 #[test]
+fn a_token_that_ran_out_during_the_call_is_renewed() {
+    let mut world = World::new();
+    let door = world.enter(Setup::talker("door", Sound::Tone(400.0)));
+    world.run_ms(2000);
+    world.stop_server();
+    world.run_ms(500);
+    world.start_server();
+    world.sfu.refuse(Some((401, "token is expired")));
+    world.run_ms(20_000);
+    assert!(world.client(door).outcome().is_none(), "it has a source to ask");
+    assert!(world.client(door).tokens_asked >= 2, "again and again");
+    world.sfu.refuse(None);
+    let back = |world: &mut World| {
+        world.client(door).event(|event| matches!(event, Event::Reconnected { .. }).then_some(())).is_some()
+    };
+    assert!(world.run_until_done(15_000, back));
+}
+
+#[test]
 fn one_seed_is_one_story() {
     let told = || {
         let mut world = World::with_seed(5);

@@ -1,0 +1,46 @@
+"""What the kernel knows of a process: memory, threads, CPU time, wake-ups."""
+import os
+import time
+from pathlib import Path
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Snapshot:
+    """CPU time (utime + stime) and voluntary context switches of all threads, so far."""
+
+    def __init__(self, pid):
+        self.at = time.monotonic()
+        # The name of the process may hold spaces, and ends with the last parenthesis.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        self.cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        self.wake_ups = sum(
+            _numbers(status)["voluntary_ctxt_switches"] for status in Path(f"/proc/{pid}/task").glob("*/status")
+        )
+
+
+def between(first, last):
+    """CPU in percent of one core, and wake-ups per second. A thread that ended in between is not counted."""
+    seconds = last.at - first.at
+    return {
+        "cpu_percent": 100 * (last.cpu_s - first.cpu_s) / seconds,
+        "wake_ups_per_s": (last.wake_ups - first.wake_ups) / seconds,
+    }
+
+
+def memory(pid):
+    """Resident memory, how much of it nobody else maps, and with shared pages divided (smaps_rollup); threads."""
+    pages = _numbers(Path(f"/proc/{pid}/smaps_rollup"))
+    return {
+        "rss_kb": pages["Rss"],
+        "private_kb": pages["Private_Clean"] + pages["Private_Dirty"],
+        "anonymous_kb": pages["Anonymous"],
+        "pss_kb": pages["Pss"],
+        "threads": len(list(Path(f"/proc/{pid}/task").iterdir())),
+    }
+
+
+def _numbers(path):
+    lines = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+    words = {name.strip(): value.split() for name, value in lines}
+    return {name: int(value[0]) for name, value in words.items() if value and value[0].isdigit()}
