@@ -39,10 +39,13 @@ class Kinglet:
         events = [json.loads(line) for line in lines]
         return [event for event in events if name in (None, event["event"])]
 
-    def wait_for(self, name, timeout_s=20, **members):
+    def wait_for(self, name, timeout_s=20, after=None, **members):
+        """The first event of this name with these members, later than the event `after`."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             for event in self.events(name):
+                if after and event["t_ms"] <= after["t_ms"]:
+                    continue
                 if all(event.get(key) == value for key, value in members.items()):
                     return event
             if self.process.poll() is not None:

@@ -19,6 +19,7 @@ class Peer:
         self.room = rtc.Room()
         self.seen = []
         self.heard = {}
+        self.heard_since = {}
         self.tasks = []
         self.source = None
         self.publication = None
@@ -40,6 +41,9 @@ class Peer:
 
     def note(self, name, *what):
         self.seen.append((time.monotonic(), name, *what))
+
+    def named(self, name):
+        return [entry for entry in self.seen if entry[1] == name]
 
     def times(self, name, identity):
         return [at for at, what, *rest in self.seen if what == name and rest and rest[0] == identity]
@@ -117,4 +121,5 @@ class Peer:
     async def _record(self, track, identity):
         frames = self.heard.setdefault(identity, [])
         async for event in rtc.AudioStream(track, sample_rate=RATE, num_channels=1):
+            self.heard_since.setdefault(identity, time.monotonic())
             frames.append(np.frombuffer(event.frame.data, "<i2").copy())

@@ -49,11 +49,17 @@ class Server:
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET, auto_create=str(auto_create).lower()
             )
         )
+        self.config = config
         self.log = folder / "livekit.log"
-        self.process = subprocess.Popen(
-            [BINARY, "--config", config], stdout=self.log.open("w"), stderr=subprocess.STDOUT
-        )
+        self.log.write_text("")
         self.url = f"ws://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        """Also after a stop: on the same ports, with the same keys."""
+        self.process = subprocess.Popen(
+            [BINARY, "--config", self.config], stdout=self.log.open("a"), stderr=subprocess.STDOUT
+        )
         self.wait_until_it_answers()
 
     def wait_until_it_answers(self):
@@ -70,12 +76,16 @@ class Server:
         raise TimeoutError("the server does not answer")
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        # The first signal asks it to wait for everybody to leave, the second to end at once.
+        for patience_s in (0.2, 5):
+            self.process.terminate()
+            try:
+                self.process.wait(patience_s)
+                return
+            except subprocess.TimeoutExpired:
+                pass
+        self.process.kill()
+        self.process.wait()
 
     def text(self):
         return self.log.read_text(errors="replace")

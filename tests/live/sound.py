@@ -71,7 +71,11 @@ def correlate(said, heard, reach):
 
 
 class Likeness:
-    """How like what was said is what was heard: `median` of half-second windows, and the delay between."""
+    """How like what was said is what was heard: `median` of half-second windows, and the delay between.
+
+    Each window is aligned by itself, within `slack_s`: jitter buffers stretch and shorten pauses. Windows in which
+    nothing is said do not count; windows that were not recorded count as unlike.
+    """
 
     def __init__(self, said, heard, slack_s=0.06):
         _, self.offset = correlate(said, heard, len(heard))
@@ -84,6 +88,7 @@ class Likeness:
             first = self.offset + start - slack
             around = heard[max(first, 0) : max(first, 0) + window + 2 * slack]
             if len(around) < window:
+                self.scores.append(0.0)
                 continue
             score, shift = correlate(piece, around, 2 * slack)
             self.scores.append(score)
@@ -94,7 +99,7 @@ class Likeness:
     @property
     def delay_ms(self):
         """Median place of the windows in what was heard, later than in what was said."""
-        return 1000 * float(np.median(self.shifts)) / RATE
+        return 1000 * float(np.median(self.shifts)) / RATE if self.shifts else float("nan")
 
 
 def first_sound(samples, level=0.01):
