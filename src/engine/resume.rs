@@ -51,7 +51,10 @@ impl Engine {
             Cause::ToldToResume(_) => (ResumeReason::Unknown, true),
             _ => return false,
         };
-        if self.is_resume_disabled || self.room.own().is_none() {
+        // An exchange that was cut in two (a track or an offer without its answer) cannot be taken up again.
+        let is_half_published = self.publication.is_announced() && self.publication.sid().is_none();
+        let is_half_offered = self.deadlines.is_set(Reason::PublisherConnection);
+        if self.is_resume_disabled || self.room.own().is_none() || is_half_published || is_half_offered {
             return false;
         }
         self.tell_cause(cause, true, now);
