@@ -61,7 +61,6 @@ impl Engine {
         self.phase = Phase::Resuming;
         self.resuming = Some(Resuming { reason, needs_path, has_signal: false });
         self.deadlines.clear(Reason::Recovery);
-        self.deadlines.clear(Reason::PublisherConnection);
         self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
         self.dial_resume();
         true
