@@ -46,9 +46,7 @@ impl Engine {
     pub(super) fn resume(&mut self, cause: &Cause, now: Instant) -> bool {
         let (reason, needs_path) = match cause {
             Cause::SignalLost(_) | Cause::SignalSilent => (ResumeReason::SignalLost, false),
-            Cause::PathLost(Peer::Publisher) => (ResumeReason::PublisherFailed, true),
-            Cause::PathLost(Peer::Subscriber) => (ResumeReason::SubscriberFailed, true),
-            Cause::ToldToResume(_) => (ResumeReason::Unknown, true),
+            Cause::PathLost(_) | Cause::ToldToResume(_) => (ResumeReason::Unknown, true),
             _ => return false,
         };
         // An exchange that was cut in two (a track or an offer without its answer) cannot be taken up again.
