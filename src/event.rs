@@ -29,6 +29,11 @@ pub enum Event {
         /// What was lost, in words.
         cause: String,
     },
+    /// The same session goes on.
+    Resumed {
+        /// Time from the loss to the end of the repair, in milliseconds; sound may have flowed meanwhile.
+        gap_ms: u64,
+    },
     /// A new session took the lost one's place.
     Reconnected {
         /// Time without a session, in milliseconds.

@@ -49,14 +49,13 @@
 //! use kinglet::io::{client, process, tls};
 //! use kinglet::session::recovery::Retry;
 //! use kinglet::signal::secret::Secret;
-//! use kinglet::signal::url::ServerUrl;
 //!
-//! let url: ServerUrl = "wss://intercom.example.com".parse()?;
 //! let name = "microphone".to_owned();
 //! let microphone = PublishSettings { name, is_muted: false, is_required: false, dtx: true };
 //! let options = client::Options {
 //!     settings: Settings {
-//!         target: url.join_target(&process::join_parameters()),
+//!         url: "wss://intercom.example.com".parse()?,
+//!         parameters: process::join_parameters(),
 //!         renews_token: false,
 //!         token: Secret::new(std::fs::read_to_string("/etc/kinglet/token")?),
 //!         publish: Some(microphone),
@@ -64,7 +63,6 @@
 //!         retry: Retry::Forever,
 //!         volume_percent: 100,
 //!     },
-//!     url,
 //!     token_source: None,
 //!     tls: tls::client_config(None)?,
 //!     input: "auto".parse()?,

@@ -35,7 +35,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         dtx: join.dtx.unwrap_or(join.input.is_card()),
     });
     let settings = Settings {
-        target: join.url.join_target(&process::join_parameters()),
+        url: join.url,
+        parameters: process::join_parameters(),
         token,
         renews_token: join.credentials.can_be_asked_again(),
         publish,
@@ -44,7 +45,6 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         volume_percent: join.volume_percent,
     };
     let options = Options {
-        url: join.url,
         settings,
         token_source: Some(join.credentials),
         tls,

@@ -69,6 +69,7 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
             format!("connected to room {room} as {identity} ({server})")
         }
         Event::Reconnecting { cause } => format!("connection lost: {cause}"),
+        Event::Resumed { gap_ms } => format!("connection mended after {:.1} s", *gap_ms as f64 / 1000.0),
         Event::Reconnected { gap_ms } => format!("connected again after {:.1} s", *gap_ms as f64 / 1000.0),
         Event::Disconnected { reason, will_retry: true, retry_in_ms } => {
             format!("disconnected ({reason}), next attempt in {:.1} s", *retry_in_ms as f64 / 1000.0)

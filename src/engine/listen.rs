@@ -247,6 +247,9 @@ impl Engine {
 
     /// By SID, or all of an identity.
     pub(super) fn set_wanted(&mut self, whom: &str, wanted: bool) -> Result<(), &'static str> {
+        if !self.has_signal() {
+            return Err("not connected to the server at the moment");
+        }
         let sids: Vec<Sid> = self
             .room
             .audio_tracks()

@@ -9,7 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► Sender ───┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
-//!                                  session.rs: dial, lose, dial again, leave
+//!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@
 mod listen;
 pub mod port;
 mod publish;
+mod resume;
 mod session;
 mod settings;
 mod signal;
@@ -45,6 +46,7 @@ use crate::time::deadline::{Deadlines, Reason};
 use listen::Listener;
 pub use port::{Action, Notice};
 use publish::Microphone;
+use resume::Resuming;
 use session::Phase;
 pub use settings::{PublishSettings, Settings};
 
@@ -62,6 +64,10 @@ pub struct Engine {
     publication: Publication,
     subscriptions: Subscriptions,
     pinger: Option<Pinger>,
+    ping_interval: Duration,
+    ping_timeout: Duration,
+    is_resume_disabled: bool,
+    resuming: Option<Resuming>,
     publisher: Option<Publisher>,
     subscriber: Option<Subscriber>,
     is_subscriber_primary: bool,
@@ -136,6 +142,10 @@ impl Engine {
             publication: Publication::new(cid, name, muted),
             subscriptions: Subscriptions::default(),
             pinger: None,
+            ping_interval: Duration::ZERO,
+            ping_timeout: Duration::ZERO,
+            is_resume_disabled: false,
+            resuming: None,
             publisher: None,
             subscriber: None,
             is_subscriber_primary: true,

@@ -162,7 +162,11 @@ impl Engine {
         Ok(())
     }
 
-    fn tell_mute(&mut self) {
+    /// Tells the server of a mute that it does not know; while it is away, it is told when it is back.
+    pub(super) fn tell_mute(&mut self) {
+        if !self.has_signal() {
+            return;
+        }
         if let Some((sid, muted)) = self.publication.poll_mute() {
             self.request(&Request::Mute { sid, muted });
         }

@@ -3,10 +3,10 @@
 //!
 //! ```text
 //!          dial                   join            primary connected
-//!   Idle ────────► Dialing ─────────────► Joined ─────────────────► Active
-//!                     ▲                      │                         │
-//!                     │ Redial               ▼ lost                    ▼ lost
-//!                     └────────────────── Waiting ◄────────────────────┘
+//!   Idle ────────► Dialing ─────────────► Joined ─────────────────► Active ◄──► Resuming
+//!                     ▲                      │                         │            │ (resume.rs)
+//!                     │ Redial               ▼ lost                    ▼ lost       ▼ given up
+//!                     └────────────────── Waiting ◄────────────────────┴────────────┘
 //!                                            │ the table says "end"
 //!   leave, from anywhere ─► Leaving ─► Ended ◄┘
 //! ```
@@ -20,6 +20,7 @@ use crate::event::{Command, Event};
 use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::recovery::{Cause, Outcome, Policy, Verdict, decide};
 use crate::signal::leave::DisconnectReason;
+use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
 use crate::signal::refusal::{Fault, Refusal};
 use crate::signal::request::Request;
@@ -50,6 +51,8 @@ pub(super) enum Phase {
     Joined,
     /// Sound flows.
     Active,
+    /// The session is being mended; sound flows where it can.
+    Resuming,
     /// Until the next attempt.
     Waiting,
     /// The hang-up is on its way.
@@ -66,6 +69,7 @@ impl Engine {
                 self.hung_up()
             }
             (Phase::Idle | Phase::Waiting | Phase::Leaving | Phase::Ended, _) => {}
+            (Phase::Resuming, Notice::Reached) => {}
             (_, Notice::Reached) => self.open_peers(now),
             (_, Notice::Opened) => {}
             (_, Notice::Message(bytes)) => self.message(&bytes, now),
@@ -116,8 +120,19 @@ impl Engine {
     pub(super) fn dial(&mut self, now: Instant) {
         self.phase = Phase::Dialing;
         self.deadlines.set(Reason::Join, now + JOIN_PATIENCE);
-        let (target, token) = (self.settings.target.clone(), self.token.clone());
+        self.dial_with(None);
+    }
+
+    pub(super) fn dial_with(&mut self, resume: Option<Resume>) {
+        let parameters = JoinParameters { resume, ..self.settings.parameters.clone() };
+        let (target, token) = (self.settings.url.join_target(&parameters), self.token.clone());
         self.act(Action::Dial { target, token });
+    }
+
+    /// Whether a message to the server reaches it.
+    pub(super) fn has_signal(&self) -> bool {
+        matches!(self.phase, Phase::Joined | Phase::Active)
+            || self.resuming.is_some_and(|resuming| resuming.has_signal)
     }
 
     /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
@@ -161,10 +176,13 @@ impl Engine {
 
     /// The session is lost: look up what follows.
     pub(super) fn lost(&mut self, cause: Cause, now: Instant) {
-        match self.phase {
+        let phase = self.phase;
+        match phase {
             Phase::Leaving => return self.hung_up(),
             Phase::Idle | Phase::Waiting | Phase::Ended => return,
-            Phase::Dialing | Phase::Joined | Phase::Active => {}
+            Phase::Active if self.resume(&cause, now) => return,
+            Phase::Resuming if self.resume_failed(&cause, now) => return,
+            Phase::Dialing | Phase::Joined | Phase::Active | Phase::Resuming => {}
         }
         let was_active = self.phase == Phase::Active;
         if matches!(&cause, Cause::Refused(refusal) if refusal.fault() == Fault::Credentials) {
@@ -197,7 +215,7 @@ impl Engine {
 
     /// A session that was there is being brought back; an attempt that fails is explained, once for
     /// each explanation.
-    fn tell_cause(&mut self, cause: &Cause, was_active: bool, now: Instant) {
+    pub(super) fn tell_cause(&mut self, cause: &Cause, was_active: bool, now: Instant) {
         let text = cause.to_string();
         if was_active {
             self.lost_at = Some(now);
@@ -212,6 +230,7 @@ impl Engine {
         match reason {
             Reason::Join => {
                 let stage = match self.phase {
+                    Phase::Resuming => "resuming the session",
                     Phase::Dialing => "joining: the server did not answer",
                     _ => "connecting: no UDP path to the server's media port",
                 };
@@ -222,9 +241,13 @@ impl Engine {
                 self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
                 self.act(Action::RenewToken);
             }
+            Reason::Redial if self.phase == Phase::Resuming => self.dial_resume(),
             Reason::Redial => self.dial(now),
             Reason::Recovery if self.phase == Phase::Leaving => self.hung_up(),
-            Reason::Recovery => self.lost(Cause::PathLost(Peer::Subscriber), now),
+            Reason::Recovery => {
+                let text = "the server closed it".to_owned();
+                self.lost(Cause::PeerDead(Peer::Subscriber, text), now);
+            }
             Reason::PublisherConnection => {
                 let text = "it did not come up: no answer to our offer, or no UDP path".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
@@ -247,7 +270,7 @@ impl Engine {
     /// Hangs up, and ends with `outcome` when that is flushed.
     pub(super) fn leave(&mut self, outcome: Outcome, now: Instant) {
         match self.phase {
-            Phase::Joined | Phase::Active => {
+            Phase::Joined | Phase::Active | Phase::Resuming => {
                 self.request(&Request::Leave);
                 self.act(Action::HangUp);
                 self.phase = Phase::Leaving;
@@ -291,6 +314,7 @@ impl Engine {
         }
         self.transmits.clear();
         self.pinger = None;
+        self.resuming = None;
         self.deadlines = Default::default();
         self.unpublished();
         self.publication.session_lost();

@@ -1,13 +1,17 @@
 //! What an [`Engine`](super::Engine) is told at its start.
 
 use crate::session::recovery::Retry;
+use crate::signal::parameters::JoinParameters;
 use crate::signal::secret::Secret;
+use crate::signal::url::ServerUrl;
 
 /// Settings of a client.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Path and query of the first connection (`signal::url`).
-    pub target: String,
+    /// The server.
+    pub url: ServerUrl,
+    /// What it is told about this device.
+    pub parameters: JoinParameters,
     /// Access token; the server's refreshed ones replace it.
     pub token: Secret,
     /// Whether its source can be asked again when it is refused.

@@ -89,6 +89,7 @@ impl Engine {
                     pinger.handle_pong(last_ping_timestamp_ms, now);
                 }
             }
+            Response::Reconnect(_) => self.taken_back(now),
             Response::Leave { reason, action } => self.told_to_leave(reason, action, now),
             Response::Subscription { track_sid, error } => {
                 self.subscriptions.refused(track_sid);
@@ -97,11 +98,10 @@ impl Engine {
             Response::Request { about, reason, message } => {
                 self.answered_request(about, reason, &message, now);
             }
-            // Congestion pauses and publishers' permissions show as silence; a resumed session is never
-            // asked for; the rest is not for an audio-only client.
+            // Congestion pauses and publishers' permissions show as silence; the rest is not for an
+            // audio-only client.
             Response::SubscriptionPermission { .. }
             | Response::StreamState(_)
-            | Response::Reconnect(_)
             | Response::TrackSubscribed { .. }
             | Response::Mute { .. }
             | Response::Ignored => {}
@@ -114,6 +114,8 @@ impl Engine {
         }
         self.phase = Phase::Joined;
         self.is_subscriber_primary = join.subscriber_primary;
+        (self.ping_interval, self.ping_timeout) = (join.ping_interval, join.ping_timeout);
+        self.is_resume_disabled = join.configuration.resume_disabled;
         self.pinger = Some(Pinger::new(join.ping_interval, join.ping_timeout, now));
         let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
         self.server = format!("{edition} {}", join.server.version);
@@ -146,13 +148,14 @@ impl Engine {
     }
 
     fn told_to_leave(&mut self, reason: DisconnectReason, action: LeaveAction, now: Instant) {
-        // Resume and reconnect are both answered by a new session; disconnect by what the reason is.
-        let reason = match action {
-            LeaveAction::Disconnect => reason,
-            LeaveAction::Resume | LeaveAction::Reconnect if reason.is_removal() => DisconnectReason::Unknown,
-            LeaveAction::Resume | LeaveAction::Reconnect => reason,
+        // Who is to come back was not removed, whatever the reason says.
+        let cause = match action {
+            LeaveAction::Disconnect => Cause::Told(reason),
+            LeaveAction::Resume => Cause::ToldToResume(reason),
+            LeaveAction::Reconnect if reason.is_removal() => Cause::Told(DisconnectReason::Unknown),
+            LeaveAction::Reconnect => Cause::Told(reason),
         };
-        self.lost(Cause::Told(reason), now);
+        self.lost(cause, now);
     }
 
     fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str, now: Instant) {

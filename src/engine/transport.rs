@@ -103,6 +103,7 @@ impl Engine {
                     self.deadlines.clear(Reason::PublisherConnection);
                     self.peer_connected(Peer::Publisher, now);
                 }
+                PublisherEvent::PathFound => self.resumed_if_complete(now),
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::Closed => self.peer_closed(now),
                 PublisherEvent::Feedback { loss_permille, .. } => self.feedback(loss_permille),
@@ -131,6 +132,7 @@ impl Engine {
         for event in happened {
             match event {
                 SubscriberEvent::Connected => self.peer_connected(Peer::Subscriber, now),
+                SubscriberEvent::PathFound => self.resumed_if_complete(now),
                 SubscriberEvent::PathLost => self.lost(Cause::PathLost(Peer::Subscriber), now),
                 SubscriberEvent::Closed => self.peer_closed(now),
             }

@@ -51,7 +51,8 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Gives a command, and waits until it is carried out or refused.
+    /// Gives a command, and waits until it is carried out or refused. Wait for it: a call that is dropped
+    /// leaves its result to the next one.
     ///
     /// # Errors
     /// Why it is refused.

@@ -43,12 +43,13 @@ pub(super) fn drive(
     let microphone = Microphone::open(&options.input, options.loops_input)?;
     let loudspeaker = Loudspeaker::open(&options.output)?;
     let seed = process::random_seed();
+    let url = options.settings.url.clone();
     let mut engine = Engine::new(options.settings, seed, clock::now())?;
 
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
-    let server = (options.url, options.tls, options.token_source);
+    let server = (url, options.tls, options.token_source);
     let mut ports = RealPorts::new(&executor, reactor, server, (microphone, loudspeaker), ends_with_input);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };

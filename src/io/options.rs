@@ -12,13 +12,10 @@ use super::sound::spec::{InputSpec, OutputSpec};
 use super::tls;
 use crate::engine::Settings;
 use crate::error::ExitStatus;
-use crate::signal::url::ServerUrl;
 
 /// Everything that a client is started with.
 pub struct Options {
-    /// The server.
-    pub url: ServerUrl,
-    /// What the engine is told; its `target` is made from `url`.
+    /// What the engine is told.
     pub settings: Settings,
     /// Where another token comes from when the server refuses the one in `settings`.
     pub token_source: Option<Source>,

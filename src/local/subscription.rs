@@ -60,6 +60,11 @@ impl Subscriptions {
         change
     }
 
+    /// The tracks that we asked for.
+    pub fn wanted(&self) -> &[Sid] {
+        &self.wanted
+    }
+
     /// The server refused this one: it is not asked for again in this session.
     pub fn refused(&mut self, sid: Sid) {
         self.wanted.retain(|wanted| *wanted != sid);

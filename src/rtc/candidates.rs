@@ -68,6 +68,11 @@ impl Candidates {
         }
     }
 
+    /// An offer of ours restarts ICE: what comes before its answer is held, or the answer would clear it.
+    pub(super) fn restarted(&mut self) {
+        self.gate = Gate::Undescribed;
+    }
+
     /// Next candidate that may be used now.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Candidate> {
         if let Gate::Holding { until } = self.gate

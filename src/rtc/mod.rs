@@ -19,6 +19,7 @@ mod candidates;
 #[cfg(test)]
 mod damage;
 mod drain;
+mod path;
 mod publisher;
 mod sdp;
 mod subscriber;

@@ -19,10 +19,11 @@ use str0m::channel::{ChannelConfig, Reliability};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, SeqNo};
-use str0m::{Candidate, Event, IceConnectionState, RtcConfig};
+use str0m::{Candidate, Event, RtcConfig};
 
 use super::candidates::Candidates;
 use super::drain::{Connection, Failure, Output};
+use super::path::{Path, PathChange};
 use super::{Datagram, sdp};
 
 /// How often str0m reports what the receiver says of our track.
@@ -48,6 +49,8 @@ pub struct OutgoingPacket<'a> {
 pub enum PublisherEvent {
     /// ICE and DTLS are up: packets may be sent.
     Connected,
+    /// ICE has a path: the first, or again.
+    PathFound,
     /// ICE lost its path after it had one.
     PathLost,
     /// The server closed the connection; the signal connection says why.
@@ -71,7 +74,7 @@ pub struct Publisher {
     payload_type: Option<Pt>,
     next_sequence: u64,
     rtp_offset: u32,
-    had_path: bool,
+    path: Path,
 }
 
 impl Publisher {
@@ -88,7 +91,7 @@ impl Publisher {
             // The lower half, so that the rollover counter of SRTP starts at 0 (RFC 3711 §3.3.1).
             next_sequence: u64::from(random.u16(..0x8000)),
             rtp_offset: random.u32(..),
-            had_path: false,
+            path: Path::default(),
         }
     }
 
@@ -124,6 +127,32 @@ impl Publisher {
         self.pending = Some(pending);
         self.offer_id += 1;
         Some((offer.to_sdp_string(), self.offer_id))
+    }
+
+    /// Makes an offer that restarts ICE with new credentials (RFC 8445 §2.4), or `None` before the first
+    /// offer. One that is still unanswered is given up: its answer is lost with the connection.
+    pub fn restart(&mut self) -> Option<(String, u32)> {
+        if !self.was_offered() {
+            return None;
+        }
+        let mut changes = self.connection.rtc().sdp_api();
+        changes.ice_restart(true);
+        let (offer, pending) = changes.apply()?;
+        self.pending = Some(pending);
+        self.offer_id += 1;
+        self.path.restart();
+        self.candidates.restarted();
+        Some((offer.to_sdp_string(), self.offer_id))
+    }
+
+    /// Whether there was an offer yet.
+    pub fn was_offered(&self) -> bool {
+        self.offer_id > 0
+    }
+
+    /// Whether ICE has a path.
+    pub fn has_path(&self) -> bool {
+        self.path.is_up()
     }
 
     /// Takes the server's answer to offer `id` (0: an old server that does not number them).
@@ -206,8 +235,8 @@ impl Publisher {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let had_path = &mut self.had_path;
-        self.connection.advance(now, &mut |output| translate(output, had_path, sink))
+        let path = &mut self.path;
+        self.connection.advance(now, &mut |output| translate(output, path, sink))
     }
 
     /// Takes one datagram.
@@ -220,8 +249,8 @@ impl Publisher {
         now: Instant,
         sink: &mut dyn FnMut(Output<PublisherEvent>),
     ) -> Result<(), Failure> {
-        let had_path = &mut self.had_path;
-        self.connection.receive(datagram, now, &mut |output| translate(output, had_path, sink))
+        let path = &mut self.path;
+        self.connection.receive(datagram, now, &mut |output| translate(output, path, sink))
     }
 
     /// When `advance` is due.
@@ -253,22 +282,18 @@ pub(super) fn add_local_address(connection: &mut Connection, address: SocketAddr
     connection.rtc().add_local_candidate(candidate).map(Candidate::to_sdp_string)
 }
 
-fn translate(output: Output<Event>, had_path: &mut bool, sink: &mut dyn FnMut(Output<PublisherEvent>)) {
+fn translate(output: Output<Event>, path: &mut Path, sink: &mut dyn FnMut(Output<PublisherEvent>)) {
     let event = match output {
         Output::Transmit(transmit) => return sink(Output::Transmit(transmit)),
         Output::Event(event) => event,
     };
     let translated = match event {
         Event::Connected => PublisherEvent::Connected,
-        Event::IceConnectionStateChange(state) => {
-            // Before the first path, "disconnected" only means that no candidate fitted so far.
-            let lost = *had_path && state == IceConnectionState::Disconnected;
-            *had_path |= matches!(state, IceConnectionState::Connected | IceConnectionState::Completed);
-            if !lost {
-                return;
-            }
-            PublisherEvent::PathLost
-        }
+        Event::IceConnectionStateChange(state) => match path.changed(state) {
+            Some(PathChange::Lost) => PublisherEvent::PathLost,
+            Some(PathChange::Found) => PublisherEvent::PathFound,
+            None => return,
+        },
         Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
             loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
             rtt: stats.rtt,

@@ -12,12 +12,13 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use str0m::Event;
 use str0m::change::SdpOffer;
 use str0m::rtp::Ssrc;
-use str0m::{Event, IceConnectionState};
 
 use super::candidates::Candidates;
 use super::drain::{Connection, Failure, Output};
+use super::path::{Path, PathChange};
 use super::publisher::{add_local_address, common_config};
 use super::{Datagram, sdp};
 use crate::limits::M_LINES_MAX;
@@ -44,6 +45,8 @@ pub struct RtpArrival<'a> {
 pub enum SubscriberEvent {
     /// ICE and DTLS are up.
     Connected,
+    /// ICE has a path: the first, or again.
+    PathFound,
     /// ICE lost its path after it had one.
     PathLost,
     /// The server closed the connection; the signal connection says why.
@@ -55,8 +58,10 @@ pub struct Subscriber {
     connection: Connection,
     candidates: Candidates,
     streams: heapless::Vec<Stream, M_LINES_MAX>,
-    had_path: bool,
+    path: Path,
     has_answered: bool,
+    last_offer: String,
+    last_answer: String,
     /// RTP of an SSRC that no offer named.
     unknown_packets: u32,
 }
@@ -73,8 +78,10 @@ impl Subscriber {
             connection: Connection::new(common_config(), now),
             candidates: Candidates::new(),
             streams: heapless::Vec::new(),
-            had_path: false,
+            path: Path::default(),
             has_answered: false,
+            last_offer: String::new(),
+            last_answer: String::new(),
             unknown_packets: 0,
         }
     }
@@ -109,7 +116,19 @@ impl Subscriber {
         // An ICE-lite server never checks: there is no datagram to wait for.
         self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
         self.has_answered = true;
-        Ok(answer.to_sdp_string())
+        self.last_offer = text.to_owned();
+        self.last_answer = answer.to_sdp_string();
+        Ok(self.last_answer.clone())
+    }
+
+    /// The last offer and our answer to it; empty before the first.
+    pub fn last_exchange(&self) -> (&str, &str) {
+        (&self.last_offer, &self.last_answer)
+    }
+
+    /// Whether ICE has a path.
+    pub fn has_path(&self) -> bool {
+        self.path.is_up()
     }
 
     /// Takes one of the server's candidate lines.
@@ -150,8 +169,8 @@ impl Subscriber {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let Self { connection, streams, had_path, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, had_path, unknown_packets, sink, packets };
+        let Self { connection, streams, path, unknown_packets, .. } = self;
+        let mut translator = Translator { streams, path, unknown_packets, sink, packets };
         connection.advance(now, &mut |output| translator.take(output))
     }
 
@@ -166,8 +185,8 @@ impl Subscriber {
         sink: &mut dyn FnMut(Output<SubscriberEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
-        let Self { connection, streams, had_path, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, had_path, unknown_packets, sink, packets };
+        let Self { connection, streams, path, unknown_packets, .. } = self;
+        let mut translator = Translator { streams, path, unknown_packets, sink, packets };
         connection.receive(datagram, now, &mut |output| translator.take(output))
     }
 
@@ -201,7 +220,7 @@ impl Subscriber {
 /// str0m's events → ours, with what that needs of the subscriber while str0m is borrowed.
 struct Translator<'t> {
     streams: &'t [Stream],
-    had_path: &'t mut bool,
+    path: &'t mut Path,
     unknown_packets: &'t mut u32,
     sink: &'t mut dyn FnMut(Output<SubscriberEvent>),
     packets: &'t mut dyn FnMut(RtpArrival<'_>),
@@ -230,15 +249,11 @@ impl Translator<'_> {
                 });
             }
             Event::Connected => SubscriberEvent::Connected,
-            Event::IceConnectionStateChange(state) => {
-                let lost = *self.had_path && state == IceConnectionState::Disconnected;
-                *self.had_path |=
-                    matches!(state, IceConnectionState::Connected | IceConnectionState::Completed);
-                if !lost {
-                    return;
-                }
-                SubscriberEvent::PathLost
-            }
+            Event::IceConnectionStateChange(state) => match self.path.changed(state) {
+                Some(PathChange::Lost) => SubscriberEvent::PathLost,
+                Some(PathChange::Found) => SubscriberEvent::PathFound,
+                None => return,
+            },
             Event::Closed => SubscriberEvent::Closed,
             _ => return,
         };

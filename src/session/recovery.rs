@@ -9,7 +9,8 @@
 //! | signal connection lost or silent | end, 5 | again |
 //! | peer connection lost or dead | end, 5 | again |
 //!
-//! "Again" means a new session, after a wait of `time::backoff`. With [`Retry::Forever`] the first
+//! A session that was up is first resumed where it can be (`engine::resume`: the last two rows, and on
+//! the server's wish), for 15 s at most. "Again" means a new session, after a wait of `time::backoff`. With [`Retry::Forever`] the first
 //! column reads like the second; with [`Retry::Never`] the second reads like the first. Credentials
 //! that cannot be had anew are final, because the same token gets the same answer.
 
@@ -58,6 +59,8 @@ pub enum Cause {
     PeerDead(Peer, String),
     /// The server sent `leave`.
     Told(DisconnectReason),
+    /// The server sent `leave`, and wants the session resumed.
+    ToldToResume(DisconnectReason),
 }
 
 /// How the program ends.
@@ -99,7 +102,7 @@ impl Cause {
     /// LiveKit's name for it (`DisconnectReason`), as the `disconnected` event gives it.
     pub fn reason(&self) -> DisconnectReason {
         match self {
-            Cause::Told(reason) => *reason,
+            Cause::Told(reason) | Cause::ToldToResume(reason) => *reason,
             Cause::Unreachable(_) | Cause::Refused(_) | Cause::TimedOut(_) => DisconnectReason::JoinFailure,
             Cause::SignalLost(_) | Cause::SignalSilent => DisconnectReason::SignalClose,
             Cause::PathLost(_) | Cause::PeerDead(..) => DisconnectReason::MediaFailure,
@@ -120,6 +123,7 @@ impl std::fmt::Display for Cause {
             Cause::SignalSilent => f.write_str("the server no longer answers pings"),
             Cause::PathLost(peer) => write!(f, "{} lost its path", sound(peer)),
             Cause::PeerDead(peer, text) => write!(f, "{} failed: {text}", sound(peer)),
+            Cause::ToldToResume(reason) => write!(f, "the server wants us to come back: {}", reason.words()),
             Cause::Told(reason) => {
                 write!(f, "the server ended the session: {} ({})", reason.words(), reason.name())
             }

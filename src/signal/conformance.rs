@@ -7,7 +7,7 @@ use livekit_protocol as official;
 use prost::Message;
 
 use super::description::{Target, Trickle};
-use super::request::{AddTrack, Request};
+use super::request::{AddTrack, PublishedTrack, Request, SyncState};
 use super::response::{Decoded, Response};
 use super::sid::Sid;
 use super::{samples, wire};
@@ -250,6 +250,47 @@ fn our_requests_are_read_officially() {
             M::Subscription(official::UpdateSubscription {
                 track_sids: vec!["TR_1".into(), "TR_2".into()],
                 subscribe: true,
+                ..Default::default()
+            }),
+        ),
+        (
+            Request::SyncState(Box::new(SyncState {
+                offer: "v=2".into(),
+                answer: "v=3".into(),
+                subscribed: vec![sid("TR_7"), sid("TR_8")],
+                published: Some(PublishedTrack {
+                    cid: "c".into(),
+                    sid: sid("TR_9"),
+                    name: "microphone".into(),
+                    muted: true,
+                }),
+            })),
+            M::SyncState(official::SyncState {
+                offer: Some(official::SessionDescription {
+                    r#type: "offer".into(),
+                    sdp: "v=2".into(),
+                    ..Default::default()
+                }),
+                answer: Some(official::SessionDescription {
+                    r#type: "answer".into(),
+                    sdp: "v=3".into(),
+                    ..Default::default()
+                }),
+                subscription: Some(official::UpdateSubscription {
+                    track_sids: vec!["TR_7".into(), "TR_8".into()],
+                    subscribe: true,
+                    ..Default::default()
+                }),
+                publish_tracks: vec![official::TrackPublishedResponse {
+                    cid: "c".into(),
+                    track: Some(official::TrackInfo {
+                        sid: "TR_9".into(),
+                        name: "microphone".into(),
+                        muted: true,
+                        source: official::TrackSource::Microphone as i32,
+                        ..Default::default()
+                    }),
+                }],
                 ..Default::default()
             }),
         ),

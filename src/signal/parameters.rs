@@ -27,18 +27,14 @@ pub struct Resume {
     pub reason: ResumeReason,
 }
 
-/// Why a session is resumed (`ReconnectReason`). A lost peer connection within its first 90 seconds makes
-/// the server prefer TCP from then on.
+/// Why a session is resumed (`ReconnectReason`). That a peer connection failed is never said: within the
+/// first 90 seconds it makes the server take TCP only from then on, and we have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResumeReason {
     /// Nothing in particular.
     Unknown,
     /// The signal connection.
     SignalLost,
-    /// The publisher's connection.
-    PublisherFailed,
-    /// The subscriber's connection.
-    SubscriberFailed,
 }
 
 /// Protocol version that we speak: leave actions (> 12), answers to requests (> 14), moved rooms (> 15).
@@ -84,8 +80,6 @@ impl ResumeReason {
         match self {
             ResumeReason::Unknown => 0,
             ResumeReason::SignalLost => 1,
-            ResumeReason::PublisherFailed => 2,
-            ResumeReason::SubscriberFailed => 3,
         }
     }
 }

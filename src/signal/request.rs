@@ -45,6 +45,8 @@ pub enum Request {
     },
     /// We leave. Without it the server waits some 20 s for us to come back.
     Leave,
+    /// What we have of a resumed session.
+    SyncState(Box<SyncState>),
     /// Keeps the connection alive and measures it.
     Ping {
         /// Our clock, any epoch: the pong repeats it.
@@ -52,6 +54,33 @@ pub enum Request {
         /// The last round trip, 0 before the first.
         rtt_ms: u32,
     },
+}
+
+/// What we have of a session that is resumed (`SyncState`): a server that has something else makes us
+/// begin anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncState {
+    /// The server's last offer for the subscriber; empty before the first.
+    pub offer: String,
+    /// Our answer to it.
+    pub answer: String,
+    /// Remote tracks that we hear.
+    pub subscribed: Vec<Sid>,
+    /// Our track, where it is published.
+    pub published: Option<PublishedTrack>,
+}
+
+/// A microphone that is published, as the server named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedTrack {
+    /// Our name of the track.
+    pub cid: String,
+    /// The server's.
+    pub sid: Sid,
+    /// What people see.
+    pub name: String,
+    /// Whether it is muted.
+    pub muted: bool,
 }
 
 /// A microphone to publish (`AddTrackRequest`).
@@ -100,11 +129,42 @@ impl Request {
                 reason: DisconnectReason::ClientInitiated.to_wire() as i32,
                 action: wire::leave_request::Action::Disconnect as i32,
             }),
+            Request::SyncState(state) => Message::SyncState(state.to_wire()),
             Request::Ping { timestamp_ms, rtt_ms } => Message::PingReq(wire::Ping {
                 timestamp: i64::try_from(*timestamp_ms).unwrap_or(i64::MAX),
                 rtt: i64::from(*rtt_ms),
             }),
         }
+    }
+}
+
+impl SyncState {
+    fn to_wire(&self) -> wire::SyncState {
+        let described = |kind, sdp: &str| (!sdp.is_empty()).then(|| description(kind, sdp, 0));
+        wire::SyncState {
+            answer: described("answer", &self.answer),
+            offer: described("offer", &self.offer),
+            subscription: Some(wire::UpdateSubscription {
+                track_sids: self.subscribed.iter().map(Sid::to_string).collect(),
+                // With `auto_subscribe=0` those that are subscribed are listed.
+                subscribe: true,
+            }),
+            publish_tracks: self.published.iter().map(PublishedTrack::to_wire).collect(),
+        }
+    }
+}
+
+impl PublishedTrack {
+    fn to_wire(&self) -> wire::TrackPublishedResponse {
+        let track = wire::TrackInfo {
+            sid: self.sid.to_string(),
+            r#type: wire::TrackType::Audio as i32,
+            name: self.name.clone(),
+            muted: self.muted,
+            source: wire::TrackSource::Microphone as i32,
+            encryption: wire::encryption::Type::None as i32,
+        };
+        wire::TrackPublishedResponse { cid: self.cid.clone(), track: Some(track) }
     }
 }
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 from kinglet import BINARY, ENVIRONMENT
+from proxy import Proxy, make_certificates
 from server import Server, free_ports, token
-from tls import TlsProxy, make_certificates
 
 
 def fails(*arguments, environment=ENVIRONMENT):
@@ -82,7 +82,7 @@ def test_name_that_does_not_exist(room):
 
 def test_tls_name_mismatch_and_unknown_issuer(server, room, certificates):
     ca, cert, key = certificates
-    proxy = TlsProxy(server.port, cert, key)
+    proxy = Proxy.with_tls(server.port, cert, key)
     try:
         url = f"wss://localhost:{proxy.port}"
         status, line = fails(url, "--ca", ca, "--token", token(room, "box"))
@@ -132,7 +132,7 @@ def test_sound_that_cannot_be_opened(server, room, source, sink, status, words):
 
 def test_a_call_over_tls(server, output, kinglet):
     ca, cert, key = make_certificates(output / "tls-localhost", "localhost")
-    proxy = TlsProxy(server.port, cert, key)
+    proxy = Proxy.with_tls(server.port, cert, key)
     try:
         url = f"https://localhost:{proxy.port}"
         box = kinglet("box", "--ca", ca, "--input", "tone", "--output", "none", url=url)

@@ -16,6 +16,7 @@ use kinglet::limits::LOCAL_ADDRESSES_MAX;
 use kinglet::media::block::Block;
 use kinglet::rtc::{Peer, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
+use kinglet::signal::parameters::JoinParameters;
 use kinglet::signal::secret::Secret;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -138,7 +139,8 @@ impl Client {
     pub fn new(setup: Setup<'_>, number: u8, random: &Random, now: Instant) -> Client {
         let mut random = random.fork(&format!("{} {number}", setup.identity));
         let settings = Settings {
-            target: "/rtc?protocol=16&auto_subscribe=0&sdk=unknown".to_string(),
+            url: "ws://10.0.0.1".parse().expect("a URL"),
+            parameters: JoinParameters::default(),
             token: Secret::new(Claims::token("hall", setup.identity)),
             renews_token: true,
             publish: setup.sound.map(|_| PublishSettings {

@@ -20,6 +20,7 @@ mod stories {
     mod loss;
     mod mute;
     mod outage;
+    mod resume;
     mod returns;
 }
 mod world;

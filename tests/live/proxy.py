@@ -1,4 +1,4 @@
-"""TLS in front of the server: a CA of our own, and a proxy that speaks with its certificate."""
+"""Something between us and the server: a proxy that can be cut, with TLS and a CA of our own where that is wanted."""
 import asyncio
 import ssl
 import subprocess
@@ -23,13 +23,14 @@ def make_certificates(folder, name):
     return ca, cert, key
 
 
-class TlsProxy:
-    """Takes TLS on a port of its own and passes everything on to `target_port`."""
+class Proxy:
+    """Takes connections on a port of its own and passes everything on to `target_port`."""
 
-    def __init__(self, target_port, cert, key):
+    def __init__(self, target_port, context=None):
         self.target_port = target_port
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(cert, key)
+        self.context = context
+        self.is_refusing = False
+        self.writers = set()
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
 
@@ -46,12 +47,32 @@ class TlsProxy:
         self.thread.start()
         started.wait(10)
 
+    @classmethod
+    def with_tls(cls, target_port, cert, key):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        return cls(target_port, context)
+
+    def cut(self, refuse=False):
+        """Resets every connection; with `refuse` new ones are reset too, until the next cut."""
+
+        def reset():
+            self.is_refusing = refuse
+            for writer in self.writers:
+                writer.transport.abort()
+
+        self.loop.call_soon_threadsafe(reset)
+
     def stop(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
 
     async def _serve(self, reader, writer):
+        if self.is_refusing:
+            return writer.transport.abort()
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target_port)
+        ends = {writer, to_server}
+        self.writers |= ends
 
         async def pump(source, sink):
             try:
@@ -64,3 +85,4 @@ class TlsProxy:
                 sink.close()
 
         await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
+        self.writers -= ends
