@@ -89,7 +89,7 @@ impl Lines {
         self.dropped
     }
 
-    /// Writes what waits, giving a slow reader [`PATIENCE_PIECES`] times a little time. For the end.
+    /// Writes what waits, giving a slow reader half a second in all. For the end.
     pub fn finish(&mut self) {
         for _ in 0..PATIENCE_PIECES {
             if self.flush() {
