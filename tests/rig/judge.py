@@ -89,6 +89,14 @@ def judge_call(folder, correlation_min):
             f"{call.name}-{party}-xruns",
             f"{into} of the microphone, {out} of the loudspeaker, in {len(stats)} stats",
         )
+        # Time stands still while a busy machine computes: what is concealed here is our own doing.
+        tracks = [track for event in stats for track in event["tracks"]]
+        concealed, lost = (sum(track[name] for track in tracks) for name in ("concealed_permille", "lost"))
+        result(
+            len(tracks) > 0 and concealed == 0 and lost == 0,
+            f"{call.name}-{party}-concealed",
+            f"{concealed:g} permille, {lost} of {sum(track['received'] for track in tracks)} packets lost",
+        )
 
 
 def judge_agree(*folders):
