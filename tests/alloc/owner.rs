@@ -190,7 +190,7 @@ fn home(path: &str, function: &str) -> Home {
     }
 }
 
-/// `…/registry/src/index.crates.io-…/sctp-proto-0.10.8/src/…` → `sctp_proto`.
+/// `…/registry/src/…/sctp-proto-0.10.8/src/…` → `sctp_proto`.
 fn crate_in_path(path: &str) -> Option<String> {
     let (_, inside) = path.split_once("/registry/src/")?;
     let (name, _version) = inside.split('/').nth(1)?.rsplit_once('-')?;
