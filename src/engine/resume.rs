@@ -31,6 +31,13 @@ const RESUME_PATIENCE: Duration = Duration::from_secs(15);
 /// Between two attempts: cheap, since a server that is down refuses at once.
 const PROBE_MS: u64 = 800;
 
+/// A resumed session that is lost again sooner was not worth much: the next attempt waits, and after
+/// [`BRIEF_MAX`] of them in a row a new session is begun, with its growing waits.
+const BRIEF: Duration = Duration::from_secs(1);
+
+/// Brief resumes in a row.
+const BRIEF_MAX: u32 = 3;
+
 /// What is being mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resuming {
@@ -55,13 +62,28 @@ impl Engine {
         if self.is_resume_disabled || self.room.own().is_none() || is_half_published || is_half_offered {
             return false;
         }
+        let was_brief = self.resumed_at.is_some_and(|at| now.saturating_duration_since(at) < BRIEF);
+        self.brief_resumes = if was_brief { self.brief_resumes + 1 } else { 0 };
+        if self.brief_resumes > BRIEF_MAX {
+            return false;
+        }
         self.tell_cause(cause, true, now);
         self.phase = Phase::Resuming;
         self.resuming = Some(Resuming { reason, needs_path, has_signal: false });
         self.deadlines.clear(Reason::Recovery);
         self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
-        self.dial_resume();
+        if was_brief {
+            self.probe_later(now);
+        } else {
+            self.dial_resume();
+        }
         true
+    }
+
+    fn probe_later(&mut self, now: Instant) {
+        let probe_ms = PROBE_MS * 3 / 4 + self.random.u64(0..=PROBE_MS / 2);
+        self.act(Action::Drop);
+        self.deadlines.set(Reason::Redial, now + Duration::from_millis(probe_ms));
     }
 
     pub(super) fn dial_resume(&mut self) {
@@ -80,8 +102,7 @@ impl Engine {
             // The path is what is being mended, and is noticed lost on both connections.
             Cause::PathLost(_) => resuming.needs_path = true,
             Cause::Unreachable(_) | Cause::SignalLost(_) | Cause::SignalSilent | Cause::ToldToResume(_) => {
-                let probe_ms = PROBE_MS * 3 / 4 + self.random.u64(0..=PROBE_MS / 2);
-                self.deadlines.set(Reason::Redial, now + Duration::from_millis(probe_ms));
+                self.probe_later(now);
             }
             // Refused, told otherwise, out of time, dead: only a new session helps.
             _ => return false,
@@ -114,6 +135,7 @@ impl Engine {
             return;
         }
         self.resuming = None;
+        self.resumed_at = Some(now);
         self.phase = Phase::Active;
         self.deadlines.clear(Reason::Join);
         self.deadlines.clear(Reason::Redial);

@@ -78,3 +78,21 @@ fn a_mute_while_the_server_is_away_is_told_when_it_is_back() {
     let muted = world.client(hall).event(|event| matches!(event, Event::TrackMuted(_)).then_some(()));
     assert!(muted.is_some());
 }
+
+#[test]
+fn a_server_that_cuts_every_connection_is_not_hammered() {
+    let mut world = World::new();
+    let door = world.enter(Setup::talker("door", Sound::Tone(400.0)));
+    world.run_ms(2000);
+    for _ in 0..400 {
+        world.sfu.cut_signal("door");
+        world.run_ms(50);
+    }
+    let attempts = world.sfu.log.resumes + world.sfu.log.joins;
+    assert!(attempts < 25, "{attempts} sessions and resumes in 20 s");
+    assert!(world.client(door).outcome().is_none());
+    world.run_ms(10_000);
+    let hall = world.enter(Setup::listener("hall"));
+    world.run_ms(2000);
+    assert!(amplitude(world.lately(hall, 300), 400.0) > 0.15, "and comes back once it is left alone");
+}
