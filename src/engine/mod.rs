@@ -109,7 +109,7 @@ pub struct Counters {
     pub messages_refused: u64,
     /// What was left out of messages because it was past a limit.
     pub cut: Cut,
-    /// Candidates of the server that could not be used, of ended sessions.
+    /// Candidates of the server that could not be used.
     pub candidates_refused: u64,
     /// RTP packets of tracks that nobody announced, of ended sessions.
     pub packets_unknown: u64,

@@ -23,7 +23,6 @@ const CONNECTION_PATIENCE: Duration = Duration::from_secs(12);
 pub(super) struct Microphone {
     sender: Sender,
     dtx: bool,
-    pub(super) sent_packets: u64,
     pub(super) sent_bytes: u64,
     pub(super) loss_permille: u32,
 }
@@ -33,7 +32,7 @@ impl Microphone {
         let encoder = EncoderSettings { dtx: settings.dtx, ..EncoderSettings::default() };
         let mut sender = Sender::new(encoder)?;
         sender.set_muted(settings.is_muted);
-        Ok(Self { sender, dtx: settings.dtx, sent_packets: 0, sent_bytes: 0, loss_permille: 0 })
+        Ok(Self { sender, dtx: settings.dtx, sent_bytes: 0, loss_permille: 0 })
     }
 }
 
@@ -56,7 +55,6 @@ impl Engine {
             now,
         );
         if sent {
-            microphone.sent_packets += 1;
             microphone.sent_bytes += packet.payload.len() as u64;
             self.advance(Peer::Publisher, now);
         }

@@ -302,10 +302,7 @@ impl Engine {
     /// Everything that belongs to one session goes; the room stays, to be compared with the next join.
     fn drop_session(&mut self) {
         self.act(Action::Drop);
-        self.counters.candidates_refused +=
-            u64::from(self.publisher.as_ref().map_or(0, Publisher::candidates_refused));
         if let Some(subscriber) = self.subscriber.take() {
-            self.counters.candidates_refused += u64::from(subscriber.candidates_refused());
             self.counters.packets_unknown += u64::from(subscriber.unknown_packets());
         }
         self.publisher = None;

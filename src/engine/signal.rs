@@ -5,14 +5,16 @@ use std::time::Instant;
 use super::Engine;
 use super::session::Phase;
 use crate::event::{By, Event};
+use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
 use crate::session::recovery::Cause;
-use crate::signal::description::{Description, Target};
+use crate::signal::description::Description;
 use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
 use crate::signal::ping::Pinger;
 use crate::signal::request::Request;
 use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
+use crate::signal::text::one_line;
 
 impl Engine {
     pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
@@ -42,25 +44,20 @@ impl Engine {
             Response::Offer(offer) => self.offered(&offer, now),
             Response::Answer(answer) => self.answered(&answer, now),
             Response::Trickle(trickle) => {
-                let peer = match trickle.target {
-                    Target::Publisher => Peer::Publisher,
-                    Target::Subscriber => Peer::Subscriber,
+                let (peer, line) = (trickle.target, &trickle.candidate);
+                let is_taken = match peer {
+                    Peer::Publisher => self.publisher.as_mut().is_none_or(|p| p.add_candidate(line)),
+                    Peer::Subscriber => self.subscriber.as_mut().is_none_or(|s| s.add_candidate(line)),
                 };
-                match peer {
-                    Peer::Publisher => {
-                        _ = self.publisher.as_mut().map(|p| p.add_candidate(&trickle.candidate))
-                    }
-                    Peer::Subscriber => {
-                        _ = self.subscriber.as_mut().map(|s| s.add_candidate(&trickle.candidate))
-                    }
+                if is_taken {
+                    self.advance(peer, now);
+                } else {
+                    self.candidate_refused(line);
                 }
-                self.advance(peer, now);
             }
             Response::Update(participants) => {
                 self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
-                self.update_subscriptions();
-                self.tracks_changed();
-                self.permissions_changed(now);
+                self.participants_changed(now);
             }
             Response::Speakers(changes) => {
                 self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink))
@@ -72,7 +69,7 @@ impl Engine {
             Response::RoomMoved(moved) => {
                 self.token = moved.token.clone();
                 self.with_room(|room, mut sink| room.apply_moved(&moved, &mut sink));
-                self.update_subscriptions();
+                self.participants_changed(now);
             }
             Response::RefreshToken(token) => self.token = token,
             Response::TrackPublished { cid, track } => self.published(&cid, track.sid),
@@ -105,6 +102,21 @@ impl Engine {
             | Response::TrackSubscribed { .. }
             | Response::Mute { .. }
             | Response::Ignored => {}
+        }
+    }
+
+    fn participants_changed(&mut self, now: Instant) {
+        self.update_subscriptions();
+        self.tracks_changed();
+        self.permissions_changed(now);
+    }
+
+    fn candidate_refused(&mut self, line: &str) {
+        self.counters.candidates_refused += 1;
+        // Said once: a server that does it again does it all the time.
+        if self.counters.candidates_refused == 1 {
+            let line = one_line(line, SERVER_TEXT_BYTES_MAX);
+            self.warn(format!("a candidate of the server was of no use: {line}; more are only counted"));
         }
     }
 

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::Engine;
 use super::session::Phase;
-use crate::limits::TRANSMITS_MAX;
+use crate::limits::{TALKERS_MAX, TRANSMITS_MAX};
 use crate::rtc::{
     Datagram, Failure, Output, Peer, Publisher, PublisherEvent, RtpArrival, Subscriber, SubscriberEvent,
     Transmit,
 };
 use crate::session::recovery::Cause;
-use crate::signal::description::{Target, Trickle};
+use crate::signal::description::Trickle;
 use crate::signal::request::Request;
 use crate::time::deadline::Reason;
 
@@ -36,11 +36,7 @@ impl Engine {
             }
         }
         for candidate in late {
-            let target = match peer {
-                Peer::Publisher => Target::Publisher,
-                Peer::Subscriber => Target::Subscriber,
-            };
-            self.request(&Request::Trickle(Trickle { candidate, target, is_final: false }));
+            self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
         }
         self.advance(peer, now);
     }
@@ -106,7 +102,7 @@ impl Engine {
                 PublisherEvent::PathFound => self.resumed_if_complete(now),
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::Closed => self.peer_closed(now),
-                PublisherEvent::Feedback { loss_permille, .. } => self.feedback(loss_permille),
+                PublisherEvent::Feedback { loss_permille } => self.feedback(loss_permille),
             }
         }
         result
@@ -122,6 +118,7 @@ impl Engine {
             }
             Output::Event(event) => _ = happened.push(event),
         };
+        let was_all_heard = counters.packets_unheard == 0;
         let mut packets = |packet: RtpArrival<'_>| {
             counters.packets_unheard += u64::from(!listener.insert(&packet));
         };
@@ -129,6 +126,11 @@ impl Engine {
             Some(datagram) => subscriber.receive(datagram, now, &mut sink, &mut packets),
             None => subscriber.advance(now, &mut sink, &mut packets),
         };
+        if was_all_heard && self.counters.packets_unheard > 0 {
+            self.warn(format!(
+                "more than {TALKERS_MAX} speak at once: the others are not played, only counted"
+            ));
+        }
         for event in happened {
             match event {
                 SubscriberEvent::Connected => self.peer_connected(Peer::Subscriber, now),

@@ -21,7 +21,6 @@ use super::termination::Termination;
 use super::{clock, process};
 use crate::engine::Engine;
 use crate::engine::turn::turn;
-use crate::error::ExitStatus;
 use crate::event::{Command, Event};
 use crate::session::recovery::Outcome;
 
@@ -55,7 +54,10 @@ pub(super) fn drive(
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
 
-    while engine.outcome().is_none() {
+    let outcome = loop {
+        if let Some(outcome) = engine.outcome() {
+            break outcome.clone();
+        }
         tick(&executor);
         let now = clock::now();
         let asked_to_end = termination.take() || program.is_finished() || ports.is_over(now);
@@ -95,11 +97,10 @@ pub(super) fn drive(
             return Err(error.into());
         }
         reactor.wake_timers(clock::now());
-    }
+    };
     ports.finish();
     farewell(&mut engine, desk, &executor, &program);
-    let ended_as_asked = || Outcome { status: ExitStatus::AsAsked, text: String::new() };
-    Ok(engine.outcome().cloned().unwrap_or_else(ended_as_asked))
+    Ok(outcome)
 }
 
 /// Runs tasks that can go on, up to a bound; `true` if none is left.

@@ -4,6 +4,9 @@
 //! capture ─► block ─► send::capture (gain, level) ─► send::encode ─► SentPacket ─► engine
 //! engine ─► ArrivedPacket ─► receive::ring ─► receive::decode ─► receive::playout ─► mix ─► limiter ─► block
 //! ```
+
+#![forbid(unsafe_code)]
+
 pub mod block;
 pub mod gain;
 pub mod level;

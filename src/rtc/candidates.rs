@@ -30,8 +30,6 @@ pub(super) const HOLD: Duration = Duration::from_millis(60);
 pub(super) struct Candidates {
     held: heapless::Vec<Candidate, CANDIDATES_HELD_MAX>,
     gate: Gate,
-    /// Candidates that could not be read or held.
-    refused: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,17 +45,17 @@ enum Gate {
 
 impl Candidates {
     pub(super) fn new() -> Self {
-        Self { held: heapless::Vec::new(), gate: Gate::Undescribed, refused: 0 }
+        Self { held: heapless::Vec::new(), gate: Gate::Undescribed }
     }
 
-    /// Takes a candidate line of the server (`candidate:…`). Unusable ones are counted.
-    pub(super) fn push(&mut self, line: &str) {
+    /// Takes a candidate line of the server (`candidate:…`); `false` if it is unreadable, or one too many.
+    pub(super) fn push(&mut self, line: &str) -> bool {
         let candidate = (line.len() <= CANDIDATE_BYTES_MAX).then(|| Candidate::from_sdp_string(line));
         match candidate {
             // Only UDP has a socket here; ICE-TCP candidates would make pairs that never answer.
-            Some(Ok(candidate)) if candidate.proto() != str0m::net::Protocol::Udp => {}
-            Some(Ok(candidate)) => self.refused += u32::from(self.held.push(candidate).is_err()),
-            _ => self.refused += 1,
+            Some(Ok(candidate)) if candidate.proto() != str0m::net::Protocol::Udp => true,
+            Some(Ok(candidate)) => self.held.push(candidate).is_ok(),
+            _ => false,
         }
     }
 
@@ -90,11 +88,6 @@ impl Candidates {
             _ => None,
         }
     }
-
-    /// Candidates that were unreadable or too many.
-    pub(super) fn refused(&self) -> u32 {
-        self.refused
-    }
 }
 
 #[cfg(test)]
@@ -113,13 +106,11 @@ mod tests {
     fn nothing_passes_before_the_description() {
         let now = base();
         let mut candidates = Candidates::new();
-        candidates.push(LINE);
-        candidates.push(TCP);
+        assert!(candidates.push(LINE) && candidates.push(TCP));
         assert!(candidates.poll(now).is_none());
         candidates.described(false, now);
         assert!(candidates.poll(now).is_some());
         assert!(candidates.poll(now).is_none(), "the TCP one is not for us");
-        assert_eq!(candidates.refused(), 0);
     }
 
     #[test]
@@ -135,19 +126,18 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_or_held_is_counted() {
+    fn what_cannot_be_read_or_held_is_refused() {
         let mut candidates = Candidates::new();
         let mut random = fastrand::Rng::with_seed(11);
-        candidates.push("");
-        candidates.push(&"x".repeat(CANDIDATE_BYTES_MAX + 1));
-        assert_eq!(candidates.refused(), 2);
+        let mut refused = 0;
+        assert!(!candidates.push("") && !candidates.push(&"x".repeat(CANDIDATE_BYTES_MAX + 1)));
         for _ in 0..10_000 {
             let mut bytes = LINE.as_bytes().to_vec();
             let at = random.usize(0..bytes.len());
             bytes[at] = random.u8(..);
-            candidates.push(&String::from_utf8_lossy(&bytes));
+            refused += u32::from(!candidates.push(&String::from_utf8_lossy(&bytes)));
         }
         assert!(candidates.held.is_full());
-        assert!(candidates.refused() > 9_000);
+        assert!(refused > 9_000);
     }
 }

@@ -26,18 +26,11 @@ mod subscriber;
 
 use std::net::SocketAddr;
 
+/// One of the two peer connections, as the protocol tells them apart.
+pub use crate::signal::description::Target as Peer;
 pub use drain::{Failure, Output, Transmit};
 pub use publisher::{OutgoingPacket, Publisher, PublisherEvent};
 pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};
-
-/// One of the two peer connections of a session (`SignalTarget` in the protocol).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// We offer, and send our tracks and data.
-    Publisher,
-    /// The server offers, and sends what we hear.
-    Subscriber,
-}
 
 /// One UDP payload that arrived, with the addresses of both ends.
 #[derive(Debug, Clone, Copy)]

@@ -55,12 +55,10 @@ pub enum PublisherEvent {
     PathLost,
     /// The server closed the connection; the signal connection says why.
     Closed,
-    /// What the receiver reports of our track: loss in thousandths, and round trip.
+    /// What the receiver reports of our track.
     Feedback {
         /// Lost packets, in thousandths.
         loss_permille: u32,
-        /// Round trip of the RTCP reports.
-        rtt: Option<Duration>,
     },
 }
 
@@ -178,19 +176,9 @@ impl Publisher {
         Ok(())
     }
 
-    /// Whether an offer waits for its answer.
-    pub fn is_negotiating(&self) -> bool {
-        self.pending.is_some()
-    }
-
-    /// Takes one of the server's candidate lines.
-    pub fn add_candidate(&mut self, line: &str) {
-        self.candidates.push(line);
-    }
-
-    /// Candidates of the server that could not be used.
-    pub fn candidates_refused(&self) -> u32 {
-        self.candidates.refused()
+    /// Takes one of the server's candidate lines; `false` if it is unreadable, or one too many.
+    pub fn add_candidate(&mut self, line: &str) -> bool {
+        self.candidates.push(line)
     }
 
     /// Whether packets can be sent.
@@ -296,7 +284,6 @@ fn translate(output: Output<Event>, path: &mut Path, sink: &mut dyn FnMut(Output
         },
         Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
             loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
-            rtt: stats.rtt,
         },
         Event::Closed => PublisherEvent::Closed,
         _ => return,

@@ -131,14 +131,9 @@ impl Subscriber {
         self.path.is_up()
     }
 
-    /// Takes one of the server's candidate lines.
-    pub fn add_candidate(&mut self, line: &str) {
-        self.candidates.push(line);
-    }
-
-    /// Candidates of the server that could not be used.
-    pub fn candidates_refused(&self) -> u32 {
-        self.candidates.refused()
+    /// Takes one of the server's candidate lines; `false` if it is unreadable, or one too many.
+    pub fn add_candidate(&mut self, line: &str) -> bool {
+        self.candidates.push(line)
     }
 
     /// RTP packets of streams that no offer named.

@@ -157,11 +157,6 @@ impl Sender {
         self.encoder.settings().packet.blocks() * BLOCK_FRAMES
     }
 
-    /// Samples captured so far: the RTP time of the next block.
-    pub fn captured_samples(&self) -> u64 {
-        self.captured
-    }
-
     /// Times that Opus refused to work. Their packets are missing, the rest goes on.
     pub fn encoder_faults(&self) -> u64 {
         self.encoder_faults
