@@ -84,6 +84,7 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+pub mod command;
 pub mod engine;
 pub mod error;
 pub mod event;

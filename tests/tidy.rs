@@ -18,7 +18,8 @@ use source::{blank, files, holds_word, read, root, sources, word_at};
 const LAYERS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("error", &[]),
-    ("event", &["limits"]),
+    ("command", &["limits"]),
+    ("event", &["limits", "command"]),
     ("time", &["limits"]),
     ("signal", &["limits", "time", "event", "error", "room", "local", "rtc"]),
     ("room", &["limits", "time", "event", "error", "signal", "local", "rtc"]),
@@ -26,8 +27,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rtc", &["limits", "time", "event", "error", "signal", "room", "local"]),
     ("session", &["limits", "time", "event", "error", "signal", "room", "local", "rtc"]),
     ("media", &["limits", "time", "event"]),
-    ("engine", &["limits", "time", "event", "error", "signal", "room", "local", "rtc", "session", "media"]),
-    ("io", &["limits", "time", "event", "error", "signal", "rtc", "session", "media", "engine"]),
+    (
+        "engine",
+        &[
+            "limits", "time", "command", "event", "error", "signal", "room", "local", "rtc", "session",
+            "media",
+        ],
+    ),
+    ("io", &["limits", "time", "command", "event", "error", "signal", "rtc", "session", "media", "engine"]),
     // The binary: it sees the library as any other program does, as `kinglet::…`.
     ("cli", &[]),
     ("main", &["cli"]),

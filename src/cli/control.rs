@@ -6,7 +6,8 @@
 use std::future::Future;
 
 use futures_util::future::{Either, select};
-use kinglet::event::{Command, CommandError, Event};
+use kinglet::command::line;
+use kinglet::event::Event;
 use kinglet::io::client::Commands;
 use kinglet::io::stdin::Stdin;
 use kinglet::limits::CONTROL_LINE_BYTES_MAX;
@@ -34,55 +35,10 @@ async fn serve(mut commands: Commands) {
         if text.is_empty() {
             continue;
         }
-        let result = match parse(&text) {
-            Ok(command) => commands.give(command).await.map_err(|why| error("refused", why)),
+        let answer = match line::parse(&text) {
+            Ok(command) => commands.give(command).await,
             Err(error) => Err(error),
         };
-        commands.report(Event::CommandResult {
-            command: text,
-            ok: result.is_ok(),
-            result: None,
-            error: result.err(),
-        });
-    }
-}
-
-fn parse(line: &str) -> Result<Command, CommandError> {
-    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let rest = rest.trim();
-    let whom = || match rest {
-        "" => Err(error("usage", &format!("{word} needs an identity or a track SID"))),
-        whom => Ok(whom.to_owned()),
-    };
-    match word {
-        "mute" => Ok(Command::Mute),
-        "unmute" => Ok(Command::Unmute),
-        "leave" => Ok(Command::Leave),
-        "subscribe" => whom().map(Command::Subscribe),
-        "unsubscribe" => whom().map(Command::Unsubscribe),
-        "volume" => match rest.trim_end_matches('%').parse() {
-            Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),
-            _ => Err(error("usage", "volume needs a number from 0 to 150")),
-        },
-        _ => Err(error("unknown", "the commands are mute, unmute, volume, subscribe, unsubscribe and leave")),
-    }
-}
-
-fn error(code: &str, message: &str) -> CommandError {
-    CommandError { code: code.to_owned(), message: message.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_become_commands_or_say_why_not() {
-        assert_eq!(parse("mute"), Ok(Command::Mute));
-        assert_eq!(parse("volume 50%"), Ok(Command::Volume(50)));
-        assert_eq!(parse("subscribe  door "), Ok(Command::Subscribe("door".into())));
-        for (line, code) in [("volume loud", "usage"), ("subscribe", "usage"), ("dance", "unknown")] {
-            assert_eq!(parse(line).map_err(|error| error.code), Err(code.to_owned()), "{line}");
-        }
+        commands.report(Event::answered(text, answer));
     }
 }

@@ -11,9 +11,11 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::Engine;
-use crate::event::TrackSource;
-use crate::event::{Event, TrackFacts, TrackStats};
+use crate::command::{Answer, CommandError};
+use crate::event::{Event, TrackFacts, TrackSource, TrackStats};
 use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
 use crate::local::subscription::Offered;
 use crate::media::block::Block;
@@ -246,9 +248,9 @@ impl Engine {
     }
 
     /// By SID, or all of an identity.
-    pub(super) fn set_wanted(&mut self, whom: &str, wanted: bool) -> Result<(), &'static str> {
+    pub(super) fn set_wanted(&mut self, whom: &str, wanted: bool) -> Answer {
         if !self.has_signal() {
-            return Err("not connected to the server at the moment");
+            return Err(CommandError::refused("not connected to the server at the moment"));
         }
         let sids: Vec<Sid> = self
             .room
@@ -257,12 +259,12 @@ impl Engine {
             .map(|track| track.info.sid)
             .collect();
         if sids.is_empty() {
-            return Err("no audio track of that identity or SID in the room");
+            return Err(CommandError::refused("no audio track of that identity or SID in the room"));
         }
         for sid in sids {
             self.subscriptions.set_wanted(sid, wanted);
         }
         self.update_subscriptions();
-        Ok(())
+        Ok(Value::Null)
     }
 }

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::Engine;
 use super::settings::PublishSettings;
+use crate::command::{Answer, CommandError};
 use crate::error::ExitStatus;
 use crate::event::{By, Event};
 use crate::media::block::Block;
@@ -148,16 +151,16 @@ impl Engine {
         }
     }
 
-    pub(super) fn set_muted(&mut self, muted: bool) -> Result<(), &'static str> {
+    pub(super) fn set_muted(&mut self, muted: bool) -> Answer {
         if self.microphone.is_none() {
-            return Err("there is no input to mute");
+            return Err(CommandError::refused("there is no input to mute"));
         }
         if self.publication.is_muted() == muted {
-            return Ok(());
+            return Ok(Value::Null);
         }
         self.mute(muted, By::Us);
         self.tell_mute();
-        Ok(())
+        Ok(Value::Null)
     }
 
     /// Tells the server of a mute that it does not know; while it is away, it is told when it is back.

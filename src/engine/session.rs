@@ -13,10 +13,13 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::Engine;
 use super::port::{Action, Notice};
+use crate::command::{Answer, Command};
 use crate::error::ExitStatus;
-use crate::event::{Command, Event};
+use crate::event::Event;
 use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::recovery::{Cause, Outcome, Policy, Verdict, decide};
 use crate::signal::leave::DisconnectReason;
@@ -85,19 +88,19 @@ impl Engine {
     ///
     /// # Errors
     /// Why it cannot be done, in words.
-    pub fn handle_command(&mut self, command: Command, now: Instant) -> Result<(), &'static str> {
+    pub fn handle_command(&mut self, command: Command, now: Instant) -> Answer {
         match command {
             Command::Mute => self.set_muted(true),
             Command::Unmute => self.set_muted(false),
             Command::Volume(percent) => {
                 self.set_volume(percent);
-                Ok(())
+                Ok(Value::Null)
             }
             Command::Subscribe(whom) => self.set_wanted(&whom, true),
             Command::Unsubscribe(whom) => self.set_wanted(&whom, false),
             Command::Leave => {
                 self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
-                Ok(())
+                Ok(Value::Null)
             }
         }
     }

@@ -14,7 +14,8 @@ use super::desk::Desk;
 use super::driver;
 pub use super::options::{Options, StartError};
 use super::reactor::Reactor;
-use crate::event::{Command, Event};
+use crate::command::{Answer, Command};
+use crate::event::Event;
 use crate::session::recovery::Outcome;
 
 /// Joins the room and stays until it ends; `program` sees the events and gives commands.
@@ -56,7 +57,7 @@ impl Commands {
     ///
     /// # Errors
     /// Why it is refused.
-    pub async fn give(&mut self, command: Command) -> Result<(), &'static str> {
+    pub async fn give(&mut self, command: Command) -> Answer {
         self.desk.commands.send(command).await;
         self.desk.results.receive().await
     }

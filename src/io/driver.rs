@@ -19,9 +19,10 @@ use super::sound::loudspeaker::Loudspeaker;
 use super::sound::microphone::Microphone;
 use super::termination::Termination;
 use super::{clock, process};
+use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
-use crate::event::{Command, Event};
+use crate::event::Event;
 use crate::session::recovery::Outcome;
 
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.

@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::link::Datagram;
 use crate::random::Random;
 use crate::server::Sfu;
+use kinglet::command::Command;
 use kinglet::engine::port::Notice;
-use kinglet::event::Command;
 use std::time::{Duration, Instant};
 
 /// The seed of a story that names none.

@@ -4,8 +4,9 @@ use crate::card::{Sound, amplitude};
 use crate::client::Setup;
 use crate::link::{Loss, Quality};
 use crate::world::World;
+use kinglet::command::Command;
 use kinglet::error::ExitStatus;
-use kinglet::event::{Command, Event};
+use kinglet::event::Event;
 use kinglet::session::recovery::Retry;
 use std::time::Instant;
 

@@ -3,7 +3,8 @@
 use crate::card::{HEARD_DBFS, Sound, amplitude, level_dbfs};
 use crate::client::Setup;
 use crate::world::World;
-use kinglet::event::{By, Command, Event};
+use kinglet::command::Command;
+use kinglet::event::{By, Event};
 
 #[test]
 fn a_mute_is_silence_and_its_end_is_heard() {

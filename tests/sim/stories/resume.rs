@@ -3,7 +3,8 @@
 use crate::card::{Sound, amplitude};
 use crate::client::Setup;
 use crate::world::World;
-use kinglet::event::{Command, Event};
+use kinglet::command::Command;
+use kinglet::event::Event;
 
 fn resumed_gap_ms(world: &mut World, client: usize) -> Option<u64> {
     let gap = world.client(client).event(|event| match event {

@@ -3,7 +3,8 @@
 use crate::card::{HEARD_DBFS, Sound, amplitude, level_dbfs};
 use crate::client::Setup;
 use crate::world::World;
-use kinglet::event::{Command, Event};
+use kinglet::command::Command;
+use kinglet::event::Event;
 
 #[test]
 fn who_returns_is_heard_on_the_same_line() {

@@ -1,0 +1,104 @@
+//! What events tell of: participants, tracks, speakers, connections.
+
+use serde::Serialize;
+
+/// What is known of a participant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParticipantFacts {
+    /// Identity, from its token.
+    pub identity: String,
+    /// SID, from the server; new with each session.
+    pub sid: String,
+    /// Display name.
+    pub name: String,
+    /// Free text set by the participant or its token.
+    pub metadata: String,
+    /// Key-value pairs set by the participant or its token.
+    pub attributes: std::collections::BTreeMap<String, String>,
+    /// `standard`, `ingress`, `egress`, `sip`, `agent` or `connector`.
+    pub kind: ParticipantKind,
+}
+
+/// What a participant is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ParticipantKind {
+    Standard,
+    Ingress,
+    Egress,
+    Sip,
+    Agent,
+    Connector,
+    Unknown,
+}
+
+/// What is known of a track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrackFacts {
+    /// Identity of its publisher.
+    pub identity: String,
+    /// SID, from the server.
+    pub sid: String,
+    /// Name given by the publisher.
+    pub name: String,
+    /// Sound, picture or data.
+    pub kind: TrackKind,
+    /// Where it comes from.
+    pub source: TrackSource,
+    /// Whether the publisher has muted it.
+    pub muted: bool,
+}
+
+/// What a track carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum TrackKind {
+    Audio,
+    Video,
+    Data,
+}
+
+/// Where a track comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum TrackSource {
+    Unknown,
+    Camera,
+    Microphone,
+    ScreenShare,
+    ScreenShareAudio,
+}
+
+/// One who speaks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Speaker {
+    /// Who.
+    pub identity: String,
+    /// 0 to 1, linear, as the server smooths it.
+    pub level: f32,
+}
+
+/// The server's opinion of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Quality {
+    Poor,
+    Good,
+    Excellent,
+    Lost,
+}
+
+/// Who did something to our track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// We did.
+    #[serde(rename = "self")]
+    Us,
+    /// The server, or a moderator through it.
+    Server,
+}

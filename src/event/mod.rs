@@ -1,0 +1,184 @@
+//! What the application sees: [`Event`].
+//!
+//! Events are plain facts in the order in which they happened. Each serialises to one JSON object
+//! whose `event` member is the variant's name in snake case; the command line adds `t_ms`. The
+//! names are a contract: programs that read `--events json` depend on them.
+
+mod facts;
+mod stats;
+
+use serde::Serialize;
+
+use crate::command::{Answer, CommandError};
+pub use facts::*;
+pub use stats::{Stats, TrackStats};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The primary peer connection is up: sound can flow. Once per program run.
+    Connected {
+        /// Name of the room.
+        room: String,
+        /// SID of the room; empty where the server names it later.
+        room_sid: String,
+        /// Our identity, from the token.
+        identity: String,
+        /// Our participant SID.
+        sid: String,
+        /// Server edition and version, for a person.
+        server: String,
+    },
+    /// The session is lost and being brought back.
+    Reconnecting {
+        /// What was lost, in words.
+        cause: String,
+    },
+    /// The same session goes on.
+    Resumed {
+        /// Time from the loss to the end of the repair, in milliseconds; sound may have flowed meanwhile.
+        gap_ms: u64,
+    },
+    /// A new session took the lost one's place.
+    Reconnected {
+        /// Time without a session, in milliseconds.
+        gap_ms: u64,
+    },
+    /// The session ended.
+    Disconnected {
+        /// LiveKit's name of the reason (`DisconnectReason`).
+        reason: String,
+        /// Whether another attempt follows.
+        will_retry: bool,
+        /// Time to the next attempt, in milliseconds; 0 where none follows.
+        retry_in_ms: u64,
+    },
+    /// Somebody is in the room; also told of those already there.
+    ParticipantJoined(ParticipantFacts),
+    /// Somebody left.
+    ParticipantLeft(ParticipantFacts),
+    /// Name, metadata or attributes changed.
+    ParticipantChanged(ParticipantFacts),
+    /// Somebody publishes a track; also told of those already there.
+    TrackPublished(TrackFacts),
+    /// A remote track ended.
+    TrackUnpublished(TrackFacts),
+    /// A remote track's sound can now be heard.
+    TrackSubscribed(TrackFacts),
+    /// A remote track's sound can no longer be heard.
+    TrackUnsubscribed(TrackFacts),
+    /// A remote track was muted.
+    TrackMuted(TrackFacts),
+    /// A remote track was unmuted.
+    TrackUnmuted(TrackFacts),
+    /// Our track is published.
+    LocalTrackPublished {
+        /// The server's SID of our track.
+        sid: String,
+        /// Its name.
+        name: String,
+    },
+    /// Our track is no longer published.
+    LocalTrackUnpublished {
+        /// The server's SID of our track.
+        sid: String,
+        /// Its name.
+        name: String,
+        /// Who ended it.
+        by: By,
+    },
+    /// Our track is muted.
+    LocalMuted {
+        /// The server's SID of our track.
+        sid: String,
+        /// Its name.
+        name: String,
+        /// Who muted it.
+        by: By,
+    },
+    /// Our track is unmuted.
+    LocalUnmuted {
+        /// The server's SID of our track.
+        sid: String,
+        /// Its name.
+        name: String,
+        /// Who unmuted it.
+        by: By,
+    },
+    /// Our track has at least one subscriber now.
+    HeardBy {
+        /// Who hears us; empty where the server does not say.
+        identity: String,
+    },
+    /// All who speak now, the loudest first.
+    Speakers {
+        /// Everybody whom the server counts as speaking.
+        speakers: Vec<Speaker>,
+    },
+    /// The server's opinion of somebody's connection.
+    ConnectionQuality {
+        /// Whose connection.
+        identity: String,
+        /// `poor`, `good`, `excellent` or `lost`.
+        quality: Quality,
+    },
+    /// Metadata, head count or recording of the room changed.
+    RoomChanged {
+        /// The room's metadata.
+        metadata: String,
+        /// Participants in it.
+        participants: u32,
+        /// Whether it is being recorded.
+        recording: bool,
+    },
+    /// What we are allowed to do changed.
+    PermissionsChanged {
+        /// We may publish.
+        publish: bool,
+        /// We may subscribe.
+        subscribe: bool,
+        /// We may send data.
+        data: bool,
+    },
+    /// A sound card was opened, lost or came back.
+    AudioDevice {
+        /// The PCM, by name.
+        card: String,
+        /// What became of it.
+        state: String,
+    },
+    /// Something a person should know; nothing has ended.
+    Warning {
+        /// One line.
+        text: String,
+    },
+    /// Counters since the last `stats`.
+    Stats(Stats),
+    /// Answer to a command that came with a request for one.
+    CommandResult {
+        /// The command as it was given.
+        command: String,
+        /// Whether it was carried out.
+        ok: bool,
+        /// What it found, where it asks for something.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<serde_json::Value>,
+        /// Why it was not carried out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<CommandError>,
+    },
+}
+
+impl Event {
+    /// The answer to a command that came as the line `command`.
+    pub fn answered(command: String, answer: Answer) -> Event {
+        let ok = answer.is_ok();
+        let (result, error) = match answer {
+            Ok(value) => (Some(value).filter(|value| !value.is_null()), None),
+            Err(error) => (None, Some(error)),
+        };
+        Event::CommandResult { command, ok, result, error }
+    }
+}
