@@ -22,6 +22,8 @@
 //! | [`session`] | how we stay in the room: the table cause → action |
 //! | [`media`] | blocks and packets |
 //! | [`engine`] | the whole client without IO |
+//! | [`device`] | a box at a door: its calls, buttons, lamp, outputs |
+//! | [`config`] | files that people write |
 //! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the async face |
 //!
 //! # The drive contract
@@ -85,6 +87,8 @@
 #![deny(missing_docs, unsafe_code)]
 
 pub mod command;
+pub mod config;
+pub mod device;
 pub mod engine;
 pub mod error;
 pub mod event;
