@@ -142,6 +142,13 @@ pub enum Event {
         /// We may send data.
         data: bool,
     },
+    /// Somebody pressed a key of a telephone.
+    Dtmf {
+        /// Who.
+        identity: String,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: String,
+    },
     /// A call begins: we ring somebody, or somebody rings us.
     Ringing(CallFacts),
     /// Somebody answered: both hear each other.
