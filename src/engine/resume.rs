@@ -118,7 +118,8 @@ impl Engine {
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.request(&Request::SyncState(Box::new(self.sync_state())));
-        self.tell_mute();
+        self.tell_mute(now);
+        self.update_subscriptions();
         if needs_path {
             self.restart_publisher(now);
         }
@@ -156,12 +157,13 @@ impl Engine {
             cid: self.publication.cid().to_owned(),
             sid,
             name: self.publication.name().to_owned(),
-            muted: self.publication.is_muted(),
+            muted: !self.publication.mute.is_open(),
         });
         SyncState {
             offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
             subscribed: self.subscriptions.wanted().to_vec(),
+            paused: self.subscriptions.paused().to_vec(),
             published,
         }
     }

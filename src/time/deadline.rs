@@ -19,18 +19,24 @@ pub enum Reason {
     Redial,
     /// A lost peer connection must have come back by then.
     Recovery,
+    /// A released talk key counts as a mute.
+    TalkHold,
+    /// A request to the server must be answered by then.
+    Answer,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 7] = [
+const REASONS: [Reason; 9] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
     Reason::Redial,
     Reason::Recovery,
+    Reason::TalkHold,
+    Reason::Answer,
     Reason::Publisher,
     Reason::Subscriber,
 ];
