@@ -202,8 +202,12 @@ impl Engine {
 
     /// The server's answer to our `AddTrack`, where it is not `track_published`.
     pub(super) fn track_refused(&mut self, reason: RequestReason, message: &str, now: Instant) {
-        if reason == RequestReason::Queued {
-            return self.warn(format!("{} waits for an earlier track to end", self.publication.name()));
+        match reason {
+            RequestReason::Ok => return,
+            RequestReason::Queued => {
+                return self.warn(format!("{} waits for an earlier track to end", self.publication.name()));
+            }
+            _ => {}
         }
         if self.publication.refused() {
             let name = self.publication.name().to_owned();

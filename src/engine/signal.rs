@@ -182,10 +182,10 @@ impl Engine {
 
     fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str, now: Instant) {
         match (about, reason) {
-            (_, RequestReason::Ok) => {}
             (RequestAbout::AddTrack { cid }, _) if cid == self.publication.cid() => {
                 self.track_refused(reason, message, now);
             }
+            (_, RequestReason::Ok | RequestReason::Queued) => {}
             (about, _) => self.warn(format!("the server refused {about:?}: {reason:?} {message}")),
         }
     }
