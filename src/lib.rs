@@ -22,6 +22,7 @@
 //! | [`session`] | how we stay in the room: the table cause → action |
 //! | [`media`] | blocks and packets |
 //! | [`engine`] | the whole client without IO |
+//! | [`device`] | a box at a door: its calls, buttons, lamp, outputs |
 //! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the async face |
 //!
 //! # The drive contract
@@ -85,6 +86,7 @@
 #![deny(missing_docs, unsafe_code)]
 
 pub mod command;
+pub mod device;
 pub mod engine;
 pub mod error;
 pub mod event;

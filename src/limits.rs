@@ -218,6 +218,21 @@ pub const COMMANDS_MAX: usize = 16;
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
 
+// ---- the box at the door ---------------------------------------------------------------------
+
+/// Patterns in one list of identities: the flats of a house, or one `flat-*` for all of them.
+pub const ALLOW_PATTERNS_MAX: usize = 128;
+
+/// One such pattern: as long as an identity may be (livekit-server: `MaxParticipantIdentityLength`).
+pub const ALLOW_PATTERN_BYTES_MAX: usize = 256;
+
+/// Wishes that an output remembers, so that none is granted twice. One a second for the minute that
+/// each is remembered; only those who may open the door can push out older ones.
+pub const OUTPUT_WISHES_REMEMBERED: usize = 64;
+
+/// Decisions of a call that wait to be carried out: one input makes at most five.
+pub const CALL_DECISIONS_MAX: usize = 16;
+
 const _: () = assert!(PARTICIPANTS_MAX <= PARTICIPANTS_PER_MESSAGE_MAX);
 const _: () = assert!(TALKERS_MAX <= SUBSCRIPTIONS_MAX);
 const _: () = assert!(RING_PACKETS.is_power_of_two());

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rtc", &["limits", "time", "event", "error", "signal", "room", "local"]),
     ("session", &["limits", "time", "event", "error", "signal", "room", "local", "rtc"]),
     ("media", &["limits", "time", "event"]),
+    ("device", &["limits", "event"]),
     (
         "engine",
         &[
