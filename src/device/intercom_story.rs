@@ -77,7 +77,7 @@ impl Box {
             Action::Tell(Event::Button { .. }) => None,
             Action::Tell(event) => {
                 let json = serde_json::to_value(&event).expect("serialises");
-                Some(format!("{}", json["event"].as_str().unwrap_or_default()))
+                Some(json["event"].as_str().unwrap_or_default().to_owned())
             }
             Action::Talk(on) => Some(format!("talk-{on}")),
             Action::Mute(on) => Some(format!("mute-{on}")),

@@ -22,6 +22,7 @@ mod stories {
     mod outage;
     mod resume;
     mod returns;
+    mod service;
 }
 mod world;
 
