@@ -20,6 +20,7 @@
 //! | [`room`], [`local`] | what the server says exists; what we publish and wish to hear |
 //! | [`rtc`] | the two peer connections: everything that touches str0m |
 //! | [`session`] | how we stay in the room: the table cause → action |
+//! | [`data`] | what goes over the data channels: messages, calls, streams |
 //! | [`media`] | blocks and packets |
 //! | [`engine`] | the whole client without IO |
 //! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the async face |
@@ -85,6 +86,7 @@
 #![deny(missing_docs, unsafe_code)]
 
 pub mod command;
+pub mod data;
 pub mod engine;
 pub mod error;
 pub mod event;

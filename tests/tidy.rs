@@ -26,12 +26,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("local", &["limits", "time", "event", "error", "signal", "room", "rtc"]),
     ("rtc", &["limits", "time", "event", "error", "signal", "room", "local"]),
     ("session", &["limits", "time", "event", "error", "signal", "room", "local", "rtc"]),
+    ("data", &["limits", "time", "event", "signal"]),
     ("media", &["limits", "time", "event"]),
     (
         "engine",
         &[
             "limits", "time", "command", "event", "error", "signal", "room", "local", "rtc", "session",
-            "media",
+            "data", "media",
         ],
     ),
     ("io", &["limits", "time", "command", "event", "error", "signal", "rtc", "session", "media", "engine"]),
@@ -50,7 +51,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("unsafe", &["src/io/"], "a safe call, or a function of the io ring that says why it is sound"),
     ("str0m::", &["src/rtc/"], "a plain type of rtc"),
     ("opus::", &["src/media/"], "media::send::encode, media::receive::decode"),
-    ("prost::", &["src/signal/"], "a bounded type of signal"),
+    ("prost::", &["src/signal/", "src/data/"], "a bounded type of signal or data"),
     ("alsa::", &["src/io/sound/"], "io::sound"),
     ("polling::", &["src/io/reactor.rs"], "io::reactor"),
     ("libc::", &["src/io/"], "rustix, or a function of the io ring"),

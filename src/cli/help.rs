@@ -52,7 +52,9 @@ running
                          stdout) or in FILE (default human)
   --stats SECONDS        a `stats` event this often
   --control -            read commands from stdin, one a line: mute, unmute,
-                         volume PERCENT, subscribe ID, unsubscribe ID, leave
+                         volume PERCENT, subscribe ID, unsubscribe ID, leave, chat TEXT,
+                         data [--topic T] [--to ID]… [--lossy] TEXT,
+                         text [--topic T] [--to ID]… TEXT, dtmf DIGITS
   --retry forever|never  forever: keep trying the first connection too;
                          never: end when the connection is lost
   --ca FILE              trust the certificates in this PEM file too

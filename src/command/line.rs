@@ -1,6 +1,6 @@
 //! One line of words ⇄ one [`Command`]: the grammar of `join --control -` and `kinglet ctl`.
 
-use super::{Command, CommandError};
+use super::{Command, CommandError, message_line};
 
 /// The first words of all commands.
 const WORDS: &[&str] = &["mute", "unmute", "volume", "subscribe", "unsubscribe", "leave"];
@@ -26,9 +26,12 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
             Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),
             _ => Err(CommandError::usage("volume needs a number from 0 to 150")),
         },
-        _ => Err(CommandError {
-            code: "unknown",
-            message: format!("no such command; there are: {}", WORDS.join(", ")),
+        _ => message_line::parse(word, rest)?.ok_or_else(|| {
+            let words = [WORDS, message_line::WORDS].concat();
+            CommandError {
+                code: "unknown",
+                message: format!("no such command; there are: {}", words.join(", ")),
+            }
         }),
     }
 }

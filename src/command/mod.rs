@@ -5,8 +5,12 @@
 //! [`line::parse`] with a line of its usage, and an arm in `Engine::handle_command`.
 
 pub mod line;
+pub mod message;
+mod message_line;
 
 use serde::Serialize;
+
+use message::{DataMessage, TextMessage};
 
 /// One thing the application asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,14 @@ pub enum Command {
     Subscribe(String),
     /// Stop hearing it.
     Unsubscribe(String),
+    /// Say something in the room's chat.
+    Chat(String),
+    /// Send bytes to the applications of others.
+    Data(DataMessage),
+    /// Send text as a stream; the result is its number (`id`).
+    Text(TextMessage),
+    /// Press these keys of a telephone.
+    Dtmf(String),
     /// Leave the room and end.
     Leave,
 }

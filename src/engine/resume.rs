@@ -111,8 +111,9 @@ impl Engine {
     }
 
     /// `reconnect`: the server has taken us back.
-    pub(super) fn taken_back(&mut self, now: Instant) {
+    pub(super) fn taken_back(&mut self, last_message_seq: u32, now: Instant) {
         let Some(resuming) = &mut self.resuming else { return };
+        self.data.resumed(last_message_seq);
         resuming.has_signal = true;
         let needs_path = resuming.needs_path;
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
@@ -142,6 +143,11 @@ impl Engine {
         self.told_cause.clear();
         let gap = self.lost_at.take().map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
         self.emit(Event::Resumed { gap_ms: gap.as_millis() as u64 });
+        if self.data.is_wanted && !self.publisher.as_ref().is_some_and(Publisher::was_offered) {
+            // The first message came while the server was away.
+            self.offer(now);
+        }
+        self.send_waiting(now);
     }
 
     fn restart_publisher(&mut self, now: Instant) {
@@ -163,6 +169,7 @@ impl Engine {
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
             subscribed: self.subscriptions.wanted().to_vec(),
             published,
+            received: self.data.received().states().to_vec(),
         }
     }
 }

@@ -98,6 +98,10 @@ impl Engine {
             }
             Command::Subscribe(whom) => self.set_wanted(&whom, true),
             Command::Unsubscribe(whom) => self.set_wanted(&whom, false),
+            Command::Chat(text) => self.send_chat(text, now),
+            Command::Data(message) => self.send_data(message, now),
+            Command::Text(message) => self.send_text(message, now),
+            Command::Dtmf(digits) => self.send_dtmf(&digits, now),
             Command::Leave => {
                 self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
                 Ok(Value::Null)
@@ -316,6 +320,7 @@ impl Engine {
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();
+        self.data_lost_with_session();
         self.unpublished();
         self.publication.session_lost();
         self.subscriptions.session_lost();

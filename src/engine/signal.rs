@@ -11,6 +11,7 @@ use crate::session::recovery::Cause;
 use crate::signal::description::Description;
 use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
+use crate::signal::participant::{ParticipantInfo, ParticipantState};
 use crate::signal::ping::Pinger;
 use crate::signal::request::Request;
 use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
@@ -57,6 +58,10 @@ impl Engine {
             }
             Response::Update(participants) => {
                 self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
+                let gone = |info: &&ParticipantInfo| info.state == ParticipantState::Disconnected;
+                for info in participants.iter().filter(gone) {
+                    self.streams_of_gone(&info.identity);
+                }
                 self.participants_changed(now);
             }
             Response::Speakers(changes) => {
@@ -81,12 +86,13 @@ impl Engine {
             Response::Mute { sid, muted } if self.publication.sid() == Some(sid) => {
                 self.mute(muted, By::Server)
             }
-            Response::Pong { last_ping_timestamp_ms, .. } => {
+            Response::Pong { last_ping_timestamp_ms, timestamp_ms } => {
+                self.server_time_heard(timestamp_ms, now);
                 if let Some(pinger) = &mut self.pinger {
                     pinger.handle_pong(last_ping_timestamp_ms, now);
                 }
             }
-            Response::Reconnect(_) => self.taken_back(now),
+            Response::Reconnect(reconnect) => self.taken_back(reconnect.last_message_seq, now),
             Response::Leave { reason, action } => self.told_to_leave(reason, action, now),
             Response::Subscription { track_sid, error } => {
                 self.subscriptions.refused(track_sid);
@@ -131,6 +137,7 @@ impl Engine {
         self.pinger = Some(Pinger::new(join.ping_interval, join.ping_timeout, now));
         let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
         self.server = format!("{edition} {}", join.server.version);
+        self.server_time_heard(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
         self.announce(now);
         self.offer(now);

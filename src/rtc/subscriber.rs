@@ -17,6 +17,7 @@ use str0m::change::SdpOffer;
 use str0m::rtp::Ssrc;
 
 use super::candidates::Candidates;
+use super::channels::{Channel, Channels};
 use super::drain::{Connection, Failure, Output};
 use super::path::{Path, PathChange};
 use super::publisher::{add_local_address, common_config};
@@ -41,7 +42,7 @@ pub struct RtpArrival<'a> {
 }
 
 /// What happened on the subscriber.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubscriberEvent {
     /// ICE and DTLS are up.
     Connected,
@@ -51,12 +52,15 @@ pub enum SubscriberEvent {
     PathLost,
     /// The server closed the connection; the signal connection says why.
     Closed,
+    /// One message of a data channel.
+    Data(Channel, Vec<u8>),
 }
 
 /// The peer connection that the server offers on.
 pub struct Subscriber {
     connection: Connection,
     candidates: Candidates,
+    channels: Channels,
     streams: heapless::Vec<Stream, M_LINES_MAX>,
     path: Path,
     has_answered: bool,
@@ -77,6 +81,7 @@ impl Subscriber {
         Self {
             connection: Connection::new(common_config(), now),
             candidates: Candidates::new(),
+            channels: Channels::default(),
             streams: heapless::Vec::new(),
             path: Path::default(),
             has_answered: false,
@@ -164,8 +169,8 @@ impl Subscriber {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let Self { connection, streams, path, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, path, unknown_packets, sink, packets };
+        let Self { connection, streams, path, channels, unknown_packets, .. } = self;
+        let mut translator = Translator { streams, path, channels, unknown_packets, sink, packets };
         connection.advance(now, &mut |output| translator.take(output))
     }
 
@@ -180,8 +185,8 @@ impl Subscriber {
         sink: &mut dyn FnMut(Output<SubscriberEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
-        let Self { connection, streams, path, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, path, unknown_packets, sink, packets };
+        let Self { connection, streams, path, channels, unknown_packets, .. } = self;
+        let mut translator = Translator { streams, path, channels, unknown_packets, sink, packets };
         connection.receive(datagram, now, &mut |output| translator.take(output))
     }
 
@@ -216,6 +221,7 @@ impl Subscriber {
 struct Translator<'t> {
     streams: &'t [Stream],
     path: &'t mut Path,
+    channels: &'t mut Channels,
     unknown_packets: &'t mut u32,
     sink: &'t mut dyn FnMut(Output<SubscriberEvent>),
     packets: &'t mut dyn FnMut(RtpArrival<'_>),
@@ -249,6 +255,15 @@ impl Translator<'_> {
                 Some(PathChange::Found) => SubscriberEvent::PathFound,
                 None => return,
             },
+            Event::ChannelOpen(id, label) => {
+                self.channels.opened(id, &label);
+                return;
+            }
+            Event::ChannelData(data) => match self.channels.of(data.id) {
+                Some(channel) => SubscriberEvent::Data(channel, data.data),
+                None => return,
+            },
+            Event::ChannelClose(id) => return self.channels.closed(id),
             Event::Closed => SubscriberEvent::Closed,
             _ => return,
         };

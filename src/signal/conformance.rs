@@ -264,6 +264,7 @@ fn our_requests_are_read_officially() {
                     name: "microphone".into(),
                     muted: true,
                 }),
+                received: vec![(sid("PA_5"), 6)],
             })),
             M::SyncState(official::SyncState {
                 offer: Some(official::SessionDescription {
@@ -290,6 +291,10 @@ fn our_requests_are_read_officially() {
                         source: official::TrackSource::Microphone as i32,
                         ..Default::default()
                     }),
+                }],
+                datachannel_receive_states: vec![official::DataChannelReceiveState {
+                    publisher_sid: "PA_5".into(),
+                    last_seq: 6,
                 }],
                 ..Default::default()
             }),

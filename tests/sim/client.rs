@@ -74,6 +74,8 @@ pub struct Client {
     pub events: Vec<(Instant, Event)>,
     /// How often it asked for a new token; it always gets one.
     pub tokens_asked: u32,
+    /// How many of the commands that it need not carry out it refused.
+    pub refused: u32,
     engine: Engine,
     ports: SimulatedPorts,
 }
@@ -174,7 +176,14 @@ impl Client {
             wants_token: false,
         };
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
-        Client { identity: setup.identity.to_string(), events: Vec::new(), tokens_asked: 0, engine, ports }
+        Client {
+            identity: setup.identity.to_string(),
+            events: Vec::new(),
+            tokens_asked: 0,
+            refused: 0,
+            engine,
+            ports,
+        }
     }
 
     /// Its ports, to look at and to break.
@@ -197,6 +206,12 @@ impl Client {
     /// Asks it for something.
     pub fn command(&mut self, command: Command, now: Instant) {
         self.engine.handle_command(command, now).expect("a command that can be done");
+        self.turn(now);
+    }
+
+    /// Asks it for something that it may refuse.
+    pub fn try_command(&mut self, command: Command, now: Instant) {
+        self.refused += u32::from(self.engine.handle_command(command, now).is_err());
         self.turn(now);
     }
 

@@ -1,0 +1,106 @@
+//! The words of messages: `chat`, `data`, `text`, `dtmf` …
+//!
+//! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
+//! double quotes; the rest of the line is not looked into.
+
+use super::message::{Address, DataMessage, TextMessage};
+use super::{Command, CommandError};
+
+/// The first words of these commands.
+pub(super) const WORDS: &[&str] = &["chat", "data", "text", "dtmf"];
+
+/// The command that begins with `word`, or `None` for a word of somebody else.
+///
+/// # Errors
+/// How it should read.
+pub(super) fn parse(word: &str, rest: &str) -> Result<Option<Command>, CommandError> {
+    Ok(Some(match word {
+        "chat" => Command::Chat(text(rest, "chat TEXT")?),
+        "data" => {
+            const USAGE: &str = "data [--topic T] [--to ID]… [--lossy] TEXT";
+            let (address, is_lossy, rest) = options(rest, USAGE)?;
+            Command::Data(DataMessage { address, payload: text(rest, USAGE)?.into_bytes(), is_lossy })
+        }
+        "text" => {
+            const USAGE: &str = "text [--topic T] [--to ID]… TEXT";
+            let (address, is_lossy, rest) = options(rest, USAGE)?;
+            if is_lossy {
+                return Err(CommandError::usage(USAGE));
+            }
+            Command::Text(TextMessage { address, text: text(rest, USAGE)? })
+        }
+        "dtmf" => Command::Dtmf(text(rest, "dtmf DIGITS")?),
+        _ => return Ok(None),
+    }))
+}
+
+fn text(rest: &str, usage: &'static str) -> Result<String, CommandError> {
+    if rest.is_empty() { Err(CommandError::usage(usage)) } else { Ok(rest.to_owned()) }
+}
+
+/// Options and what follows them.
+fn options<'l>(mut rest: &'l str, usage: &'static str) -> Result<(Address, bool, &'l str), CommandError> {
+    let (mut address, mut is_lossy) = (Address::default(), false);
+    while rest.starts_with("--") {
+        let (option, after) = next_word(rest).ok_or(CommandError::usage(usage))?;
+        rest = after;
+        let mut value = || {
+            let (value, after) = next_word(rest).ok_or(CommandError::usage(usage))?;
+            rest = after;
+            Ok(value.to_owned())
+        };
+        match option {
+            "--topic" => address.topic = value()?,
+            "--to" => address.to.push(value()?),
+            "--lossy" => is_lossy = true,
+            "--" => break,
+            _ => return Err(CommandError::usage(usage)),
+        }
+    }
+    address.check()?;
+    Ok((address, is_lossy, rest))
+}
+
+/// The next word, without its quotes, and what follows; `None` at the end or where a quote is not closed.
+pub(super) fn next_word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start();
+    let (word, rest) = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"')?,
+        None => text.split_at(text.find(char::is_whitespace).unwrap_or(text.len())),
+    };
+    (!word.is_empty() || text.starts_with('"')).then_some((word, rest.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, CommandError> {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        parse(word, rest).map(|command| command.expect("a word of ours"))
+    }
+
+    #[test]
+    fn options_come_first_and_the_rest_stays_as_it_is() {
+        let line = r#"data --topic door --to anna --to "front door" --lossy  {"open": 1}  x"#;
+        let address = Address { topic: "door".into(), to: vec!["anna".into(), "front door".into()] };
+        let payload = br#"{"open": 1}  x"#.to_vec();
+        let expected = Command::Data(DataMessage { address, payload, is_lossy: true });
+        assert_eq!(parsed(line), Ok(expected));
+        let address = Address::default();
+        assert_eq!(parsed("text -- --to"), Ok(Command::Text(TextMessage { address, text: "--to".into() })));
+        assert_eq!(parsed("chat --to be sure"), Ok(Command::Chat("--to be sure".into())));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_says_how_it_should_read() {
+        for line in
+            ["chat", "data", "data --topic", "data --topic t", "text --lossy x", "data --frob x", "dtmf"]
+        {
+            assert_eq!(parsed(line).map_err(|error| error.code), Err("usage"), "{line}");
+        }
+        assert!(parsed(&format!("data --topic {} x", "t".repeat(300))).is_err());
+        assert!(parsed(r#"data --to "" x"#).is_err());
+        assert!(parsed(r#"data --to "x"#).is_err());
+    }
+}
