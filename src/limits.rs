@@ -206,6 +206,13 @@ pub const RING_BYTES: usize = 32 * 1024;
 /// Unit in which those bytes are given to packets: one 20 ms packet of 48 kbit/s, what browsers send.
 pub const RING_CELL_BYTES: usize = 128;
 
+/// Earlier packets taken from one RED packet (RFC 2198). Browsers send one, we up to two; more would come too
+/// late to be played.
+pub const RED_COPIES_MAX: usize = 4;
+
+/// Blocks of a RED packet that are looked at: offsets of 14 bits reach 341 ms back, 17 packets of 20 ms.
+pub const RED_BLOCKS_MAX: usize = 17;
+
 /// Decoded samples that wait to be played: one packet behind less than two blocks of 480, since
 /// leaving out a block needs the next one too.
 pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;
@@ -267,6 +274,38 @@ pub const COMMANDS_MAX: usize = 16;
 
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
+
+// ---- configuration ---------------------------------------------------------------------------
+
+/// A configuration or board file. The commented example of every key is a tenth of it.
+pub const CONFIG_BYTES_MAX: usize = 64 * 1024;
+
+/// One text of it: a URL with a long query, a command's argument.
+pub const CONFIG_TEXT_BYTES_MAX: usize = 4096;
+
+/// Entries of one list: the arguments of a command, the identities that may do something.
+pub const CONFIG_LIST_MAX: usize = 128;
+
+/// Tables with names of the user's: the lines of a Pi's header are 28.
+pub const CONFIG_SECTIONS_MAX: usize = 32;
+
+/// Problems told of one file. Who has more begins at the top.
+pub const CONFIG_PROBLEMS_MAX: usize = 64;
+
+// ---- the box at the door ---------------------------------------------------------------------
+
+/// Patterns in one list of identities: the flats of a house, or one `flat-*` for all of them.
+pub const ALLOW_PATTERNS_MAX: usize = 128;
+
+/// One such pattern: as long as an identity may be (livekit-server: `MaxParticipantIdentityLength`).
+pub const ALLOW_PATTERN_BYTES_MAX: usize = 256;
+
+/// Wishes that an output remembers, so that none is granted twice. One a second for the minute that
+/// each is remembered; only those who may open the door can push out older ones.
+pub const OUTPUT_WISHES_REMEMBERED: usize = 64;
+
+/// Decisions of a call that wait to be carried out: one input makes at most five.
+pub const CALL_DECISIONS_MAX: usize = 16;
 
 const _: () = assert!(PARTICIPANTS_MAX <= PARTICIPANTS_PER_MESSAGE_MAX);
 const _: () = assert!(TALKERS_MAX <= SUBSCRIPTIONS_MAX);

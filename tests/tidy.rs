@@ -28,6 +28,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("session", &["limits", "time", "event", "error", "signal", "room", "local", "rtc"]),
     ("data", &["limits", "time", "event", "signal"]),
     ("media", &["limits", "time", "event"]),
+    ("device", &["limits", "event"]),
+    ("config", &["limits", "signal", "device"]),
     (
         "engine",
         &[
@@ -52,6 +54,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("str0m::", &["src/rtc/"], "a plain type of rtc"),
     ("opus::", &["src/media/"], "media::send::encode, media::receive::decode"),
     ("prost::", &["src/signal/", "src/data/"], "a bounded type of signal or data"),
+    ("toml::", &["src/config/section.rs", "src/config/value.rs"], "config::section"),
     ("alsa::", &["src/io/sound/"], "io::sound"),
     ("polling::", &["src/io/reactor.rs"], "io::reactor"),
     ("libc::", &["src/io/"], "rustix, or a function of the io ring"),

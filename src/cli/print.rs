@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use kinglet::event::{By, Event, TrackFacts};
+use kinglet::event::{By, CallFacts, Event, TrackFacts};
 use kinglet::io::lines::Lines;
 use kinglet::signal::text::one_line;
 use serde::Serialize;
@@ -115,6 +115,17 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         Event::DataUnconfirmed { topic, count } => {
             format!("{count} messages ({topic}) may not have arrived")
         }
+        Event::Ringing(call) => format!("it rings{}", with(call)),
+        Event::CallAnswered(call) => format!("a call{} ({})", with(call), call.reason),
+        Event::CallEnded(call) => {
+            format!("the call{} is over after {} s ({})", with(call), call.seconds, call.reason)
+        }
+        Event::CallMissed(call) => {
+            format!("nobody answered{} for {} s ({})", with(call), call.seconds, call.reason)
+        }
+        Event::Button { name, action } => format!("button {name} {action}"),
+        Event::OutputPulsed { name, by } if by.is_empty() => format!("{name} is driven"),
+        Event::OutputPulsed { name, by } => format!("{name} is driven for {by}"),
         Event::AudioDevice { card, state } => format!("sound: {card} {state}"),
         Event::Warning { text } => format!("warning: {text}"),
         Event::Stats(stats) => {
@@ -147,6 +158,10 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         },
         _ => return None,
     })
+}
+
+fn with(call: &CallFacts) -> String {
+    if call.identity.is_empty() { String::new() } else { format!(" with {}", call.identity) }
 }
 
 #[cfg(test)]

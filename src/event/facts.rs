@@ -102,3 +102,14 @@ pub enum By {
     /// The server, or a moderator through it.
     Server,
 }
+
+/// What is known of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallFacts {
+    /// The other party; empty while anybody may answer.
+    pub identity: String,
+    /// How it came to this: `button`, `ctl`, `rpc` …
+    pub reason: &'static str,
+    /// How long the state before lasted: the ringing, or the talk.
+    pub seconds: u64,
+}

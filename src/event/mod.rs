@@ -175,6 +175,28 @@ pub enum Event {
         /// How many.
         count: u32,
     },
+    /// A call begins: we ring somebody, or somebody rings us.
+    Ringing(CallFacts),
+    /// Somebody answered: both hear each other.
+    CallAnswered(CallFacts),
+    /// A call that was answered is over.
+    CallEnded(CallFacts),
+    /// Nobody answered.
+    CallMissed(CallFacts),
+    /// A hand was at a button.
+    Button {
+        /// The button, as the configuration calls it.
+        name: String,
+        /// `pressed`, `held` or `released`.
+        action: &'static str,
+    },
+    /// An output is driven: the door opens.
+    OutputPulsed {
+        /// The output, as the configuration calls it.
+        name: String,
+        /// Identity of who asked for it; empty for the box itself.
+        by: String,
+    },
     /// A sound card was opened, lost or came back.
     AudioDevice {
         /// The PCM, by name.

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use str0m::Event;
 use str0m::change::SdpOffer;
+use str0m::media::Pt;
 use str0m::rtp::Ssrc;
 
 use super::candidates::Candidates;
@@ -37,7 +38,9 @@ pub struct RtpArrival<'a> {
     pub rtp_time: u64,
     /// When the datagram arrived.
     pub arrival: Instant,
-    /// The Opus packet.
+    /// Whether it is a RED packet (RFC 2198), with earlier packets in it.
+    pub is_red: bool,
+    /// The Opus packet, or the RED packet of them.
     pub payload: &'a [u8],
 }
 
@@ -62,6 +65,8 @@ pub struct Subscriber {
     candidates: Candidates,
     channels: Channels,
     streams: heapless::Vec<Stream, M_LINES_MAX>,
+    /// Payload type of RED, where the server takes it.
+    red: Option<Pt>,
     path: Path,
     has_answered: bool,
     last_offer: String,
@@ -79,10 +84,12 @@ impl Subscriber {
     /// Builds the connection.
     pub fn new(now: Instant) -> Self {
         Self {
-            connection: Connection::new(common_config(), now),
+            // With RED in the answer the server leaves the talkers' copies in; from plain Opus it takes them out.
+            connection: Connection::new(common_config().enable_opus(true, true), now),
             candidates: Candidates::new(),
             channels: Channels::default(),
             streams: heapless::Vec::new(),
+            red: None,
             path: Path::default(),
             has_answered: false,
             last_offer: String::new(),
@@ -117,6 +124,8 @@ impl Subscriber {
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| Failure(error.to_string()))?;
+        let codecs = self.connection.rtc().codec_config();
+        self.red = codecs.params().iter().find_map(|params| params.red());
         self.map_streams(&description, track_of_mid);
         // An ICE-lite server never checks: there is no datagram to wait for.
         self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
@@ -129,6 +138,11 @@ impl Subscriber {
     /// The last offer and our answer to it; empty before the first.
     pub fn last_exchange(&self) -> (&str, &str) {
         (&self.last_offer, &self.last_answer)
+    }
+
+    /// The server will restart ICE: the old path is of no account any more.
+    pub fn expect_restart(&mut self) {
+        self.path.restart();
     }
 
     /// Whether ICE has a path.
@@ -169,8 +183,12 @@ impl Subscriber {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let Self { connection, streams, path, channels, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, path, channels, unknown_packets, sink, packets };
+        let Self { connection, streams, red, path, channels, unknown_packets, .. } = self;
+        if let Some(change) = path.handle_timeout(now) {
+            sink(Output::Event(change.into()));
+        }
+        let mut translator =
+            Translator { streams, red: *red, path, channels, unknown_packets, now, sink, packets };
         connection.advance(now, &mut |output| translator.take(output))
     }
 
@@ -185,18 +203,24 @@ impl Subscriber {
         sink: &mut dyn FnMut(Output<SubscriberEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
-        let Self { connection, streams, path, channels, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, path, channels, unknown_packets, sink, packets };
+        let Self { connection, streams, red, path, channels, unknown_packets, .. } = self;
+        if let Some(change) = path.heard(now) {
+            sink(Output::Event(change.into()));
+        }
+        let mut translator =
+            Translator { streams, red: *red, path, channels, unknown_packets, now, sink, packets };
         connection.receive(datagram, now, &mut |output| translator.take(output))
     }
 
     /// When `advance` is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let held = self.candidates.poll_timeout();
-        match (self.connection.poll_timeout(), held) {
-            (Some(connection), Some(held)) => Some(connection.min(held)),
-            (connection, _) => connection,
-        }
+        // A connection that has failed wants nothing any more.
+        let connection = self.connection.poll_timeout()?;
+        [self.candidates.poll_timeout(), self.path.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .chain([connection])
+            .min()
     }
 
     fn map_streams(
@@ -217,12 +241,23 @@ impl Subscriber {
     }
 }
 
+impl From<PathChange> for SubscriberEvent {
+    fn from(change: PathChange) -> Self {
+        match change {
+            PathChange::Found => SubscriberEvent::PathFound,
+            PathChange::Lost => SubscriberEvent::PathLost,
+        }
+    }
+}
+
 /// str0m's events → ours, with what that needs of the subscriber while str0m is borrowed.
 struct Translator<'t> {
     streams: &'t [Stream],
+    red: Option<Pt>,
     path: &'t mut Path,
     channels: &'t mut Channels,
     unknown_packets: &'t mut u32,
+    now: Instant,
     sink: &'t mut dyn FnMut(Output<SubscriberEvent>),
     packets: &'t mut dyn FnMut(RtpArrival<'_>),
 }
@@ -246,13 +281,13 @@ impl Translator<'_> {
                     sequence: *packet.seq_no,
                     rtp_time: packet.time.numer(),
                     arrival: packet.timestamp,
+                    is_red: self.red == Some(packet.header.payload_type),
                     payload: &packet.payload,
                 });
             }
             Event::Connected => SubscriberEvent::Connected,
-            Event::IceConnectionStateChange(state) => match self.path.changed(state) {
-                Some(PathChange::Lost) => SubscriberEvent::PathLost,
-                Some(PathChange::Found) => SubscriberEvent::PathFound,
+            Event::IceConnectionStateChange(state) => match self.path.changed(state, self.now) {
+                Some(change) => change.into(),
                 None => return,
             },
             Event::ChannelOpen(id, label) => {

@@ -3,6 +3,7 @@
 # It is read with and without `set -e`: what may be missing is asked for in conditions only.
 #
 #   packages ─► Rust ─► Go ─► the LiveKit server (pinned) ─► a Python with the official SDK (pinned)
+#                                                         └► Chromium with the official JavaScript SDK (pinned)
 #
 # What is pinned and slow to get is kept in ~/.cache/kinglet and linked under target/.
 
@@ -11,6 +12,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 KINGLET_CACHE=${KINGLET_CACHE:-$HOME/.cache/kinglet}
 SERVER_VERSION=v1.13.5
 SDK_VERSION=1.2.1
+JS_SDK_VERSION=2.23.0
+PLAYWRIGHT_VERSION=1.60.0         # the last with Debian 12's Node 18
 RUST_MIN=89                       # rust-version of Cargo.toml, its minor part
 GO_TOOLCHAIN=go1.26.0             # what is fetched where the machine's Go is older than 1.21
 export AWS_LC_SYS_NO_JITTER_ENTROPY=1
@@ -93,4 +96,20 @@ setup_python() {
     touch "$venv/ready"
   fi
   ln -sfn "$venv" target/python
+}
+
+setup_browser() {
+  command -v node >/dev/null || packages nodejs
+  command -v npm >/dev/null || packages npm
+  command -v chromium >/dev/null || packages chromium
+  local folder=$KINGLET_CACHE/browser-$JS_SDK_VERSION-$PLAYWRIGHT_VERSION
+  if [ ! -e "$folder/ready" ]; then
+    say "installing the official JavaScript SDK $JS_SDK_VERSION"
+    rm -rf "$folder" && mkdir -p "$folder"
+    npm install --prefix "$folder" --no-fund --no-audit --ignore-scripts --save-exact \
+      "livekit-client@$JS_SDK_VERSION" "playwright-core@$PLAYWRIGHT_VERSION" >target/npm.log 2>&1 ||
+      die "npm could not install the JavaScript SDK; see target/npm.log"
+    touch "$folder/ready"
+  fi
+  ln -sfn "$folder" target/browser
 }

@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from browser import Browser  # noqa: E402
 from kinglet import Kinglet  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -27,6 +28,14 @@ def server(output):
     server = Server(output)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(output, request):
+    """A Chromium with the JavaScript SDK; each test begins with `browser.join(…)`."""
+    browser = Browser(output / request.module.__name__)
+    yield browser
+    browser.stop()
 
 
 @pytest.fixture

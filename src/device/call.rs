@@ -1,0 +1,365 @@
+//! A call, as a box at a door knows it.
+//!
+//! ```text
+//!             ring: button, ctl                 answer: their RPC, or their open microphone
+//!   Idle ───────────────────────► Ringing (out) ─────────────────────────────────► Talking
+//!    │ ▲      their RPC                                                              │ ▲
+//!    ├─│──────────────────────────► Ringing (in) ─── answer: button, ctl, own list ──│─┘
+//!    │ └── nobody answered, hung up ────┘                                            │
+//!    └─────────────── hung up, they left, longest call over ─────────────────────────┘
+//! ```
+//!
+//! With [`JoinWhen::OnRing`] the box is in the room for calls only: it enters when a ring begins, its
+//! microphone already open, so that the first words are kept; it leaves a moment after the call. With
+//! [`JoinWhen::Always`] it can be rung from the room too.
+//!
+//! A lost connection does not end a call: the session comes back by itself, and the other party gets
+//! [`RETURN_PATIENCE`] to come back as well.
+
+use std::time::{Duration, Instant};
+
+use super::allow::Allow;
+use crate::event::{CallFacts, Event};
+use crate::limits::CALL_DECISIONS_MAX;
+
+/// The other party may be away for this long: a new session of theirs takes a few seconds.
+pub const RETURN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between the end of a call and leaving the room: the last tone is played, the last message sent.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// When the box is in the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinWhen {
+    /// From the start to the end.
+    Always,
+    /// For a call.
+    OnRing,
+}
+
+/// How a call goes.
+#[derive(Debug, Clone)]
+pub struct CallSettings {
+    /// When the box is in the room.
+    pub join: JoinWhen,
+    /// How long it rings before the call is missed.
+    pub ring_timeout: Duration,
+    /// The longest call; none where it has no end.
+    pub call_max: Option<Duration>,
+    /// Who may answer our ring, and who may ring us.
+    pub parties: Allow,
+    /// Whose ring is answered at once.
+    pub answers_at_once: Allow,
+}
+
+/// Where the call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// No call.
+    Idle,
+    /// We ring somebody.
+    RingingOut,
+    /// Somebody rings us.
+    RingingIn,
+    /// An answered call.
+    Talking,
+}
+
+/// What is to be done, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Join the room, unless we are in it.
+    Enter,
+    /// Leave the room.
+    Leave,
+    /// Let the microphone be heard, or not. Mute and talk key have their say besides.
+    Microphone(bool),
+    /// Play this tone from its beginning; [`Tone::Ringing`] repeats.
+    Play(Tone),
+    /// End a repeating tone.
+    Quiet,
+    /// Tell what happened.
+    Tell(Event),
+}
+
+/// What a person at the box hears of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It rings, here or there.
+    Ringing,
+    /// Somebody answered.
+    Answered,
+    /// The call is over.
+    Ended,
+    /// Nobody answered, or the server is not reached.
+    Trouble,
+}
+
+/// Why something asked for is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// There is a call already.
+    Busy,
+    /// There is nothing to answer or to hang up.
+    NoCall,
+    /// Whoever asks is not on the list.
+    NotAllowed,
+}
+
+/// The call of one box: at most one at a time.
+#[derive(Debug)]
+pub struct Call {
+    settings: CallSettings,
+    stage: Stage,
+    since: Instant,
+    /// The other party; empty while anybody may answer.
+    party: String,
+    ends_at: Option<Instant>,
+    /// The other party is away and is expected back by then.
+    returns_by: Option<Instant>,
+    leaves_at: Option<Instant>,
+    decisions: heapless::Deque<Decision, CALL_DECISIONS_MAX>,
+}
+
+impl Call {
+    /// No call yet. A box that is always in the room enters it now.
+    pub fn new(settings: CallSettings, now: Instant) -> Call {
+        let mut call = Call {
+            stage: Stage::Idle,
+            since: now,
+            party: String::new(),
+            ends_at: None,
+            returns_by: None,
+            leaves_at: None,
+            decisions: heapless::Deque::new(),
+            settings,
+        };
+        if call.settings.join == JoinWhen::Always {
+            call.decide(Decision::Enter);
+        }
+        call
+    }
+
+    /// Where it stands.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The other party; empty while anybody may answer, or without a call.
+    pub fn party(&self) -> &str {
+        &self.party
+    }
+
+    /// How long the present stage lasts.
+    pub fn lasts(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
+    /// Rings `whom`, or everybody who may answer (`None`).
+    ///
+    /// # Errors
+    /// There is a call already.
+    pub fn ring(&mut self, whom: Option<&str>, reason: &'static str, now: Instant) -> Result<(), Refused> {
+        if self.stage != Stage::Idle {
+            return Err(Refused::Busy);
+        }
+        self.begin(Stage::RingingOut, whom.unwrap_or_default(), reason, now);
+        Ok(())
+    }
+
+    /// `identity` rings us, by RPC.
+    ///
+    /// # Errors
+    /// It may not, or there is a call already.
+    pub fn rung(&mut self, identity: &str, now: Instant) -> Result<(), Refused> {
+        if !self.settings.parties.permits(identity) {
+            return Err(Refused::NotAllowed);
+        }
+        if self.stage != Stage::Idle {
+            return Err(Refused::Busy);
+        }
+        self.begin(Stage::RingingIn, identity, "rpc", now);
+        if self.settings.answers_at_once.permits(identity) {
+            self.talk(identity.to_owned(), "list", now);
+        }
+        Ok(())
+    }
+
+    /// Somebody at the box answers who rings us: a button, or `ctl`.
+    ///
+    /// # Errors
+    /// Nobody rings us.
+    pub fn answer(&mut self, reason: &'static str, now: Instant) -> Result<(), Refused> {
+        if self.stage != Stage::RingingIn {
+            return Err(Refused::NoCall);
+        }
+        self.talk(self.party.clone(), reason, now);
+        Ok(())
+    }
+
+    /// `identity` answers our ring: by RPC or attribute, or by its open microphone.
+    ///
+    /// # Errors
+    /// We do not ring, or not it.
+    pub fn answered(&mut self, identity: &str, reason: &'static str, now: Instant) -> Result<(), Refused> {
+        if self.stage != Stage::RingingOut {
+            return Err(Refused::NoCall);
+        }
+        let is_meant = self.party.is_empty() || self.party == identity;
+        if !is_meant || !self.settings.parties.permits(identity) {
+            return Err(Refused::NotAllowed);
+        }
+        self.talk(identity.to_owned(), reason, now);
+        Ok(())
+    }
+
+    /// The call is over, whoever says so here.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn hang_up(&mut self, reason: &'static str, now: Instant) -> Result<(), Refused> {
+        match self.stage {
+            Stage::Idle => Err(Refused::NoCall),
+            _ => {
+                self.end(reason, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// `identity` hangs up or declines, by RPC or attribute.
+    ///
+    /// # Errors
+    /// It has no call with us.
+    pub fn hung_up_by(&mut self, identity: &str, now: Instant) -> Result<(), Refused> {
+        if self.party != identity || identity.is_empty() {
+            return Err(Refused::NoCall);
+        }
+        self.hang_up("remote", now)
+    }
+
+    /// Somebody is in the room.
+    pub fn came(&mut self, identity: &str) {
+        if self.party == identity {
+            self.returns_by = None;
+        }
+    }
+
+    /// Somebody left the room, or the room itself is out of reach.
+    pub fn went(&mut self, identity: &str, now: Instant) {
+        if self.stage == Stage::RingingIn && self.party == identity {
+            self.end("left", now);
+        } else if self.stage == Stage::Talking && self.party == identity {
+            self.returns_by = Some(now + RETURN_PATIENCE);
+        }
+    }
+
+    /// What is to be done next. Every other call but the readers may add something.
+    pub fn poll_decision(&mut self) -> Option<Decision> {
+        self.decisions.pop_front()
+    }
+
+    /// When [`Call::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.ends_at, self.returns_by, self.leaves_at].into_iter().flatten().min()
+    }
+
+    /// What time brings.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.leaves_at) {
+            self.leaves_at = None;
+            self.decide(Decision::Leave);
+        }
+        if is_due(self.returns_by) {
+            self.end("left", now);
+        } else if is_due(self.ends_at) {
+            let reason = if self.stage == Stage::Talking { "longest" } else { "timeout" };
+            self.end(reason, now);
+        }
+    }
+
+    fn begin(&mut self, stage: Stage, party: &str, reason: &'static str, now: Instant) {
+        self.party = party.to_owned();
+        let facts = self.facts(reason, now);
+        self.enter_stage(stage, Some(self.settings.ring_timeout), now);
+        self.leaves_at = None;
+        self.decide(Decision::Enter);
+        if stage == Stage::RingingOut {
+            // What is said between the bell and the answer is for whoever answers.
+            self.decide(Decision::Microphone(true));
+        }
+        self.decide(Decision::Play(Tone::Ringing));
+        self.decide(Decision::Tell(Event::Ringing(facts)));
+    }
+
+    fn talk(&mut self, party: String, reason: &'static str, now: Instant) {
+        self.party = party;
+        let facts = self.facts(reason, now);
+        self.enter_stage(Stage::Talking, self.settings.call_max, now);
+        self.decide(Decision::Play(Tone::Answered));
+        self.decide(Decision::Microphone(true));
+        self.decide(Decision::Tell(Event::CallAnswered(facts)));
+    }
+
+    fn end(&mut self, reason: &'static str, now: Instant) {
+        let facts = self.facts(reason, now);
+        let was_talking = self.stage == Stage::Talking;
+        self.enter_stage(Stage::Idle, None, now);
+        self.party.clear();
+        self.decide(Decision::Microphone(false));
+        let is_missed = !was_talking && reason == "timeout";
+        self.decide(Decision::Play(if is_missed { Tone::Trouble } else { Tone::Ended }));
+        self.decide(Decision::Tell(if was_talking {
+            Event::CallEnded(facts)
+        } else {
+            Event::CallMissed(facts)
+        }));
+        if self.settings.join == JoinWhen::OnRing {
+            self.leaves_at = Some(now + LINGER);
+        }
+    }
+
+    fn enter_stage(&mut self, stage: Stage, lasts: Option<Duration>, now: Instant) {
+        if matches!(self.stage, Stage::RingingIn | Stage::RingingOut) {
+            self.decide(Decision::Quiet);
+        }
+        (self.stage, self.since) = (stage, now);
+        self.ends_at = lasts.map(|lasts| now + lasts);
+        self.returns_by = None;
+    }
+
+    fn facts(&self, reason: &'static str, now: Instant) -> CallFacts {
+        let seconds = if self.stage == Stage::Idle { 0 } else { self.lasts(now).as_secs() };
+        CallFacts { identity: self.party.clone(), reason, seconds }
+    }
+
+    fn decide(&mut self, decision: Decision) {
+        // Whoever drives this takes them all after each input; one input makes fewer than fit.
+        let is_kept = self.decisions.push_back(decision).is_ok();
+        debug_assert!(is_kept, "decisions are not taken");
+    }
+}
+
+impl Stage {
+    /// The word for it, as attributes, `status` and logs say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Idle => "idle",
+            Stage::RingingOut | Stage::RingingIn => "ringing",
+            Stage::Talking => "talking",
+        }
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Refused::Busy => "there is a call already",
+            Refused::NoCall => "there is no such call",
+            Refused::NotAllowed => "not on the list of those who may",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}

@@ -1,0 +1,22 @@
+//! What a box at a door decides: its calls, buttons, lamp and outputs, and who may do what.
+//!
+//! Pure decisions: inputs and `now` come in, decisions and one deadline go out. Which line a button
+//! hangs on, how a tone sounds and how the room is entered is somebody else's.
+//!
+//! ```text
+//!   line, key ─► button ─► action ─┐                    ┌─► enter or leave the room, microphone
+//!   ctl ───────────────────────────┼─► call ─► Decision ┼─► tone
+//!   RPC, DTMF ─► allow ────────────┤      │             └─► event
+//!   people who come and go ────────┘      └─► lamp ─► on or off at an instant
+//!   RPC, DTMF ─► allow ─► output ─► pulse of a line
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod allow;
+pub mod button;
+pub mod call;
+pub mod lamp;
+pub mod output;
+#[cfg(test)]
+mod story;

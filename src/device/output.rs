@@ -1,0 +1,188 @@
+//! An output that opens something: a line that is driven for a while, and then rests.
+//!
+//! ```text
+//!   request (who, which message) ─► allowed? ─► seen before? ─► driven until `pulse` is over
+//!                                     │ no          │ yes               └─► resting
+//!                                     └─► refused   └─► said to be done, not done again
+//! ```
+//!
+//! A door must open once for one wish: data messages are repeated by retries and replayed after a
+//! resume, and a DTMF tone may come as several packets. So each wish has a key, and keys are
+//! remembered. A wish while the line is driven does not prolong it: the longest time that the line
+//! is ever driven in one go is the length of one pulse.
+
+use std::time::{Duration, Instant};
+
+use super::allow::Allow;
+use crate::limits::OUTPUT_WISHES_REMEMBERED;
+
+/// The shortest and the longest pulse that can be configured. A relay needs 20 ms; no door has to be
+/// held for longer than half a minute, and no coil should be.
+pub const PULSE_MS: std::ops::RangeInclusive<u64> = 20..=30_000;
+
+/// A wish is remembered for this long: a resume replays nothing older than its own 15 s, and a person
+/// who is still at the door presses again later than a retry does.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// What becomes of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granted {
+    /// The line is driven from now on.
+    Driven,
+    /// It is driven already, for an earlier wish.
+    Already,
+    /// This very wish was granted before.
+    Repeated,
+}
+
+/// Why nothing is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Whoever asks is not on the list.
+    NotAllowed,
+}
+
+/// One output.
+#[derive(Debug)]
+pub struct Output {
+    pulse: Duration,
+    allow: Allow,
+    driven_until: Option<Instant>,
+    wishes: heapless::Deque<(u64, Instant), OUTPUT_WISHES_REMEMBERED>,
+}
+
+impl Output {
+    /// An output that is driven for `pulse` (held within [`PULSE_MS`]), for those on the list.
+    pub fn new(pulse: Duration, allow: Allow) -> Output {
+        let shortest = Duration::from_millis(*PULSE_MS.start());
+        let longest = Duration::from_millis(*PULSE_MS.end());
+        Output {
+            pulse: pulse.clamp(shortest, longest),
+            allow,
+            driven_until: None,
+            wishes: heapless::Deque::new(),
+        }
+    }
+
+    /// `identity` asks for a pulse by a message that `wish` names: the same number for each copy of it.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn ask(&mut self, identity: &str, wish: u64, now: Instant) -> Result<Granted, Refused> {
+        if !self.allow.permits(identity) {
+            return Err(Refused::NotAllowed);
+        }
+        if self.is_remembered(wish, now) {
+            return Ok(Granted::Repeated);
+        }
+        self.remember(wish, now);
+        Ok(self.drive(now))
+    }
+
+    /// A pulse that the box itself wants: its own button, or `ctl` on the device.
+    pub fn drive(&mut self, now: Instant) -> Granted {
+        if self.is_driven(now) {
+            return Granted::Already;
+        }
+        self.driven_until = Some(now + self.pulse);
+        Granted::Driven
+    }
+
+    /// Whether the line is to be driven at `now`.
+    pub fn is_driven(&self, now: Instant) -> bool {
+        self.driven_until.is_some_and(|until| now < until)
+    }
+
+    /// When the line is to rest again.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.driven_until
+    }
+
+    /// Forgets a pulse that is over. Until then [`Output::poll_timeout`] keeps asking.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.driven_until.take_if(|until| *until <= now);
+    }
+
+    fn is_remembered(&self, wish: u64, now: Instant) -> bool {
+        self.wishes
+            .iter()
+            .any(|(known, at)| *known == wish && now.saturating_duration_since(*at) < REMEMBERED)
+    }
+
+    fn remember(&mut self, wish: u64, now: Instant) {
+        if self.wishes.is_full() {
+            self.wishes.pop_front();
+        }
+        // There is room now.
+        let _ = self.wishes.push_back((wish, now));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn door() -> (Output, Instant) {
+        let allow = Allow::new(["flat-*".to_owned()]).expect("usable");
+        (Output::new(3 * SECOND, allow), Instant::now())
+    }
+
+    #[test]
+    fn opens_once_for_one_wish_and_only_for_those_on_the_list() {
+        let (mut door, start) = door();
+        assert_eq!(door.ask("stranger", 1, start), Err(Refused::NotAllowed));
+        assert!(!door.is_driven(start));
+        assert_eq!(door.ask("flat-1", 1, start), Ok(Granted::Driven));
+        assert_eq!(door.poll_timeout(), Some(start + 3 * SECOND));
+        door.handle_timeout(start + 3 * SECOND);
+        assert_eq!(door.ask("flat-1", 1, start + 5 * SECOND), Ok(Granted::Repeated));
+        assert!(!door.is_driven(start + 5 * SECOND));
+        assert_eq!(door.ask("flat-1", 2, start + 5 * SECOND), Ok(Granted::Driven));
+    }
+
+    /// Whatever is asked, the line is never driven for longer than one pulse without a rest.
+    #[test]
+    fn is_never_driven_for_longer_than_its_pulse() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let (mut door, start) = door();
+        let mut driven_since = None;
+        for ms in (0..600_000).step_by(10) {
+            let now = start + Duration::from_millis(ms);
+            if random.u8(..) < 40 {
+                let _ = door.ask("flat-1", random.u64(..50), now);
+            }
+            if random.u8(..) == 0 {
+                door.drive(now);
+            }
+            door.handle_timeout(now);
+            driven_since = door.is_driven(now).then(|| driven_since.unwrap_or(now));
+            // It may be driven anew in the very round in which it came to rest.
+            if door.poll_timeout().is_some_and(|until| until == now + 3 * SECOND) {
+                driven_since = Some(now);
+            }
+            assert!(driven_since.is_none_or(|since| now - since < 3 * SECOND), "at {ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_pulse_has_a_shortest_and_a_longest_length() {
+        let now = Instant::now();
+        for (asked_ms, given_ms) in [(0, 20), (1_000_000, 30_000), (3000, 3000)] {
+            let mut output = Output::new(Duration::from_millis(asked_ms), Allow::default());
+            assert_eq!(output.drive(now), Granted::Driven);
+            assert_eq!(output.poll_timeout(), Some(now + Duration::from_millis(given_ms)));
+        }
+    }
+
+    #[test]
+    fn a_flood_of_wishes_takes_no_memory() {
+        let (mut door, start) = door();
+        for wish in 0..10_000 {
+            let _ = door.ask("flat-1", wish, start);
+        }
+        assert_eq!(door.ask("flat-1", 9_999, start), Ok(Granted::Repeated));
+    }
+}
