@@ -3,49 +3,35 @@
 //! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
 //! double quotes; the rest of the line is not looked into.
 
+use super::line::usage;
 use super::message::{Address, DataMessage, TextMessage};
 use super::{Command, CommandError};
 
-/// The first words of these commands.
-pub(super) const WORDS: &[&str] = &["chat", "data", "text", "dtmf"];
-
-/// The command that begins with `word`, or `None` for a word of somebody else.
-///
-/// # Errors
-/// How it should read.
-pub(super) fn parse(word: &str, rest: &str) -> Result<Option<Command>, CommandError> {
-    Ok(Some(match word {
-        "chat" => Command::Chat(text(rest, "chat TEXT")?),
-        "data" => {
-            const USAGE: &str = "data [--topic T] [--to ID]… [--lossy] TEXT";
-            let (address, is_lossy, rest) = options(rest, USAGE)?;
-            Command::Data(DataMessage { address, payload: text(rest, USAGE)?.into_bytes(), is_lossy })
-        }
-        "text" => {
-            const USAGE: &str = "text [--topic T] [--to ID]… TEXT";
-            let (address, is_lossy, rest) = options(rest, USAGE)?;
-            if is_lossy {
-                return Err(CommandError::usage(USAGE));
-            }
-            Command::Text(TextMessage { address, text: text(rest, USAGE)? })
-        }
-        "dtmf" => Command::Dtmf(text(rest, "dtmf DIGITS")?),
-        _ => return Ok(None),
-    }))
-}
-
-fn text(rest: &str, usage: &'static str) -> Result<String, CommandError> {
-    if rest.is_empty() { Err(CommandError::usage(usage)) } else { Ok(rest.to_owned()) }
+/// The command that begins with `word`; `None` for a word of somebody else.
+pub(super) fn parse(word: &str, rest: &str) -> Option<Result<Command, CommandError>> {
+    let text = |rest: &str| if rest.is_empty() { Err(usage(word)) } else { Ok(rest.to_owned()) };
+    Some(match word {
+        "chat" => text(rest).map(Command::Chat),
+        "dtmf" => text(rest).map(Command::Dtmf),
+        "data" => options(word, rest).and_then(|(address, is_lossy, rest)| {
+            Ok(Command::Data(DataMessage { address, payload: text(rest)?.into_bytes(), is_lossy }))
+        }),
+        "text" => options(word, rest).and_then(|(address, is_lossy, rest)| match is_lossy {
+            true => Err(usage(word)),
+            false => Ok(Command::Text(TextMessage { address, text: text(rest)? })),
+        }),
+        _ => return None,
+    })
 }
 
 /// Options and what follows them.
-fn options<'l>(mut rest: &'l str, usage: &'static str) -> Result<(Address, bool, &'l str), CommandError> {
+fn options<'l>(word: &str, mut rest: &'l str) -> Result<(Address, bool, &'l str), CommandError> {
     let (mut address, mut is_lossy) = (Address::default(), false);
     while rest.starts_with("--") {
-        let (option, after) = next_word(rest).ok_or(CommandError::usage(usage))?;
+        let (option, after) = next_word(rest).ok_or_else(|| usage(word))?;
         rest = after;
         let mut value = || {
-            let (value, after) = next_word(rest).ok_or(CommandError::usage(usage))?;
+            let (value, after) = next_word(rest).ok_or_else(|| usage(word))?;
             rest = after;
             Ok(value.to_owned())
         };
@@ -54,7 +40,7 @@ fn options<'l>(mut rest: &'l str, usage: &'static str) -> Result<(Address, bool,
             "--to" => address.to.push(value()?),
             "--lossy" => is_lossy = true,
             "--" => break,
-            _ => return Err(CommandError::usage(usage)),
+            _ => return Err(usage(word)),
         }
     }
     address.check()?;
@@ -77,7 +63,7 @@ mod tests {
 
     fn parsed(line: &str) -> Result<Command, CommandError> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        parse(word, rest).map(|command| command.expect("a word of ours"))
+        parse(word, rest).expect("a word of ours")
     }
 
     #[test]
