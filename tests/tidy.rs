@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("local", &["limits", "time", "event", "error", "signal", "room", "rtc"]),
     ("rtc", &["limits", "time", "event", "error", "signal", "room", "local"]),
     ("session", &["limits", "time", "event", "error", "signal", "room", "local", "rtc"]),
+    ("data", &["limits", "time", "event", "signal"]),
     ("media", &["limits", "time", "event"]),
     ("device", &["limits", "event"]),
     ("config", &["limits", "signal", "device"]),
@@ -33,7 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "limits", "time", "command", "event", "error", "signal", "room", "local", "rtc", "session",
-            "media",
+            "data", "media",
         ],
     ),
     (
@@ -58,7 +59,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("unsafe", &["src/io/"], "a safe call, or a function of the io ring that says why it is sound"),
     ("str0m::", &["src/rtc/"], "a plain type of rtc"),
     ("opus::", &["src/media/"], "media::send::encode, media::receive::decode"),
-    ("prost::", &["src/signal/"], "a bounded type of signal"),
+    ("prost::", &["src/signal/", "src/data/"], "a bounded type of signal or data"),
     ("toml::", &["src/config/section.rs", "src/config/value.rs"], "config::section"),
     ("alsa::", &["src/io/sound/"], "io::sound"),
     ("gpiocdev::", &["src/io/gpio.rs"], "io::gpio"),
