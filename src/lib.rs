@@ -25,6 +25,7 @@
 //! | [`engine`] | the whole client without IO |
 //! | [`device`] | a box at a door: its calls, buttons, lamp, outputs |
 //! | [`config`] | files that people write |
+//! | [`appliance`] | a box that runs by itself: device, configuration and client joined |
 //! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the async face |
 //!
 //! # The drive contract
@@ -88,6 +89,7 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+pub mod appliance;
 pub mod command;
 pub mod config;
 pub mod data;

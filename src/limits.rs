@@ -293,6 +293,15 @@ pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
 /// for each output, and four of its own.
 pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
 
+/// Clients of the control socket at a time: a person, a panel, a collector of figures, and as many again.
+pub const CONTROL_CLIENTS_MAX: usize = 8;
+
+/// Events that wait for one who watches. Slower: they are lost to it alone.
+pub const WATCHED_EVENTS_MAX: usize = 256;
+
+/// What is on its way to a box's decisions: one of each line, key and client at a time, and some events.
+pub const STATION_INPUTS_MAX: usize = 2 * CONFIG_SECTIONS_MAX + CONTROL_CLIENTS_MAX + 24;
+
 // ---- configuration ---------------------------------------------------------------------------
 
 /// A configuration or board file. The commented example of every key is a tenth of it.

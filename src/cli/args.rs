@@ -26,6 +26,10 @@ pub enum Command {
     Help(String),
     /// Join a room.
     Join(Box<Join>),
+    /// Run a box by its `--config`, or only `--check` that.
+    Run { config: PathBuf, checks: bool },
+    /// Ask a box that runs.
+    Ctl { socket: PathBuf, json: bool, words: Vec<String> },
     /// Make a token.
     Token(ApiKey, Grant),
     /// List sound cards.
@@ -99,11 +103,13 @@ pub fn parse(
     };
     match command.to_str() {
         Some("join") => join(&mut parser, environment),
+        Some("run") => super::args_box::run(&mut parser),
+        Some("ctl") => super::args_box::ctl(&mut parser),
         Some("token") => token(&mut parser, environment),
         Some("devices") => devices(&mut parser),
         Some("help") => Ok(Command::Help(help::MAIN.into())),
         _ => Err(Failed::usage(format!(
-            "unknown command {:?}; there are join, token and devices (kinglet --help)",
+            "unknown command {:?}; there are join, run, ctl, token and devices (kinglet --help)",
             command.to_string_lossy()
         ))),
     }
@@ -279,7 +285,7 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn usage(error: lexopt::Error) -> Failed {
+pub(super) fn usage(error: lexopt::Error) -> Failed {
     Failed::usage(format!("{error} (kinglet --help)"))
 }
 

@@ -7,6 +7,8 @@ pub const MAIN: &str = "\
 kinglet puts this device into a LiveKit room as a voice.
 
 usage: kinglet join [URL] [options]    join a room, speak and hear
+       kinglet run --config FILE       run a box: calls, buttons, lamps, doors
+       kinglet ctl COMMAND             ask the box that runs on this device
        kinglet token --room R --identity I [--ttl SECONDS]
                                        print an access token for development
        kinglet devices [--json]        list sound cards, and what `auto` would choose
@@ -88,3 +90,28 @@ usage: kinglet devices [--json]
 Lists the sound cards with their PCMs, rates, channels and mixer controls, as this
 program would open them, and what --input auto and --output auto would choose.
 ";
+
+/// `kinglet run --help`
+pub const RUN: &str = "\
+usage: kinglet run --config FILE [--check]
+
+Runs a box by its configuration, until SIGTERM. /etc/kinglet/kinglet.toml shows every key.
+
+  --config FILE          the configuration
+  --check                read everything, say all that is wrong, open nothing
+";
+
+/// `kinglet ctl --help`
+pub fn ctl() -> String {
+    let lines = USAGE.iter().map(|(command, what)| format!("  {command:<22} {what}\n"));
+    format!(
+        "usage: kinglet ctl [--socket PATH] [--json] COMMAND\n\n\
+         Gives a command to the box that runs on this device (kinglet run), and prints its answer.\n\n\
+         {}  {:<22} what happens, a JSON object a line\n\n\
+         \u{20} --socket PATH          its control socket (default {})\n\
+         \u{20} --json                 the answer as it comes\n",
+        lines.collect::<String>(),
+        "watch",
+        kinglet::config::SOCKET,
+    )
+}

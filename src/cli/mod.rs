@@ -1,4 +1,4 @@
-//! The command line: `join`, `token`, `devices`.
+//! The command line: `join`, `run`, `ctl`, `token`, `devices`.
 //!
 //! ```text
 //!   args.rs  words → checked options      help.rs  what a person reads
@@ -9,11 +9,14 @@
 //! (`kinglet::error::ExitStatus`).
 
 mod args;
+mod args_box;
 mod control;
+mod ctl;
 mod devices;
 mod help;
 mod join;
 mod print;
+mod run;
 mod token;
 
 use kinglet::error::ExitStatus;
@@ -58,6 +61,8 @@ fn run(command: args::Command) -> Result<ExitStatus, Failed> {
             Ok(ExitStatus::AsAsked)
         }
         args::Command::Join(join) => join::run(*join),
+        args::Command::Run { config, checks } => run::run(&config, checks),
+        args::Command::Ctl { socket, json, words } => ctl::run(&socket, json, &words),
         args::Command::Token(key, grant) => {
             token::print(&key, &grant);
             Ok(ExitStatus::AsAsked)

@@ -56,6 +56,14 @@ pub enum Command {
     Metadata(String),
     /// Our attributes; an empty value removes one, others stay.
     Attributes(BTreeMap<String, String>),
+    /// Ring this identity, or whoever may answer. This and the next three are for a box (`kinglet run`).
+    Ring(Option<String>),
+    /// Answer who rings us.
+    Answer,
+    /// End the call.
+    HangUp,
+    /// Drive this output once.
+    Pulse(String),
     /// Go into the room, for a client that stands by outside ([`Retry::Service`](crate::session::recovery::Retry)).
     Enter,
     /// Go out of the room, and stand by.

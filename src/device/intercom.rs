@@ -167,6 +167,12 @@ impl Intercom {
         Ok(())
     }
 
+    /// The talk key is held or released, for somebody at the control socket.
+    pub fn talk(&mut self, is_held: bool, now: Instant) {
+        self.is_key_held = is_held;
+        self.settle(now);
+    }
+
     /// Privacy on or off.
     pub fn set_muted(&mut self, is_muted: bool, now: Instant) {
         if self.is_muted != is_muted {

@@ -28,6 +28,8 @@ pub enum Source {
     File(PathBuf),
     /// A command that prints it, run by `sh -c`.
     Command(String),
+    /// A program that prints it, with its arguments: no shell.
+    Program(Vec<String>),
     /// Made here.
     Made {
         /// `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
@@ -84,7 +86,7 @@ impl std::fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             CredentialsError::File(path, error) => write!(f, "token file {}: {error}", path.display()),
-            CredentialsError::Command(what) => write!(f, "--token-command: {what}"),
+            CredentialsError::Command(what) => write!(f, "the program that gives tokens: {what}"),
             CredentialsError::Malformed(why) => write!(f, "the token is not an access token: {why}"),
             CredentialsError::Expired => f.write_str(
                 "the token has expired: ask its issuer for a new one (and check this device's clock)",
@@ -110,12 +112,34 @@ impl Source {
         let text = match self {
             Source::Token(token) => token.reveal().to_owned(),
             Source::File(path) => read_file(path)?,
-            Source::Command(command) => run(command)?,
+            Source::Command(command) => run(Command::new("sh").arg("-c").arg(command))?,
+            Source::Program(argv) => {
+                run(Command::new(argv.first().map_or("", String::as_str)).args(argv.iter().skip(1)))?
+            }
             Source::Made { key, grant } => return Ok(make(key, grant, unix_time_s)),
         };
         let text = text.trim();
         check(text, unix_time_s)?;
         Ok(Secret::new(text.to_owned()))
+    }
+}
+
+impl ApiKey {
+    /// Reads a file with lines `LIVEKIT_API_KEY=…` and `LIVEKIT_API_SECRET=…`.
+    ///
+    /// # Errors
+    /// It cannot be read, or lacks one of them.
+    pub fn read(path: &Path) -> Result<ApiKey, CredentialsError> {
+        let text = read_file(path)?;
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+            line.map(str::to_owned).filter(|value| !value.is_empty())
+        };
+        let key =
+            value("LIVEKIT_API_KEY").ok_or(CredentialsError::Malformed("LIVEKIT_API_KEY= is missing"))?;
+        let secret = value("LIVEKIT_API_SECRET")
+            .ok_or(CredentialsError::Malformed("LIVEKIT_API_SECRET= is missing"))?;
+        Ok(ApiKey { key, secret: Secret::new(secret) })
     }
 }
 
@@ -159,9 +183,10 @@ fn read_file(path: &Path) -> Result<String, CredentialsError> {
     std::fs::read_to_string(path).map_err(|error| CredentialsError::File(path.to_owned(), error))
 }
 
-fn run(command: &str) -> Result<String, CredentialsError> {
-    let output = Command::new("sh").arg("-c").arg(command).output();
-    let output = output.map_err(|error| CredentialsError::Command(format!("cannot run sh: {error}")))?;
+fn run(command: &mut Command) -> Result<String, CredentialsError> {
+    let output = command.output().map_err(|error| {
+        CredentialsError::Command(format!("cannot run {}: {error}", command.get_program().to_string_lossy()))
+    })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let line = said.lines().last().unwrap_or_default();

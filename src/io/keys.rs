@@ -2,8 +2,9 @@
 //!
 //! The device is whichever has the key. One that is unplugged is looked for again.
 
+use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -14,8 +15,14 @@ const FOLDER: &str = "/dev/input";
 
 /// An input device, watched for one of its keys.
 pub struct Key {
-    device: evdev::Device,
     code: KeyCode,
+    inner: RefCell<Inner>,
+    /// The same open device, to be waited on while it is read.
+    waits: OwnedFd,
+}
+
+struct Inner {
+    device: evdev::Device,
     /// Read from the device and not yet told.
     changes: heapless::Deque<bool, CHANGES>,
 }
@@ -52,39 +59,40 @@ impl Key {
             .collect();
         paths.sort();
         let device = paths.iter().find_map(|file| has_key(&Path::new(FOLDER).join(file)));
-        device
-            .map(|device| Key { device, code, changes: heapless::Deque::new() })
-            .ok_or_else(|| no_device(name))
+        let device = device.ok_or_else(|| no_device(name))?;
+        let waits = device.as_fd().try_clone_to_owned().map_err(|_| no_device(name))?;
+        Ok(Key { code, inner: RefCell::new(Inner { device, changes: heapless::Deque::new() }), waits })
     }
 
     /// Whether the key is held down now.
     pub fn is_down(&self) -> bool {
-        self.device.get_key_state().is_ok_and(|keys| keys.contains(self.code))
+        self.inner.borrow().device.get_key_state().is_ok_and(|keys| keys.contains(self.code))
     }
 
     /// The next time that the key goes down (`true`) or up; the device's own repeats are left out.
     ///
     /// # Errors
     /// There is none ([`io::ErrorKind::WouldBlock`]), or the device is gone.
-    pub fn read(&mut self) -> io::Result<bool> {
-        while self.changes.is_empty() {
-            let code = self.code;
-            for event in self.device.fetch_events()? {
+    pub fn read(&self) -> io::Result<bool> {
+        let Inner { device, changes } = &mut *self.inner.borrow_mut();
+        let code = self.code;
+        while changes.is_empty() {
+            for event in device.fetch_events()? {
                 if let EventSummary::Key(_, key, value @ (0 | 1)) = event.destructure()
                     && key == code
                 {
                     // More than a hand can do at once: what it does later counts as much.
-                    let _ = self.changes.push_back(value == 1);
+                    let _ = changes.push_back(value == 1);
                 }
             }
         }
-        self.changes.pop_front().ok_or(io::ErrorKind::WouldBlock.into())
+        changes.pop_front().ok_or(io::ErrorKind::WouldBlock.into())
     }
 }
 
 impl AsFd for Key {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.device.as_fd()
+        self.waits.as_fd()
     }
 }
 

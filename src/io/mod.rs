@@ -12,7 +12,7 @@
 
 #![allow(clippy::disallowed_types, reason = "sockets and files live in this ring")]
 
-mod blocking;
+pub(crate) mod blocking;
 pub mod client;
 pub mod clock;
 pub mod credentials;
@@ -22,8 +22,8 @@ mod driver;
 pub mod gpio;
 pub mod keys;
 pub mod lines;
-mod mailbox;
-mod options;
+pub(crate) mod mailbox;
+pub(crate) mod options;
 mod ports;
 pub mod process;
 pub mod reactor;

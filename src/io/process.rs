@@ -1,5 +1,7 @@
 //! What the operating system knows of this process: CPU time, memory, threads, randomness.
 
+use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::time::Timespec;
@@ -27,6 +29,45 @@ pub fn join_parameters() -> JoinParameters {
         device_model: model.trim_end_matches('\0').to_owned(),
         resume: None,
     }
+}
+
+/// What this device is known as: `serial` (of the board), `hostname`, `machine-id`.
+pub fn known_as(word: &str) -> Option<String> {
+    let path = match word {
+        "serial" => "/proc/device-tree/serial-number",
+        "hostname" => "/proc/sys/kernel/hostname",
+        "machine-id" => "/etc/machine-id",
+        _ => return None,
+    };
+    let text = std::fs::read_to_string(path).ok()?;
+    let value = text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_owned();
+    Some(value).filter(|value| !value.is_empty())
+}
+
+/// The text of a small file; `None` where there is no such file.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn read_small(path: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts `text` into the place of the file, whole or not at all, also when the power fails. Blocks.
+///
+/// # Errors
+/// The folder cannot be written to, or the disk is full; the old file is as it was.
+pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
 }
 
 /// CPU use between two `stats`.
@@ -67,6 +108,17 @@ fn status_field(status: &str, name: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let path = std::env::temp_dir().join(format!("kinglet-replaced-{}", std::process::id()));
+        assert_eq!(read_small(&path).expect("readable"), None);
+        replace_file(&path, "yes").expect("written");
+        replace_file(&path, "no").expect("written again");
+        assert_eq!(read_small(&path).expect("readable").as_deref(), Some("no"));
+        std::fs::remove_file(&path).expect("there");
+        assert!(replace_file(Path::new("/nowhere/muted"), "yes").is_err());
+    }
 
     #[test]
     fn reads_what_the_kernel_says() {

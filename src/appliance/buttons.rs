@@ -1,0 +1,53 @@
+//! Hands at buttons and keys → levels in the station's inbox. A key that is unplugged is looked for again.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::station::{Inbox, Input};
+use crate::io::clock;
+use crate::io::gpio::InputLine;
+use crate::io::keys::Key;
+use crate::io::reactor::{Interest, Reactor, Source};
+
+/// Between two looks for a key whose device is gone.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Watches a line: its level now, then each edge. Ends with the line.
+pub(super) async fn watch_line(line: InputLine, number: usize, reactor: Rc<Reactor>, inbox: Rc<Inbox>) {
+    let Ok(source) = Source::new(&reactor, line) else { return };
+    if source.get_ref().is_active().unwrap_or(false) {
+        inbox.send(Input::Level(number, true)).await;
+    }
+    loop {
+        let edge =
+            std::future::poll_fn(|context| source.poll_with(context, Interest::Read, InputLine::read_edge));
+        let Ok(is_active) = edge.await else { return };
+        inbox.send(Input::Level(number, is_active)).await;
+    }
+}
+
+/// Watches a key for as long as the box runs.
+pub(super) async fn watch_key(key: Key, name: String, number: usize, reactor: Rc<Reactor>, inbox: Rc<Inbox>) {
+    let mut next = Some(key);
+    loop {
+        if let Some(key) = next.take() {
+            follow(key, number, &reactor, &inbox).await;
+            // A key that is gone is not held down.
+            inbox.send(Input::Level(number, false)).await;
+        }
+        reactor.sleep_until(clock::now() + LOOK_AGAIN, clock::now).await;
+        next = Key::open(&name).ok();
+    }
+}
+
+async fn follow(key: Key, number: usize, reactor: &Rc<Reactor>, inbox: &Inbox) {
+    if key.is_down() {
+        inbox.send(Input::Level(number, true)).await;
+    }
+    let Ok(source) = Source::new(reactor, key) else { return };
+    loop {
+        let change = std::future::poll_fn(|context| source.poll_with(context, Interest::Read, Key::read));
+        let Ok(is_down) = change.await else { return };
+        inbox.send(Input::Level(number, is_down)).await;
+    }
+}

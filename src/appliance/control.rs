@@ -1,0 +1,295 @@
+//! The control socket: one line of words in, one line of JSON out, for each of up to eight clients.
+//!
+//! ```text
+//!   mute          ─► {"ok":true}
+//!   dance         ─► {"ok":false,"error":{"code":"unknown","message":"…"}}
+//!   participants  ─► {"ok":true,"result":[…]}
+//!   watch         ─► {"ok":true}, then an event a line until the client goes
+//! ```
+//!
+//! A client that does not read waits for nobody but itself: its events are dropped and counted. A ninth
+//! client is told so and sent away. Whoever may open the socket may do all that the box can.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::station::{Inbox, Input};
+use crate::command::{Answer, Command, CommandError, line};
+use crate::event::Event;
+use crate::io::client::Commands;
+use crate::io::mailbox::Mailbox;
+use crate::io::reactor::{Interest, Reactor, Source};
+use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, WATCHED_EVENTS_MAX};
+
+/// The group `kinglet` may use it, the world may not.
+const MODE: u32 = 0o660;
+
+/// Everybody who watches.
+#[derive(Default)]
+pub(super) struct Watchers {
+    boxes: RefCell<Vec<Rc<Watched>>>,
+}
+
+type Watched = Mailbox<String, WATCHED_EVENTS_MAX>;
+
+impl Watchers {
+    /// Gives an event to all of them; who has no room left misses it.
+    pub(super) fn tell(&self, event: &Event) {
+        let watching = self.boxes.borrow();
+        if watching.is_empty() {
+            return;
+        }
+        // Events are plain data: they always serialise.
+        let Ok(text) = serde_json::to_string(event) else { return };
+        for watched in watching.iter() {
+            let _ = watched.post(text.clone());
+        }
+    }
+
+    fn join(&self) -> Rc<Watched> {
+        let watched = Rc::new(Watched::new());
+        self.boxes.borrow_mut().push(watched.clone());
+        watched
+    }
+
+    fn part(&self, watched: &Rc<Watched>) {
+        self.boxes.borrow_mut().retain(|other| !Rc::ptr_eq(other, watched));
+    }
+}
+
+/// Makes the socket, in the place of one that a crash left behind.
+///
+/// # Errors
+/// Another box listens there, or the folder cannot be written to.
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        other => other?,
+    };
+    listener.set_nonblocking(true)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))?;
+    Ok(listener)
+}
+
+/// Serves clients for as long as the box runs.
+pub(super) async fn serve(
+    listener: UnixListener,
+    commands: Commands,
+    inbox: Rc<Inbox>,
+    watchers: Rc<Watchers>,
+) {
+    let reactor = commands.reactor().clone();
+    let Ok(listener) = Source::new(&reactor, listener) else { return };
+    let mut clients = FuturesUnordered::new();
+    loop {
+        let accepted = {
+            let accepting = std::pin::pin!(accept(&listener));
+            match select(accepting, clients.next()).await {
+                Either::Left((accepted, _)) => Some(accepted),
+                Either::Right((None, accepting)) => Some(accepting.await),
+                Either::Right((Some(()), _)) => None,
+            }
+        };
+        let Some(accepted) = accepted else { continue };
+        // Out of descriptors, or the client is gone already: the next one comes by itself.
+        let Ok(stream) = accepted else { continue };
+        if clients.len() >= CONTROL_CLIENTS_MAX {
+            refuse(&stream);
+            continue;
+        }
+        clients.push(attend(stream, &reactor, &commands, &inbox, &watchers));
+    }
+}
+
+async fn accept(listener: &Source<UnixListener>) -> io::Result<UnixStream> {
+    let (stream, _) = std::future::poll_fn(|context| {
+        listener.poll_with(context, Interest::Read, |listener| listener.accept())
+    })
+    .await?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+fn refuse(mut stream: &UnixStream) {
+    let message = format!("{CONTROL_CLIENTS_MAX} clients are served already");
+    let _ = io::Write::write(&mut stream, reply(Err(CommandError { code: "busy", message })).as_bytes());
+}
+
+/// One client, to its end. Nothing that it does is an error of ours.
+async fn attend(
+    stream: UnixStream,
+    reactor: &Rc<Reactor>,
+    commands: &Commands,
+    inbox: &Rc<Inbox>,
+    watchers: &Watchers,
+) {
+    let Ok(stream) = Source::new(reactor, stream) else { return };
+    let mut unread = Vec::new();
+    while let Some(words) = read_line(&stream, &mut unread).await {
+        if words.is_empty() {
+            continue;
+        }
+        if words == "watch" {
+            if write(&stream, &reply(Ok(Value::Null))).await.is_ok() {
+                watch(&stream, watchers).await;
+            }
+            return;
+        }
+        let answer = match words {
+            words if words.len() >= CONTROL_LINE_BYTES_MAX => {
+                Err(CommandError::usage("the line is too long"))
+            }
+            words => carry_out(&words, commands, inbox).await,
+        };
+        if write(&stream, &reply(answer)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn carry_out(words: &str, commands: &Commands, inbox: &Inbox) -> Answer {
+    let command = line::parse(words)?;
+    match command {
+        // What the box itself decides goes through it, the rest to the client.
+        Command::Ring(_)
+        | Command::Answer
+        | Command::HangUp
+        | Command::Pulse(_)
+        | Command::Mute
+        | Command::Unmute
+        | Command::Talk(_)
+        | Command::Leave
+        | Command::Status => {
+            let slot = Rc::new(Mailbox::new());
+            inbox.send(Input::Asked(command, slot.clone())).await;
+            slot.receive().await
+        }
+        command => commands.give(command).await,
+    }
+}
+
+async fn watch(stream: &Source<UnixStream>, watchers: &Watchers) {
+    let watched = watchers.join();
+    loop {
+        let gone = std::pin::pin!(gone(stream));
+        let next = std::pin::pin!(watched.receive());
+        let Either::Left((event, _)) = select(next, gone).await else { break };
+        if write(stream, &(event + "\n")).await.is_err() {
+            break;
+        }
+    }
+    watchers.part(&watched);
+}
+
+/// Resolves when the client has closed its end; what it says while it watches is not heard.
+async fn gone(stream: &Source<UnixStream>) {
+    let mut piece = [0; 256];
+    while read(stream, &mut piece).await.is_ok_and(|count| count > 0) {}
+}
+
+/// The next line without its end; `None` when the client is gone.
+async fn read_line(stream: &Source<UnixStream>, unread: &mut Vec<u8>) -> Option<String> {
+    let mut piece = [0; 1024];
+    loop {
+        if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = unread.drain(..=end).collect();
+            return Some(String::from_utf8_lossy(&line).trim().to_owned());
+        }
+        if unread.len() > CONTROL_LINE_BYTES_MAX {
+            // Cut, so that it is answered as too long, and the rest of it forgotten.
+            unread.truncate(CONTROL_LINE_BYTES_MAX);
+        }
+        let count = read(stream, &mut piece).await.ok().filter(|count| *count > 0)?;
+        unread.extend_from_slice(&piece[..count]);
+    }
+}
+
+async fn read(stream: &Source<UnixStream>, piece: &mut [u8]) -> io::Result<usize> {
+    std::future::poll_fn(|context| {
+        stream.poll_with(context, Interest::Read, |mut stream| io::Read::read(&mut stream, piece))
+    })
+    .await
+}
+
+async fn write(stream: &Source<UnixStream>, text: &str) -> io::Result<()> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let written = std::future::poll_fn(|context| {
+            stream.poll_with(context, Interest::Write, |mut stream| io::Write::write(&mut stream, rest))
+        })
+        .await?;
+        rest = &rest[written..];
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Line {
+    ok: bool,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    result: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<CommandError>,
+}
+
+fn reply(answer: Answer) -> String {
+    let line = match answer {
+        Ok(result) => Line { ok: true, result, error: None },
+        Err(error) => Line { ok: false, result: Value::Null, error: Some(error) },
+    };
+    // Plain values always serialise.
+    serde_json::to_string(&line).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_lines_of_json() {
+        assert_eq!(reply(Ok(Value::Null)), "{\"ok\":true}\n");
+        assert_eq!(reply(Ok(serde_json::json!([1]))), "{\"ok\":true,\"result\":[1]}\n");
+        let refused = reply(Err(CommandError::refused("why\nnot")));
+        assert_eq!(refused, "{\"ok\":false,\"error\":{\"code\":\"refused\",\"message\":\"why\\nnot\"}}\n");
+    }
+
+    #[test]
+    fn a_socket_left_behind_is_replaced_and_one_in_use_is_not() {
+        let path = std::env::temp_dir().join(format!("kinglet-control-{}", std::process::id()));
+        let first = bind(&path).expect("free");
+        assert_eq!(bind(&path).expect_err("in use").kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        drop(bind(&path).expect("left behind"));
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, MODE);
+        std::fs::remove_file(&path).expect("there");
+    }
+
+    #[test]
+    fn who_does_not_read_misses_events_and_costs_a_bounded_place() {
+        let watchers = Watchers::default();
+        let watched = watchers.join();
+        for _ in 0..10_000 {
+            watchers.tell(&Event::Warning { text: "again".into() });
+        }
+        let kept = std::iter::from_fn(|| watched.take()).count();
+        assert_eq!(kept, WATCHED_EVENTS_MAX);
+        watchers.part(&watched);
+        assert!(watchers.boxes.borrow().is_empty());
+    }
+}

@@ -1,0 +1,43 @@
+//! Who this box is, and what shows it to the server.
+
+use super::{RunError, Surroundings};
+use crate::config::server::{ServerConfig, TokenSource, fill};
+use crate::io::credentials::{ApiKey, CredentialsError, Grant, Source};
+use crate::io::process;
+
+/// Validity of tokens that are made here: the official tools' default.
+const TTL_S: u64 = 6 * 3600;
+
+/// Where the tokens of this box come from.
+///
+/// # Errors
+/// The source is not there: no credentials folder, no key in the key file, no serial number.
+pub(super) fn source(server: &ServerConfig, surroundings: &Surroundings) -> Result<Source, RunError> {
+    Ok(match &server.token {
+        TokenSource::File(path) => Source::File(path.clone()),
+        TokenSource::Command(argv) => Source::Program(argv.clone()),
+        TokenSource::Credential(name) => {
+            let folder = surroundings.credentials.as_ref().ok_or_else(|| {
+                RunError::Identity(format!(
+                    "the unit gives no credentials: LoadCredential={name}:… is missing"
+                ))
+            })?;
+            Source::File(folder.join(name))
+        }
+        TokenSource::KeyFile(path) => {
+            let key = ApiKey::read(path).map_err(RunError::Credentials)?;
+            let room = server.room.clone().unwrap_or_default();
+            Source::Made { key, grant: Grant { room, identity: identity(server)?, ttl_s: TTL_S } }
+        }
+        TokenSource::Endpoint { .. } => {
+            let error =
+                CredentialsError::Command("token endpoints are not in this version: use a command".into());
+            return Err(RunError::Credentials(error));
+        }
+    })
+}
+
+fn identity(server: &ServerConfig) -> Result<String, RunError> {
+    let identity = server.identity.as_deref().unwrap_or("{hostname}");
+    fill(identity, process::known_as).map_err(RunError::Identity)
+}

@@ -1,0 +1,45 @@
+//! Words of `kinglet run` and `kinglet ctl` → checked options.
+
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use super::args::{Command, usage};
+use super::{Failed, help};
+
+pub(super) fn run(parser: &mut Parser) -> Result<Command, Failed> {
+    let (mut config, mut checks) = (None, false);
+    while let Some(arg) = parser.next().map_err(usage)? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::RUN.into())),
+            Arg::Long("config") => config = Some(PathBuf::from(parser.value().map_err(usage)?)),
+            Arg::Long("check") => checks = true,
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let config = config.ok_or_else(|| Failed::usage("kinglet run needs --config FILE"))?;
+    Ok(Command::Run { config, checks })
+}
+
+pub(super) fn ctl(parser: &mut Parser) -> Result<Command, Failed> {
+    let (mut socket, mut json, mut words) = (PathBuf::from(kinglet::config::SOCKET), false, Vec::new());
+    while let Some(arg) = parser.next().map_err(usage)? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::ctl())),
+            Arg::Long("socket") => socket = parser.value().map_err(usage)?.into(),
+            Arg::Long("json") => json = true,
+            Arg::Value(word) => {
+                words.push(word.string().map_err(usage)?);
+                // All that follows is the command's own, also where it looks like an option.
+                for word in parser.raw_args().map_err(usage)? {
+                    words.push(word.string().map_err(usage)?);
+                }
+            }
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    match words.is_empty() {
+        true => Err(Failed::usage("kinglet ctl needs a command (kinglet ctl --help)")),
+        false => Ok(Command::Ctl { socket, json, words }),
+    }
+}

@@ -1,0 +1,102 @@
+"""`kinglet run` with a configuration of the test's own, and `kinglet ctl` to it."""
+import json
+import os
+import subprocess
+import time
+
+from kinglet import BINARY
+from server import KEY, SECRET
+
+CONFIG = """
+[server]
+url = "{url}"
+token = {{ key_file = "{key_file}" }}
+room = "{room}"
+identity = "{identity}"
+[audio]
+input = "tone:440"
+output = "none"
+[call]
+{call}
+[control]
+socket = "{socket}"
+{more}
+"""
+
+
+class Appliance:
+    """A box that runs, and everything that `ctl watch` says of it."""
+
+    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.socket = folder / f"{identity}.socket"
+        self.journal = folder / f"{identity}.log"
+        key_file = folder / "key"
+        key_file.write_text(f"LIVEKIT_API_KEY={KEY}\nLIVEKIT_API_SECRET={SECRET}\n")
+        self.config = folder / f"{identity}.toml"
+        self.config.write_text(
+            CONFIG.format(
+                url=url, room=room, identity=identity, key_file=key_file, socket=self.socket, call=call, more=more
+            )
+        )
+        state = folder / "state"
+        state.mkdir(exist_ok=True)
+        self.environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state), **(environment or {})}
+        self.processes = []
+        self.start()
+
+    def start(self):
+        journal = self.journal.open("a")
+        command = [BINARY, "run", "--config", self.config]
+        self.process = subprocess.Popen(command, env=self.environment, stdout=journal, stderr=journal)
+        self.processes.append(self.process)
+        deadline = time.monotonic() + 20
+        while not self.socket.exists():
+            assert time.monotonic() < deadline and self.process.poll() is None, self.journal.read_text()
+            time.sleep(0.02)
+        self.watched = self.socket.with_suffix(f".{len(self.processes)}.events")
+        watch = [BINARY, "ctl", "--socket", self.socket, "watch"]
+        self.processes.append(subprocess.Popen(watch, stdout=self.watched.open("w"), stderr=subprocess.DEVNULL))
+        time.sleep(0.2)
+
+    def ctl(self, *words):
+        """The answer to a command."""
+        command = [BINARY, "ctl", "--socket", self.socket, "--json", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=40)
+        answer = json.loads(done.stdout)
+        assert done.returncode == (0 if answer["ok"] else 1), done
+        return answer
+
+    def ask(self, *words):
+        answer = self.ctl(*words)
+        assert answer["ok"], answer
+        return answer.get("result")
+
+    def events(self, name=None):
+        lines = self.watched.read_text().split("\n")[:-1]
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if name in (None, event["event"])]
+
+    def wait_for(self, name, timeout_s=30, count=1, **members):
+        """The `count`th event of this name with these members."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = [
+                event
+                for event in self.events(name)
+                if all(event.get(key) == value for key, value in members.items())
+            ]
+            if len(found) >= count:
+                return found[count - 1]
+            time.sleep(0.05)
+        raise AssertionError(f"no {name} {members}; {self.events()[-10:]}\n{self.journal.read_text()[-2000:]}")
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(10) == 0, self.journal.read_text()
+
+    def kill(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
