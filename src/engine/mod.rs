@@ -9,11 +9,13 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► Sender ───┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
+//!                   fallback.rs: TCP where UDP does not get through
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
 #![forbid(unsafe_code)]
 
+mod fallback;
 mod listen;
 pub mod port;
 mod publish;
@@ -44,8 +46,9 @@ use crate::signal::sid::Sid;
 use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
+use fallback::Fallback;
 use listen::Listener;
-pub use port::{Action, Notice};
+pub use port::{Action, Notice, StreamNotice};
 use publish::Microphone;
 use resume::Resuming;
 use session::Phase;
@@ -73,6 +76,8 @@ pub struct Engine {
     brief_resumes: u32,
     publisher: Option<Publisher>,
     subscriber: Option<Subscriber>,
+    /// Of publisher and subscriber.
+    fallbacks: [Fallback; 2],
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
     server: String,
@@ -156,6 +161,7 @@ impl Engine {
             brief_resumes: 0,
             publisher: None,
             subscriber: None,
+            fallbacks: Default::default(),
             is_subscriber_primary: true,
             server: String::new(),
             microphone,
@@ -213,6 +219,7 @@ impl Engine {
             publisher.map(|at| (at, Reason::Publisher)),
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
+            self.fallback_timeout().map(|at| (at, Reason::Fallback)),
         ]
         .into_iter()
         .flatten()

@@ -23,13 +23,15 @@ pub enum Reason {
     Path,
     /// A lost peer connection must have come back by then.
     Recovery,
+    /// UDP, or a TCP address, has had its time to give a path.
+    Fallback,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 9] = [
+const REASONS: [Reason; 10] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -37,6 +39,7 @@ const REASONS: [Reason; 9] = [
     Reason::Redial,
     Reason::Path,
     Reason::Recovery,
+    Reason::Fallback,
     Reason::Publisher,
     Reason::Subscriber,
 ];

@@ -25,9 +25,11 @@ rtc:
   tcp_port: {tcp}
   # Left out, the list names servers outside.
   stun_servers: ["127.0.0.1:{udp}"]
+  {rtc}
 room:
   auto_create: {auto_create}
 logging: {{ level: debug }}
+{more}
 """
 
 
@@ -40,13 +42,13 @@ def free_ports(count):
 
 
 class Server:
-    def __init__(self, folder, auto_create=True):
+    def __init__(self, folder, auto_create=True, rtc="", more=""):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
         config = folder / "livekit.yaml"
         config.write_text(
             CONFIG.format(
-                port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET, auto_create=str(auto_create).lower()
+                port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET, auto_create=str(auto_create).lower(), rtc=rtc, more=more
             )
         )
         self.config = config

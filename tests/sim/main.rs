@@ -20,6 +20,7 @@ mod stories {
     mod loss;
     mod mute;
     mod outage;
+    mod paths;
     mod resume;
     mod returns;
 }
