@@ -26,6 +26,16 @@ pub const TRACKS_PER_PARTICIPANT_MAX: usize = 8;
 /// Remote audio tracks subscribed at a time. Each costs one m-line that the server recycles.
 pub const SUBSCRIPTIONS_MAX: usize = 16;
 
+/// Tracks remembered that are kept from us, by their publishers or for lack of bandwidth: each that we
+/// can ask for, and as many that we have asked for before.
+pub const FORWARDING_MARKS_MAX: usize = 2 * SUBSCRIPTIONS_MAX;
+
+/// Wishes about single talkers: one for everybody who can be known. Past it the oldest is forgotten.
+pub const WISHES_MAX: usize = PARTICIPANTS_MAX;
+
+/// Identities in a rule whom to hear, or who may hear us. More than that is a group, and has a `*`.
+pub const PATTERNS_MAX: usize = 32;
+
 /// Talkers decoded and mixed at a time: 8 × 1.1 % of an A53 core for Opus, and more voices at once
 /// are not understood by anybody.
 pub const TALKERS_MAX: usize = 8;
@@ -222,6 +232,10 @@ pub const TRANSMITS_MAX: usize = 64;
 
 /// Commands waiting for the engine. A person types one at a time.
 pub const COMMANDS_MAX: usize = 16;
+
+/// Commands that wait for an answer of the server or of another participant: 16 remote calls, and as
+/// many requests to the server. More are refused.
+pub const ANSWERS_MAX: usize = 32;
 
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;

@@ -147,7 +147,8 @@ impl Engine {
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.request(&Request::SyncState(Box::new(self.sync_state())));
-        self.tell_mute();
+        self.tell_mute(now);
+        self.update_subscriptions();
         // An offer whose answer was lost with the connection is made anew, too.
         let is_unanswered = self.publisher.as_ref().is_some_and(Publisher::awaits_answer);
         if mend == Mend::Path || is_unanswered {
@@ -203,12 +204,13 @@ impl Engine {
             cid: self.publication.cid().to_owned(),
             sid,
             name: self.publication.name().to_owned(),
-            muted: self.publication.is_muted(),
+            muted: !self.publication.mute.is_open(),
         });
         SyncState {
             offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
             subscribed: self.subscriptions.wanted().to_vec(),
+            paused: self.subscriptions.paused().to_vec(),
             published,
         }
     }

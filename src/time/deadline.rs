@@ -25,13 +25,17 @@ pub enum Reason {
     Recovery,
     /// UDP, or a TCP address, has had its time to give a path.
     Fallback,
+    /// A released talk key counts as a mute.
+    TalkHold,
+    /// A request to the server must be answered by then.
+    Answer,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 10] = [
+const REASONS: [Reason; 12] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -40,6 +44,8 @@ const REASONS: [Reason; 10] = [
     Reason::Path,
     Reason::Recovery,
     Reason::Fallback,
+    Reason::TalkHold,
+    Reason::Answer,
     Reason::Publisher,
     Reason::Subscriber,
 ];

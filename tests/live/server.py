@@ -28,6 +28,7 @@ rtc:
   {rtc}
 room:
   auto_create: {auto_create}
+  enable_remote_unmute: {remote_unmute}
 logging: {{ level: debug }}
 {more}
 """
@@ -42,13 +43,15 @@ def free_ports(count):
 
 
 class Server:
-    def __init__(self, folder, auto_create=True, rtc="", more=""):
+    def __init__(self, folder, auto_create=True, remote_unmute=False, rtc="", more=""):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
         config = folder / "livekit.yaml"
         config.write_text(
             CONFIG.format(
-                port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET, auto_create=str(auto_create).lower(), rtc=rtc, more=more
+                port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
+                auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
+                rtc=rtc, more=more,
             )
         )
         self.config = config
