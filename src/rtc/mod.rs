@@ -9,7 +9,7 @@
 //!   RTP packets ◄─ subscriber.rs ─┘                └◄─ datagrams in
 //!                    ▲   candidates.rs: when each of the server's addresses may be used
 //!                    │   ice.rs: our addresses, and TCP connections · framing.rs: datagrams on those
-//!                    └── sdp.rs: which m-line carries which track
+//!                    └── sdp.rs: which m-line carries which track      channels.rs: data, on both
 //! ```
 //!
 //! str0m's types do not leave this folder, so that a new version of it touches nothing else.
@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod candidates;
+mod channels;
 #[cfg(test)]
 mod damage;
 mod drain;
@@ -31,6 +32,7 @@ use std::net::SocketAddr;
 
 /// One of the two peer connections, as the protocol tells them apart.
 pub use crate::signal::description::Target as Peer;
+pub use channels::{Channel, Written};
 pub use drain::{Failure, Output, Transmit};
 pub use ice::{Ice, Stream};
 pub use path::SILENCE_MAX;
