@@ -297,6 +297,10 @@ pub const ANSWERS_MAX: usize = 32;
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
 
+/// What a box wants done and nobody has done yet. One input makes at most what a call decides, an action
+/// for each output, and four of its own.
+pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
+
 // ---- configuration ---------------------------------------------------------------------------
 
 /// A configuration or board file. The commented example of every key is a tenth of it.

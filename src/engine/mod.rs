@@ -44,7 +44,7 @@ use crate::local::subscription::Subscriptions;
 use crate::media::gain::Gain;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
-use crate::session::recovery::Outcome;
+use crate::session::recovery::{Outcome, Retry};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
 use crate::signal::request::{Audience, Request};
@@ -112,6 +112,8 @@ pub struct Engine {
     told_cause: String,
     told_reason: Option<DisconnectReason>,
     token_is_refused: bool,
+    /// Told to enter the room while the hang-up is on its way.
+    enters_again: bool,
     was_connected: bool,
     outcome: Option<Outcome>,
 
@@ -209,6 +211,7 @@ impl Engine {
             told_cause: String::new(),
             told_reason: None,
             token_is_refused: false,
+            enters_again: false,
             was_connected: false,
             outcome: None,
             events: heapless::Deque::new(),
@@ -221,7 +224,9 @@ impl Engine {
             reported: stats::Reported::default(),
             settings,
         };
-        engine.dial(now);
+        if engine.settings.retry != Retry::Service {
+            engine.dial(now);
+        }
         Ok(engine)
     }
 

@@ -6,6 +6,7 @@
 //!   reactor.rs  the one wait      mailbox.rs  between driver and tasks
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
+//!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   sound/      cards, files, pipes
 //! ```
 
@@ -18,6 +19,8 @@ pub mod credentials;
 mod desk;
 mod dns;
 mod driver;
+pub mod gpio;
+pub mod keys;
 pub mod lines;
 mod mailbox;
 mod options;
@@ -28,6 +31,7 @@ mod sockets;
 pub mod sound;
 pub mod stdin;
 mod stream;
+pub mod systemd;
 mod tcp;
 mod termination;
 pub mod tls;

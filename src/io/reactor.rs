@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 
 use polling::{Event, Events, PollMode, Poller};
 
-/// Descriptors of tasks at a time: signal connection, a second one while dialling, control input,
-/// one look-up.
-const TASK_SLOTS: usize = 8;
+/// Descriptors of tasks at a time: signal connection, a second one while dialling, control input, one
+/// look-up; the control socket and its 8 clients; 32 lines and keys.
+const TASK_SLOTS: usize = 48;
 
 /// Sleeping tasks at a time.
 const TIMERS: usize = 8;
@@ -62,7 +62,7 @@ impl Reactor {
         Ok(Rc::new(Self {
             poller: Arc::new(Poller::new()?),
             events: RefCell::new(Events::new()),
-            slots: RefCell::new(Default::default()),
+            slots: RefCell::new(std::array::from_fn(|_| None)),
             timers: RefCell::new(Default::default()),
         }))
     }
