@@ -7,7 +7,7 @@
 //! ```text
 //!             Notice ─► signal.rs ─┬─► room ─► Event ─► application
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
-//!             capture ─► Sender ───┘                            ├─► Transmit, Action
+//!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
@@ -21,6 +21,7 @@ mod resume;
 mod session;
 mod settings;
 mod signal;
+mod speak;
 mod stats;
 mod transport;
 pub mod turn;
@@ -45,10 +46,10 @@ use crate::time::deadline::{Deadlines, Reason};
 
 use listen::Listener;
 pub use port::{Action, Notice};
-use publish::Microphone;
 use resume::Resuming;
 use session::Phase;
 pub use settings::{PublishSettings, Settings};
+use speak::Microphone;
 
 /// The whole client, driven from outside.
 pub struct Engine {

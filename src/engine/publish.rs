@@ -1,18 +1,14 @@
-//! What we say: captured blocks → packets → publisher, and our track's life in the room.
+//! Our track's life in the room. What is in it: `speak`.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::Engine;
-use super::settings::PublishSettings;
 use crate::command::{Answer, CommandError};
 use crate::error::ExitStatus;
 use crate::event::{By, Event};
-use crate::media::block::Block;
-use crate::media::send::capture::Sender;
-use crate::media::send::encode::{EncoderError, EncoderSettings};
-use crate::rtc::{OutgoingPacket, Peer, Publisher};
+use crate::rtc::{Peer, Publisher};
 use crate::session::recovery::Outcome;
 use crate::signal::request::{AddTrack, Request};
 use crate::signal::sid::Sid;
@@ -22,47 +18,7 @@ use crate::time::deadline::Reason;
 /// that it cannot parse is dropped without a word); DTLS at 10 % loss takes up to 7 s.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(12);
 
-/// The sending half of the sound.
-pub(super) struct Microphone {
-    sender: Sender,
-    dtx: bool,
-    pub(super) sent_bytes: u64,
-    pub(super) loss_permille: u32,
-}
-
-impl Microphone {
-    pub(super) fn new(settings: &PublishSettings) -> Result<Self, EncoderError> {
-        let encoder = EncoderSettings { dtx: settings.dtx, ..EncoderSettings::default() };
-        let mut sender = Sender::new(encoder)?;
-        sender.set_muted(settings.is_muted);
-        Ok(Self { sender, dtx: settings.dtx, sent_bytes: 0, loss_permille: 0 })
-    }
-}
-
 impl Engine {
-    /// Takes the next 10 ms from the microphone. Before the track is published it is dropped.
-    pub fn capture(&mut self, block: &Block, now: Instant) {
-        if !self.is_publishing() {
-            return;
-        }
-        let (Some(microphone), Some(publisher)) = (&mut self.microphone, &mut self.publisher) else { return };
-        let Some(packet) = microphone.sender.push(block) else { return };
-        let sent = publisher.send(
-            OutgoingPacket {
-                sample_time: packet.rtp_time,
-                starts_talkspurt: packet.starts_talkspurt,
-                minus_dbov: packet.level.minus_dbov,
-                voice: packet.level.voice,
-                payload: packet.payload,
-            },
-            now,
-        );
-        if sent {
-            microphone.sent_bytes += packet.payload.len() as u64;
-            self.advance(Peer::Publisher, now);
-        }
-    }
-
     /// We may publish now, or never could: asks for our track where it is not asked for yet.
     pub(super) fn permissions_changed(&mut self, now: Instant) {
         let may = self.room.own().is_some_and(|own| own.permission.microphone);
@@ -88,9 +44,9 @@ impl Engine {
             muted: self.publication.is_muted(),
             no_dtx: !microphone.dtx,
             no_red: true,
-            auto_gain_control: false,
-            echo_cancellation: false,
-            noise_suppression: false,
+            auto_gain_control: microphone.duplex().controls_level(),
+            echo_cancellation: microphone.duplex().cancels_echo(),
+            noise_suppression: microphone.duplex().suppresses_noise(),
         };
         self.request(&Request::AddTrack(add_track));
     }
@@ -182,7 +138,7 @@ impl Engine {
             return;
         }
         if let Some(microphone) = &mut self.microphone {
-            microphone.sender.set_muted(muted);
+            microphone.set_muted(muted);
         }
         let sid = self.publication.sid().map(|sid| sid.to_string()).unwrap_or_default();
         let name = self.publication.name().to_owned();
@@ -191,13 +147,5 @@ impl Engine {
         } else {
             Event::LocalUnmuted { sid, name, by }
         });
-    }
-
-    /// The receiver's report: in-band FEC follows the loss.
-    pub(super) fn feedback(&mut self, loss_permille: u32) {
-        let Some(microphone) = &mut self.microphone else { return };
-        microphone.loss_permille = loss_permille;
-        // The encoder keeps its old setting where it refuses one.
-        let _ = microphone.sender.set_loss_permille(loss_permille.min(1000) as u16);
     }
 }
