@@ -23,6 +23,7 @@
 //! | [`media`] | blocks and packets |
 //! | [`engine`] | the whole client without IO |
 //! | [`device`] | a box at a door: its calls, buttons, lamp, outputs |
+//! | [`config`] | files that people write |
 //! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the async face |
 //!
 //! # The drive contract
@@ -87,6 +88,7 @@
 #![deny(missing_docs, unsafe_code)]
 
 pub mod command;
+pub mod config;
 pub mod device;
 pub mod engine;
 pub mod error;

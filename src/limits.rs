@@ -215,6 +215,23 @@ pub const COMMANDS_MAX: usize = 16;
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
 
+// ---- configuration ---------------------------------------------------------------------------
+
+/// A configuration or board file. The commented example of every key is a tenth of it.
+pub const CONFIG_BYTES_MAX: usize = 64 * 1024;
+
+/// One text of it: a URL with a long query, a command's argument.
+pub const CONFIG_TEXT_BYTES_MAX: usize = 4096;
+
+/// Entries of one list: the arguments of a command, the identities that may do something.
+pub const CONFIG_LIST_MAX: usize = 128;
+
+/// Tables with names of the user's: the lines of a Pi's header are 28.
+pub const CONFIG_SECTIONS_MAX: usize = 32;
+
+/// Problems told of one file. Who has more begins at the top.
+pub const CONFIG_PROBLEMS_MAX: usize = 64;
+
 // ---- the box at the door ---------------------------------------------------------------------
 
 /// Patterns in one list of identities: the flats of a house, or one `flat-*` for all of them.

@@ -36,6 +36,7 @@ use crate::media::gain::Gain;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::Outcome;
+use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
 use crate::signal::request::Request;
 use crate::signal::response::Cut;
@@ -83,8 +84,11 @@ pub struct Engine {
     volume: Gain,
 
     session_began: Option<Instant>,
+    /// When the last dial began: waits count from there.
+    attempt_began: Instant,
     lost_at: Option<Instant>,
     told_cause: String,
+    told_reason: Option<DisconnectReason>,
     token_is_refused: bool,
     was_connected: bool,
     outcome: Option<Outcome>,
@@ -160,8 +164,10 @@ impl Engine {
             warned_encrypted: heapless::Vec::new(),
             volume,
             session_began: None,
+            attempt_began: now,
             lost_at: None,
             told_cause: String::new(),
+            told_reason: None,
             token_is_refused: false,
             was_connected: false,
             outcome: None,

@@ -18,6 +18,9 @@ use crate::time::deadline::Reason;
 /// that it cannot parse is dropped without a word); DTLS at 10 % loss takes up to 7 s.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(12);
 
+/// From an offer to its answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
 impl Engine {
     /// We may publish now, or never could: asks for our track where it is not asked for yet.
     pub(super) fn permissions_changed(&mut self, now: Instant) {
@@ -75,12 +78,18 @@ impl Engine {
         let Some(publisher) = self.publisher.as_mut() else { return };
         let cid = is_announced.then(|| self.publication.cid());
         if let Some((sdp, id)) = publisher.offer(cid) {
-            self.request(&Request::Offer { sdp, id });
             if !self.publisher.as_ref().is_some_and(Publisher::is_connected) {
                 self.deadlines.set(Reason::PublisherConnection, now + CONNECTION_PATIENCE);
             }
-            self.advance(Peer::Publisher, now);
+            self.send_offer(sdp, id, now);
         }
+    }
+
+    /// Every offer of ours goes out here, and is answered in time or the connection is dead.
+    pub(super) fn send_offer(&mut self, sdp: String, id: u32, now: Instant) {
+        self.request(&Request::Offer { sdp, id });
+        self.deadlines.set(Reason::PublisherAnswer, now + ANSWER_PATIENCE);
+        self.advance(Peer::Publisher, now);
     }
 
     pub(super) fn published(&mut self, cid: &str, sid: Sid) {

@@ -3,14 +3,15 @@
 //! ```text
 //!            lost                       reconnect ─► sync_state
 //!   Active ────────► Resuming: dial, again each 0.8 s ─────────► signal is back ─► path is back ─► Active
-//!                        │ 15 s, or the server does not know us                     (if it was lost)
-//!                        ▼
-//!                     a new session (session.rs)
+//!                        ▲                                             │          (if it was lost)
+//!                        └─────────────── no path in 4 s ◄─────────────┘
+//!   15 s without a path of sound, or the server does not know us: a new session (session.rs)
 //! ```
 //!
-//! What is lost decides how much is mended: a lost signal connection is only made anew, and nobody
-//! hears it; with a lost path ICE is restarted, the publisher's by our offer, the subscriber's by the
-//! server's (which it always sends). Peer connections, SSRCs, subscriptions and publications stay.
+//! What is lost decides how much is mended ([`Mend`]): a lost signal connection is only made anew, for
+//! as long as it takes while sound flows, and nobody hears it; with a lost path ICE is restarted, the
+//! publisher's by our offer, the subscriber's by the server's (which it always sends). Peer
+//! connections, SSRCs, subscriptions and publications stay.
 
 use std::time::{Duration, Instant};
 
@@ -18,18 +19,26 @@ use super::Engine;
 use super::port::Action;
 use super::session::Phase;
 use crate::event::Event;
-use crate::rtc::{Peer, Publisher, Subscriber};
-use crate::session::recovery::Cause;
-use crate::signal::parameters::{Resume, ResumeReason};
+use crate::rtc::{Publisher, Subscriber};
+use crate::session::cause::Cause;
+use crate::session::recovery::{Mend, Retry};
+use crate::signal::join::Reconnect;
+use crate::signal::parameters::Resume;
 use crate::signal::ping::Pinger;
 use crate::signal::request::{PublishedTrack, Request, SyncState};
 use crate::time::deadline::Reason;
 
-/// A resume that has not worked by then is given up: the server forgets us after ICE's own 15 s.
+/// A resume is given up after this long without a path of sound: the server forgets us after ICE's own
+/// 15 s, and 5 s more.
 const RESUME_PATIENCE: Duration = Duration::from_secs(15);
 
-/// Between two attempts: cheap, since a server that is down refuses at once.
-const PROBE_MS: u64 = 800;
+/// From a dial until the server has taken us back: a network that comes and goes must not leave us with
+/// a connection that never speaks.
+const DIAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// From there until both paths are found: checks go out at 0, 0.25, 0.75, 1.75, 2.75 and 3.75 s. The
+/// next resume restarts them, and the server's.
+const PATH_PATIENCE: Duration = Duration::from_secs(4);
 
 /// A resumed session that is lost again sooner was not worth much: the next attempt waits, and after
 /// [`BRIEF_MAX`] of them in a row a new session is begun, with its growing waits.
@@ -41,86 +50,108 @@ const BRIEF_MAX: u32 = 3;
 /// What is being mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resuming {
-    reason: ResumeReason,
-    /// The path of sound was lost too: the resume is complete when it is back.
-    needs_path: bool,
+    mend: Mend,
     /// The server has taken us back.
     pub(super) has_signal: bool,
 }
 
 impl Engine {
-    /// Begins a resume, if the session can be resumed after `cause`.
-    pub(super) fn resume(&mut self, cause: &Cause, now: Instant) -> bool {
-        let (reason, needs_path) = match cause {
-            Cause::SignalLost(_) | Cause::SignalSilent => (ResumeReason::SignalLost, false),
-            Cause::PathLost(_) | Cause::ToldToResume(_) => (ResumeReason::Unknown, true),
-            _ => return false,
-        };
-        // An exchange that was cut in two (a track or an offer without its answer) cannot be taken up again.
+    /// Whether the session, lost now, can be resumed.
+    pub(super) fn can_resume(&self, now: Instant) -> bool {
+        // An exchange that was cut in two (a track or a first offer without its answer) cannot be taken up again.
         let is_half_published = self.publication.is_announced() && self.publication.sid().is_none();
         let is_half_offered = self.deadlines.is_set(Reason::PublisherConnection);
-        if self.is_resume_disabled || self.room.own().is_none() || is_half_published || is_half_offered {
-            return false;
-        }
-        let was_brief = self.resumed_at.is_some_and(|at| now.saturating_duration_since(at) < BRIEF);
-        self.brief_resumes = if was_brief { self.brief_resumes + 1 } else { 0 };
-        if self.brief_resumes > BRIEF_MAX {
-            return false;
-        }
+        !self.is_resume_disabled
+            && self.room.own().is_some()
+            && !is_half_published
+            && !is_half_offered
+            && self.brief_resumes_with(now) <= BRIEF_MAX
+    }
+
+    /// Begins a resume.
+    pub(super) fn resume(&mut self, mend: Mend, cause: &Cause, now: Instant) {
+        self.brief_resumes = self.brief_resumes_with(now);
         self.tell_cause(cause, true, now);
         self.phase = Phase::Resuming;
-        self.resuming = Some(Resuming { reason, needs_path, has_signal: false });
-        self.deadlines.clear(Reason::Recovery);
-        self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
-        if was_brief {
-            self.probe_later(now);
-        } else {
-            self.dial_resume();
+        self.resuming = Some(Resuming { mend, has_signal: false });
+        for reason in [Reason::Recovery, Reason::PublisherAnswer] {
+            self.deadlines.clear(reason);
         }
-        true
+        self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
+        if self.brief_resumes > 0 {
+            self.probe(cause, now);
+        } else {
+            self.dial_resume(now);
+        }
     }
 
-    fn probe_later(&mut self, now: Instant) {
-        let probe_ms = PROBE_MS * 3 / 4 + self.random.u64(0..=PROBE_MS / 2);
-        self.act(Action::Drop);
-        self.deadlines.set(Reason::Redial, now + Duration::from_millis(probe_ms));
-    }
-
-    pub(super) fn dial_resume(&mut self) {
-        let (Some(resuming), Some(own)) = (&mut self.resuming, self.room.own()) else { return };
+    /// The attempt to resume came to nothing: another one follows, at once where the network has changed
+    /// or the server was reached in time.
+    pub(super) fn probe(&mut self, cause: &Cause, now: Instant) {
+        let Some(resuming) = &mut self.resuming else { return };
         resuming.has_signal = false;
-        let resume = Resume { participant_sid: own.sid, reason: resuming.reason };
+        let is_path = matches!(cause, Cause::PathMissing | Cause::NetworkChanged | Cause::ToldToResume(_));
+        if is_path {
+            resuming.mend = Mend::Path;
+        }
+        let is_at_once = matches!(cause, Cause::PathMissing | Cause::NetworkChanged);
+        let wait = if is_at_once { Duration::ZERO } else { self.backoff.probe_delay() };
         self.pinger = None;
         self.act(Action::Drop);
-        self.dial_with(Some(resume));
+        self.deadlines.clear(Reason::Path);
+        self.deadlines.set(Reason::Redial, now.max(self.attempt_began + wait));
     }
 
-    /// What goes wrong while resuming: `true` if another attempt follows, `false` if it is given up.
-    pub(super) fn resume_failed(&mut self, cause: &Cause, now: Instant) -> bool {
-        let Some(resuming) = &mut self.resuming else { return false };
-        match cause {
-            // The path is what is being mended, and is noticed lost on both connections.
-            Cause::PathLost(_) => resuming.needs_path = true,
-            Cause::Unreachable(_) | Cause::SignalLost(_) | Cause::SignalSilent | Cause::ToldToResume(_) => {
-                self.probe_later(now);
-            }
-            // Refused, told otherwise, out of time, dead: only a new session helps.
-            _ => return false,
+    /// The path is lost too, and is given its time from now.
+    pub(super) fn widen(&mut self, now: Instant) {
+        let Some(resuming) = &mut self.resuming else { return };
+        if std::mem::replace(&mut resuming.mend, Mend::Path) == Mend::Signal {
+            self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
         }
-        true
+    }
+
+    /// The time of a resume is up. While sound flows both ways only the signal connection is missing, and
+    /// a new session would need that too.
+    pub(super) fn goes_on_unmended(&mut self, now: Instant) -> bool {
+        let is_signal_only = self.resuming.is_some_and(|resuming| resuming.mend == Mend::Signal);
+        let goes_on = is_signal_only && self.has_paths() && self.settings.retry != Retry::Never;
+        if goes_on {
+            self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
+        }
+        goes_on
+    }
+
+    pub(super) fn dial_resume(&mut self, now: Instant) {
+        let (Some(resuming), Some(own)) = (&mut self.resuming, self.room.own()) else { return };
+        resuming.has_signal = false;
+        let resume = Resume { participant_sid: own.sid, reason: resuming.mend.reason() };
+        self.pinger = None;
+        self.act(Action::Drop);
+        self.deadlines.set(Reason::Redial, now + DIAL_PATIENCE);
+        self.dial_with(Some(resume), now);
     }
 
     /// `reconnect`: the server has taken us back.
-    pub(super) fn taken_back(&mut self, now: Instant) {
+    pub(super) fn taken_back(&mut self, reconnect: &Reconnect, now: Instant) {
         let Some(resuming) = &mut self.resuming else { return };
         resuming.has_signal = true;
-        let needs_path = resuming.needs_path;
+        let mend = resuming.mend;
+        self.is_resume_disabled = reconnect.configuration.resume_disabled;
+        self.deadlines.clear(Reason::Redial);
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.request(&Request::SyncState(Box::new(self.sync_state())));
         self.tell_mute();
-        if needs_path {
+        // An offer whose answer was lost with the connection is made anew, too.
+        let is_unanswered = self.publisher.as_ref().is_some_and(Publisher::awaits_answer);
+        if mend == Mend::Path || is_unanswered {
             self.restart_publisher(now);
+        }
+        if mend == Mend::Path {
+            self.deadlines.set(Reason::Path, now + PATH_PATIENCE);
+            if let Some(subscriber) = &mut self.subscriber {
+                subscriber.expect_restart();
+            }
         }
         self.resumed_if_complete(now);
     }
@@ -128,26 +159,36 @@ impl Engine {
     /// Looks whether everything is back; called whenever something has come back.
     pub(super) fn resumed_if_complete(&mut self, now: Instant) {
         let Some(resuming) = self.resuming.filter(|resuming| resuming.has_signal) else { return };
-        let subscriber = self.subscriber.as_ref().is_none_or(Subscriber::has_path);
-        let publisher =
-            self.publisher.as_ref().is_none_or(|publisher| publisher.has_path() || !publisher.was_offered());
-        if resuming.needs_path && !(subscriber && publisher) {
+        if resuming.mend == Mend::Path && !self.has_paths() {
             return;
         }
         self.resuming = None;
         self.resumed_at = Some(now);
         self.phase = Phase::Active;
-        self.deadlines.clear(Reason::Join);
-        self.deadlines.clear(Reason::Redial);
+        for reason in [Reason::Join, Reason::Redial, Reason::Path] {
+            self.deadlines.clear(reason);
+        }
         self.told_cause.clear();
         let gap = self.lost_at.take().map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
         self.emit(Event::Resumed { gap_ms: gap.as_millis() as u64 });
     }
 
+    /// Whether sound can flow, on every peer connection that is in use.
+    fn has_paths(&self) -> bool {
+        let subscriber = self.subscriber.as_ref().is_none_or(Subscriber::has_path);
+        let is_in_use = |publisher: &Publisher| publisher.was_offered();
+        subscriber && self.publisher.as_ref().filter(|p| is_in_use(p)).is_none_or(Publisher::has_path)
+    }
+
+    /// Brief resumes in a row, with the one that is lost now.
+    fn brief_resumes_with(&self, now: Instant) -> u32 {
+        let is_brief = self.resumed_at.is_some_and(|at| now.saturating_duration_since(at) < BRIEF);
+        if is_brief { self.brief_resumes + 1 } else { 0 }
+    }
+
     fn restart_publisher(&mut self, now: Instant) {
         let Some((sdp, id)) = self.publisher.as_mut().and_then(Publisher::restart) else { return };
-        self.request(&Request::Offer { sdp, id });
-        self.advance(Peer::Publisher, now);
+        self.send_offer(sdp, id, now);
     }
 
     fn sync_state(&self) -> SyncState {

@@ -1,15 +1,6 @@
-//! Dial, join, lose, dial again, leave: the life of sessions. What follows from a loss is looked up
-//! in `session::recovery`.
-//!
-//! ```text
-//!          dial                   join            primary connected
-//!   Idle ────────► Dialing ─────────────► Joined ─────────────────► Active ◄──► Resuming
-//!                     ▲                      │                         │            │ (resume.rs)
-//!                     │ Redial               ▼ lost                    ▼ lost       ▼ given up
-//!                     └────────────────── Waiting ◄────────────────────┴────────────┘
-//!                                            │ the table says "end"
-//!   leave, from anywhere ─► Leaving ─► Ended ◄┘
-//! ```
+//! Dial, join, lose, dial again, leave: the life of sessions. What follows from a loss is looked up in
+//! [`session::recovery`](crate::session::recovery), whose drawing shows the phases; here it is carried
+//! out, but for the resume, which is carried out in `resume.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +12,8 @@ use crate::command::{Answer, Command};
 use crate::error::ExitStatus;
 use crate::event::Event;
 use crate::rtc::{Peer, Publisher, Subscriber};
-use crate::session::recovery::{Cause, Outcome, Policy, Verdict, decide};
+use crate::session::cause::Cause;
+use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
@@ -31,8 +23,13 @@ use crate::signal::secret::Secret;
 use crate::time::backoff::GOOD_SESSION;
 use crate::time::deadline::Reason;
 
-/// From the dial to the primary connection (command line: "all of it within 15 s").
+/// From the dial to the primary connection (command line: "all of it within 15 s"); of a later session,
+/// from its `join`.
 const JOIN_PATIENCE: Duration = Duration::from_secs(15);
+
+/// From the dial of a later session to its `join`: a network that comes and goes must not leave us with
+/// a connection that never speaks. A name server that is dead costs 5 s of it.
+const DIAL_PATIENCE: Duration = Duration::from_secs(8);
 
 /// A command or file that gives a token answers within this, or the old one is tried again.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
@@ -120,13 +117,24 @@ impl Engine {
         }
     }
 
-    pub(super) fn dial(&mut self, now: Instant) {
-        self.phase = Phase::Dialing;
-        self.deadlines.set(Reason::Join, now + JOIN_PATIENCE);
-        self.dial_with(None);
+    /// The device has another address, or a network again: what waits is tried at once, what was up is
+    /// looked after at once.
+    pub fn handle_network_change(&mut self, now: Instant) {
+        // The first attempt goes on: that it fails may be the end.
+        if self.was_connected || self.phase == Phase::Waiting {
+            self.lost(Cause::NetworkChanged, now);
+        }
     }
 
-    pub(super) fn dial_with(&mut self, resume: Option<Resume>) {
+    pub(super) fn dial(&mut self, now: Instant) {
+        self.phase = Phase::Dialing;
+        let patience = if self.was_connected { DIAL_PATIENCE } else { JOIN_PATIENCE };
+        self.deadlines.set(Reason::Join, now + patience);
+        self.dial_with(None, now);
+    }
+
+    pub(super) fn dial_with(&mut self, resume: Option<Resume>, now: Instant) {
+        self.attempt_began = now;
         let parameters = JoinParameters { resume, ..self.settings.parameters.clone() };
         let (target, token) = (self.settings.url.join_target(&parameters), self.token.clone());
         self.act(Action::Dial { target, token });
@@ -158,6 +166,8 @@ impl Engine {
         self.phase = Phase::Active;
         self.deadlines.clear(Reason::Join);
         self.session_began = Some(now);
+        self.told_cause.clear();
+        self.told_reason = None;
         if self.was_connected {
             let gap = self.lost_at.take().map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
             self.emit(Event::Reconnected { gap_ms: gap.as_millis() as u64 });
@@ -177,18 +187,46 @@ impl Engine {
         self.emit(event);
     }
 
-    /// The session is lost: look up what follows.
-    pub(super) fn lost(&mut self, cause: Cause, now: Instant) {
-        let phase = self.phase;
-        match phase {
-            Phase::Leaving => return self.hung_up(),
-            Phase::Idle | Phase::Waiting | Phase::Ended => return,
-            Phase::Active if self.resume(&cause, now) => return,
-            Phase::Resuming if self.resume_failed(&cause, now) => return,
-            Phase::Dialing | Phase::Joined | Phase::Active | Phase::Resuming => {}
+    /// The server has taken us in: the primary connection is awaited.
+    pub(super) fn await_connection(&mut self, now: Instant) {
+        self.phase = Phase::Joined;
+        if self.was_connected {
+            self.deadlines.set(Reason::Join, now + JOIN_PATIENCE);
         }
-        let was_active = self.phase == Phase::Active;
-        if matches!(&cause, Cause::Refused(refusal) if refusal.fault() == Fault::Credentials) {
+    }
+
+    /// Something is lost: look up what follows, and carry it out.
+    pub(super) fn lost(&mut self, cause: Cause, now: Instant) {
+        let stage = match self.phase {
+            Phase::Leaving => return self.hung_up(),
+            Phase::Waiting if matches!(cause, Cause::NetworkChanged | Cause::Asked) => {
+                return self.deadlines.set(Reason::Redial, now);
+            }
+            Phase::Idle | Phase::Waiting | Phase::Ended => return,
+            Phase::Dialing | Phase::Joined => Stage::Joining,
+            Phase::Active => Stage::Active,
+            Phase::Resuming => Stage::Resuming,
+        };
+        let policy = Policy { retry: self.settings.retry, renews_token: self.settings.renews_token };
+        let can_resume = self.can_resume(now);
+        let standing = Standing { stage, can_resume, was_connected: self.was_connected, policy };
+        match next_step(&cause, standing) {
+            Step::Resume(mend) => self.resume(mend, &cause, now),
+            Step::Probe => self.probe(&cause, now),
+            Step::Widen => self.widen(now),
+            Step::Join => self.rejoin(&cause, now),
+            Step::End(outcome) => {
+                self.drop_session();
+                self.disconnected(cause.reason(), None);
+                self.phase = Phase::Ended;
+                self.outcome = Some(outcome);
+            }
+        }
+    }
+
+    /// Drops the session, and begins a new one when its time has come.
+    fn rejoin(&mut self, cause: &Cause, now: Instant) {
+        if matches!(cause, Cause::Refused(refusal) if refusal.fault() == Fault::Credentials) {
             // The server's refreshed token may have run out while the one that we began with is still good,
             // or a new one can be had.
             self.token_is_refused = true;
@@ -198,22 +236,18 @@ impl Engine {
         if lasted.is_some_and(|lasted| lasted >= GOOD_SESSION) {
             self.backoff.reset();
         }
+        let was_active = self.phase == Phase::Active;
         self.drop_session();
-        let policy = Policy { retry: self.settings.retry, renews_token: self.settings.renews_token };
-        match decide(&cause, policy, self.was_connected) {
-            Verdict::Again => {
-                self.tell_cause(&cause, was_active, now);
-                let delay = self.backoff.next_delay();
-                self.phase = Phase::Waiting;
-                self.deadlines.set(Reason::Redial, now + delay);
-                self.disconnected(cause.reason(), Some(delay));
-            }
-            Verdict::End(outcome) => {
-                self.disconnected(cause.reason(), None);
-                self.phase = Phase::Ended;
-                self.outcome = Some(outcome);
-            }
-        }
+        self.tell_cause(cause, was_active, now);
+        let wait = match cause {
+            Cause::Asked | Cause::NetworkChanged => Duration::ZERO,
+            Cause::Unreachable(_) => self.backoff.probe_delay(),
+            _ => self.backoff.next_delay(),
+        };
+        let at = now.max(self.attempt_began + wait);
+        self.phase = Phase::Waiting;
+        self.deadlines.set(Reason::Redial, at);
+        self.disconnected(cause.reason(), Some(at.saturating_duration_since(now)));
     }
 
     /// A session that was there is being brought back; an attempt that fails is explained, once for
@@ -231,6 +265,7 @@ impl Engine {
 
     pub(super) fn deadline_passed(&mut self, reason: Reason, now: Instant) {
         match reason {
+            Reason::Join if self.goes_on_unmended(now) => {}
             Reason::Join => {
                 let stage = match self.phase {
                     Phase::Resuming => "resuming the session",
@@ -244,7 +279,8 @@ impl Engine {
                 self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
                 self.act(Action::RenewToken);
             }
-            Reason::Redial if self.phase == Phase::Resuming => self.dial_resume(),
+            Reason::Redial if self.phase == Phase::Resuming => self.dial_resume(now),
+            Reason::Path => self.lost(Cause::PathMissing, now),
             Reason::Redial => self.dial(now),
             Reason::Recovery if self.phase == Phase::Leaving => self.hung_up(),
             Reason::Recovery => {
@@ -253,6 +289,10 @@ impl Engine {
             }
             Reason::PublisherConnection => {
                 let text = "it did not come up: no answer to our offer, or no UDP path".to_owned();
+                self.lost(Cause::PeerDead(Peer::Publisher, text), now);
+            }
+            Reason::PublisherAnswer => {
+                let text = "the server does not answer our offer".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
@@ -294,7 +334,11 @@ impl Engine {
         self.phase = Phase::Ended;
     }
 
+    /// Said once for each reason in a row, and at the end: the next attempts are nobody's news.
     fn disconnected(&mut self, reason: DisconnectReason, retry_in: Option<Duration>) {
+        if retry_in.is_some() && self.told_reason.replace(reason) == Some(reason) {
+            return;
+        }
         self.emit(Event::Disconnected {
             reason: reason.name().to_owned(),
             will_retry: retry_in.is_some(),

@@ -7,7 +7,7 @@ use super::session::Phase;
 use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
-use crate::session::recovery::Cause;
+use crate::session::cause::Cause;
 use crate::signal::description::Description;
 use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
@@ -15,6 +15,7 @@ use crate::signal::ping::Pinger;
 use crate::signal::request::Request;
 use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
+use crate::time::deadline::Reason;
 
 impl Engine {
     pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
@@ -86,7 +87,7 @@ impl Engine {
                     pinger.handle_pong(last_ping_timestamp_ms, now);
                 }
             }
-            Response::Reconnect(_) => self.taken_back(now),
+            Response::Reconnect(reconnect) => self.taken_back(&reconnect, now),
             Response::Leave { reason, action } => self.told_to_leave(reason, action, now),
             Response::Subscription { track_sid, error } => {
                 self.subscriptions.refused(track_sid);
@@ -124,7 +125,7 @@ impl Engine {
         if self.phase != Phase::Dialing {
             return;
         }
-        self.phase = Phase::Joined;
+        self.await_connection(now);
         self.is_subscriber_primary = join.subscriber_primary;
         (self.ping_interval, self.ping_timeout) = (join.ping_interval, join.ping_timeout);
         self.is_resume_disabled = join.configuration.resume_disabled;
@@ -154,18 +155,21 @@ impl Engine {
     fn answered(&mut self, answer: &Description, now: Instant) {
         let Some(publisher) = self.publisher.as_mut() else { return };
         match publisher.accept_answer(&answer.sdp, answer.id, now) {
-            Ok(()) => self.advance(Peer::Publisher, now),
+            Ok(()) => {
+                if !publisher.awaits_answer() {
+                    self.deadlines.clear(Reason::PublisherAnswer);
+                }
+                self.advance(Peer::Publisher, now);
+            }
             Err(failure) => self.lost(Cause::PeerDead(Peer::Publisher, failure.0), now),
         }
     }
 
     fn told_to_leave(&mut self, reason: DisconnectReason, action: LeaveAction, now: Instant) {
-        // Who is to come back was not removed, whatever the reason says.
         let cause = match action {
             LeaveAction::Disconnect => Cause::Told(reason),
             LeaveAction::Resume => Cause::ToldToResume(reason),
-            LeaveAction::Reconnect if reason.is_removal() => Cause::Told(DisconnectReason::Unknown),
-            LeaveAction::Reconnect => Cause::Told(reason),
+            LeaveAction::Reconnect => Cause::ToldToRejoin(reason),
         };
         self.lost(cause, now);
     }

@@ -10,7 +10,7 @@ use crate::rtc::{
     Datagram, Failure, Output, Peer, Publisher, PublisherEvent, RtpArrival, Subscriber, SubscriberEvent,
     Transmit,
 };
-use crate::session::recovery::Cause;
+use crate::session::cause::Cause;
 use crate::signal::description::Trickle;
 use crate::signal::request::Request;
 use crate::time::deadline::Reason;

@@ -21,7 +21,7 @@ use super::clock;
 use super::reactor::{Interest, Reactor, Source};
 
 /// One address is given this long before the next is tried: a SYN, and its repetition after 1 s.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A connected socket.
 pub struct Tcp(Source<TcpStream>);

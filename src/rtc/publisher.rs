@@ -148,6 +148,11 @@ impl Publisher {
         self.offer_id > 0
     }
 
+    /// Whether an offer waits for its answer.
+    pub fn awaits_answer(&self) -> bool {
+        self.pending.is_some()
+    }
+
     /// Whether ICE has a path.
     pub fn has_path(&self) -> bool {
         self.path.is_up()
@@ -224,7 +229,10 @@ impl Publisher {
             self.connection.rtc().add_remote_candidate(candidate);
         }
         let path = &mut self.path;
-        self.connection.advance(now, &mut |output| translate(output, path, sink))
+        if let Some(change) = path.handle_timeout(now) {
+            sink(Output::Event(change.into()));
+        }
+        self.connection.advance(now, &mut |output| translate(output, path, now, sink))
     }
 
     /// Takes one datagram.
@@ -238,17 +246,31 @@ impl Publisher {
         sink: &mut dyn FnMut(Output<PublisherEvent>),
     ) -> Result<(), Failure> {
         let path = &mut self.path;
-        self.connection.receive(datagram, now, &mut |output| translate(output, path, sink))
+        if let Some(change) = path.heard(now) {
+            sink(Output::Event(change.into()));
+        }
+        self.connection.receive(datagram, now, &mut |output| translate(output, path, now, sink))
     }
 
     /// When `advance` is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
+        // A connection that has failed wants nothing any more.
+        let connection = self.connection.poll_timeout()?;
+        self.path.poll_timeout().into_iter().chain([connection]).min()
+    }
+}
+
+impl From<PathChange> for PublisherEvent {
+    fn from(change: PathChange) -> Self {
+        match change {
+            PathChange::Found => PublisherEvent::PathFound,
+            PathChange::Lost => PublisherEvent::PathLost,
+        }
     }
 }
 
 /// What both connections have in common: Opus only, no extension but those that LiveKit uses, and a
-/// dead path noticed after about 6 s (1 s × 5 checks), before the server's own 10 s.
+/// check each second for longer than a join may take: whether the path is lost, `path.rs` judges.
 pub(super) fn common_config() -> RtcConfig {
     let mut extensions = ExtensionMap::empty();
     extensions.set(1, Extension::AudioLevel);
@@ -259,7 +281,7 @@ pub(super) fn common_config() -> RtcConfig {
         .set_extension_map(extensions)
         .set_rtp_mode(true);
     config.set_max_stun_rto(Duration::from_secs(1));
-    config.set_max_stun_retransmits(5);
+    config.set_max_stun_retransmits(20);
     config
 }
 
@@ -270,16 +292,20 @@ pub(super) fn add_local_address(connection: &mut Connection, address: SocketAddr
     connection.rtc().add_local_candidate(candidate).map(Candidate::to_sdp_string)
 }
 
-fn translate(output: Output<Event>, path: &mut Path, sink: &mut dyn FnMut(Output<PublisherEvent>)) {
+fn translate(
+    output: Output<Event>,
+    path: &mut Path,
+    now: Instant,
+    sink: &mut dyn FnMut(Output<PublisherEvent>),
+) {
     let event = match output {
         Output::Transmit(transmit) => return sink(Output::Transmit(transmit)),
         Output::Event(event) => event,
     };
     let translated = match event {
         Event::Connected => PublisherEvent::Connected,
-        Event::IceConnectionStateChange(state) => match path.changed(state) {
-            Some(PathChange::Lost) => PublisherEvent::PathLost,
-            Some(PathChange::Found) => PublisherEvent::PathFound,
+        Event::IceConnectionStateChange(state) => match path.changed(state, now) {
+            Some(change) => change.into(),
             None => return,
         },
         Event::MediaEgressStats(stats) => PublisherEvent::Feedback {

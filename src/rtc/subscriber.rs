@@ -126,6 +126,11 @@ impl Subscriber {
         (&self.last_offer, &self.last_answer)
     }
 
+    /// The server will restart ICE: the old path is of no account any more.
+    pub fn expect_restart(&mut self) {
+        self.path.restart();
+    }
+
     /// Whether ICE has a path.
     pub fn has_path(&self) -> bool {
         self.path.is_up()
@@ -165,7 +170,10 @@ impl Subscriber {
             self.connection.rtc().add_remote_candidate(candidate);
         }
         let Self { connection, streams, path, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, path, unknown_packets, sink, packets };
+        if let Some(change) = path.handle_timeout(now) {
+            sink(Output::Event(change.into()));
+        }
+        let mut translator = Translator { streams, path, unknown_packets, now, sink, packets };
         connection.advance(now, &mut |output| translator.take(output))
     }
 
@@ -181,17 +189,22 @@ impl Subscriber {
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
         let Self { connection, streams, path, unknown_packets, .. } = self;
-        let mut translator = Translator { streams, path, unknown_packets, sink, packets };
+        if let Some(change) = path.heard(now) {
+            sink(Output::Event(change.into()));
+        }
+        let mut translator = Translator { streams, path, unknown_packets, now, sink, packets };
         connection.receive(datagram, now, &mut |output| translator.take(output))
     }
 
     /// When `advance` is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let held = self.candidates.poll_timeout();
-        match (self.connection.poll_timeout(), held) {
-            (Some(connection), Some(held)) => Some(connection.min(held)),
-            (connection, _) => connection,
-        }
+        // A connection that has failed wants nothing any more.
+        let connection = self.connection.poll_timeout()?;
+        [self.candidates.poll_timeout(), self.path.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .chain([connection])
+            .min()
     }
 
     fn map_streams(
@@ -212,11 +225,21 @@ impl Subscriber {
     }
 }
 
+impl From<PathChange> for SubscriberEvent {
+    fn from(change: PathChange) -> Self {
+        match change {
+            PathChange::Found => SubscriberEvent::PathFound,
+            PathChange::Lost => SubscriberEvent::PathLost,
+        }
+    }
+}
+
 /// str0m's events → ours, with what that needs of the subscriber while str0m is borrowed.
 struct Translator<'t> {
     streams: &'t [Stream],
     path: &'t mut Path,
     unknown_packets: &'t mut u32,
+    now: Instant,
     sink: &'t mut dyn FnMut(Output<SubscriberEvent>),
     packets: &'t mut dyn FnMut(RtpArrival<'_>),
 }
@@ -244,9 +267,8 @@ impl Translator<'_> {
                 });
             }
             Event::Connected => SubscriberEvent::Connected,
-            Event::IceConnectionStateChange(state) => match self.path.changed(state) {
-                Some(PathChange::Lost) => SubscriberEvent::PathLost,
-                Some(PathChange::Found) => SubscriberEvent::PathFound,
+            Event::IceConnectionStateChange(state) => match self.path.changed(state, self.now) {
+                Some(change) => change.into(),
                 None => return,
             },
             Event::Closed => SubscriberEvent::Closed,

@@ -1,23 +1,57 @@
-//! The table cause → action.
+//! How we stay in the room: the states of a session, and the table cause → step.
 //!
-//! | cause | before the first `connected` | afterwards |
-//! | --- | --- | --- |
-//! | credentials refused (HTTP 400, 401, 403) | end, 4 | again where the source can be asked again, else end, 4 |
-//! | removed, identity taken over, room deleted or closed | end, 7 | end, 7 |
-//! | told to leave for another reason | as unreachable | again |
-//! | not reached, refused, timed out | end, 5 | again |
-//! | signal connection lost or silent | end, 5 | again |
-//! | peer connection lost or dead | end, 5 | again |
+//! ```text
+//!           dial              join           primary connection up
+//!   ┌────► Dialing ─────────► Joined ────────────────────► Active ◄───────────────────────┐
+//!   │         │ lost            │ lost                       │ lost                       │
+//!   │         ▼                 ▼                            ▼                            │
+//!   │   ╔═══════════════════════════════ next_step ═════════════════════════════════╗     │
+//!   │   ╚═══════════════════════════════════════════════════════════════════════════╝     │
+//!   │         │ Join           │ End                         │ Resume   ▲ lost     signal │
+//!   │         ▼                ▼                             ▼          │ Probe,   back,  │
+//!   └───── Waiting           Ended ◄── Leaving            Resuming ─────┘ Widen    path ──┘
+//!    at once if the last               (as asked)   same session, sound flows      back
+//!    attempt is long ago                            where it can
+//! ```
 //!
-//! A session that was up is first resumed where it can be (`engine::resume`: the last two rows, and on
-//! the server's wish), for 15 s at most. "Again" means a new session, after a wait of `time::backoff`. With [`Retry::Forever`] the first
-//! column reads like the second; with [`Retry::Never`] the second reads like the first. Credentials
-//! that cannot be had anew are final, because the same token gets the same answer.
+//! | cause | joining | active | resuming |
+//! | --- | --- | --- | --- |
+//! | no connection to the server | join | | probe |
+//! | refused: the server's trouble (5xx, 429) | join | | probe |
+//! | refused: credentials | end (4), or join with a new token | | the same |
+//! | refused otherwise | join | | join |
+//! | signal connection lost, or silent | join | resume the signal | probe |
+//! | path of sound lost | | resume, with the path | widen |
+//! | taken back, and no path in 4 s | | | probe |
+//! | another network | join | resume, with the path | probe |
+//! | a peer connection is dead | join | join | join |
+//! | out of time | join | | join |
+//! | `leave`, RESUME | join | resume, with the path | probe |
+//! | `leave`, RECONNECT (STATE_MISMATCH and others) | join | join | join |
+//! | `leave`, DISCONNECT: somebody meant it | end (7) | end (7) | end (7) |
+//! | `leave`, DISCONNECT: every other reason | join | join | join |
+//! | the application asks | join | join | join |
+//!
+//! What cannot be resumed is joined anew: where the server forbids resumes or does not know us, where
+//! an exchange was cut in the middle, where resumes keep dying at once ([`Standing::can_resume`]).
+//! "Join" ends instead where [`Retry`] says so: with exit status 5, or 4 for refused credentials that
+//! cannot be had anew, since the same token gets the same answer.
+//!
+//! A new session gets back what the application had set: publication and mute, subscriptions, what we
+//! told of ourselves (`Engine::joined`). Never two sessions of ours at once: a dial drops what was
+//! before, so the server ends the older one with nobody to hear of it.
+//!
+//! | wait, from the *start* of the attempt before | |
+//! | --- | --- |
+//! | nothing answered | 0.8 s ±25 %, for ever: it costs a SYN |
+//! | the server answered, and it came to nothing | 0.3 s doubling to 5 s, ±25 %, for ever; back to 0.3 s after a session of 10 s |
+//!
+//! So a session that was up is followed at once by the next dial, and one that dies at once is not.
 
+use super::cause::Cause;
 use crate::error::ExitStatus;
-use crate::rtc::Peer;
-use crate::signal::leave::DisconnectReason;
-use crate::signal::refusal::Refusal;
+use crate::signal::parameters::ResumeReason;
+use crate::signal::refusal::Fault;
 
 /// When to come back by ourselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +61,7 @@ pub enum Retry {
     AfterFirst,
     /// For ever from the start.
     Forever,
-    /// Never.
+    /// Never with a new session: the first loss that a resume does not mend is the end.
     Never,
 }
 
@@ -40,27 +74,48 @@ pub struct Policy {
     pub renews_token: bool,
 }
 
-/// Why there is no session (any more).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
-    /// No connection to the server, in words.
-    Unreachable(String),
-    /// The server answered the upgrade with another HTTP status.
-    Refused(Refusal),
-    /// The session was not up in time, and how far it came.
-    TimedOut(&'static str),
-    /// The signal connection ended, in words.
-    SignalLost(String),
-    /// The server did not answer pings.
-    SignalSilent,
-    /// ICE lost its path.
-    PathLost(Peer),
-    /// A peer connection is dead, in words.
-    PeerDead(Peer, String),
-    /// The server sent `leave`.
-    Told(DisconnectReason),
-    /// The server sent `leave`, and wants the session resumed.
-    ToldToResume(DisconnectReason),
+/// How far the session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Dialing or joined: the primary peer connection was not up yet.
+    Joining,
+    /// Sound flows.
+    Active,
+    /// The session is being mended.
+    Resuming,
+}
+
+/// Where we stand when something is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// How far the session has come.
+    pub stage: Stage,
+    /// Whether the same session can be taken up again.
+    pub can_resume: bool,
+    /// Whether any session was ever active.
+    pub was_connected: bool,
+    /// What the settings say.
+    pub policy: Policy,
+}
+
+/// What is mended by a resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// The signal connection is made anew; peer connections stay as they are, and nobody hears it.
+    Signal,
+    /// ICE is restarted too, on both peer connections.
+    Path,
+}
+
+impl Mend {
+    /// What the server is told (`reconnect_reason`). Never that a peer connection failed: within 90 s
+    /// of its start the server would then take candidates of TCP only, for minutes.
+    pub fn reason(self) -> ResumeReason {
+        match self {
+            Mend::Signal => ResumeReason::SignalLost,
+            Mend::Path => ResumeReason::Unknown,
+        }
+    }
 }
 
 /// How the program ends.
@@ -72,102 +127,139 @@ pub struct Outcome {
     pub text: String,
 }
 
-/// What follows from a cause.
+/// What is done about a loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Begin a new session.
-    Again,
+pub enum Step {
+    /// Dial at once, for the same session.
+    Resume(Mend),
+    /// While resuming: dial again for the same session, after the wait of a probe.
+    Probe,
+    /// While resuming: the path is to be mended too.
+    Widen,
+    /// Drop the session and begin a new one, after the wait that the cause asks for.
+    Join,
     /// This is the end.
     End(Outcome),
 }
 
-/// Looks a cause up in the table. `was_connected` is whether `connected` was ever reached.
-pub fn decide(cause: &Cause, policy: Policy, was_connected: bool) -> Verdict {
-    let end = |status| Verdict::End(Outcome { status, text: cause.to_string() });
+/// Looks up what follows from `cause`.
+pub fn next_step(cause: &Cause, standing: Standing) -> Step {
+    match (standing.stage, cause) {
+        (Stage::Active, _) if standing.can_resume => match cause {
+            Cause::SignalLost(_) | Cause::SignalSilent => Step::Resume(Mend::Signal),
+            Cause::PathLost(_) | Cause::ToldToResume(_) | Cause::NetworkChanged => Step::Resume(Mend::Path),
+            _ => join_or_end(cause, standing),
+        },
+        (Stage::Resuming, Cause::PathLost(_)) => Step::Widen,
+        (Stage::Resuming, Cause::Refused(refusal)) if refusal.fault() == Fault::Server => Step::Probe,
+        (
+            Stage::Resuming,
+            Cause::Unreachable(_)
+            | Cause::SignalLost(_)
+            | Cause::SignalSilent
+            | Cause::PathMissing
+            | Cause::NetworkChanged
+            | Cause::ToldToResume(_),
+        ) => Step::Probe,
+        _ => join_or_end(cause, standing),
+    }
+}
+
+fn join_or_end(cause: &Cause, standing: Standing) -> Step {
+    let end = |status| Step::End(Outcome { status, text: cause.to_string() });
     let status = match cause {
         Cause::Told(reason) if reason.is_removal() => return end(ExitStatus::Removed),
+        Cause::Asked => return Step::Join,
         Cause::Refused(refusal) => refusal.exit_status(),
         _ => ExitStatus::Unreachable,
     };
-    let comes_back = match policy.retry {
+    let comes_back = match standing.policy.retry {
         Retry::Never => false,
-        Retry::AfterFirst => was_connected,
+        Retry::AfterFirst => standing.was_connected,
         Retry::Forever => true,
     };
-    let may_help = status != ExitStatus::Credentials || policy.renews_token;
-    if comes_back && may_help { Verdict::Again } else { end(status) }
-}
-
-impl Cause {
-    /// LiveKit's name for it (`DisconnectReason`), as the `disconnected` event gives it.
-    pub fn reason(&self) -> DisconnectReason {
-        match self {
-            Cause::Told(reason) | Cause::ToldToResume(reason) => *reason,
-            Cause::Unreachable(_) | Cause::Refused(_) | Cause::TimedOut(_) => DisconnectReason::JoinFailure,
-            Cause::SignalLost(_) | Cause::SignalSilent => DisconnectReason::SignalClose,
-            Cause::PathLost(_) | Cause::PeerDead(..) => DisconnectReason::MediaFailure,
-        }
-    }
-}
-
-impl std::fmt::Display for Cause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sound = |peer: &Peer| match peer {
-            Peer::Publisher => "the connection for sound to the room",
-            Peer::Subscriber => "the connection for sound from the room",
-        };
-        match self {
-            Cause::Unreachable(text) | Cause::SignalLost(text) => f.write_str(text),
-            Cause::Refused(refusal) => refusal.fmt(f),
-            Cause::TimedOut(stage) => write!(f, "timed out while {stage}"),
-            Cause::SignalSilent => f.write_str("the server no longer answers pings"),
-            Cause::PathLost(peer) => write!(f, "{} lost its path", sound(peer)),
-            Cause::PeerDead(peer, text) => write!(f, "{} failed: {text}", sound(peer)),
-            Cause::ToldToResume(reason) => write!(f, "the server wants us to come back: {}", reason.words()),
-            Cause::Told(reason) => {
-                write!(f, "the server ended the session: {} ({})", reason.words(), reason.name())
-            }
-        }
-    }
+    let may_help = status != ExitStatus::Credentials || standing.policy.renews_token;
+    if comes_back && may_help { Step::Join } else { end(status) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtc::Peer;
+    use crate::signal::leave::DisconnectReason as R;
+    use crate::signal::refusal::Refusal;
 
+    fn standing(stage: Stage, can_resume: bool, retry: Retry) -> Standing {
+        let policy = Policy { retry, renews_token: false };
+        Standing { stage, can_resume, was_connected: stage != Stage::Joining, policy }
+    }
+
+    /// The table above, row by row: cause, joining with `Retry::Forever`, active, resuming.
     #[test]
     fn the_table() {
-        let unreachable = || Cause::Unreachable("cannot connect".into());
-        let refused = || Cause::Refused(Refusal::new(401, b"invalid token"));
-        let told = Cause::Told;
-        use DisconnectReason as R;
-        use ExitStatus as E;
-        // cause, before the first connected, afterwards; None is "again".
-        let table = [
-            (unreachable(), Some(E::Unreachable), None),
-            (refused(), Some(E::Credentials), Some(E::Credentials)),
-            (Cause::Refused(Refusal::new(503, b"")), Some(E::Unreachable), None),
-            (told(R::ParticipantRemoved), Some(E::Removed), Some(E::Removed)),
-            (told(R::DuplicateIdentity), Some(E::Removed), Some(E::Removed)),
-            (told(R::ServerShutdown), Some(E::Unreachable), None),
-            (told(R::StateMismatch), Some(E::Unreachable), None),
-            (Cause::SignalSilent, Some(E::Unreachable), None),
-            (Cause::PathLost(Peer::Subscriber), Some(E::Unreachable), None),
+        let refused = |status| Cause::Refused(Refusal::new(status, b""));
+        let (signal, path) = (Step::Resume(Mend::Signal), Step::Resume(Mend::Path));
+        let join = || Step::Join;
+        let end = |cause: &Cause, status| Step::End(Outcome { status, text: cause.to_string() });
+        let rows = [
+            (Cause::Unreachable("refused".into()), join(), join(), Step::Probe),
+            (refused(503), join(), join(), Step::Probe),
+            (refused(404), join(), join(), join()),
+            (Cause::SignalLost("reset".into()), join(), signal.clone(), Step::Probe),
+            (Cause::SignalSilent, join(), signal, Step::Probe),
+            (Cause::PathLost(Peer::Subscriber), join(), path.clone(), Step::Widen),
+            (Cause::PathMissing, join(), join(), Step::Probe),
+            (Cause::NetworkChanged, join(), path.clone(), Step::Probe),
+            (Cause::PeerDead(Peer::Publisher, "DTLS".into()), join(), join(), join()),
+            (Cause::TimedOut("resuming"), join(), join(), join()),
+            (Cause::ToldToResume(R::ConnectionTimeout), join(), path, Step::Probe),
+            (Cause::ToldToRejoin(R::StateMismatch), join(), join(), join()),
+            (Cause::ToldToRejoin(R::DuplicateIdentity), join(), join(), join()),
+            (Cause::Told(R::ServerShutdown), join(), join(), join()),
+            (Cause::Told(R::Migration), join(), join(), join()),
+            (Cause::Asked, join(), join(), join()),
         ];
-        let status = |verdict| match verdict {
-            Verdict::End(outcome) => Some(outcome.status),
-            Verdict::Again => None,
-        };
-        for (cause, before, after) in table {
-            let asked = |retry| Policy { retry, renews_token: false };
-            assert_eq!(status(decide(&cause, asked(Retry::AfterFirst), false)), before, "{cause}");
-            assert_eq!(status(decide(&cause, asked(Retry::AfterFirst), true)), after, "{cause}");
-            assert_eq!(status(decide(&cause, asked(Retry::Forever), false)), after, "{cause}");
-            assert_eq!(status(decide(&cause, asked(Retry::Never), true)), before, "{cause}");
+        for (cause, joining, active, resuming) in rows {
+            let step = |stage| next_step(&cause, standing(stage, true, Retry::Forever));
+            let steps = (step(Stage::Joining), step(Stage::Active), step(Stage::Resuming));
+            assert_eq!(steps, (joining, active, resuming), "{cause:?}");
             assert!(!cause.to_string().is_empty());
         }
-        let renewing = Policy { retry: Retry::AfterFirst, renews_token: true };
-        assert_eq!(status(decide(&refused(), renewing, true)), None);
-        assert_eq!(status(decide(&refused(), renewing, false)), Some(E::Credentials));
+        let removals = [R::ParticipantRemoved, R::DuplicateIdentity, R::RoomDeleted, R::RoomClosed];
+        for cause in removals.map(Cause::Told) {
+            for stage in [Stage::Joining, Stage::Active, Stage::Resuming] {
+                let step = next_step(&cause, standing(stage, true, Retry::Forever));
+                assert_eq!(step, end(&cause, ExitStatus::Removed), "{cause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_resumed_is_joined_anew() {
+        let lost = Cause::SignalLost("reset".into());
+        assert_eq!(next_step(&lost, standing(Stage::Active, false, Retry::AfterFirst)), Step::Join);
+    }
+
+    #[test]
+    fn when_a_join_is_the_end_instead() {
+        let lost = Cause::TimedOut("resuming");
+        let ended = |step| matches!(step, Step::End(outcome) if outcome.status == ExitStatus::Unreachable);
+        assert!(ended(next_step(&lost, standing(Stage::Joining, true, Retry::AfterFirst))));
+        assert!(ended(next_step(&lost, standing(Stage::Resuming, true, Retry::Never))));
+        assert_eq!(next_step(&lost, standing(Stage::Resuming, true, Retry::AfterFirst)), Step::Join);
+        let resumed = next_step(&Cause::SignalSilent, standing(Stage::Active, true, Retry::Never));
+        assert_eq!(resumed, Step::Resume(Mend::Signal), "a resume is no new session");
+    }
+
+    #[test]
+    fn credentials_help_only_where_they_can_be_had_anew() {
+        let refused = Cause::Refused(Refusal::new(401, b"invalid token"));
+        for stage in [Stage::Active, Stage::Resuming] {
+            let mut standing = standing(stage, true, Retry::Forever);
+            let step = next_step(&refused, standing);
+            assert!(matches!(step, Step::End(outcome) if outcome.status == ExitStatus::Credentials));
+            standing.policy.renews_token = true;
+            assert_eq!(next_step(&refused, standing), Step::Join);
+        }
     }
 }

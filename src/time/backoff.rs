@@ -11,6 +11,10 @@ const FIRST_MS: u64 = 300;
 /// Longest wait before jitter: what a person standing at the box still takes for "it works on it".
 const CAP_MS: u64 = 5_000;
 
+/// Between two attempts that nothing answers: each costs a SYN, so it need not grow, and a server that
+/// listens again is met within a second.
+const PROBE_MS: u64 = 800;
+
 /// A session that lasted this long was a good one: the next failure starts from the beginning.
 /// Shorter ones count as failures too, or a join that succeeds and dies within 100 ms would be
 /// repeated without a pause.
@@ -33,12 +37,21 @@ impl Backoff {
     pub fn next_delay(&mut self) -> Duration {
         let base_ms = (FIRST_MS << self.attempt.min(8)).min(CAP_MS);
         self.attempt = self.attempt.saturating_add(1);
-        Duration::from_millis(base_ms * 3 / 4 + self.random.u64(0..=base_ms / 2))
+        self.jittered(base_ms)
+    }
+
+    /// The wait after an attempt that nothing answered: always the same but for its jitter of ±25 %.
+    pub fn probe_delay(&mut self) -> Duration {
+        self.jittered(PROBE_MS)
     }
 
     /// Back to the bottom, after a session that lasted.
     pub fn reset(&mut self) {
         self.attempt = 0;
+    }
+
+    fn jittered(&mut self, base_ms: u64) -> Duration {
+        Duration::from_millis(base_ms * 3 / 4 + self.random.u64(0..=base_ms / 2))
     }
 }
 
@@ -59,5 +72,8 @@ mod tests {
         assert!(previous_max <= 6_250);
         backoff.reset();
         assert!(backoff.next_delay() <= Duration::from_millis(375));
+        for _ in 0..100 {
+            assert!((600..=1000).contains(&backoff.probe_delay().as_millis()));
+        }
     }
 }

@@ -15,8 +15,12 @@ pub enum Reason {
     Ping,
     /// The publisher must be connected by then, or nobody hears us.
     PublisherConnection,
+    /// An offer of ours must be answered by then.
+    PublisherAnswer,
     /// The next attempt to reach the server.
     Redial,
+    /// The path of a resumed session must be found by then, or it is looked for anew.
+    Path,
     /// A lost peer connection must have come back by then.
     Recovery,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
@@ -25,11 +29,13 @@ pub enum Reason {
     Subscriber,
 }
 
-const REASONS: [Reason; 7] = [
+const REASONS: [Reason; 9] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
+    Reason::PublisherAnswer,
     Reason::Redial,
+    Reason::Path,
     Reason::Recovery,
     Reason::Publisher,
     Reason::Subscriber,

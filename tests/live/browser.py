@@ -17,15 +17,16 @@ class Browser:
     """One page with one room. `run` runs JavaScript in it; what the page notes by itself is in `seen`.
 
     A browser takes a second to start, so one is shared by the tests of a file: each begins with `join`.
+    With an `address` it is a phone that shows the page there, and `more` are arguments of Chromium.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, address="", *more):
         folder.mkdir(parents=True, exist_ok=True)
         self.errors = folder / "browser.err"
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         script = Path(__file__).with_name("browser.mjs")
         self.process = subprocess.Popen(
-            ["node", script, PACKAGES.resolve(), chromium],
+            ["node", script, PACKAGES.resolve(), chromium, address, *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors.open("w"), text=True,
             env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         )
@@ -85,6 +86,12 @@ class Browser:
         if note is None:
             raise AssertionError(f"the browser has not seen {name} {members}; {self.report()}")
         return note
+
+    def tap(self, selector, hold_ms=50):
+        self._ask({"tap": selector, "hold_ms": hold_ms}, timeout_s=30)
+
+    def screenshot(self, path):
+        self._ask({"screenshot": str(path)}, timeout_s=30)
 
     def leave(self):
         self.run("await room.disconnect()")
