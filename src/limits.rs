@@ -149,6 +149,13 @@ pub const RING_BYTES: usize = 32 * 1024;
 /// Unit in which those bytes are given to packets: one 20 ms packet of 48 kbit/s, what browsers send.
 pub const RING_CELL_BYTES: usize = 128;
 
+/// Earlier packets taken from one RED packet (RFC 2198). Browsers send one, we up to two; more would come too
+/// late to be played.
+pub const RED_COPIES_MAX: usize = 4;
+
+/// Blocks of a RED packet that are looked at: offsets of 14 bits reach 341 ms back, 17 packets of 20 ms.
+pub const RED_BLOCKS_MAX: usize = 17;
+
 /// Decoded samples that wait to be played: one packet behind less than two blocks of 480, since
 /// leaving out a block needs the next one too.
 pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;

@@ -23,7 +23,7 @@ use crate::media::gain::Gain;
 use crate::media::mix::Mixer;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
-use crate::media::receive::playout::{ArrivedPacket, Pulled, Talker};
+use crate::media::receive::talker::{ArrivedPacket, Pulled, Talker};
 use crate::rtc::RtpArrival;
 use crate::signal::request::Request;
 use crate::signal::sid::Sid;
@@ -70,6 +70,7 @@ impl Listener {
             sequence: packet.sequence,
             rtp_time: packet.rtp_time,
             arrival: packet.arrival,
+            is_red: packet.is_red,
             payload: packet.payload,
         });
         true
@@ -146,6 +147,7 @@ fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters)
         received: since(|c| c.received),
         lost: since(|c| c.lost),
         late: since(|c| c.late),
+        red_recovered: since(|c| c.red_recovered),
         fec_recovered: since(|c| c.fec_recovered),
         level_dbfs: talker.level_dbfs(),
         ..TrackStats::default()
