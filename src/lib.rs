@@ -20,6 +20,7 @@
 //! | [`room`], [`local`] | what the server says exists; what we publish and wish to hear |
 //! | [`rtc`] | the two peer connections: everything that touches str0m |
 //! | [`session`] | how we stay in the room: the table cause → action |
+//! | [`data`] | what goes over the data channels: messages, calls, streams |
 //! | [`media`] | blocks and packets |
 //! | [`engine`] | the whole client without IO |
 //! | [`device`] | a box at a door: its calls, buttons, lamp, outputs |
@@ -36,7 +37,7 @@
 //! 2. After each of them, drain: `poll_transmit` and `poll_action` until both give `None`. An
 //!    `Action::OpenSockets` is answered at once by `handle_sockets`.
 //! 3. Take events with `poll_event` when convenient; their table is bounded, and what does not fit
-//!    is counted.
+//!    is counted. Take answers that come later than their command with `poll_answer`.
 //! 4. Wait for whatever comes first: a port, or the deadline of `poll_timeout`, which carries its
 //!    reason. When it is due, call `handle_timeout`, and drain again.
 //! 5. When `outcome` gives something, it is over.
@@ -63,6 +64,7 @@
 //!         token: Secret::new(std::fs::read_to_string("/etc/kinglet/token")?),
 //!         publish: Some(microphone),
 //!         listens: true,
+//!         hears: "microphones".parse()?,
 //!         retry: Retry::Forever,
 //!         volume_percent: 100,
 //!     },
@@ -89,6 +91,7 @@
 
 pub mod command;
 pub mod config;
+pub mod data;
 pub mod device;
 pub mod engine;
 pub mod error;

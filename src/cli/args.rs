@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kinglet::io::credentials::{ApiKey, Grant, Source};
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
+use kinglet::local::policy::{Policy, PolicyError};
 use kinglet::media::send::chain::Duplex;
 use kinglet::media::send::profile::Profile;
 use kinglet::session::recovery::Retry;
@@ -20,9 +21,6 @@ const TTL_S: u64 = 6 * 3600;
 
 /// The longest `--duration` and `--stats`: a year, so that no sum of times overflows.
 const SECONDS_MAX: f64 = 366.0 * 86_400.0;
-
-const PROFILES: &[(&str, Profile)] =
-    &[("default", Profile::Default), ("low-latency", Profile::LowLatency), ("metered", Profile::Metered)];
 
 /// What is to be done.
 pub enum Command {
@@ -51,6 +49,8 @@ pub struct Join {
     pub output: OutputSpec,
     /// `--loop`
     pub loops_input: bool,
+    /// `--hear`
+    pub hears: Policy,
     /// `--volume`
     pub volume_percent: u8,
     /// `--muted`
@@ -119,7 +119,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
     let mut words = JoinWords::default();
     while let Some(arg) = parser.next().map_err(usage)? {
         match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::JOIN.into())),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::join())),
             Arg::Short('v') => words.verbosity = words.verbosity.saturating_add(1),
             Arg::Long("token") => words.token = Some(text(parser)?),
             Arg::Long("token-file") => words.token_file = Some(parser.value().map_err(usage)?.into()),
@@ -129,6 +129,11 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             Arg::Long("input") => words.input = parsed(parser, "--input")?,
             Arg::Long("output") => words.output = parsed(parser, "--output")?,
             Arg::Long("loop") => words.loops_input = true,
+            Arg::Long("hear") => {
+                words.hears = text(parser)?
+                    .parse()
+                    .map_err(|error: PolicyError| Failed::usage(format!("--hear: {error}")))?;
+            }
             Arg::Long("volume") => words.volume_percent = percent(parser)?,
             Arg::Long("muted") => words.is_muted = true,
             Arg::Long("no-aec") => words.duplex = Some(Duplex::Untouched),
@@ -143,7 +148,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
                 words.retry = one_of(parser, "--retry", &choices)?;
             }
             Arg::Long("ca") => words.ca = Some(parser.value().map_err(usage)?.into()),
-            Arg::Long("profile") => words.profile = one_of(parser, "--profile", PROFILES)?,
+            Arg::Long("profile") => words.profile = one_of(parser, "--profile", &Profile::NAMES)?,
             Arg::Long(name @ ("board" | "token-endpoint" | "token-header-file")) => {
                 return Err(Failed::usage(format!("--{name} is not in this version (kinglet join --help)")));
             }
@@ -165,6 +170,7 @@ struct JoinWords {
     input: Option<InputSpec>,
     output: Option<OutputSpec>,
     loops_input: bool,
+    hears: Policy,
     volume_percent: Option<u8>,
     is_muted: bool,
     dtx: Option<bool>,
@@ -203,6 +209,7 @@ impl JoinWords {
             input,
             output: self.output.unwrap_or(OutputSpec::Auto),
             loops_input: self.loops_input,
+            hears: self.hears,
             volume_percent: self.volume_percent.unwrap_or(100),
             is_muted: self.is_muted,
             dtx: self.dtx,

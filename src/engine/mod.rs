@@ -14,22 +14,30 @@
 
 #![forbid(unsafe_code)]
 
+mod commands;
+mod data;
 mod listen;
+mod mute;
 pub mod port;
+mod profile;
 mod publish;
+mod report;
 mod resume;
 mod session;
 mod settings;
 mod signal;
 mod speak;
 mod stats;
+mod streams;
+mod subscribe;
 mod transport;
 pub mod turn;
 
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::limits::{ACTIONS_MAX, EVENTS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
+use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
+use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
 use crate::media::gain::Gain;
@@ -38,15 +46,17 @@ use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::Outcome;
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
-use crate::signal::request::Request;
+use crate::signal::request::{Audience, Request};
 use crate::signal::response::Cut;
 use crate::signal::secret::Secret;
 use crate::signal::sid::Sid;
 use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
+use data::Data;
 use listen::Listener;
 pub use port::{Action, Notice};
+use profile::ProfileRequests;
 use resume::Resuming;
 use session::Phase;
 pub use settings::{PublishSettings, Settings};
@@ -79,9 +89,17 @@ pub struct Engine {
     server: String,
 
     microphone: Option<Microphone>,
+    /// Whether we were allowed a microphone when we last looked.
+    may_speak: bool,
+    /// The application has ended our track, and has not asked for it again.
+    is_unpublished: bool,
+    audience: Audience,
+    profile: Profile,
+    profile_requests: ProfileRequests,
     listener: Listener,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: Gain,
+    data: Data,
 
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
@@ -94,10 +112,13 @@ pub struct Engine {
     outcome: Option<Outcome>,
 
     events: heapless::Deque<Event, EVENTS_MAX>,
+    /// Others' content in `events`.
+    events_content_bytes: usize,
     actions: heapless::Deque<Action, ACTIONS_MAX>,
     transmits: heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
     counters: Counters,
     told_lost: u64,
+    answers: commands::Answers,
     reported: stats::Reported,
 }
 
@@ -120,6 +141,14 @@ pub struct Counters {
     pub packets_unknown: u64,
     /// RTP packets of talkers beyond those who can be mixed.
     pub packets_unheard: u64,
+    /// Data packets that could not be read, or were too many at once.
+    pub data_refused: u64,
+    /// Data packets that came a second time.
+    pub data_repeated: u64,
+    /// Lossy messages of ours for which there was no room.
+    pub data_lost: u64,
+    /// Streams of others for which there was no place.
+    pub streams_refused: u64,
 }
 
 impl Engine {
@@ -147,7 +176,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             room: Room::new(),
             publication: Publication::new(cid, name, muted),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Subscriptions::new(settings.hears.clone()),
             pinger: None,
             ping_interval: Duration::ZERO,
             ping_timeout: Duration::ZERO,
@@ -160,9 +189,15 @@ impl Engine {
             is_subscriber_primary: true,
             server: String::new(),
             microphone,
+            may_speak: false,
+            is_unpublished: false,
+            audience: Audience::default(),
+            profile: Profile::default(),
+            profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,
             warned_encrypted: heapless::Vec::new(),
             volume,
+            data: Data::default(),
             session_began: None,
             attempt_began: now,
             lost_at: None,
@@ -172,10 +207,12 @@ impl Engine {
             was_connected: false,
             outcome: None,
             events: heapless::Deque::new(),
+            events_content_bytes: 0,
             actions: heapless::Deque::new(),
             transmits: heapless::Deque::new(),
             counters: Counters::default(),
             told_lost: 0,
+            answers: commands::Answers::default(),
             reported: stats::Reported::default(),
             settings,
         };
@@ -186,6 +223,7 @@ impl Engine {
     /// Next thing that happened, for the application. Anything but the other `poll_` calls may add some.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
+        self.events_content_bytes -= event.as_ref().map_or(0, Event::content_bytes);
         let lost =
             self.counters.events_lost - std::mem::replace(&mut self.told_lost, self.counters.events_lost);
         if lost > 0 {
@@ -241,8 +279,11 @@ impl Engine {
     }
 
     fn emit(&mut self, event: Event) {
-        if self.events.push_back(event).is_err() {
+        let content_bytes = self.events_content_bytes + event.content_bytes();
+        if content_bytes > DATA_EVENT_BYTES_MAX || self.events.push_back(event).is_err() {
             self.counters.events_lost += 1;
+        } else {
+            self.events_content_bytes = content_bytes;
         }
     }
 

@@ -134,6 +134,7 @@ impl Engine {
     /// `reconnect`: the server has taken us back.
     pub(super) fn taken_back(&mut self, reconnect: &Reconnect, now: Instant) {
         let Some(resuming) = &mut self.resuming else { return };
+        self.data.resumed(reconnect.last_message_seq);
         resuming.has_signal = true;
         let mend = resuming.mend;
         self.is_resume_disabled = reconnect.configuration.resume_disabled;
@@ -141,7 +142,8 @@ impl Engine {
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.request(&Request::SyncState(Box::new(self.sync_state())));
-        self.tell_mute();
+        self.tell_mute(now);
+        self.update_subscriptions();
         // An offer whose answer was lost with the connection is made anew, too.
         let is_unanswered = self.publisher.as_ref().is_some_and(Publisher::awaits_answer);
         if mend == Mend::Path || is_unanswered {
@@ -171,6 +173,11 @@ impl Engine {
         self.told_cause.clear();
         let gap = self.lost_at.take().map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
         self.emit(Event::Resumed { gap_ms: gap.as_millis() as u64 });
+        if self.data.is_wanted && !self.publisher.as_ref().is_some_and(Publisher::was_offered) {
+            // The first message came while the server was away.
+            self.offer(now);
+        }
+        self.send_waiting(now);
     }
 
     /// Whether sound can flow, on every peer connection that is in use.
@@ -197,13 +204,15 @@ impl Engine {
             cid: self.publication.cid().to_owned(),
             sid,
             name: self.publication.name().to_owned(),
-            muted: self.publication.is_muted(),
+            muted: !self.publication.mute.is_open(),
         });
         SyncState {
             offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
             subscribed: self.subscriptions.wanted().to_vec(),
+            paused: self.subscriptions.paused().to_vec(),
             published,
+            received: self.data.received().states().to_vec(),
         }
     }
 }

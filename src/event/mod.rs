@@ -4,12 +4,14 @@
 //! whose `event` member is the variant's name in snake case; the command line adds `t_ms`. The
 //! names are a contract: programs that read `--events json` depend on them.
 
+mod data;
 mod facts;
 mod stats;
 
 use serde::Serialize;
 
 use crate::command::{Answer, CommandError};
+pub use data::*;
 pub use facts::*;
 pub use stats::{Stats, TrackStats};
 
@@ -59,7 +61,7 @@ pub enum Event {
     ParticipantJoined(ParticipantFacts),
     /// Somebody left.
     ParticipantLeft(ParticipantFacts),
-    /// Name, metadata or attributes changed.
+    /// Name, metadata or attributes changed; of ourselves too.
     ParticipantChanged(ParticipantFacts),
     /// Somebody publishes a track; also told of those already there.
     TrackPublished(TrackFacts),
@@ -69,6 +71,33 @@ pub enum Event {
     TrackSubscribed(TrackFacts),
     /// A remote track's sound can no longer be heard.
     TrackUnsubscribed(TrackFacts),
+    /// The server could not give us a remote track that we asked for.
+    TrackSubscriptionFailed {
+        /// Whose; empty where it is gone already.
+        identity: String,
+        /// Which.
+        sid: String,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The server holds a remote track back for lack of bandwidth, or no longer does.
+    TrackStreamState {
+        /// Whose.
+        identity: String,
+        /// Which.
+        sid: String,
+        /// Whether it is held back.
+        paused: bool,
+    },
+    /// A publisher forbids us its track, or allows it again.
+    TrackPermission {
+        /// Whose.
+        identity: String,
+        /// Which.
+        sid: String,
+        /// Whether we may hear it.
+        allowed: bool,
+    },
     /// A remote track was muted.
     TrackMuted(TrackFacts),
     /// A remote track was unmuted.
@@ -79,6 +108,13 @@ pub enum Event {
         sid: String,
         /// Its name.
         name: String,
+    },
+    /// The server does not publish our track.
+    LocalTrackRefused {
+        /// Its name.
+        name: String,
+        /// Why, in words.
+        reason: String,
     },
     /// Our track is no longer published.
     LocalTrackUnpublished {
@@ -124,8 +160,19 @@ pub enum Event {
         /// `poor`, `good`, `excellent` or `lost`.
         quality: Quality,
     },
-    /// Metadata, head count or recording of the room changed.
+    /// The server has put us into another room; who is there is told by joins and leaves.
+    RoomMoved {
+        /// Name of the room.
+        room: String,
+        /// SID of the room; empty where the server names it later.
+        room_sid: String,
+        /// Our participant SID there.
+        sid: String,
+    },
+    /// SID, metadata, head count or recording of the room changed.
     RoomChanged {
+        /// SID of the room; some servers tell it only after `connected`.
+        room_sid: String,
         /// The room's metadata.
         metadata: String,
         /// Participants in it.
@@ -141,6 +188,37 @@ pub enum Event {
         subscribe: bool,
         /// We may send data.
         data: bool,
+    },
+    /// Bytes of somebody's application.
+    Data(DataFacts),
+    /// Somebody said something in the room's chat.
+    Chat {
+        /// Who.
+        identity: String,
+        /// What.
+        text: String,
+        /// The message's number.
+        id: String,
+    },
+    /// Text that was sent as a stream, or a piece of a long one.
+    TextStream(TextFacts),
+    /// Bytes that were sent as a stream, all of them.
+    ByteStream(FileFacts),
+    /// Somebody pressed a key of a telephone.
+    Dtmf {
+        /// Who.
+        identity: String,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: String,
+    },
+    /// What somebody said, as text.
+    Transcription(TranscriptionFacts),
+    /// Messages of ours that may not have arrived, since the session was lost before they were confirmed.
+    DataUnconfirmed {
+        /// What they were about.
+        topic: String,
+        /// How many.
+        count: u32,
     },
     /// A call begins: we ring somebody, or somebody rings us.
     Ringing(CallFacts),
@@ -194,6 +272,17 @@ pub enum Event {
 }
 
 impl Event {
+    /// Bytes of others' content in it, which are bounded in sum where events wait.
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Event::Data(data) => data.content_bytes(),
+            Event::Chat { text, .. } => text.len(),
+            Event::TextStream(text) => text.text.len(),
+            Event::Transcription(said) => said.text.len(),
+            _ => 0,
+        }
+    }
+
     /// The answer to a command that came as the line `command`.
     pub fn answered(command: String, answer: Answer) -> Event {
         let ok = answer.is_ok();

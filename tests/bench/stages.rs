@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::gain::Gain;
 use kinglet::media::mix::Mixer;
-use kinglet::media::receive::playout::{ArrivedPacket, Talker};
+use kinglet::media::receive::talker::{ArrivedPacket, Talker};
 use kinglet::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
 use kinglet::media::send::capture::Sender;
 use kinglet::media::send::chain::{Chain, Duplex};
@@ -226,6 +226,7 @@ impl Hall {
                     sequence: number,
                     rtp_time: number * 2 * BLOCK_FRAMES as u64,
                     arrival: now,
+                    is_red: false,
                     payload: &packets[number as usize % packets.len()],
                 });
             }

@@ -24,6 +24,10 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// What they are called by those who choose.
+    pub const NAMES: [(&str, Profile); 3] =
+        [("default", Profile::Default), ("low-latency", Profile::LowLatency), ("metered", Profile::Metered)];
+
     /// Sound in one packet.
     pub fn packet(self) -> PacketDuration {
         match self {
