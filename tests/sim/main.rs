@@ -21,8 +21,10 @@ mod stories {
     mod loss;
     mod mute;
     mod outage;
+    mod paths;
     mod resume;
     mod returns;
+    mod service;
 }
 mod world;
 
