@@ -245,6 +245,10 @@ pub const PENDING_AHEAD_SAMPLES: usize = 2 * PENDING_HISTORY_SAMPLES;
 pub const PENDING_SAMPLES: usize =
     PENDING_HISTORY_SAMPLES + PENDING_AHEAD_SAMPLES + OPUS_PACKET_SAMPLES_MAX + PENDING_HISTORY_SAMPLES;
 
+/// Played samples that are kept until the microphone has heard them: what waits in two cards whose
+/// periods were lengthened to 80 ms (3 and 4 of them), and a block on each side. 0.68 s.
+pub const REFERENCE_SAMPLES: usize = 32_768;
+
 // ---- sound cards and files -------------------------------------------------------------------
 
 /// Descriptors of one PCM: one for a card, two or three for plugins that join or share cards.
