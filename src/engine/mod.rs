@@ -7,8 +7,9 @@
 //! ```text
 //!             Notice ─► signal.rs ─┬─► room ─► Event ─► application
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
-//!             capture ─► Sender ───┘                            ├─► Transmit, Action
+//!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
+//!                   fallback.rs: TCP where UDP does not get through
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -16,6 +17,7 @@
 
 mod commands;
 mod data;
+mod fallback;
 mod listen;
 mod mute;
 pub mod port;
@@ -26,6 +28,7 @@ mod resume;
 mod session;
 mod settings;
 mod signal;
+mod speak;
 mod stats;
 mod streams;
 mod subscribe;
@@ -53,13 +56,14 @@ use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
+use fallback::Fallback;
 use listen::Listener;
-pub use port::{Action, Notice};
+pub use port::{Action, Notice, StreamNotice};
 use profile::ProfileRequests;
-use publish::Microphone;
 use resume::Resuming;
 use session::Phase;
 pub use settings::{PublishSettings, Settings};
+use speak::Microphone;
 
 /// The whole client, driven from outside.
 pub struct Engine {
@@ -83,6 +87,8 @@ pub struct Engine {
     brief_resumes: u32,
     publisher: Option<Publisher>,
     subscriber: Option<Subscriber>,
+    /// Of publisher and subscriber.
+    fallbacks: [Fallback; 2],
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
     server: String,
@@ -187,6 +193,7 @@ impl Engine {
             brief_resumes: 0,
             publisher: None,
             subscriber: None,
+            fallbacks: Default::default(),
             is_subscriber_primary: true,
             server: String::new(),
             microphone,
@@ -256,6 +263,7 @@ impl Engine {
             publisher.map(|at| (at, Reason::Publisher)),
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
+            self.fallback_timeout().map(|at| (at, Reason::Fallback)),
         ]
         .into_iter()
         .flatten()
