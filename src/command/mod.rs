@@ -6,10 +6,14 @@
 //! [`Ticket`] there.
 
 pub mod line;
+pub mod message;
+mod message_line;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use message::{DataMessage, TextMessage};
 
 /// One thing the application asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +56,14 @@ pub enum Command {
     Metadata(String),
     /// Our attributes; an empty value removes one, others stay.
     Attributes(BTreeMap<String, String>),
+    /// Say something in the room's chat.
+    Chat(String),
+    /// Send bytes to the applications of others.
+    Data(DataMessage),
+    /// Send text as a stream; the result is its number (`id`).
+    Text(TextMessage),
+    /// Press these keys of a telephone.
+    Dtmf(String),
     /// Leave the room and end.
     Leave,
 }

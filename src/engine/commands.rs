@@ -54,6 +54,10 @@ impl Engine {
             Command::Attributes(attributes) => {
                 self.update_profile(ProfileChange { attributes, ..change }, now)
             }
+            Command::Chat(text) => self.send_chat(text, now).into(),
+            Command::Data(message) => self.send_data(message, now).into(),
+            Command::Text(message) => self.send_text(message, now).into(),
+            Command::Dtmf(digits) => self.send_dtmf(&digits, now).into(),
             Command::Leave => {
                 self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
                 Ok(Value::Null).into()

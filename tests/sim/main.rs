@@ -13,6 +13,7 @@ mod random;
 mod server;
 mod stories {
     mod allocations;
+    mod data;
     mod drift;
     mod eight_talkers;
     mod join;
