@@ -64,7 +64,15 @@ impl Engine {
                 Ok(Value::Null).into()
             }
             Command::Leave => {
-                self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
+                self.leave(Some(Outcome { status: ExitStatus::AsAsked, text: String::new() }), now);
+                Ok(Value::Null).into()
+            }
+            Command::Enter => {
+                self.enter(now);
+                Ok(Value::Null).into()
+            }
+            Command::Exit => {
+                self.leave(None, now);
                 Ok(Value::Null).into()
             }
         }

@@ -9,8 +9,9 @@ use kinglet::command::{Answer, Command, Reply};
 use kinglet::event::Event;
 use livekit_protocol::signal_response::Message;
 use livekit_protocol::{
-    AddTrackRequest, RequestResponse, request_response, ParticipantInfo, ParticipantUpdate, Room, RoomMovedResponse, StreamStateInfo, StreamStateUpdate,
-    SubscriptionError, SubscriptionPermissionUpdate, SubscriptionResponse, participant_info,
+    AddTrackRequest, ParticipantInfo, ParticipantUpdate, RequestResponse, Room, RoomMovedResponse,
+    StreamStateInfo, StreamStateUpdate, SubscriptionError, SubscriptionPermissionUpdate,
+    SubscriptionResponse, participant_info, request_response,
 };
 use serde_json::{Value, json};
 
