@@ -9,7 +9,7 @@ use kinglet::io::{clock, process, tls};
 
 use super::args::{Events, Join};
 use super::print::Printer;
-use super::{Failed, control};
+use super::{Failed, control, proxy};
 
 /// Name of our track, as other clients call theirs.
 const TRACK_NAME: &str = "microphone";
@@ -34,6 +34,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         is_required: join.input.is_file() && !join.loops_input && join.duration.is_none(),
         dtx: join.dtx.unwrap_or(join.input.is_card()),
     });
+    let proxy = proxy::for_server(&join.url, &super::environment)?;
     let settings = Settings {
         url: join.url,
         parameters: process::join_parameters(),
@@ -49,6 +50,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         settings,
         token_source: Some(join.credentials),
         tls,
+        proxy,
         input: join.input,
         output: join.output,
         loops_input: join.loops_input,

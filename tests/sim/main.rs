@@ -24,6 +24,7 @@ mod stories {
     mod paths;
     mod resume;
     mod returns;
+    mod roaming;
     mod service;
 }
 mod world;
