@@ -101,7 +101,8 @@ pub struct Engine {
     may_speak: bool,
     /// The application has ended our track, and has not asked for it again.
     is_unpublished: bool,
-    audience: Audience,
+    /// Who may hear us, once it was said.
+    audience: Option<Audience>,
     profile: Profile,
     profile_requests: ProfileRequests,
     listener: Listener,
@@ -203,7 +204,7 @@ impl Engine {
             microphone,
             may_speak: false,
             is_unpublished: false,
-            audience: Audience::default(),
+            audience: None,
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,

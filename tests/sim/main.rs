@@ -30,6 +30,7 @@ mod stories {
     mod resume;
     mod returns;
     mod roaming;
+    mod room;
     mod service;
 }
 mod world;
