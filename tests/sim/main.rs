@@ -29,6 +29,7 @@ mod stories {
     mod paths;
     mod resume;
     mod returns;
+    mod roaming;
     mod room;
     mod service;
 }
