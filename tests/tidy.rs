@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["limits", "time", "event", "signal"]),
     ("media", &["limits", "time", "event"]),
     ("device", &["limits", "event"]),
-    ("config", &["limits", "signal", "device"]),
+    ("config", &["limits", "signal", "media", "device"]),
     (
         "engine",
         &[
@@ -47,8 +47,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "appliance",
         &[
-            "limits", "command", "event", "error", "signal", "local", "session", "engine", "io", "config",
-            "device",
+            "limits", "command", "event", "error", "signal", "local", "session", "media", "engine", "io",
+            "config", "device",
         ],
     ),
     // The binary: it sees the library as any other program does, as `kinglet::…`.

@@ -16,7 +16,11 @@ mod devices;
 mod help;
 mod join;
 mod print;
+<<<<<<< HEAD
 mod run;
+=======
+mod proxy;
+>>>>>>> main
 mod token;
 
 use kinglet::error::ExitStatus;

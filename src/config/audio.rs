@@ -1,6 +1,7 @@
 //! `[audio]`: what differs from the board file, and how it shall sound.
 
 use super::section::Section;
+use crate::media::send::profile::Profile;
 
 /// How the box sounds. What is left out is the board's, or the usual.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,28 +13,12 @@ pub struct AudioConfig {
     /// Loudness in percent.
     pub volume_percent: Option<u8>,
     /// Delay against quality against data.
-    pub profile: ProfileName,
+    pub profile: Profile,
     /// Whether our own loudspeaker is taken out of what we send.
     pub echo_cancellation: Option<bool>,
     /// Whether silence is not sent.
     pub dtx: Option<bool>,
 }
-
-/// Delay against quality against data: what `--profile` names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(missing_docs)]
-pub enum ProfileName {
-    #[default]
-    Default,
-    LowLatency,
-    Metered,
-}
-
-const PROFILES: [(&str, ProfileName); 3] = [
-    ("default", ProfileName::Default),
-    ("low-latency", ProfileName::LowLatency),
-    ("metered", ProfileName::Metered),
-];
 
 impl AudioConfig {
     pub(super) fn read(audio: &mut Section<'_>) -> AudioConfig {
@@ -42,7 +27,7 @@ impl AudioConfig {
             output: audio.text("output"),
             // Within a byte by its range.
             volume_percent: audio.number("volume", 0..=150).map(|percent| percent as u8),
-            profile: audio.word("profile", &PROFILES).unwrap_or_default(),
+            profile: audio.word("profile", &Profile::NAMES).unwrap_or_default(),
             echo_cancellation: audio.flag("echo_cancellation"),
             dtx: audio.flag("dtx"),
         }

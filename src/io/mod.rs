@@ -6,6 +6,7 @@
 //!   reactor.rs  the one wait      mailbox.rs  between driver and tasks
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
+//!   netlink.rs  addresses and networks that come and go
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   sound/      cards, files, pipes
 //! ```
@@ -22,10 +23,17 @@ mod driver;
 pub mod gpio;
 pub mod keys;
 pub mod lines;
+<<<<<<< HEAD
 pub(crate) mod mailbox;
 pub(crate) mod options;
+=======
+mod mailbox;
+mod netlink;
+mod options;
+>>>>>>> main
 mod ports;
 pub mod process;
+pub mod proxy;
 pub mod reactor;
 mod sockets;
 pub mod sound;
