@@ -16,11 +16,8 @@ mod devices;
 mod help;
 mod join;
 mod print;
-<<<<<<< HEAD
-mod run;
-=======
 mod proxy;
->>>>>>> main
+mod run;
 mod token;
 
 use kinglet::error::ExitStatus;

@@ -28,14 +28,11 @@ pub const USAGE: &[(&str, &str)] = &[
     ("data [--topic T] [--to ID]… [--lossy] TEXT", "send bytes to the applications of others"),
     ("text [--topic T] [--to ID]… TEXT", "send a text stream, up to 100 kB"),
     ("dtmf DIGITS", "press keys of a telephone: 0-9 * # A-D"),
-<<<<<<< HEAD
     ("ring [ID]", "ring this one, or whoever may answer (kinglet run)"),
     ("answer", "answer who rings us (kinglet run)"),
     ("hangup", "end the call (kinglet run)"),
     ("pulse OUTPUT", "drive an output once (kinglet run)"),
-=======
     ("reconnect", "begin a new session at once; what was set comes back"),
->>>>>>> main
     ("leave", "leave the room and end"),
 ];
 
@@ -75,14 +72,11 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "name" => text().map(Command::Name),
         "metadata" => text().map(Command::Metadata),
         "attributes" => attributes(rest).map(Command::Attributes).ok_or_else(|| usage(word)),
-<<<<<<< HEAD
         "ring" => Ok(Command::Ring(Some(rest.to_owned()).filter(|whom| !whom.is_empty()))),
         "answer" => Ok(Command::Answer),
         "hangup" => Ok(Command::HangUp),
         "pulse" => text().map(Command::Pulse),
-=======
         "reconnect" => Ok(Command::Reconnect),
->>>>>>> main
         "leave" => Ok(Command::Leave),
         "volume" => match rest.trim_end_matches('%').parse() {
             Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),

@@ -23,14 +23,9 @@ mod driver;
 pub mod gpio;
 pub mod keys;
 pub mod lines;
-<<<<<<< HEAD
 pub(crate) mod mailbox;
-pub(crate) mod options;
-=======
-mod mailbox;
 mod netlink;
-mod options;
->>>>>>> main
+pub(crate) mod options;
 mod ports;
 pub mod process;
 pub mod proxy;
