@@ -65,6 +65,7 @@
 //!         listens: true,
 //!         hears: "microphones".parse()?,
 //!         retry: Retry::Forever,
+//!         rpc_methods: Vec::new(),
 //!         volume_percent: 100,
 //!     },
 //!     token_source: None,
@@ -74,6 +75,7 @@
 //!     loops_input: false,
 //!     duration: None,
 //!     stats_interval: None,
+//!     handlers: Vec::new(),
 //! };
 //! let outcome = client::run(options, |mut events, _commands| async move {
 //!     while let Some(event) = events.next().await {

@@ -192,6 +192,19 @@ pub const STREAM_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Numbers of chat messages remembered, since many come twice: as a packet and as a stream.
 pub const CHAT_IDS_MAX: usize = 32;
 
+/// What a call carries there, and back (RPC version 1).
+pub const RPC_PAYLOAD_BYTES_MAX: usize = 15_360;
+
+/// The words of a call's failure (RPC version 1).
+pub const RPC_MESSAGE_BYTES_MAX: usize = 256;
+
+/// Calls that wait for their answers, in each direction. More are refused.
+pub const RPC_PENDING_MAX: usize = 16;
+
+/// Numbers of calls remembered, so that none is carried out twice: those pending, and as many again three
+/// times.
+pub const RPC_REMEMBERED_MAX: usize = 4 * RPC_PENDING_MAX;
+
 /// Content of data in events that wait for the application, in bytes. Fuller: the event is counted as
 /// lost, as with [`EVENTS_MAX`].
 pub const DATA_EVENT_BYTES_MAX: usize = 1024 * 1024;

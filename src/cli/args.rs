@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kinglet::io::credentials::{ApiKey, Grant, Source};
+use kinglet::io::handlers::Handler;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
 use kinglet::local::policy::{Policy, PolicyError};
 use kinglet::session::recovery::Retry;
@@ -57,6 +58,8 @@ pub struct Join {
     pub dtx: Option<bool>,
     /// `--duration`
     pub duration: Option<Duration>,
+    /// `--rpc`
+    pub handlers: Vec<Handler>,
     /// `--stats`
     pub stats_interval: Option<Duration>,
     /// `--events`
@@ -135,6 +138,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             Arg::Long("dtx") => words.dtx = Some(one_of(parser, "--dtx", &[("on", true), ("off", false)])?),
             Arg::Long("duration") => words.duration = Some(seconds(parser, "--duration")?),
             Arg::Long("stats") => words.stats_interval = Some(seconds(parser, "--stats")?),
+            Arg::Long("rpc") => words.handlers.extend(parsed::<Handler>(parser, "--rpc")?),
             Arg::Long("events") => words.events = events(&text(parser)?)?,
             Arg::Long("control") => words.reads_commands = one_of(parser, "--control", &[("-", true)])?,
             Arg::Long("retry") => {
@@ -170,6 +174,7 @@ struct JoinWords {
     dtx: Option<bool>,
     duration: Option<Duration>,
     stats_interval: Option<Duration>,
+    handlers: Vec<Handler>,
     events: Events,
     reads_commands: bool,
     retry: Retry,
@@ -207,6 +212,7 @@ impl JoinWords {
             dtx: self.dtx,
             duration: self.duration,
             stats_interval: self.stats_interval,
+            handlers: self.handlers,
             events: self.events,
             reads_commands: self.reads_commands,
             retry: self.retry,

@@ -43,6 +43,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         listens: join.output != OutputSpec::None,
         hears: join.hears,
         retry: join.retry,
+        rpc_methods: join.handlers.iter().map(|handler| handler.method.clone()).collect(),
         volume_percent: join.volume_percent,
     };
     let options = Options {
@@ -54,6 +55,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         loops_input: join.loops_input,
         duration: join.duration,
         stats_interval: join.stats_interval,
+        handlers: join.handlers,
     };
     let mut printer = Printer::new(lines, join.events.json, join.verbosity, clock::now());
     let reads_commands = join.reads_commands;

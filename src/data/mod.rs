@@ -17,6 +17,7 @@
 mod codec;
 pub mod packet;
 pub mod reliable;
+pub mod rpc;
 pub mod stream_rx;
 pub mod stream_tx;
 

@@ -23,6 +23,7 @@ mod profile;
 mod publish;
 mod report;
 mod resume;
+mod rpc;
 mod session;
 mod settings;
 mod signal;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub hears: Policy,
     /// When to come back.
     pub retry: Retry,
+    /// Methods that the application answers (RPC); others are refused.
+    pub rpc_methods: Vec<String>,
     /// Loudness of what we play, percent of the unchanged level.
     pub volume_percent: u8,
 }

@@ -18,11 +18,11 @@ use super::reactor::{Interest, Reactor};
 use super::sound::loudspeaker::Loudspeaker;
 use super::sound::microphone::Microphone;
 use super::termination::Termination;
-use super::{clock, process};
+use super::{clock, handlers, process};
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
-use crate::event::{Event, Stats};
+use crate::event::{Event, RpcCallFacts, Stats};
 use crate::session::recovery::Outcome;
 
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.
@@ -89,7 +89,9 @@ pub(super) fn drive(
             let _ = desk.events.post(Some(Event::Stats(stats)));
         }
         desk.deliver_answers(&mut engine);
-        deliver(&mut engine, desk);
+        deliver(&mut engine, desk, |call| {
+            handlers::answer(&executor, reactor, desk, &options.handlers, call)
+        });
         if more || engine.outcome().is_some() {
             continue;
         }
@@ -124,10 +126,13 @@ fn tick(executor: &LocalExecutor<'_>) -> bool {
 }
 
 /// Events that the program has no room for stay with the engine, whose table counts what is lost.
-fn deliver(engine: &mut Engine, desk: &Desk) {
+fn deliver(engine: &mut Engine, desk: &Desk, mut answer: impl FnMut(&RpcCallFacts)) {
     while !desk.events.is_full()
         && let Some(event) = engine.poll_event()
     {
+        if let Event::RpcInvoked(call) = &event {
+            answer(call);
+        }
         let _ = desk.events.post(Some(event));
     }
 }
@@ -139,7 +144,7 @@ fn farewell(engine: &mut Engine, desk: &Desk, executor: &LocalExecutor<'_>, prog
     let mut is_told = false;
     while clock::now() < deadline && !program.is_finished() {
         let is_idle = tick(executor);
-        deliver(engine, desk);
+        deliver(engine, desk, |_| {});
         if is_idle && !is_told {
             is_told = desk.events.post(None).is_ok();
         } else if is_idle {

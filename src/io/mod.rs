@@ -6,6 +6,7 @@
 //!   reactor.rs  the one wait      mailbox.rs  between driver and tasks
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   udp.rs      sockets of the peer connections
+//!   command.rs  programs beside us ─ handlers.rs   those that answer calls
 //!   sound/      cards, files, pipes
 //! ```
 
@@ -14,10 +15,12 @@
 mod blocking;
 pub mod client;
 pub mod clock;
+pub mod command;
 pub mod credentials;
 mod desk;
 mod dns;
 mod driver;
+pub mod handlers;
 pub mod lines;
 mod mailbox;
 mod options;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use super::credentials::Source;
+use super::handlers::Handler;
 use super::sound::open::OpenError;
 use super::sound::spec::{InputSpec, OutputSpec};
 use super::tls;
@@ -31,6 +32,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// How often a `stats` event is made.
     pub stats_interval: Option<Duration>,
+    /// Commands that answer calls of others; their methods are among those of `settings`.
+    pub handlers: Vec<Handler>,
 }
 
 /// Why a client could not be started. Nothing was sent to anybody.

@@ -28,10 +28,10 @@ use polling::{Event, Events, PollMode, Poller};
 
 /// Descriptors of tasks at a time: signal connection, a second one while dialling, control input,
 /// one look-up.
-const TASK_SLOTS: usize = 8;
+const TASK_SLOTS: usize = 64;
 
 /// Sleeping tasks at a time.
-const TIMERS: usize = 8;
+const TIMERS: usize = 32;
 
 /// Key under which the driver's descriptors are registered; nobody asks which of them was ready.
 const DRIVER_KEY: usize = TASK_SLOTS;
@@ -62,7 +62,7 @@ impl Reactor {
         Ok(Rc::new(Self {
             poller: Arc::new(Poller::new()?),
             events: RefCell::new(Events::new()),
-            slots: RefCell::new(Default::default()),
+            slots: RefCell::new(std::array::from_fn(|_| None)),
             timers: RefCell::new(Default::default()),
         }))
     }
@@ -121,7 +121,7 @@ impl Reactor {
         }
     }
 
-    /// Resolves at `at`. With more than eight sleepers the ninth resolves at once, which costs a retry.
+    /// Resolves at `at`. With more sleepers than places the last resolves at once, which costs a retry.
     pub fn sleep_until(&self, at: Instant, clock: fn() -> Instant) -> Sleep<'_> {
         Sleep { reactor: self, at, clock, place: None }
     }

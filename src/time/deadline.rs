@@ -27,13 +27,15 @@ pub enum Reason {
     TalkHold,
     /// A request to the server must be answered by then.
     Answer,
+    /// A call between participants must be heard of or answered by then.
+    Call,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 11] = [
+const REASONS: [Reason; 12] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -43,6 +45,7 @@ const REASONS: [Reason; 11] = [
     Reason::Recovery,
     Reason::TalkHold,
     Reason::Answer,
+    Reason::Call,
     Reason::Publisher,
     Reason::Subscriber,
 ];

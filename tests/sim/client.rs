@@ -43,6 +43,8 @@ pub struct Setup<'a> {
     pub is_muted: bool,
     /// When it comes back.
     pub retry: Retry,
+    /// Methods that it answers.
+    pub rpc_methods: &'a [&'a str],
 }
 
 impl<'a> Setup<'a> {
@@ -58,6 +60,7 @@ impl<'a> Setup<'a> {
             dtx: false,
             is_muted: false,
             retry: Retry::AfterFirst,
+            rpc_methods: &[],
         }
     }
 
@@ -156,6 +159,7 @@ impl Client {
             listens: true,
             hears: Policy::default(),
             retry: setup.retry,
+            rpc_methods: setup.rpc_methods.iter().map(|method| method.to_string()).collect(),
             volume_percent: 100,
         };
         let ports = SimulatedPorts {

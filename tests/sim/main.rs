@@ -23,6 +23,7 @@ mod stories {
     mod outage;
     mod resume;
     mod returns;
+    mod rpc;
 }
 mod world;
 
