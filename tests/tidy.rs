@@ -41,7 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "io",
         &[
             "limits", "time", "command", "event", "error", "signal", "rtc", "session", "data", "media",
-            "engine",
+            "engine", "config",
         ],
     ),
     // The binary: it sees the library as any other program does, as `kinglet::…`.
@@ -62,6 +62,8 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("prost::", &["src/signal/", "src/data/"], "a bounded type of signal or data"),
     ("toml::", &["src/config/section.rs", "src/config/value.rs"], "config::section"),
     ("alsa::", &["src/io/sound/"], "io::sound"),
+    ("gpiocdev::", &["src/io/gpio.rs"], "io::gpio"),
+    ("evdev::", &["src/io/keys.rs"], "io::keys"),
     ("polling::", &["src/io/reactor.rs"], "io::reactor"),
     ("libc::", &["src/io/"], "rustix, or a function of the io ring"),
     ("UdpSocket", &["src/io/"], "engine::turn::Ports"),

@@ -57,6 +57,10 @@ pub enum Command {
     Metadata(String),
     /// Our attributes; an empty value removes one, others stay.
     Attributes(BTreeMap<String, String>),
+    /// Go into the room, for a client that stands by outside ([`Retry::Service`](crate::session::recovery::Retry)).
+    Enter,
+    /// Go out of the room, and stand by.
+    Exit,
     /// Say something in the room's chat.
     Chat(String),
     /// Send bytes to the applications of others.

@@ -11,8 +11,9 @@ use serde_json::json;
 use super::Engine;
 use crate::command::message::{RpcAnswer, RpcCommand};
 use crate::command::{Answer, CommandError, Reply, Ticket};
+use crate::data::invocations::{Invocations, Invoked};
 use crate::data::packet::{Content, Outgoing, RpcFault, RpcRequest};
-use crate::data::rpc::{Answered, Calls, Invocations, Invoked, RESPONSE_TIMEOUT, RpcCode, is_known_to};
+use crate::data::rpc::{Answered, Calls, RESPONSE_TIMEOUT, RpcCode, VERSION, is_known_to};
 use crate::event::{Event, RpcAnswerFacts, RpcCallFacts};
 use crate::limits::{DATA_NAME_BYTES_MAX, RPC_PAYLOAD_BYTES_MAX};
 use crate::time::deadline::Reason;
@@ -48,7 +49,7 @@ impl Engine {
             method: method.clone(),
             payload,
             response_timeout_ms: RESPONSE_TIMEOUT.as_millis() as u32,
-            version: 1,
+            version: VERSION,
         };
         let outgoing = Outgoing { destinations: vec![to.clone()], content: Content::RpcRequest(request) };
         if self.send_reliable(None, &outgoing, now).is_err() {

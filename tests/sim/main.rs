@@ -21,9 +21,11 @@ mod stories {
     mod loss;
     mod mute;
     mod outage;
+    mod paths;
     mod resume;
     mod returns;
     mod rpc;
+    mod service;
 }
 mod world;
 
