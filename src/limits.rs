@@ -197,6 +197,19 @@ pub const TEXT_SENT_BYTES_MAX: usize = 100_000;
 /// 8 GB is not filled by one sender in a day.
 pub const STREAM_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Files that are sent at a time.
+pub const FILES_SENT_MAX: usize = 4;
+
+/// Files that the io ring has open: those sent and received, and as many that are about to end.
+pub const FILES_MAX: usize = 2 * (STREAMS_IN_MAX + FILES_SENT_MAX);
+
+/// Orders that wait for the disk, for one file: each is what one datagram set free. Fuller: the disk is too
+/// slow, and the file fails.
+pub const FILE_ORDERS_MAX: usize = 64;
+
+/// Bytes in the folder of received files beyond which none is added.
+pub const STORED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Numbers of chat messages remembered, since many come twice: as a packet and as a stream.
 pub const CHAT_IDS_MAX: usize = 32;
 

@@ -58,6 +58,8 @@ pub struct Join {
     pub dtx: Option<bool>,
     /// `--duration`
     pub duration: Option<Duration>,
+    /// `--files`
+    pub files: Option<PathBuf>,
     /// `--rpc`
     pub handlers: Vec<Handler>,
     /// `--stats`
@@ -138,6 +140,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             Arg::Long("dtx") => words.dtx = Some(one_of(parser, "--dtx", &[("on", true), ("off", false)])?),
             Arg::Long("duration") => words.duration = Some(seconds(parser, "--duration")?),
             Arg::Long("stats") => words.stats_interval = Some(seconds(parser, "--stats")?),
+            Arg::Long("files") => words.files = Some(parser.value().map_err(usage)?.into()),
             Arg::Long("rpc") => words.handlers.extend(parsed::<Handler>(parser, "--rpc")?),
             Arg::Long("events") => words.events = events(&text(parser)?)?,
             Arg::Long("control") => words.reads_commands = one_of(parser, "--control", &[("-", true)])?,
@@ -175,6 +178,7 @@ struct JoinWords {
     duration: Option<Duration>,
     stats_interval: Option<Duration>,
     handlers: Vec<Handler>,
+    files: Option<PathBuf>,
     events: Events,
     reads_commands: bool,
     retry: Retry,
@@ -213,6 +217,7 @@ impl JoinWords {
             duration: self.duration,
             stats_interval: self.stats_interval,
             handlers: self.handlers,
+            files: self.files,
             events: self.events,
             reads_commands: self.reads_commands,
             retry: self.retry,

@@ -44,6 +44,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         hears: join.hears,
         retry: join.retry,
         rpc_methods: join.handlers.iter().map(|handler| handler.method.clone()).collect(),
+        stores_files: join.files.is_some(),
         volume_percent: join.volume_percent,
     };
     let options = Options {
@@ -56,6 +57,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         duration: join.duration,
         stats_interval: join.stats_interval,
         handlers: join.handlers,
+        files: join.files,
     };
     let mut printer = Printer::new(lines, join.events.json, join.verbosity, clock::now());
     let reads_commands = join.reads_commands;

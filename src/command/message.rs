@@ -33,6 +33,15 @@ pub struct TextMessage {
     pub text: String,
 }
 
+/// A file, as a byte stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMessage {
+    /// For whom.
+    pub address: Address,
+    /// Where it is.
+    pub path: String,
+}
+
 /// A call of somebody's method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcCommand {

@@ -1,10 +1,10 @@
-//! The words of messages: `chat`, `data`, `text`, `rpc`, `dtmf`.
+//! The words of messages: `chat`, `data`, `text`, `file`, `rpc`, `dtmf`.
 //!
 //! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
 //! double quotes; the rest of the line is not looked into.
 
 use super::line::usage;
-use super::message::{Address, DataMessage, RpcCommand, TextMessage};
+use super::message::{Address, DataMessage, FileMessage, RpcCommand, TextMessage};
 use super::words::next_word;
 use super::{Command, CommandError};
 
@@ -20,6 +20,10 @@ pub(super) fn parse(word: &str, rest: &str) -> Option<Result<Command, CommandErr
         "text" => options(word, rest).and_then(|(address, is_lossy, rest)| match is_lossy {
             true => Err(usage(word)),
             false => Ok(Command::Text(TextMessage { address, text: text(rest)? })),
+        }),
+        "file" => options(word, rest).and_then(|(address, is_lossy, rest)| match is_lossy {
+            true => Err(usage(word)),
+            false => Ok(Command::File(FileMessage { address, path: text(rest)? })),
         }),
         "rpc" => call(rest).map(Command::Rpc).ok_or_else(|| usage(word)),
         _ => return None,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use message::{DataMessage, RpcAnswer, RpcCommand, TextMessage};
+use message::{DataMessage, FileMessage, RpcAnswer, RpcCommand, TextMessage};
 
 /// One thing the application asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +67,8 @@ pub enum Command {
     Data(DataMessage),
     /// Send text as a stream; the result is its number (`id`).
     Text(TextMessage),
+    /// Send a file as a stream; the result comes when all of it is on its way.
+    File(FileMessage),
     /// Call somebody's method; the result is the answer (`payload`).
     Rpc(RpcCommand),
     /// Answer a call of one of ours.

@@ -14,6 +14,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Engine;
+use super::files::Files;
 use super::rpc::Rpc;
 use super::session::Phase;
 use super::streams::Streams;
@@ -36,6 +37,7 @@ pub(super) struct Data {
     /// Packets of the drain under way.
     inbox: Vec<(Channel, Vec<u8>)>,
     pub(super) streams: Streams,
+    pub(super) files: Files,
     pub(super) rpc: Rpc,
     /// Sender and number of the last chat messages.
     chat_ids: heapless::Deque<(String, String), CHAT_IDS_MAX>,
@@ -198,6 +200,7 @@ impl Engine {
             self.data.outbox.arrived(publisher.buffered_bytes());
         }
         self.send_waiting(now);
+        self.files_move(now);
     }
 
     /// Takes the packets that a drain brought.
@@ -210,6 +213,7 @@ impl Engine {
                 self.data_packet(channel, &bytes, now);
             }
         }
+        self.flush_stores();
         // Its memory is used again, unless a burst has made it large.
         if inbox.capacity() <= LOSSY_WAITING_MAX {
             self.data.inbox = inbox;
@@ -301,6 +305,7 @@ impl Engine {
         self.data.is_wanted = false;
         self.streams_lost();
         self.calls_lost();
+        self.files_lost();
     }
 
     /// The server says what time it is.

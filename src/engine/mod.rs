@@ -18,6 +18,7 @@
 mod commands;
 mod data;
 mod fallback;
+mod files;
 mod listen;
 mod mute;
 pub mod port;
@@ -58,7 +59,7 @@ use crate::time::deadline::{Deadlines, Reason};
 use data::Data;
 use fallback::Fallback;
 use listen::Listener;
-pub use port::{Action, Notice, StreamNotice};
+pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
 use publish::Microphone;
 use resume::Resuming;

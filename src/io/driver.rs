@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, Task};
 
 use super::desk::Desk;
+use super::files::Files;
 use super::options::{Options, StartError};
 use super::ports::RealPorts;
 use super::process::Usage;
@@ -50,7 +51,9 @@ pub(super) fn drive(
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
     let server = (url, options.tls, options.token_source);
-    let mut ports = RealPorts::new(&executor, reactor, server, (microphone, loudspeaker), ends_with_input);
+    let files = Files::new(options.files);
+    let mut ports =
+        RealPorts::new(&executor, reactor, server, (microphone, loudspeaker), ends_with_input, files);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
@@ -78,6 +81,9 @@ pub(super) fn drive(
         }
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);
+        }
+        while let Some((key, notice)) = ports.take_file_notice() {
+            engine.handle_file(key, notice, now);
         }
         ports.start_sound(&engine, now);
         let more = turn(&mut engine, &mut ports, now);

@@ -7,7 +7,7 @@
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
-//!   command.rs  programs beside us ─ handlers.rs   those that answer calls
+//!   command.rs  programs beside us ─ handlers.rs   those that answer calls      files.rs
 //!   sound/      cards, files, pipes
 //! ```
 
@@ -21,6 +21,7 @@ pub mod credentials;
 mod desk;
 mod dns;
 mod driver;
+mod files;
 pub mod gpio;
 pub mod handlers;
 pub mod keys;

@@ -34,6 +34,8 @@ pub struct Options {
     pub stats_interval: Option<Duration>,
     /// Commands that answer calls of others; their methods are among those of `settings`.
     pub handlers: Vec<Handler>,
+    /// Where received files go, if `settings` say that they are stored.
+    pub files: Option<PathBuf>,
 }
 
 /// Why a client could not be started. Nothing was sent to anybody.

@@ -8,6 +8,7 @@ mod alloc;
 mod card;
 mod client;
 mod clock;
+mod disk;
 mod link;
 mod random;
 mod server;
@@ -26,6 +27,7 @@ mod stories {
     mod returns;
     mod rpc;
     mod service;
+    mod streams;
 }
 mod world;
 
