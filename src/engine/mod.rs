@@ -244,6 +244,11 @@ impl Engine {
         event
     }
 
+    /// Whether [`Engine::poll_event`] has something.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Next thing that the io ring must do. Anything but the other `poll_` calls may add some.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()

@@ -103,7 +103,11 @@ pub(super) fn drive(
         }
         // Tasks may have posted something, or want to go on: then there is no time to wait.
         let is_idle = tick(&executor);
-        if !is_idle || ports.has_notices() || desk.commands.has_items() {
+        if !is_idle
+            || ports.has_notices()
+            || desk.commands.has_items()
+            || engine.has_events() && desk.has_room()
+        {
             continue;
         }
         let until = [engine.poll_timeout().map(|(at, _)| at), ports.next_due(now), schedule.next()];
@@ -133,13 +137,13 @@ fn tick(executor: &LocalExecutor<'_>) -> bool {
 
 /// Events that the program has no room for stay with the engine, whose table counts what is lost.
 fn deliver(engine: &mut Engine, desk: &Desk, mut answer: impl FnMut(&RpcCallFacts)) {
-    while !desk.events.is_full()
+    while desk.has_room()
         && let Some(event) = engine.poll_event()
     {
         if let Event::RpcInvoked(call) = &event {
             answer(call);
         }
-        let _ = desk.events.post(Some(event));
+        desk.post(event);
     }
 }
 
