@@ -215,14 +215,13 @@ impl Engine {
         if !self.settings.stores_files {
             return;
         }
+        if self.data.files.gathered.is_full() {
+            // Streams that ended and began within one drain may be more than there are places.
+            self.flush_stores();
+        }
         let gathered = &mut self.data.files.gathered;
         match gathered.iter_mut().find(|(other, _)| *other == key) {
             Some((_, before)) => before.extend_from_slice(&bytes),
-            // Streams that ended and began within one drain may be more than there are places.
-            None if gathered.is_full() => {
-                self.flush_stores();
-                self.store(key, bytes);
-            }
             None => _ = gathered.push((key, bytes)),
         }
     }

@@ -74,6 +74,8 @@ pub enum Action {
     OpenSockets(Peer),
     /// Close the sockets of this peer connection, its TCP connection too.
     CloseSockets(Peer),
+    /// Do something with a file, and tell by `handle_file` what there is to tell.
+    File(FileKey, FileOrder),
     /// Connect this peer connection to an address by TCP (ICE-TCP) and tell by `handle_stream`; an older
     /// connection is closed, about which nothing more is told.
     DialStream(Peer, SocketAddr),
