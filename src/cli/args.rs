@@ -15,6 +15,7 @@ use kinglet::signal::secret::Secret;
 use kinglet::signal::url::ServerUrl;
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::events::{Events, events};
 use super::{Failed, help};
 
 /// Validity of made tokens (the official tools' default).
@@ -80,15 +81,6 @@ pub struct Join {
     pub ca: Option<PathBuf>,
     /// `-v`, counted.
     pub verbosity: u8,
-}
-
-/// `--events`
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Events {
-    /// JSON, as opposed to words.
-    pub json: bool,
-    /// A file, as opposed to a standard stream.
-    pub file: Option<PathBuf>,
 }
 
 /// Reads the command line. `environment` gives variables.
@@ -338,23 +330,6 @@ fn seconds(parser: &mut Parser, option: &str) -> Result<Duration, Failed> {
     let number = word.parse::<f64>().ok().filter(|number| *number > 0.0 && *number <= SECONDS_MAX);
     let wrong = || Failed::usage(format!("{option} {word}: it must be a number of seconds above 0"));
     number.map(Duration::from_secs_f64).ok_or_else(wrong)
-}
-
-fn events(word: &str) -> Result<Events, Failed> {
-    let (form, file) = match word.split_once(':') {
-        Some((form, file)) => (form, Some(PathBuf::from(file))),
-        None => (word, None),
-    };
-    let json = match form {
-        "human" => false,
-        "json" => true,
-        _ => {
-            return Err(Failed::usage(format!(
-                "--events {word}: it must be human or json, with :FILE or without"
-            )));
-        }
-    };
-    Ok(Events { json, file })
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use kinglet::io::lines::Lines;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
 
-use super::args::{Events, Join};
+use super::args::Join;
+use super::events::Events;
 use super::print::Printer;
 use super::{Failed, control};
 
