@@ -15,6 +15,7 @@ mod events;
 mod help;
 mod join;
 mod print;
+mod proxy;
 mod token;
 
 use kinglet::error::ExitStatus;

@@ -30,6 +30,7 @@ pub const USAGE: &[(&str, &str)] = &[
     ("file [--topic T] [--to ID]… PATH", "send a file, up to 64 MiB"),
     ("rpc ID METHOD [PAYLOAD]", "call somebody's method"),
     ("dtmf DIGITS", "press keys of a telephone: 0-9 * # A-D"),
+    ("reconnect", "begin a new session at once; what was set comes back"),
     ("leave", "leave the room and end"),
 ];
 
@@ -69,6 +70,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "name" => text().map(Command::Name),
         "metadata" => text().map(Command::Metadata),
         "attributes" => attributes(rest).map(Command::Attributes).ok_or_else(|| usage(word)),
+        "reconnect" => Ok(Command::Reconnect),
         "leave" => Ok(Command::Leave),
         "volume" => match rest.trim_end_matches('%').parse() {
             Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),

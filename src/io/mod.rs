@@ -6,6 +6,7 @@
 //!   reactor.rs  the one wait      mailbox.rs  between driver and tasks
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
+//!   netlink.rs  addresses and networks that come and go
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   command.rs  programs beside us ─ handlers.rs   those that answer calls      files.rs
 //!   sound/      cards, files, pipes
@@ -27,9 +28,11 @@ pub mod handlers;
 pub mod keys;
 pub mod lines;
 mod mailbox;
+mod netlink;
 mod options;
 mod ports;
 pub mod process;
+pub mod proxy;
 pub mod reactor;
 mod sockets;
 pub mod sound;

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 
 use super::credentials::Source;
 use super::handlers::Handler;
+use super::proxy::ProxyUrl;
 use super::sound::open::OpenError;
 use super::sound::spec::{InputSpec, OutputSpec};
 use super::tls;
@@ -22,6 +23,8 @@ pub struct Options {
     pub token_source: Option<Source>,
     /// TLS settings, see [`tls::client_config`].
     pub tls: Arc<ClientConfig>,
+    /// The HTTP proxy through which the signal connection goes.
+    pub proxy: Option<ProxyUrl>,
     /// Where our sound comes from.
     pub input: InputSpec,
     /// Where the room's sound goes.

@@ -9,6 +9,10 @@ mod card;
 mod client;
 mod clock;
 mod disk;
+mod jitter {
+    pub mod replay;
+    pub mod trace;
+}
 mod link;
 mod random;
 mod server;
@@ -17,6 +21,7 @@ mod stories {
     mod data;
     mod drift;
     mod eight_talkers;
+    mod figures;
     mod join;
     mod latency;
     mod loss;
@@ -25,6 +30,8 @@ mod stories {
     mod paths;
     mod resume;
     mod returns;
+    mod roaming;
+    mod room;
     mod rpc;
     mod service;
     mod streams;
