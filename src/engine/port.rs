@@ -69,8 +69,8 @@ pub enum Action {
     HangUp,
     /// Drop the connection.
     Drop,
-    /// Open sockets on our addresses and tell them by `handle_sockets`; older ones of this peer
-    /// connection are closed.
+    /// Open sockets on our addresses and tell them by `handle_sockets`. Those of this peer connection that
+    /// are open already stay where the address is still ours, and are closed where it is not.
     OpenSockets(Peer),
     /// Close the sockets of this peer connection, its TCP connection too.
     CloseSockets(Peer),
