@@ -350,6 +350,9 @@ pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
 /// for each output, and four of its own.
 pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
 
+/// Programs that run at a time because something happened: a press, a call, its end, and one that hangs.
+pub const PROGRAMS_MAX: usize = 4;
+
 /// Clients of the control socket at a time: a person, a panel, a collector of figures, and as many again.
 pub const CONTROL_CLIENTS_MAX: usize = 8;
 

@@ -14,11 +14,13 @@ mod buttons;
 mod control;
 mod identity;
 mod memory;
+mod programs;
 mod station;
 
 use std::path::PathBuf;
 
 use crate::config::Config;
+use crate::device::intercom::CALL_METHODS;
 use crate::engine::{PublishSettings, Settings};
 use crate::event::Event;
 use crate::io::client::{self, Options};
@@ -111,18 +113,29 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
         listens: output != OutputSpec::None,
         hears: Policy::default(),
         retry: Retry::Service,
+        rpc_methods: rpc_methods(config),
+        stores_files: false,
         volume_percent: config.audio.volume_percent.unwrap_or(100),
     };
     Ok(Options {
         settings,
         token_source: Some(source),
         tls,
+        proxy: None,
         input,
         output,
         loops_input: true,
         duration: None,
         stats_interval: None,
+        handlers: Vec::new(),
+        files: None,
     })
+}
+
+/// What others may call: a call's words, and the outputs.
+fn rpc_methods(config: &Config) -> Vec<String> {
+    let outputs = config.wiring.outputs.iter().filter_map(|output| output.rpc.clone());
+    CALL_METHODS.map(str::to_owned).into_iter().chain(outputs).collect()
 }
 
 /// What is done to the microphone's sound, where both ends are cards.

@@ -7,6 +7,7 @@
 //!                                       timer
 //! ```
 
+use std::hash::{Hash, Hasher};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -18,13 +19,15 @@ use serde_json::{Value, json};
 
 use super::control::{self, Watchers};
 use super::memory::Memory;
+use super::programs::Programs;
 use super::{RunError, Surroundings, buttons};
+use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::config::call::AnsweredBy;
 use crate::device::intercom::{Action, Intercom};
 use crate::device::settings::{ButtonSettings, IntercomSettings, OutputSettings};
-use crate::event::Event;
+use crate::event::{Event, RpcCallFacts};
 use crate::io::client::{Commands, Events};
 use crate::io::clock;
 use crate::io::gpio::{InputLine, OutputLine};
@@ -57,6 +60,7 @@ pub(super) struct Station {
     lamps: Vec<OutputLine>,
     outputs: Vec<OutputLine>,
     memory: Memory,
+    programs: Programs,
     socket: (PathBuf, UnixListener),
     manager: Option<ServiceManager>,
     watchdog: Option<Duration>,
@@ -68,6 +72,7 @@ struct Running<F> {
     lamps: Vec<OutputLine>,
     outputs: Vec<OutputLine>,
     memory: Rc<Memory>,
+    programs: Programs,
     manager: Option<ServiceManager>,
     commands: Commands,
     watchers: Rc<Watchers>,
@@ -99,6 +104,7 @@ impl Station {
             lamps: lamps.collect::<Result<_, _>>()?,
             outputs: outputs.collect::<Result<_, _>>()?,
             memory,
+            programs: Programs::new(config.hooks.clone()),
             socket: (config.socket.clone(), socket),
             manager: manager.map_err(RunError::System)?,
             watchdog: surroundings.watchdog_usec.as_deref().and_then(watchdog_interval),
@@ -129,6 +135,7 @@ impl Station {
             lamps: self.lamps,
             outputs: self.outputs,
             memory: Rc::new(self.memory),
+            programs: self.programs,
             manager: self.manager,
             commands,
             watchers,
@@ -190,6 +197,9 @@ impl<F: FnMut(&Event)> Running<F> {
                 Next::Input(Input::Happened(Some(event))) => {
                     self.intercom.handle_event(&event, now);
                     self.say(&event);
+                    if let Event::RpcInvoked(call) = &event {
+                        self.called(call, now).await;
+                    }
                 }
                 Next::Input(Input::Level(number, is_down)) => {
                     self.intercom.handle_level(number, is_down, now);
@@ -247,6 +257,18 @@ impl<F: FnMut(&Event)> Running<F> {
             }
             other => self.commands.give(other).await,
         }
+    }
+
+    /// Somebody calls a method of the box.
+    async fn called(&mut self, call: &RpcCallFacts, now: Instant) {
+        let wish = wish(call);
+        let Some(result) = self.intercom.handle_rpc(&call.identity, &call.method, wish, now) else { return };
+        let result = result
+            .map(str::to_owned)
+            .map_err(|refused| RpcRefusal { message: refused.to_string(), ..RpcRefusal::default() });
+        // The door opens before its answer goes out; a caller who is gone needs none.
+        self.carry_out(now).await;
+        let _ = self.commands.give(Command::RpcAnswer(RpcAnswer { id: call.id.clone(), result })).await;
     }
 
     /// Does what the box wants, in order.
@@ -316,6 +338,9 @@ impl<F: FnMut(&Event)> Running<F> {
     fn say(&mut self, event: &Event) {
         self.watchers.tell(event);
         (self.tell)(event);
+        if let Some(work) = self.programs.start(event, self.commands.reactor()) {
+            self.chores.push(work.boxed_local());
+        }
     }
 
     fn manage(&self, tell: impl FnOnce(&ServiceManager)) {
@@ -323,6 +348,13 @@ impl<F: FnMut(&Event)> Running<F> {
             tell(manager);
         }
     }
+}
+
+/// The same number for each copy of a call: who calls, and the call's own number.
+fn wish(call: &RpcCallFacts) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (&call.identity, &call.id).hash(&mut hasher);
+    hasher.finish()
 }
 
 enum Next {

@@ -61,6 +61,9 @@ pub struct Intercom {
     actions: heapless::Deque<Action, INTERCOM_ACTIONS_MAX>,
 }
 
+/// RPC methods that a box always answers: ring it, answer its ring, end the call.
+pub const CALL_METHODS: [&str; 3] = ["ring", "answer", "hangup"];
+
 /// Digits that belong together follow each other within this, as at telephone exchanges.
 const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
 

@@ -17,7 +17,7 @@
 pub(crate) mod blocking;
 pub mod client;
 pub mod clock;
-pub mod command;
+pub(crate) mod command;
 pub mod credentials;
 mod desk;
 mod dns;

@@ -9,6 +9,7 @@ import time
 import pytest
 from appliance import Appliance
 from kinglet import BINARY
+from livekit import rtc
 from peer import Peer
 from sound import tone, tone_levels
 
@@ -76,6 +77,45 @@ def test_strangers_do_not_answer(server, room, box, run):
         await stranger.leave()
 
     run(call())
+
+
+def test_the_box_is_called_by_method(server, room, box, run, folder):
+    """Rung, answered and hung up by RPC; programs are started; strangers are refused."""
+    told = folder / "told"
+    program = f'[on]\nanswered = ["/bin/sh", "-c", "echo $1 >> {told}", "sh", "' + '{identity}"]'
+    door = box(call='parties = ["flat-*"]', more=program)
+
+    async def call():
+        flat = await Peer.join(server.url, room, "flat-1")
+        stranger = await Peer.join(server.url, room, "stranger")
+        await asyncio.to_thread(door.wait_for, "participant_joined", identity="stranger")
+        await asyncio.to_thread(door.wait_for, "participant_joined", identity="flat-1")
+
+        async def perform(peer, method):
+            return await peer.room.local_participant.perform_rpc(
+                destination_identity="door", method=method, payload="", response_timeout=10
+            )
+
+        with pytest.raises(rtc.RpcError) as refused:
+            await perform(stranger, "ring")
+        assert refused.value.code == 1500 and "list" in refused.value.message
+        with pytest.raises(rtc.RpcError) as unknown:
+            await perform(flat, "dance")
+        assert unknown.value.code == 1400
+        await perform(flat, "ring")
+        ringing = await asyncio.to_thread(door.wait_for, "ringing", identity="flat-1")
+        assert ringing["reason"] == "rpc"
+        assert (await asyncio.to_thread(door.ask, "status"))["call"]["state"] == "ringing"
+        await asyncio.to_thread(door.ask, "answer")
+        await asyncio.to_thread(door.wait_for, "call_answered", identity="flat-1")
+        await perform(flat, "hangup")
+        ended = await asyncio.to_thread(door.wait_for, "call_ended")
+        assert ended["reason"] == "remote"
+        await flat.leave()
+        await stranger.leave()
+
+    run(call())
+    assert told.read_text() == "flat-1\n"
 
 
 def test_privacy_outlives_the_process(box):
