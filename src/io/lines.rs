@@ -15,8 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// What a ready pipe takes without blocking (`PIPE_BUF`, pipe(7)).
 const PIPE_BYTES: usize = 4096;
 
-/// Bytes waiting for a slow reader: about a minute of events of a busy room.
-const WAITING_BYTES_MAX: usize = 64 * 1024;
+/// Bytes waiting for a slow reader: about four minutes of events of a busy room, or three of the largest
+/// messages (64 KiB, as JSON).
+const WAITING_BYTES_MAX: usize = 256 * 1024;
 
 /// Waits of 20 ms that the end allows a slow reader: half a second.
 const PATIENCE_PIECES: usize = 25;
@@ -129,7 +130,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().expect("a pipe");
         let mut lines = Lines::new(Target::File(File::from(std::os::fd::OwnedFd::from(writer))));
         let line = "x".repeat(999);
-        for _ in 0..300 {
+        for _ in 0..600 {
             lines.write(&line);
         }
         assert!(lines.dropped() > 0 && lines.waiting.len() <= WAITING_BYTES_MAX);

@@ -111,6 +111,33 @@ fn who_leaves_takes_the_answers_along() {
 }
 
 #[test]
+fn a_call_survives_a_resume_and_ends_with_the_session() {
+    let (mut world, door, hall) = house();
+    // Both publishers are there: an offer that a cut leaves without its answer would end the session.
+    call(&mut world, hall, "door", "close", "");
+    world.run_ms(1000);
+    world.sfu.cut_signal("door");
+    world.sfu.cut_signal("hall");
+    world.run_ms(1);
+    call(&mut world, hall, "door", "open", "");
+    world.run_ms(2000);
+    let calls = invoked(&mut world, door);
+    assert_eq!(calls.len(), 1, "carried out once, although it was sent during a cut");
+    world.sfu.cut_signal("door");
+    let answer = RpcAnswer { id: calls[0].id.clone(), result: Ok("opened".to_string()) };
+    world.command(door, Command::RpcAnswer(answer));
+    world.run_ms(3000);
+    assert_eq!(answered(&mut world, hall), [Err(1400), Ok("opened".to_string())]);
+    call(&mut world, hall, "door", "open", "");
+    world.run_ms(500);
+    world.stop_server();
+    world.run_ms(3000);
+    world.start_server();
+    world.run_ms(15_000);
+    assert_eq!(answered(&mut world, hall).last(), Some(&Err(1501)));
+}
+
+#[test]
 fn more_calls_than_places_are_refused_and_the_places_come_back() {
     let (mut world, door, hall) = house();
     for _ in 0..20 {
