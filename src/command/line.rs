@@ -19,6 +19,8 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
     match word {
         "mute" => Ok(Command::Mute),
         "unmute" => Ok(Command::Unmute),
+        // For tests, so not among the words that help names.
+        "simulate" => Ok(Command::Simulate(rest.to_owned())),
         "leave" => Ok(Command::Leave),
         "subscribe" => whom().map(Command::Subscribe),
         "unsubscribe" => whom().map(Command::Unsubscribe),

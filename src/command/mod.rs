@@ -22,6 +22,8 @@ pub enum Command {
     Subscribe(String),
     /// Stop hearing it.
     Unsubscribe(String),
+    /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
+    Simulate(String),
     /// Leave the room and end.
     Leave,
 }

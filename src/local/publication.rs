@@ -110,6 +110,11 @@ impl Publication {
         Some((sid, self.is_muted))
     }
 
+    /// What the server was told of the mute may not have reached it: `poll_mute` gives it again.
+    pub fn forget_told_mute(&mut self) {
+        self.told_muted = !self.is_muted;
+    }
+
     /// The server itself has set the mute.
     pub fn muted_by_server(&mut self, muted: bool) -> bool {
         self.told_muted = muted;
@@ -154,6 +159,8 @@ mod tests {
         publication.published("cid", sid("TR_1"));
         assert_eq!(publication.poll_mute(), Some((sid("TR_1"), false)));
         assert_eq!(publication.poll_mute(), None);
+        publication.forget_told_mute();
+        assert_eq!(publication.poll_mute(), Some((sid("TR_1"), false)));
         assert!(publication.muted_by_server(true));
         assert_eq!(publication.poll_mute(), None, "it knows");
     }

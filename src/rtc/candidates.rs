@@ -4,8 +4,8 @@
 //!
 //! 1. Not before the remote description is set: a description that changes the credentials (the
 //!    first one, or an ICE restart) clears what came before.
-//! 2. On the subscriber of a full-ICE server, on the first connection, not before [`HOLD`] has passed
-//!    since the description. The server nominates a pair at once only when our check on it comes
+//! 2. On the subscriber of a full-ICE server, on the first connection, not before a round trip and
+//!    [`HOLD`] have passed since the description. The server nominates a pair at once only when our check on it comes
 //!    *after* its own has succeeded; when ours comes first it waits for its 200 ms tick. While they
 //!    are held, str0m learns each pair from the server's check and answers with one of its own
 //!    (RFC 8445 §7.3.1.4), which comes second: ICE completes 1–2 ms after the first datagram. Letting
@@ -13,23 +13,29 @@
 //!    another one. Where the server's checks cannot reach us it costs the hold.
 //!
 //! ```text
-//! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: 60 ms) ──► str0m
+//! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: round trip + 60 ms) ──► str0m
 //! ```
 
 use std::time::{Duration, Instant};
 
 use str0m::Candidate;
 
-use crate::limits::{CANDIDATE_BYTES_MAX, CANDIDATES_HELD_MAX};
+use crate::limits::{CANDIDATE_BYTES_MAX, CANDIDATES_MAX};
 
-/// How long candidates are held for the server's own checks.
-pub(super) const HOLD: Duration = Duration::from_millis(60);
+/// How long after the round trip that our answer and its check take candidates are held for the server.
+const HOLD: Duration = Duration::from_millis(60);
+
+/// A server that was slow to let us in must not be taken for one that is far away.
+const ROUND_TRIP_MAX: Duration = Duration::from_millis(400);
 
 /// The gate that the server's candidates pass.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    held: heapless::Vec<Candidate, CANDIDATES_HELD_MAX>,
+    held: heapless::Vec<Candidate, CANDIDATES_MAX>,
     gate: Gate,
+    round_trip: Duration,
+    /// How many came in this generation of ICE: str0m keeps all that it is given.
+    taken: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +51,7 @@ enum Gate {
 
 impl Candidates {
     pub(super) fn new() -> Self {
-        Self { held: heapless::Vec::new(), gate: Gate::Undescribed }
+        Self { held: heapless::Vec::new(), gate: Gate::Undescribed, round_trip: Duration::ZERO, taken: 0 }
     }
 
     /// Takes a candidate line of the server (`candidate:…`); `false` if it is unreadable, or one too many.
@@ -54,21 +60,35 @@ impl Candidates {
         match candidate {
             // Only UDP has a socket here; ICE-TCP candidates would make pairs that never answer.
             Some(Ok(candidate)) if candidate.proto() != str0m::net::Protocol::Udp => true,
-            Some(Ok(candidate)) => self.held.push(candidate).is_ok(),
+            Some(Ok(candidate)) if self.taken < CANDIDATES_MAX => {
+                self.taken += 1;
+                self.held.push(candidate).is_ok()
+            }
             _ => false,
         }
+    }
+
+    /// What a message to the server and its answer take.
+    pub(super) fn set_round_trip(&mut self, round_trip: Duration) {
+        self.round_trip = round_trip.min(ROUND_TRIP_MAX);
     }
 
     /// The remote description is set. `hold` says whether the server shall check first.
     pub(super) fn described(&mut self, hold: bool, now: Instant) {
         if self.gate == Gate::Undescribed {
-            self.gate = if hold { Gate::Holding { until: now + HOLD } } else { Gate::Open };
+            self.gate = if hold { Gate::Holding { until: now + self.round_trip + HOLD } } else { Gate::Open };
         }
     }
 
     /// An offer of ours restarts ICE: what comes before its answer is held, or the answer would clear it.
     pub(super) fn restarted(&mut self) {
         self.gate = Gate::Undescribed;
+        self.taken = 0;
+    }
+
+    /// An offer of the server restarts ICE, by which str0m forgets the candidates so far.
+    pub(super) fn renewed(&mut self) {
+        self.taken = 0;
     }
 
     /// Next candidate that may be used now.
@@ -117,11 +137,13 @@ mod tests {
     fn held_for_the_servers_own_checks() {
         let now = base();
         let mut candidates = Candidates::new();
+        let round_trip = Duration::from_millis(100);
+        candidates.set_round_trip(round_trip);
         candidates.described(true, now);
         candidates.push(LINE);
         assert!(candidates.poll(now).is_none());
-        assert_eq!(candidates.poll_timeout(), Some(now + HOLD));
-        assert!(candidates.poll(now + HOLD).is_some());
+        assert_eq!(candidates.poll_timeout(), Some(now + round_trip + HOLD));
+        assert!(candidates.poll(now + round_trip + HOLD).is_some());
         assert_eq!(candidates.poll_timeout(), None);
     }
 
@@ -139,5 +161,19 @@ mod tests {
         }
         assert!(candidates.held.is_full());
         assert!(refused > 9_000);
+    }
+
+    #[test]
+    fn a_flood_ends_with_the_limit_until_ice_begins_anew() {
+        let now = base();
+        let mut candidates = Candidates::new();
+        candidates.described(false, now);
+        let mut flood = || {
+            let taken =
+                (0..10_000).filter(|_| candidates.push(LINE) && candidates.poll(now).is_some()).count();
+            candidates.renewed();
+            taken
+        };
+        assert_eq!((flood(), flood()), (CANDIDATES_MAX, CANDIDATES_MAX));
     }
 }

@@ -5,12 +5,10 @@
 //! `a=msid`, `a=ssrc` and direction (RFC 8829 §5.2, RFC 8830). The subscriber's RTP carries no MID
 //! extension, hence packets are told apart by SSRC alone.
 //!
-//! Lenient and bounded: unknown lines are skipped, too many m-lines are ignored, nothing panics.
+//! Lenient and bounded: unknown lines are skipped; a description with more m-lines, SSRCs or candidates
+//! than make sense is not even shown to str0m, which would keep them all. Nothing panics.
 
-use crate::limits::{M_LINES_MAX, SDP_BYTES_MAX};
-
-/// SSRCs read per m-line: one stream, one spare (RTX is not negotiated).
-const SSRCS_PER_LINE_MAX: usize = 4;
+use crate::limits::{CANDIDATES_MAX, M_LINES_MAX, SDP_BYTES_MAX, SSRCS_PER_LINE_MAX};
 
 /// One m-line of a description, borrowed from its text.
 #[derive(Debug, Default, Clone)]
@@ -34,6 +32,10 @@ pub(super) struct MediaLine<'a> {
 pub(super) struct Description<'a> {
     /// The other side answers checks only (RFC 8445 §2.5).
     pub(super) is_ice_lite: bool,
+    /// `a=ice-ufrag`, the first: another one is another generation of ICE (RFC 8445 §2.4).
+    pub(super) ufrag: &'a str,
+    /// How many `a=candidate` it has.
+    pub(super) candidates: usize,
     /// Its m-lines, in order.
     pub(super) lines: heapless::Vec<MediaLine<'a>, M_LINES_MAX>,
 }
@@ -45,6 +47,10 @@ pub(super) enum SdpError {
     TooLong,
     /// More m-lines than [`M_LINES_MAX`].
     TooManyLines,
+    /// More SSRCs on one m-line than [`SSRCS_PER_LINE_MAX`].
+    TooManySsrcs,
+    /// More candidates than [`CANDIDATES_MAX`].
+    TooManyCandidates,
 }
 
 impl std::fmt::Display for SdpError {
@@ -52,6 +58,10 @@ impl std::fmt::Display for SdpError {
         match self {
             SdpError::TooLong => write!(f, "a session description of more than {SDP_BYTES_MAX} bytes"),
             SdpError::TooManyLines => write!(f, "a session description of more than {M_LINES_MAX} m-lines"),
+            SdpError::TooManySsrcs => write!(f, "an m-line of more than {SSRCS_PER_LINE_MAX} SSRCs"),
+            SdpError::TooManyCandidates => {
+                write!(f, "a session description of more than {CANDIDATES_MAX} candidates")
+            }
         }
     }
 }
@@ -80,15 +90,24 @@ pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
             description.lines.push(line).map_err(|_| SdpError::TooManyLines)?;
         } else if line == "a=ice-lite" {
             description.is_ice_lite = true;
+        } else if line.starts_with("a=candidate:") {
+            description.candidates += 1;
+            if description.candidates > CANDIDATES_MAX {
+                return Err(SdpError::TooManyCandidates);
+            }
+        } else if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:")
+            && description.ufrag.is_empty()
+        {
+            description.ufrag = ufrag.trim();
         } else if let Some(current) = description.lines.last_mut() {
-            read_attribute(line, current);
+            read_attribute(line, current)?;
         }
     }
     Ok(description)
 }
 
-fn read_attribute<'a>(line: &'a str, current: &mut MediaLine<'a>) {
-    let Some(attribute) = line.strip_prefix("a=") else { return };
+fn read_attribute<'a>(line: &'a str, current: &mut MediaLine<'a>) -> Result<(), SdpError> {
+    let Some(attribute) = line.strip_prefix("a=") else { return Ok(()) };
     let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
     match name {
         "mid" => current.mid = value.trim(),
@@ -99,12 +118,12 @@ fn read_attribute<'a>(line: &'a str, current: &mut MediaLine<'a>) {
             if let Some(ssrc) = number
                 && !current.ssrcs.contains(&ssrc)
             {
-                // A fifth SSRC on one audio line has no meaning for us.
-                let _ = current.ssrcs.push(ssrc);
+                current.ssrcs.push(ssrc).map_err(|_| SdpError::TooManySsrcs)?;
             }
         }
         _ => {}
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -131,6 +150,11 @@ mod tests {
     fn refuses_what_is_too_large() {
         assert_eq!(read(&"a".repeat(SDP_BYTES_MAX + 1)).unwrap_err(), SdpError::TooLong);
         assert_eq!(read(&"m=audio 9\n".repeat(M_LINES_MAX + 1)).unwrap_err(), SdpError::TooManyLines);
+        let candidates = "a=candidate:1 1 udp 1 10.0.0.1 1 typ host\n".repeat(CANDIDATES_MAX + 1);
+        assert_eq!(read(&candidates).unwrap_err(), SdpError::TooManyCandidates);
+        let ssrcs = (0..=SSRCS_PER_LINE_MAX).map(|ssrc| format!("a=ssrc:{ssrc} cname:x\n"));
+        let line = format!("m=audio 9\n{}", ssrcs.collect::<String>());
+        assert_eq!(read(&line).unwrap_err(), SdpError::TooManySsrcs);
     }
 
     #[test]

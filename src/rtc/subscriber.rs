@@ -10,7 +10,7 @@
 //! taken out of str0m, which would keep them for ever.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::Event;
 use str0m::change::SdpOffer;
@@ -21,7 +21,7 @@ use super::drain::{Connection, Failure, Output};
 use super::path::{Path, PathChange};
 use super::publisher::{add_local_address, common_config};
 use super::{Datagram, sdp};
-use crate::limits::M_LINES_MAX;
+use crate::limits::{M_LINES_MAX, SSRCS_PER_LINE_MAX};
 use crate::signal::sid::Sid;
 
 /// One RTP packet of a remote track, in the order of arrival.
@@ -60,6 +60,10 @@ pub struct Subscriber {
     streams: heapless::Vec<Stream, M_LINES_MAX>,
     path: Path,
     has_answered: bool,
+    /// The server's, of the last offer.
+    ufrag: String,
+    /// All SSRCs that the last offer has named, used or not: str0m keeps what is not taken out.
+    ssrcs: heapless::Vec<u32, { M_LINES_MAX * SSRCS_PER_LINE_MAX }>,
     last_offer: String,
     last_answer: String,
     /// RTP of an SSRC that no offer named.
@@ -80,6 +84,8 @@ impl Subscriber {
             streams: heapless::Vec::new(),
             path: Path::default(),
             has_answered: false,
+            ufrag: String::new(),
+            ssrcs: heapless::Vec::new(),
             last_offer: String::new(),
             last_answer: String::new(),
             unknown_packets: 0,
@@ -91,6 +97,11 @@ impl Subscriber {
     pub fn add_local_address(&mut self, address: SocketAddr) -> Option<String> {
         let line = add_local_address(&mut self.connection, address)?;
         self.has_answered.then_some(line)
+    }
+
+    /// What a message to the server and its answer take; before the first offer.
+    pub fn set_round_trip(&mut self, round_trip: Duration) {
+        self.candidates.set_round_trip(round_trip);
     }
 
     /// Answers an offer. `track_of_mid` is the server's `mid_to_track_id`, asked first; `a=msid` is
@@ -112,6 +123,10 @@ impl Subscriber {
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| Failure(error.to_string()))?;
+        if self.ufrag != description.ufrag {
+            self.ufrag = description.ufrag.to_owned();
+            self.candidates.renewed();
+        }
         self.map_streams(&description, track_of_mid);
         // An ICE-lite server never checks: there is no datagram to wait for.
         self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
@@ -212,15 +227,18 @@ impl Subscriber {
         description: &sdp::Description<'_>,
         track_of_mid: impl Fn(&str) -> Option<Sid>,
     ) {
-        let before = std::mem::take(&mut self.streams);
+        self.streams.clear();
         for line in description.lines.iter().filter(|line| line.is_audio && line.is_sending) {
             let track = track_of_mid(line.mid).or_else(|| Sid::new(line.track));
             let (Some(track), Some(&ssrc)) = (track, line.ssrcs.first()) else { continue };
             // As many places as m-lines are read, so it always fits.
             let _ = self.streams.push(Stream { ssrc, track });
         }
-        for gone in before.iter().filter(|old| !self.streams.iter().any(|new| new.ssrc == old.ssrc)) {
-            self.connection.rtc().direct_api().remove_stream_rx(Ssrc::from(gone.ssrc));
+        let before = std::mem::take(&mut self.ssrcs);
+        // As many places as are read of a description.
+        self.ssrcs.extend(description.lines.iter().flat_map(|line| line.ssrcs.iter().copied()));
+        for gone in before.iter().filter(|old| !self.ssrcs.contains(old)) {
+            self.connection.rtc().direct_api().remove_stream_rx(Ssrc::from(*gone));
         }
     }
 }

@@ -13,15 +13,18 @@ mod random;
 mod server;
 mod stories {
     mod allocations;
+    mod cuts;
     mod drift;
     mod eight_talkers;
     mod join;
     mod latency;
     mod loss;
+    mod many_cuts;
     mod mute;
     mod outage;
     mod resume;
     mod returns;
+    mod round_trips;
 }
 mod world;
 
