@@ -36,7 +36,7 @@
 //! 2. After each of them, drain: `poll_transmit` and `poll_action` until both give `None`. An
 //!    `Action::OpenSockets` is answered at once by `handle_sockets`.
 //! 3. Take events with `poll_event` when convenient; their table is bounded, and what does not fit
-//!    is counted.
+//!    is counted. Take answers that come later than their command with `poll_answer`.
 //! 4. Wait for whatever comes first: a port, or the deadline of `poll_timeout`, which carries its
 //!    reason. When it is due, call `handle_timeout`, and drain again.
 //! 5. When `outcome` gives something, it is over.
@@ -62,6 +62,7 @@
 //!         token: Secret::new(std::fs::read_to_string("/etc/kinglet/token")?),
 //!         publish: Some(microphone),
 //!         listens: true,
+//!         hears: "microphones".parse()?,
 //!         retry: Retry::Forever,
 //!         volume_percent: 100,
 //!     },

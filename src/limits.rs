@@ -26,6 +26,16 @@ pub const TRACKS_PER_PARTICIPANT_MAX: usize = 8;
 /// Remote audio tracks subscribed at a time. Each costs one m-line that the server recycles.
 pub const SUBSCRIPTIONS_MAX: usize = 16;
 
+/// Tracks remembered that are kept from us, by their publishers or for lack of bandwidth: each that we
+/// can ask for, and as many that we have asked for before.
+pub const FORWARDING_MARKS_MAX: usize = 2 * SUBSCRIPTIONS_MAX;
+
+/// Wishes about single talkers: one for everybody who can be known. Past it the oldest is forgotten.
+pub const WISHES_MAX: usize = PARTICIPANTS_MAX;
+
+/// Identities in a rule whom to hear, or who may hear us. More than that is a group, and has a `*`.
+pub const PATTERNS_MAX: usize = 32;
+
 /// Talkers decoded and mixed at a time: 8 × 1.1 % of an A53 core for Opus, and more voices at once
 /// are not understood by anybody.
 pub const TALKERS_MAX: usize = 8;
@@ -152,6 +162,13 @@ pub const RING_BYTES: usize = 32 * 1024;
 /// Unit in which those bytes are given to packets: one 20 ms packet of 48 kbit/s, what browsers send.
 pub const RING_CELL_BYTES: usize = 128;
 
+/// Earlier packets taken from one RED packet (RFC 2198). Browsers send one, we up to two; more would come too
+/// late to be played.
+pub const RED_COPIES_MAX: usize = 4;
+
+/// Blocks of a RED packet that are looked at: offsets of 14 bits reach 341 ms back, 17 packets of 20 ms.
+pub const RED_BLOCKS_MAX: usize = 17;
+
 /// Decoded samples that wait to be played: one packet behind less than two blocks of 480, since
 /// leaving out a block needs the next one too.
 pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;
@@ -210,6 +227,10 @@ pub const TRANSMITS_MAX: usize = 64;
 
 /// Commands waiting for the engine. A person types one at a time.
 pub const COMMANDS_MAX: usize = 16;
+
+/// Commands that wait for an answer of the server or of another participant: 16 remote calls, and as
+/// many requests to the server. More are refused.
+pub const ANSWERS_MAX: usize = 32;
 
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;

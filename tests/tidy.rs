@@ -53,7 +53,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("str0m::", &["src/rtc/"], "a plain type of rtc"),
     ("opus::", &["src/media/"], "media::send::encode, media::receive::decode"),
     ("prost::", &["src/signal/"], "a bounded type of signal"),
-    ("toml::", &["src/config/section.rs"], "config::section"),
+    ("toml::", &["src/config/section.rs", "src/config/value.rs"], "config::section"),
     ("alsa::", &["src/io/sound/"], "io::sound"),
     ("polling::", &["src/io/reactor.rs"], "io::reactor"),
     ("libc::", &["src/io/"], "rustix, or a function of the io ring"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kinglet::io::credentials::{ApiKey, Grant, Source};
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
+use kinglet::local::policy::{Policy, PolicyError};
 use kinglet::session::recovery::Retry;
 use kinglet::signal::secret::Secret;
 use kinglet::signal::url::ServerUrl;
@@ -46,6 +47,8 @@ pub struct Join {
     pub output: OutputSpec,
     /// `--loop`
     pub loops_input: bool,
+    /// `--hear`
+    pub hears: Policy,
     /// `--volume`
     pub volume_percent: u8,
     /// `--muted`
@@ -110,7 +113,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
     let mut words = JoinWords::default();
     while let Some(arg) = parser.next().map_err(usage)? {
         match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::JOIN.into())),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::join())),
             Arg::Short('v') => words.verbosity = words.verbosity.saturating_add(1),
             Arg::Long("token") => words.token = Some(text(parser)?),
             Arg::Long("token-file") => words.token_file = Some(parser.value().map_err(usage)?.into()),
@@ -120,6 +123,11 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             Arg::Long("input") => words.input = parsed(parser, "--input")?,
             Arg::Long("output") => words.output = parsed(parser, "--output")?,
             Arg::Long("loop") => words.loops_input = true,
+            Arg::Long("hear") => {
+                words.hears = text(parser)?
+                    .parse()
+                    .map_err(|error: PolicyError| Failed::usage(format!("--hear: {error}")))?;
+            }
             Arg::Long("volume") => words.volume_percent = percent(parser)?,
             Arg::Long("muted") => words.is_muted = true,
             // There is none to leave out yet; scripts that say so are right about the sound.
@@ -156,6 +164,7 @@ struct JoinWords {
     input: Option<InputSpec>,
     output: Option<OutputSpec>,
     loops_input: bool,
+    hears: Policy,
     volume_percent: Option<u8>,
     is_muted: bool,
     dtx: Option<bool>,
@@ -192,6 +201,7 @@ impl JoinWords {
             input,
             output: self.output.unwrap_or(OutputSpec::Auto),
             loops_input: self.loops_input,
+            hears: self.hears,
             volume_percent: self.volume_percent.unwrap_or(100),
             is_muted: self.is_muted,
             dtx: self.dtx,

@@ -6,11 +6,12 @@
 use std::future::Future;
 
 use futures_util::future::{Either, select};
+use futures_util::stream::{self, StreamExt};
 use kinglet::command::line;
 use kinglet::event::Event;
 use kinglet::io::client::Commands;
 use kinglet::io::stdin::Stdin;
-use kinglet::limits::CONTROL_LINE_BYTES_MAX;
+use kinglet::limits::{COMMANDS_MAX, CONTROL_LINE_BYTES_MAX};
 
 /// Serves the commands while `printing` runs.
 pub async fn beside(printing: impl Future<Output = ()>, commands: Commands) {
@@ -21,24 +22,32 @@ pub async fn beside(printing: impl Future<Output = ()>, commands: Commands) {
     }
 }
 
-async fn serve(mut commands: Commands) {
-    let mut stdin = match Stdin::open(commands.reactor()) {
+async fn serve(commands: Commands) {
+    let stdin = match Stdin::open(commands.reactor()) {
         Ok(stdin) => stdin,
         Err(error) => {
             commands.report(Event::Warning { text: format!("stdin cannot be read for commands: {error}") });
             return;
         }
     };
+    let lines = stream::unfold(stdin, next_line);
+    // Begun in order. One that waits for its answer does not hold up the next, up to a bound.
+    lines.for_each_concurrent(COMMANDS_MAX, |text| carry_out(text, &commands)).await;
+}
+
+async fn next_line(mut stdin: Stdin) -> Option<(String, Stdin)> {
     let mut line = Vec::new();
-    while stdin.read_line(&mut line, CONTROL_LINE_BYTES_MAX).await {
-        let text = String::from_utf8_lossy(&line).trim().to_owned();
-        if text.is_empty() {
-            continue;
-        }
-        let answer = match line::parse(&text) {
-            Ok(command) => commands.give(command).await,
-            Err(error) => Err(error),
-        };
-        commands.report(Event::answered(text, answer));
+    let is_there = stdin.read_line(&mut line, CONTROL_LINE_BYTES_MAX).await;
+    is_there.then(|| (String::from_utf8_lossy(&line).trim().to_owned(), stdin))
+}
+
+async fn carry_out(text: String, commands: &Commands) {
+    if text.is_empty() {
+        return;
     }
+    let answer = match line::parse(&text) {
+        Ok(command) => commands.give(command).await,
+        Err(error) => Err(error),
+    };
+    commands.report(Event::answered(text, answer));
 }

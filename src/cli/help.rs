@@ -1,5 +1,7 @@
 //! What a person reads.
 
+use kinglet::command::line::USAGE;
+
 /// `kinglet --help`
 pub const MAIN: &str = "\
 kinglet puts this device into a LiveKit room as a voice.
@@ -14,7 +16,12 @@ usage: kinglet join [URL] [options]    join a room, speak and hear
 ";
 
 /// `kinglet join --help`
-pub const JOIN: &str = "\
+pub fn join() -> String {
+    let lines = USAGE.iter().map(|(command, what)| format!("  {command:<22} {what}\n"));
+    JOIN.replace("{commands}\n", &lines.collect::<String>())
+}
+
+const JOIN: &str = "\
 usage: kinglet join [URL] [options]
 
 Joins a room and stays until Ctrl-C, the end of a file or pipe, or --duration.
@@ -41,6 +48,8 @@ sound
                            tone[:HZ]    a test tone (input only; default 440)
                            none
   --loop                 start the input file again at its end
+  --hear WHOM            microphones (default), all (screen sound too), none (by command),
+                         or identities: 'hall panel-*', '!tv' for all but that one
   --volume PERCENT       loudness of the output, 0 to 150 (default 100)
   --muted                join muted
   --dtx on|off           send nothing in silence (default: on for cards, else off)
@@ -51,13 +60,14 @@ running
   --events human|json[:FILE]   what happens, on stdout (stderr where sound goes to
                          stdout) or in FILE (default human)
   --stats SECONDS        a `stats` event this often
-  --control -            read commands from stdin, one a line: mute, unmute,
-                         volume PERCENT, subscribe ID, unsubscribe ID, leave
+  --control -            read commands from stdin, one a line (below)
   --retry forever|never  forever: keep trying the first connection too;
                          never: end when the connection is lost
   --ca FILE              trust the certificates in this PEM file too
   -v                     more words
 
+commands, each answered by a `command_result`
+{commands}
 exit status: 0 as asked, 2 command line, 3 a file cannot be used, 4 credentials
 refused, 5 server not reached, 6 sound card, 7 removed from the room
 ";

@@ -41,6 +41,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         renews_token: join.credentials.can_be_asked_again(),
         publish,
         listens: join.output != OutputSpec::None,
+        hears: join.hears,
         retry: join.retry,
         volume_percent: join.volume_percent,
     };

@@ -1,9 +1,32 @@
 //! One line of words ⇄ one [`Command`]: the grammar of `join --control -` and `kinglet ctl`.
 
+use std::collections::BTreeMap;
+
 use super::{Command, CommandError};
 
-/// The first words of all commands.
-const WORDS: &[&str] = &["mute", "unmute", "volume", "subscribe", "unsubscribe", "leave"];
+/// Every command: its words, and what it does.
+pub const USAGE: &[(&str, &str)] = &[
+    ("status", "how we stand in the room"),
+    ("participants", "who is there, with tracks"),
+    ("stats", "counters since the last stats"),
+    ("mute", "stop sending"),
+    ("unmute", "send again"),
+    ("talk on|off", "the talk key: off sends nothing, and is told to the room after a while"),
+    ("publish", "publish our track again after it ended"),
+    ("unpublish", "end our track"),
+    ("volume PERCENT", "loudness of the output, 0 to 150"),
+    ("hear microphones|all|none|ID…", "whom to hear: identities with * and ?, !ID for all but that one"),
+    ("subscribe ID|SID", "hear this one, whatever hear says"),
+    ("unsubscribe ID|SID", "do not hear this one"),
+    ("pause ID|SID", "the server forwards nothing of this one for now"),
+    ("resume ID|SID", "and again"),
+    ("heard-by all|none|ID…", "who may hear us"),
+    ("name TEXT", "our display name"),
+    ("metadata TEXT", "our metadata"),
+    ("attributes K=V…", "our attributes, also as a JSON object; an empty value removes one"),
+    ("reconnect", "a new session, at once"),
+    ("leave", "leave the room and end"),
+];
 
 /// The command that `line` asks for.
 ///
@@ -12,27 +35,70 @@ const WORDS: &[&str] = &["mute", "unmute", "volume", "subscribe", "unsubscribe",
 pub fn parse(line: &str) -> Result<Command, CommandError> {
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
-    let whom = || match rest {
-        "" => Err(CommandError::usage(format!("{word} needs an identity or a track SID"))),
-        whom => Ok(whom.to_owned()),
+    // What the commands need that need something.
+    let text = || match rest {
+        "" => Err(usage(word)),
+        text => Ok(text.to_owned()),
     };
     match word {
+        "status" => Ok(Command::Status),
+        "participants" => Ok(Command::Participants),
+        "stats" => Ok(Command::Stats),
         "mute" => Ok(Command::Mute),
         "unmute" => Ok(Command::Unmute),
+        "talk" => match rest {
+            "on" => Ok(Command::Talk(true)),
+            "off" => Ok(Command::Talk(false)),
+            _ => Err(usage(word)),
+        },
+        "publish" => Ok(Command::Publish),
+        "unpublish" => Ok(Command::Unpublish),
+        "hear" => text().map(Command::Hear),
+        "subscribe" => text().map(Command::Subscribe),
+        "unsubscribe" => text().map(Command::Unsubscribe),
+        "pause" => text().map(Command::Pause),
+        "resume" => text().map(Command::Resume),
+        "heard-by" => {
+            text().map(|words| Command::HeardBy(words.split_whitespace().map(str::to_owned).collect()))
+        }
+        "name" => text().map(Command::Name),
+        "metadata" => text().map(Command::Metadata),
+        "attributes" => attributes(rest).map(Command::Attributes).ok_or_else(|| usage(word)),
+        "reconnect" => Ok(Command::Reconnect),
         // For tests, so not among the words that help names.
         "simulate" => Ok(Command::Simulate(rest.to_owned())),
         "leave" => Ok(Command::Leave),
-        "subscribe" => whom().map(Command::Subscribe),
-        "unsubscribe" => whom().map(Command::Unsubscribe),
         "volume" => match rest.trim_end_matches('%').parse() {
             Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),
-            _ => Err(CommandError::usage("volume needs a number from 0 to 150")),
+            _ => Err(usage(word)),
         },
-        _ => Err(CommandError {
-            code: "unknown",
-            message: format!("no such command; there are: {}", WORDS.join(", ")),
-        }),
+        _ => {
+            let words = USAGE.iter().filter_map(|(line, _)| line.split(' ').next());
+            Err(CommandError {
+                code: "unknown",
+                message: format!("no such command; there are: {}", words.collect::<Vec<_>>().join(", ")),
+            })
+        }
     }
+}
+
+/// `K=V` pairs, or a JSON object where a value has spaces.
+fn attributes(words: &str) -> Option<BTreeMap<String, String>> {
+    let pairs = if words.starts_with('{') {
+        serde_json::from_str(words).ok()?
+    } else {
+        let pairs = words.split_whitespace().map(|pair| pair.split_once('='));
+        pairs
+            .map(|pair| pair.map(|(key, value)| (key.to_owned(), value.to_owned())))
+            .collect::<Option<_>>()?
+    };
+    let pairs: BTreeMap<String, String> = pairs;
+    (!pairs.is_empty() && !pairs.contains_key("")).then_some(pairs)
+}
+
+fn usage(word: &str) -> CommandError {
+    let line = USAGE.iter().find(|(line, _)| line.split(' ').next() == Some(word));
+    CommandError::usage(format!("usage: {}", line.map_or(word, |(line, _)| line)))
 }
 
 #[cfg(test)]
@@ -41,11 +107,40 @@ mod tests {
 
     #[test]
     fn lines_become_commands_or_say_why_not() {
-        assert_eq!(parse("mute"), Ok(Command::Mute));
-        assert_eq!(parse("volume 50%"), Ok(Command::Volume(50)));
-        assert_eq!(parse("subscribe  door "), Ok(Command::Subscribe("door".into())));
-        for (line, code) in [("volume loud", "usage"), ("subscribe", "usage"), ("dance", "unknown")] {
+        let pairs = |pairs: &[(&str, &str)]| {
+            Command::Attributes(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        };
+        for (line, command) in [
+            ("mute", Command::Mute),
+            ("volume 50%", Command::Volume(50)),
+            ("subscribe  door ", Command::Subscribe("door".into())),
+            ("talk off", Command::Talk(false)),
+            ("hear panel-* !panel-7", Command::Hear("panel-* !panel-7".into())),
+            ("heard-by hall  attic", Command::HeardBy(vec!["hall".into(), "attic".into()])),
+            ("name Front door", Command::Name("Front door".into())),
+            ("attributes lock=open note=", pairs(&[("lock", "open"), ("note", "")])),
+            (r#"attributes {"note":"back at = 5"}"#, pairs(&[("note", "back at = 5")])),
+        ] {
+            assert_eq!(parse(line), Ok(command), "{line}");
+        }
+        for (line, code) in [
+            ("volume loud", "usage"),
+            ("volume 151", "usage"),
+            ("subscribe", "usage"),
+            ("talk", "usage"),
+            ("attributes lock", "usage"),
+            ("attributes {\"a\":1}", "usage"),
+            ("dance", "unknown"),
+        ] {
             assert_eq!(parse(line).map_err(|error| error.code), Err(code), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_usage_is_one() {
+        for (line, _) in USAGE {
+            let word = line.split(' ').next().unwrap_or_default();
+            assert_ne!(parse(word).map_err(|error| error.code), Err("unknown"), "{word}");
         }
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! Commands come from a program that holds the library, from the lines of `join --control -` and from
 //! `kinglet ctl`; [`line`] is their common grammar. A new one is a variant here, an arm in
-//! [`line::parse`] with a line of its usage, and an arm in `Engine::handle_command`.
+//! [`line::parse`] with a line of its usage, and an arm in `Engine::handle_command`; one that somebody else has to answer takes a
+//! [`Ticket`] there.
 
 pub mod line;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -16,12 +19,41 @@ pub enum Command {
     Mute,
     /// Send our microphone again.
     Unmute,
+    /// How we stand in the room.
+    Status,
+    /// Who is there, with tracks.
+    Participants,
+    /// Counters since the last `stats`.
+    Stats,
+    /// The talk key is held (`true`) or released. From the first time on packets follow it; the room is
+    /// told of a mute only when it stays released.
+    Talk(bool),
+    /// Publish our track again after it ended.
+    Publish,
+    /// End our track until it is published again.
+    Unpublish,
     /// Loudness of what we play, in percent of the unchanged level (0 to 150).
     Volume(u8),
-    /// Hear this remote track (by SID), or all microphones of this identity.
+    /// Whom to hear where nothing is said of a single talker, see [`crate::local::policy`].
+    Hear(String),
+    /// Hear this remote track (by SID), or all microphones of this identity, whenever it comes.
     Subscribe(String),
     /// Stop hearing it.
     Unsubscribe(String),
+    /// Keep it subscribed, without its packets.
+    Pause(String),
+    /// Its packets again.
+    Resume(String),
+    /// Who may hear us: `all`, `none`, or identities.
+    HeardBy(Vec<String>),
+    /// Our display name; the token must allow it (`canUpdateOwnMetadata`), as for the next two.
+    Name(String),
+    /// Our metadata.
+    Metadata(String),
+    /// Our attributes; an empty value removes one, others stay.
+    Attributes(BTreeMap<String, String>),
+    /// A new session, at once: also while the next attempt is waited for.
+    Reconnect,
     /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
     Simulate(String),
     /// Leave the room and end.
@@ -30,6 +62,25 @@ pub enum Command {
 
 /// What a command came to: what it found (`null` where it asks for nothing), or why it was not carried out.
 pub type Answer = Result<serde_json::Value, CommandError>;
+
+/// A command whose answer comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(pub u32);
+
+/// How a command goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// It is answered already.
+    Now(Answer),
+    /// Somebody else has to answer first: the server, or another participant.
+    Later(Ticket),
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Reply::Now(answer)
+    }
+}
 
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -9,13 +9,12 @@
 //! Reading goes on after a problem, so that one run tells all of them. A key that nobody asked for is
 //! reported when its table has been read, together with those that were.
 
-use std::ops::RangeInclusive;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::near::is_near;
 use super::problem::{Problem, Report, Severity};
-use crate::limits::{CONFIG_BYTES_MAX, CONFIG_LIST_MAX, CONFIG_SECTIONS_MAX, CONFIG_TEXT_BYTES_MAX};
+use crate::limits::{CONFIG_BYTES_MAX, CONFIG_SECTIONS_MAX};
 
 /// Reads `text` by `reader`; what it gives, and all that is wrong. The value is of use only where no
 /// problem is [`Severity::Wrong`].
@@ -56,81 +55,6 @@ impl<'d> Section<'d> {
     /// Whether `key` is there, whatever it holds.
     pub fn has(&mut self, key: &'static str) -> bool {
         self.get(key).is_some()
-    }
-
-    /// A text that is not empty.
-    pub fn text(&mut self, key: &'static str) -> Option<String> {
-        let value = self.get(key)?;
-        let text = value.get_ref().as_str().filter(|text| is_text(text));
-        self.or_wrong(
-            key,
-            value,
-            text.map(str::to_owned),
-            "a text in quotes, neither empty nor longer than 4096 bytes",
-        )
-    }
-
-    /// A text that `parse` makes something of.
-    pub fn parsed<T, E: std::fmt::Display>(
-        &mut self,
-        key: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        let text = self.text(key)?;
-        match parse(&text) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.wrong(key, error.to_string());
-                None
-            }
-        }
-    }
-
-    /// One of a few words.
-    pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
-        let value = self.get(key)?;
-        let chosen = value.get_ref().as_str().and_then(|text| words.iter().find(|(word, _)| *word == text));
-        let allowed: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        self.or_wrong(key, value, chosen.map(|(_, meaning)| *meaning), &allowed.join(" or "))
-    }
-
-    /// `true` or `false`.
-    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
-        let value = self.get(key)?;
-        self.or_wrong(key, value, value.get_ref().as_bool(), "true or false")
-    }
-
-    /// A whole number within `range`.
-    pub fn number(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
-        let value = self.get(key)?;
-        let number = integer(value.get_ref()).filter(|number| range.contains(number));
-        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        self.or_wrong(key, value, number, &allowed)
-    }
-
-    /// A number within `range`, with or without a point.
-    pub fn decimal(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
-        let value = self.get(key)?;
-        let number = match value.get_ref() {
-            DeValue::Float(float) => float.as_str().parse().ok(),
-            other => integer(other).map(|number| number as f64),
-        };
-        let allowed = format!("a number from {} to {}", range.start(), range.end());
-        self.or_wrong(key, value, number.filter(|number| range.contains(number)), &allowed)
-    }
-
-    /// A list of texts, none of them empty.
-    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
-        let value = self.get(key)?;
-        let texts =
-            value.get_ref().as_array().filter(|array| array.len() <= CONFIG_LIST_MAX).and_then(|array| {
-                let text = |value: &Spanned<DeValue<'_>>| {
-                    value.get_ref().as_str().filter(|text| is_text(text)).map(str::to_owned)
-                };
-                array.iter().map(text).collect::<Option<Vec<String>>>()
-            });
-        let allowed = format!("a list of at most {CONFIG_LIST_MAX} texts, [\"…\", \"…\"]");
-        self.or_wrong(key, value, texts, &allowed)
     }
 
     /// A table, read by `reader`.
@@ -181,29 +105,21 @@ impl<'d> Section<'d> {
         self.report.add(self.place_of(key), self.path_of(key), text.into(), Severity::Wrong);
     }
 
+    /// Reports that what stands here together cannot be used.
+    pub fn wrong_here(&self, text: impl Into<String>) {
+        self.report.add(self.at, self.path.clone(), text.into(), Severity::Wrong);
+    }
+
     /// Reports that `key` is needed; `why` says what for.
     pub fn missing(&self, key: &str, why: &str) {
         self.report.add(self.at, self.path_of(key), format!("is missing: {why}"), Severity::Wrong);
     }
 
-    fn get(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
+    pub(super) fn get(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
         }
         self.table.get(key)
-    }
-
-    fn or_wrong<T>(
-        &self,
-        key: &str,
-        value: &Spanned<DeValue<'_>>,
-        good: Option<T>,
-        allowed: &str,
-    ) -> Option<T> {
-        if good.is_none() {
-            self.wrong(key, format!("is {}; allowed is {allowed}", kind(value.get_ref())));
-        }
-        good
     }
 
     fn read_below<T>(
@@ -246,22 +162,13 @@ fn empty<'d>() -> &'d DeTable<'d> {
     &EMPTY
 }
 
-fn is_text(text: &str) -> bool {
-    !text.is_empty() && text.len() <= CONFIG_TEXT_BYTES_MAX
-}
-
 fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
 
-fn integer(value: &DeValue<'_>) -> Option<i64> {
-    let integer = value.as_integer()?;
-    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
 /// What stands there, for people. Texts may be secrets in the wrong place: they are not repeated.
-fn kind(value: &DeValue<'_>) -> String {
+pub(super) fn kind(value: &DeValue<'_>) -> String {
     match value {
         DeValue::Integer(integer) => integer.to_string(),
         DeValue::Float(float) => float.to_string(),
@@ -274,21 +181,10 @@ fn kind(value: &DeValue<'_>) -> String {
     }
 }
 
-/// Whether one letter too many, too few or wrong, or two in the wrong order, make `typed` of `known`.
-fn is_near(known: &str, typed: &str) -> bool {
-    let (known, typed): (Vec<char>, Vec<char>) = (known.chars().collect(), typed.chars().collect());
-    let same = known.iter().zip(&typed).take_while(|(a, b)| a == b).count();
-    let (a, b) = (&known[same..], &typed[same..]);
-    let rest = |from: &[char], skip: usize| from.get(skip..).map(<[char]>::to_vec);
-    [(1, 0), (0, 1), (1, 1)].into_iter().any(|(i, j)| {
-        let (a, b) = (rest(a, i), rest(b, j));
-        a.is_some() && a == b
-    }) || (a.len() >= 2 && b.len() >= 2 && a[0] == b[1] && a[1] == b[0] && a[2..] == b[2..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CONFIG_LIST_MAX;
 
     fn problems(text: &str, reader: impl FnOnce(&mut Section<'_>)) -> Vec<String> {
         read(text, reader).1.iter().map(|problem| format!("{problem} ({:?})", problem.severity)).collect()
@@ -384,16 +280,6 @@ mod tests {
                 root.section("b", |b| b.number("a", 0..=3));
                 root.sections("ab", |_, section| section.decimal("a", 0.0..=1.0));
             });
-        }
-    }
-
-    #[test]
-    fn slips_of_the_pen_are_near() {
-        for typed in ["rin", "ringg", "rnig", "rimg", "xring"] {
-            assert!(is_near("ring", typed), "{typed}");
-        }
-        for typed in ["room", "r", "gnir", "rings2"] {
-            assert!(!is_near("ring", typed), "{typed}");
         }
     }
 }

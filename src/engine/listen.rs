@@ -1,4 +1,4 @@
-//! What we hear: packets → talkers → one mix, and which tracks are subscribed.
+//! What we hear: packets → talkers → one mix.
 //!
 //! ```text
 //!   RTP ─► slot of its track (8) ─► Talker ─► Gain ─┐
@@ -11,21 +11,16 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::Engine;
-use crate::command::{Answer, CommandError};
-use crate::event::{Event, TrackFacts, TrackSource, TrackStats};
+use crate::event::{Event, TrackFacts, TrackStats};
 use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
-use crate::local::subscription::Offered;
 use crate::media::block::Block;
 use crate::media::gain::Gain;
 use crate::media::mix::Mixer;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
-use crate::media::receive::playout::{ArrivedPacket, Pulled, Talker};
+use crate::media::receive::talker::{ArrivedPacket, Pulled, Talker};
 use crate::rtc::RtpArrival;
-use crate::signal::request::Request;
 use crate::signal::sid::Sid;
 
 /// A talker without packets for this long gives up its slot to one who has some: longer than Opus's
@@ -62,6 +57,11 @@ impl Listener {
         Ok(Self { slots, mixer: Mixer::new(), tracks: heapless::Vec::new() })
     }
 
+    /// Whether this track can be heard: the subscriber carries it, and the application knows.
+    pub(super) fn carries(&self, track: Sid) -> bool {
+        self.tracks.iter().any(|(sid, _)| *sid == track)
+    }
+
     /// Takes a packet; `false` if its talker is one too many.
     pub(super) fn insert(&mut self, packet: &RtpArrival<'_>) -> bool {
         let Some(slot) = self.slot_for(packet) else { return false };
@@ -70,6 +70,7 @@ impl Listener {
             sequence: packet.sequence,
             rtp_time: packet.rtp_time,
             arrival: packet.arrival,
+            is_red: packet.is_red,
             payload: packet.payload,
         });
         true
@@ -146,6 +147,7 @@ fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters)
         received: since(|c| c.received),
         lost: since(|c| c.lost),
         late: since(|c| c.late),
+        red_recovered: since(|c| c.red_recovered),
         fec_recovered: since(|c| c.fec_recovered),
         level_dbfs: talker.level_dbfs(),
         ..TrackStats::default()
@@ -160,47 +162,6 @@ impl Engine {
 
     pub(super) fn set_volume(&mut self, percent: u8) {
         self.volume.set(f32::from(percent) / 100.0);
-    }
-
-    /// Compares the room with what is subscribed, and tells the server the difference.
-    pub(super) fn update_subscriptions(&mut self) {
-        let may = self.settings.listens && self.room.own().is_some_and(|own| own.permission.subscribe);
-        if !may {
-            return;
-        }
-        let mut offered = Vec::new();
-        let mut encrypted = Vec::new();
-        for track in self.room.audio_tracks() {
-            if track.info.encrypted {
-                encrypted.push((track.info.sid, track.identity.to_owned()));
-                continue;
-            }
-            offered.push(Offered {
-                sid: track.info.sid,
-                is_muted: track.info.muted,
-                is_microphone: track.info.source == TrackSource::Microphone,
-            });
-        }
-        self.warn_of_encrypted(&encrypted);
-        let change = self.subscriptions.update(&offered);
-        for (sids, subscribe) in [(change.unsubscribe, false), (change.subscribe, true)] {
-            if !sids.is_empty() {
-                self.request(&Request::Subscription { sids: sids.to_vec(), subscribe });
-            }
-        }
-        self.tracks_ended();
-    }
-
-    /// Decoded without the key, an encrypted track is noise at full scale.
-    fn warn_of_encrypted(&mut self, encrypted: &[(Sid, String)]) {
-        self.warned_encrypted.retain(|sid| encrypted.iter().any(|(other, _)| other == sid));
-        for (sid, identity) in encrypted {
-            if !self.warned_encrypted.contains(sid) && self.warned_encrypted.push(*sid).is_ok() {
-                self.warn(format!(
-                    "{identity} speaks end-to-end encrypted ({sid}): not played, this program has no key"
-                ));
-            }
-        }
     }
 
     /// The subscriber carries other tracks than before, or the room knows more of them: a track may be
@@ -226,7 +187,7 @@ impl Engine {
     }
 
     /// Tracks that left the room end before the server offers without them.
-    fn tracks_ended(&mut self) {
+    pub(super) fn tracks_ended(&mut self) {
         let mut told = std::mem::take(&mut self.listener.tracks);
         while let Some(gone) = told.iter().position(|(sid, _)| self.room.track(*sid).is_none()) {
             let (sid, facts) = told.remove(gone);
@@ -245,26 +206,5 @@ impl Engine {
         for (sid, facts) in tracks {
             self.track_gone(sid, facts);
         }
-    }
-
-    /// By SID, or all of an identity.
-    pub(super) fn set_wanted(&mut self, whom: &str, wanted: bool) -> Answer {
-        if !self.has_signal() {
-            return Err(CommandError::refused("not connected to the server at the moment"));
-        }
-        let sids: Vec<Sid> = self
-            .room
-            .audio_tracks()
-            .filter(|track| track.identity == whom || track.info.sid == whom)
-            .map(|track| track.info.sid)
-            .collect();
-        if sids.is_empty() {
-            return Err(CommandError::refused("no audio track of that identity or SID in the room"));
-        }
-        for sid in sids {
-            self.subscriptions.set_wanted(sid, wanted);
-        }
-        self.update_subscriptions();
-        Ok(Value::Null)
     }
 }

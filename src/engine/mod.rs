@@ -14,14 +14,19 @@
 
 #![forbid(unsafe_code)]
 
+mod commands;
 mod listen;
+mod mute;
 pub mod port;
+mod profile;
 mod publish;
+mod report;
 mod resume;
 mod session;
 mod settings;
 mod signal;
 mod stats;
+mod subscribe;
 mod transport;
 pub mod turn;
 
@@ -29,6 +34,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::Event;
 use crate::limits::{ACTIONS_MAX, EVENTS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
+use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
 use crate::media::gain::Gain;
@@ -37,7 +43,7 @@ use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::Outcome;
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
-use crate::signal::request::Request;
+use crate::signal::request::{Audience, Request};
 use crate::signal::response::Cut;
 use crate::signal::secret::Secret;
 use crate::signal::sid::Sid;
@@ -46,6 +52,7 @@ use crate::time::deadline::{Deadlines, Reason};
 
 use listen::Listener;
 pub use port::{Action, Notice};
+use profile::ProfileRequests;
 use publish::Microphone;
 use resume::Resuming;
 use session::Phase;
@@ -78,6 +85,13 @@ pub struct Engine {
     server: String,
 
     microphone: Option<Microphone>,
+    /// Whether we were allowed a microphone when we last looked.
+    may_speak: bool,
+    /// The application has ended our track, and has not asked for it again.
+    is_unpublished: bool,
+    audience: Audience,
+    profile: Profile,
+    profile_requests: ProfileRequests,
     listener: Listener,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: Gain,
@@ -99,6 +113,7 @@ pub struct Engine {
     transmits: heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
     counters: Counters,
     told_lost: u64,
+    answers: commands::Answers,
     reported: stats::Reported,
 }
 
@@ -148,7 +163,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             room: Room::new(),
             publication: Publication::new(cid, name, muted),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Subscriptions::new(settings.hears.clone()),
             pinger: None,
             ping_interval: Duration::ZERO,
             ping_timeout: Duration::ZERO,
@@ -161,6 +176,11 @@ impl Engine {
             is_subscriber_primary: true,
             server: String::new(),
             microphone,
+            may_speak: false,
+            is_unpublished: false,
+            audience: Audience::default(),
+            profile: Profile::default(),
+            profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,
             warned_encrypted: heapless::Vec::new(),
             volume,
@@ -178,6 +198,7 @@ impl Engine {
             transmits: heapless::Deque::new(),
             counters: Counters::default(),
             told_lost: 0,
+            answers: commands::Answers::default(),
             reported: stats::Reported::default(),
             settings,
         };

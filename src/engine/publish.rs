@@ -15,6 +15,7 @@ use crate::media::send::encode::{EncoderError, EncoderSettings};
 use crate::rtc::{OutgoingPacket, Peer, Publisher};
 use crate::session::recovery::Outcome;
 use crate::signal::request::{AddTrack, Request};
+use crate::signal::response::RequestReason;
 use crate::signal::sid::Sid;
 use crate::time::deadline::Reason;
 
@@ -39,6 +40,10 @@ impl Microphone {
         let mut sender = Sender::new(encoder)?;
         sender.set_muted(settings.is_muted);
         Ok(Self { sender, dtx: settings.dtx, sent_bytes: 0, loss_permille: 0 })
+    }
+
+    pub(super) fn set_muted(&mut self, is_muted: bool) {
+        self.sender.set_muted(is_muted);
     }
 }
 
@@ -66,10 +71,15 @@ impl Engine {
         }
     }
 
-    /// We may publish now, or never could: asks for our track where it is not asked for yet.
+    /// What we may do has perhaps changed: a permission that comes back brings the track back that its loss
+    /// has ended.
     pub(super) fn permissions_changed(&mut self, now: Instant) {
         let may = self.room.own().is_some_and(|own| own.permission.microphone);
-        if may && self.microphone.is_some() && !self.publication.is_announced() {
+        let could = std::mem::replace(&mut self.may_speak, may);
+        if may && !could && self.microphone.is_some() {
+            if !self.is_unpublished {
+                self.publication.allow();
+            }
             self.announce(now);
             self.offer(now);
         }
@@ -79,17 +89,17 @@ impl Engine {
     pub(super) fn announce(&mut self, now: Instant) {
         let Some(microphone) = &self.microphone else { return };
         let may = self.room.own().is_some_and(|own| own.permission.microphone);
+        self.may_speak = may;
         if !may {
             return self.cannot_speak("the token does not allow a microphone", now);
         }
-        if !self.publication.announce() {
-            return;
-        }
+        let dtx = microphone.dtx;
+        let Some(muted) = self.publication.announce() else { return };
         let add_track = AddTrack {
             cid: self.publication.cid().to_owned(),
             name: self.publication.name().to_owned(),
-            muted: self.publication.is_muted(),
-            no_dtx: !microphone.dtx,
+            muted,
+            no_dtx: !dtx,
             no_red: true,
             auto_gain_control: false,
             echo_cancellation: false,
@@ -112,7 +122,8 @@ impl Engine {
     /// needs is not connected: where the subscriber is primary and we only listen.
     pub(super) fn offer(&mut self, now: Instant) {
         let is_announced = self.microphone.is_some() && self.publication.is_announced();
-        if !is_announced && self.is_subscriber_primary {
+        let was_offered = self.publisher.as_ref().is_some_and(Publisher::was_offered);
+        if !is_announced && self.is_subscriber_primary && !was_offered {
             return;
         }
         if self.publisher.is_none() {
@@ -120,6 +131,7 @@ impl Engine {
             self.open_publisher(now);
         }
         let Some(publisher) = self.publisher.as_mut() else { return };
+        // Our track is on its line, or the line is silent.
         let cid = is_announced.then(|| self.publication.cid());
         if let Some((sdp, id)) = publisher.offer(cid) {
             if !self.publisher.as_ref().is_some_and(Publisher::is_connected) {
@@ -136,19 +148,73 @@ impl Engine {
         self.advance(Peer::Publisher, now);
     }
 
-    pub(super) fn published(&mut self, cid: &str, sid: Sid) {
+    pub(super) fn published(&mut self, cid: &str, sid: Sid, now: Instant) {
         if !self.publication.published(cid, sid) {
             return;
         }
         let name = self.publication.name().to_owned();
         self.emit(Event::LocalTrackPublished { sid: sid.to_string(), name });
-        self.tell_mute();
+        self.tell_mute(now);
     }
 
-    pub(super) fn unpublished_by_server(&mut self, sid: Sid) {
-        if self.publication.ended(Some(sid)) {
+    pub(super) fn unpublished_by_server(&mut self, sid: Sid, now: Instant) {
+        if self.publication.unpublished_by_server(sid) {
             let name = self.publication.name().to_owned();
             self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Server });
+            self.offer(now);
+        }
+    }
+
+    /// Publishes our track again after it was ended, by us or by a moderator.
+    pub(super) fn publish_again(&mut self, now: Instant) -> Answer {
+        if self.microphone.is_none() {
+            return Err(CommandError::refused("there is no input to publish"));
+        }
+        self.is_unpublished = false;
+        if !self.has_signal() {
+            self.publication.allow();
+            return Ok(Value::Null);
+        }
+        if !self.room.own().is_some_and(|own| own.permission.microphone) {
+            return Err(CommandError::refused("the server does not allow us a microphone"));
+        }
+        self.publication.allow();
+        self.announce(now);
+        self.offer(now);
+        Ok(Value::Null)
+    }
+
+    /// Ends our track for everybody until it is published again.
+    pub(super) fn unpublish(&mut self, now: Instant) -> Answer {
+        if self.microphone.is_none() {
+            return Err(CommandError::refused("there is no input that is published"));
+        }
+        self.is_unpublished = true;
+        if let Some(sid) = self.publication.unpublish() {
+            let name = self.publication.name().to_owned();
+            self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Us });
+        }
+        if self.has_signal() {
+            self.offer(now);
+        }
+        Ok(Value::Null)
+    }
+
+    /// The server's answer to our `AddTrack`, where it is not `track_published`.
+    pub(super) fn track_refused(&mut self, reason: RequestReason, message: &str, now: Instant) {
+        match reason {
+            RequestReason::Ok => return,
+            RequestReason::Queued => {
+                return self.warn(format!("{} waits for an earlier track to end", self.publication.name()));
+            }
+            _ => {}
+        }
+        if self.publication.refused() {
+            let name = self.publication.name().to_owned();
+            let words = format!("{reason:?}: {message}");
+            self.emit(Event::LocalTrackRefused { name, reason: words.clone() });
+            self.cannot_speak(&format!("the server does not let us speak ({words})"), now);
+            self.offer(now);
         }
     }
 
@@ -158,48 +224,6 @@ impl Engine {
             let name = self.publication.name().to_owned();
             self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Us });
         }
-    }
-
-    pub(super) fn set_muted(&mut self, muted: bool) -> Answer {
-        if self.microphone.is_none() {
-            return Err(CommandError::refused("there is no input to mute"));
-        }
-        if self.publication.is_muted() == muted {
-            return Ok(Value::Null);
-        }
-        self.mute(muted, By::Us);
-        self.tell_mute();
-        Ok(Value::Null)
-    }
-
-    /// Tells the server of a mute that it does not know; while it is away, it is told when it is back.
-    pub(super) fn tell_mute(&mut self) {
-        if !self.has_signal() {
-            return;
-        }
-        if let Some((sid, muted)) = self.publication.poll_mute() {
-            self.request(&Request::Mute { sid, muted });
-        }
-    }
-
-    pub(super) fn mute(&mut self, muted: bool, by: By) {
-        let has_changed = match by {
-            By::Us => self.publication.set_muted(muted),
-            By::Server => self.publication.muted_by_server(muted),
-        };
-        if !has_changed {
-            return;
-        }
-        if let Some(microphone) = &mut self.microphone {
-            microphone.sender.set_muted(muted);
-        }
-        let sid = self.publication.sid().map(|sid| sid.to_string()).unwrap_or_default();
-        let name = self.publication.name().to_owned();
-        self.emit(if muted {
-            Event::LocalMuted { sid, name, by }
-        } else {
-            Event::LocalUnmuted { sid, name, by }
-        });
     }
 
     /// The receiver's report: in-band FEC follows the loss.

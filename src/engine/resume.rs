@@ -152,7 +152,8 @@ impl Engine {
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.request(&Request::SyncState(Box::new(self.sync_state())));
-        self.retell_mute();
+        self.retell_mute(now);
+        self.update_subscriptions();
         // An offer whose answer was lost with the connection is made anew, too.
         let is_unanswered = self.publisher.as_ref().is_some_and(Publisher::awaits_answer);
         if mend == Mend::Path || is_unanswered {
@@ -197,16 +198,14 @@ impl Engine {
         if is_brief { self.brief_resumes + 1 } else { 0 }
     }
 
-    /// A mute that no update has confirmed may have been lost with the connection. One that was confirmed is
-    /// not told again: a moderator may have changed it since.
-    fn retell_mute(&mut self) {
-        let known = self.room.own().and_then(|own| {
-            own.tracks.iter().find(|track| Some(track.sid) == self.publication.sid()).map(|track| track.muted)
-        });
-        if known != Some(self.publication.is_muted()) {
-            self.publication.forget_told_mute();
+    /// A mute that no update has confirmed may have been lost with the connection.
+    fn retell_mute(&mut self, now: Instant) {
+        let sid = self.publication.sid();
+        let own = self.room.own().and_then(|own| own.tracks.iter().find(|track| Some(track.sid) == sid));
+        if let Some(is_muted) = own.map(|track| track.muted) {
+            self.publication.mute.set_known(is_muted);
         }
-        self.tell_mute();
+        self.tell_mute(now);
     }
 
     /// Lets the server play a fault on us, to see how we come back.
@@ -233,12 +232,13 @@ impl Engine {
             cid: self.publication.cid().to_owned(),
             sid,
             name: self.publication.name().to_owned(),
-            muted: self.publication.is_muted(),
+            muted: !self.publication.mute.is_open(),
         });
         SyncState {
             offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
             subscribed: self.subscriptions.wanted().to_vec(),
+            paused: self.subscriptions.paused().to_vec(),
             published,
         }
     }

@@ -4,13 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::Engine;
 use super::port::{Action, Notice};
-use crate::command::{Answer, Command};
-use crate::error::ExitStatus;
-use crate::event::Event;
+use crate::event::{By, Event};
 use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::cause::Cause;
 use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
@@ -78,28 +74,6 @@ impl Engine {
             }
             (_, Notice::Unreachable(text)) => self.lost(Cause::Unreachable(text), now),
             (_, Notice::Closed(text)) => self.lost(Cause::SignalLost(text), now),
-        }
-    }
-
-    /// Something that the application asks for.
-    ///
-    /// # Errors
-    /// Why it cannot be done, in words.
-    pub fn handle_command(&mut self, command: Command, now: Instant) -> Answer {
-        match command {
-            Command::Mute => self.set_muted(true),
-            Command::Unmute => self.set_muted(false),
-            Command::Volume(percent) => {
-                self.set_volume(percent);
-                Ok(Value::Null)
-            }
-            Command::Subscribe(whom) => self.set_wanted(&whom, true),
-            Command::Unsubscribe(whom) => self.set_wanted(&whom, false),
-            Command::Simulate(name) => self.simulate(&name),
-            Command::Leave => {
-                self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
-                Ok(Value::Null)
-            }
         }
     }
 
@@ -296,6 +270,8 @@ impl Engine {
                 let text = "it did not come up: no answer to our offer, or no UDP path".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
+            Reason::TalkHold => self.mute_changed(By::Us, now),
+            Reason::Answer => self.requests_unanswered(now),
             Reason::PublisherAnswer => {
                 let text = "the server does not answer our offer".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
@@ -366,6 +342,7 @@ impl Engine {
         self.resuming = None;
         self.deadlines = Default::default();
         self.unpublished();
+        self.requests_lost();
         self.publication.session_lost();
         self.subscriptions.session_lost();
         self.unlisten_all();

@@ -1,5 +1,6 @@
 //! What an [`Engine`](super::Engine) is told at its start.
 
+use crate::local::policy::Policy;
 use crate::session::recovery::Retry;
 use crate::signal::parameters::JoinParameters;
 use crate::signal::secret::Secret;
@@ -18,8 +19,10 @@ pub struct Settings {
     pub renews_token: bool,
     /// What we publish, if anything.
     pub publish: Option<PublishSettings>,
-    /// Whether we hear others.
+    /// Whether we hear others at all.
     pub listens: bool,
+    /// Whom, where nothing else is said of a single talker.
+    pub hears: Policy,
     /// When to come back.
     pub retry: Retry,
     /// Loudness of what we play, percent of the unchanged level.

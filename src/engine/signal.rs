@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Engine;
 use super::session::Phase;
-use crate::event::{By, Event};
+use crate::event::Event;
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
@@ -70,18 +70,20 @@ impl Engine {
             Response::RoomMoved(moved) => {
                 self.token = moved.token.clone();
                 self.with_room(|room, mut sink| room.apply_moved(&moved, &mut sink));
+                let info = self.room.info();
+                let (room, room_sid) = (info.name.clone(), info.sid.map(|sid| sid.to_string()));
+                let sid = moved.participant.sid.to_string();
+                self.emit(Event::RoomMoved { room, room_sid: room_sid.unwrap_or_default(), sid });
                 self.participants_changed(now);
             }
             Response::RefreshToken(token) => self.token = token,
-            Response::TrackPublished { cid, track } => self.published(&cid, track.sid),
-            Response::TrackUnpublished { sid } => self.unpublished_by_server(sid),
+            Response::TrackPublished { cid, track } => self.published(&cid, track.sid, now),
+            Response::TrackUnpublished { sid } => self.unpublished_by_server(sid, now),
             Response::TrackSubscribed { sid } if self.publication.sid() == Some(sid) => {
                 // The server does not say who (protocol, `TrackSubscribed`).
                 self.emit(Event::HeardBy { identity: String::new() });
             }
-            Response::Mute { sid, muted } if self.publication.sid() == Some(sid) => {
-                self.mute(muted, By::Server)
-            }
+            Response::Mute { sid, muted } => self.muted_by_server(sid, muted, now),
             Response::Pong { last_ping_timestamp_ms, .. } => {
                 if let Some(pinger) = &mut self.pinger {
                     pinger.handle_pong(last_ping_timestamp_ms, now);
@@ -89,20 +91,20 @@ impl Engine {
             }
             Response::Reconnect(reconnect) => self.taken_back(&reconnect, now),
             Response::Leave { reason, action } => self.told_to_leave(reason, action, now),
-            Response::Subscription { track_sid, error } => {
-                self.subscriptions.refused(track_sid);
-                self.warn(format!("the server does not let us hear track {track_sid}: {error:?}"));
+            Response::Subscription { track_sid, error } => self.subscription_refused(track_sid, error),
+            Response::Request { request_id, about, reason, message } => {
+                if !self.answered_profile(request_id, reason, &message) {
+                    self.answered_request(about, reason, &message, now);
+                }
             }
-            Response::Request { about, reason, message } => {
-                self.answered_request(about, reason, &message, now);
+            Response::SubscriptionPermission { track_sid, allowed, .. } => {
+                self.with_room(|room, mut sink| room.apply_permission(track_sid, allowed, &mut sink));
             }
-            // Congestion pauses and publishers' permissions show as silence; the rest is not for an
-            // audio-only client.
-            Response::SubscriptionPermission { .. }
-            | Response::StreamState(_)
-            | Response::TrackSubscribed { .. }
-            | Response::Mute { .. }
-            | Response::Ignored => {}
+            Response::StreamState(states) => {
+                self.with_room(|room, mut sink| room.apply_stream_states(&states, &mut sink));
+            }
+            // Of a track that has ended meanwhile, or not for an audio-only client.
+            Response::TrackSubscribed { .. } | Response::Ignored => {}
         }
     }
 
@@ -133,9 +135,11 @@ impl Engine {
         let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
         self.server = format!("{edition} {}", join.server.version);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
+        self.tell_audience();
         self.announce(now);
         self.offer(now);
         self.update_subscriptions();
+        self.restore_profile(now);
     }
 
     fn offered(&mut self, offer: &Description, now: Instant) {
@@ -160,6 +164,8 @@ impl Engine {
                     self.deadlines.clear(Reason::PublisherAnswer);
                 }
                 self.advance(Peer::Publisher, now);
+                // What has changed while this offer was open.
+                self.offer(now);
             }
             Err(failure) => self.lost(Cause::PeerDead(Peer::Publisher, failure.0), now),
         }
@@ -176,15 +182,10 @@ impl Engine {
 
     fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str, now: Instant) {
         match (about, reason) {
-            (_, RequestReason::Ok | RequestReason::Queued) => {}
             (RequestAbout::AddTrack { cid }, _) if cid == self.publication.cid() => {
-                if self.publication.ended(None) {
-                    self.cannot_speak(
-                        &format!("the server does not let us speak ({reason:?}: {message})"),
-                        now,
-                    );
-                }
+                self.track_refused(reason, message, now);
             }
+            (_, RequestReason::Ok | RequestReason::Queued) => {}
             (about, _) => self.warn(format!("the server refused {about:?}: {reason:?} {message}")),
         }
     }

@@ -59,7 +59,7 @@ pub enum Event {
     ParticipantJoined(ParticipantFacts),
     /// Somebody left.
     ParticipantLeft(ParticipantFacts),
-    /// Name, metadata or attributes changed.
+    /// Name, metadata or attributes changed; of ourselves too.
     ParticipantChanged(ParticipantFacts),
     /// Somebody publishes a track; also told of those already there.
     TrackPublished(TrackFacts),
@@ -69,6 +69,33 @@ pub enum Event {
     TrackSubscribed(TrackFacts),
     /// A remote track's sound can no longer be heard.
     TrackUnsubscribed(TrackFacts),
+    /// The server could not give us a remote track that we asked for.
+    TrackSubscriptionFailed {
+        /// Whose; empty where it is gone already.
+        identity: String,
+        /// Which.
+        sid: String,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The server holds a remote track back for lack of bandwidth, or no longer does.
+    TrackStreamState {
+        /// Whose.
+        identity: String,
+        /// Which.
+        sid: String,
+        /// Whether it is held back.
+        paused: bool,
+    },
+    /// A publisher forbids us its track, or allows it again.
+    TrackPermission {
+        /// Whose.
+        identity: String,
+        /// Which.
+        sid: String,
+        /// Whether we may hear it.
+        allowed: bool,
+    },
     /// A remote track was muted.
     TrackMuted(TrackFacts),
     /// A remote track was unmuted.
@@ -79,6 +106,13 @@ pub enum Event {
         sid: String,
         /// Its name.
         name: String,
+    },
+    /// The server does not publish our track.
+    LocalTrackRefused {
+        /// Its name.
+        name: String,
+        /// Why, in words.
+        reason: String,
     },
     /// Our track is no longer published.
     LocalTrackUnpublished {
@@ -124,8 +158,19 @@ pub enum Event {
         /// `poor`, `good`, `excellent` or `lost`.
         quality: Quality,
     },
-    /// Metadata, head count or recording of the room changed.
+    /// The server has put us into another room; who is there is told by joins and leaves.
+    RoomMoved {
+        /// Name of the room.
+        room: String,
+        /// SID of the room; empty where the server names it later.
+        room_sid: String,
+        /// Our participant SID there.
+        sid: String,
+    },
+    /// SID, metadata, head count or recording of the room changed.
     RoomChanged {
+        /// SID of the room; some servers tell it only after `connected`.
+        room_sid: String,
         /// The room's metadata.
         metadata: String,
         /// Participants in it.

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use super::desk::Desk;
+use super::desk::{Desk, Slot};
 use super::driver;
 pub use super::options::{Options, StartError};
 use super::reactor::Reactor;
@@ -45,21 +45,22 @@ impl Events {
     }
 }
 
-/// What the program asks for.
+/// What the program asks for. Clones ask on their own: one may wait while another goes on.
+#[derive(Clone)]
 pub struct Commands {
     desk: Rc<Desk>,
     reactor: Rc<Reactor>,
 }
 
 impl Commands {
-    /// Gives a command, and waits until it is carried out or refused. Wait for it: a call that is dropped
-    /// leaves its result to the next one.
+    /// Gives a command, and waits until it is carried out or refused.
     ///
     /// # Errors
     /// Why it is refused.
-    pub async fn give(&mut self, command: Command) -> Answer {
-        self.desk.commands.send(command).await;
-        self.desk.results.receive().await
+    pub async fn give(&self, command: Command) -> Answer {
+        let slot = Slot::default();
+        self.desk.commands.send((command, slot.clone())).await;
+        slot.receive().await
     }
 
     /// Puts an event of the program's own into the stream that [`Events`] gives; lost where that is full.

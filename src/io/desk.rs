@@ -1,15 +1,44 @@
-//! What lies between the driver and the program: three bounded boxes.
+//! What lies between the driver and the program: two bounded boxes, and the answers that are awaited.
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::mailbox::Mailbox;
-use crate::command::{Answer, Command};
+use crate::command::{Answer, Command, Reply, Ticket};
+use crate::engine::Engine;
 use crate::event::Event;
-use crate::limits::{COMMANDS_MAX, EVENTS_MAX};
+use crate::limits::{ANSWERS_MAX, COMMANDS_MAX, EVENTS_MAX};
+
+/// Where one answer is put. Whoever has asked may have stopped waiting.
+pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
 
 /// The boxes of one client.
 #[derive(Default)]
 pub(super) struct Desk {
     /// `None` is the end.
     pub(super) events: Mailbox<Option<Event>, EVENTS_MAX>,
-    pub(super) commands: Mailbox<Command, COMMANDS_MAX>,
-    pub(super) results: Mailbox<Answer, COMMANDS_MAX>,
+    pub(super) commands: Mailbox<(Command, Slot), COMMANDS_MAX>,
+    awaited: RefCell<heapless::Vec<(Ticket, Slot), ANSWERS_MAX>>,
+}
+
+impl Desk {
+    /// The engine's reply to a command: put into its slot, or awaited.
+    pub(super) fn reply(&self, reply: Reply, slot: Slot) {
+        match reply {
+            Reply::Now(answer) => _ = slot.post(answer),
+            // As many places as the engine has tickets.
+            Reply::Later(ticket) => _ = self.awaited.borrow_mut().push((ticket, slot)),
+        }
+    }
+
+    /// Answers that have come meanwhile.
+    pub(super) fn deliver_answers(&self, engine: &mut Engine) {
+        while let Some((ticket, answer)) = engine.poll_answer() {
+            let mut awaited = self.awaited.borrow_mut();
+            if let Some(place) = awaited.iter().position(|(other, _)| *other == ticket) {
+                let (_, slot) = awaited.swap_remove(place);
+                let _ = slot.post(answer);
+            }
+        }
+    }
 }

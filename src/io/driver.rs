@@ -22,7 +22,7 @@ use super::{clock, process};
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
-use crate::event::Event;
+use crate::event::{Event, Stats};
 use crate::session::recovery::Outcome;
 
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.
@@ -65,9 +65,16 @@ pub(super) fn drive(
         if schedule.is_over(&engine, now) || asked_to_end {
             let _ = engine.handle_command(Command::Leave, now);
         }
-        while let Some(command) = desk.commands.take() {
-            // The program waits for each result before the next command: there is always room.
-            let _ = desk.results.post(engine.handle_command(command, now));
+        while let Some((command, slot)) = desk.commands.take() {
+            let reply = match command {
+                Command::Stats => {
+                    // Plain numbers and texts: they always serialise.
+                    let stats = measure(&mut engine, &mut ports, &mut usage, now);
+                    Ok(serde_json::to_value(stats).unwrap_or_default()).into()
+                }
+                command => engine.handle_command(command, now),
+            };
+            desk.reply(reply, slot);
         }
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);
@@ -78,11 +85,10 @@ pub(super) fn drive(
         // A full table costs the line, not the sound.
         ports.sound_changes(|event| _ = desk.events.post(Some(event)));
         if schedule.stats_due(now) {
-            let mut stats = engine.take_stats(now);
-            ports.add_counters(&mut stats);
-            usage.add_to(&mut stats, now);
+            let stats = measure(&mut engine, &mut ports, &mut usage, now);
             let _ = desk.events.post(Some(Event::Stats(stats)));
         }
+        desk.deliver_answers(&mut engine);
         deliver(&mut engine, desk);
         if more || engine.outcome().is_some() {
             continue;
@@ -102,6 +108,14 @@ pub(super) fn drive(
     ports.finish();
     farewell(&mut engine, desk, &executor, &program);
     Ok(outcome)
+}
+
+/// Counters since the last time: of the engine, the cards and this process.
+fn measure(engine: &mut Engine, ports: &mut RealPorts<'_, '_>, usage: &mut Usage, now: Instant) -> Stats {
+    let mut stats = engine.take_stats(now);
+    ports.add_counters(&mut stats);
+    usage.add_to(&mut stats, now);
+    stats
 }
 
 /// Runs tasks that can go on, up to a bound; `true` if none is left.

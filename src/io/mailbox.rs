@@ -14,13 +14,16 @@ pub struct Mailbox<T, const N: usize> {
 struct Inner<T, const N: usize> {
     queue: heapless::Deque<T, N>,
     receiver: Option<Waker>,
-    sender: Option<Waker>,
+    /// Everybody who waits for room.
+    senders: Vec<Waker>,
 }
 
 impl<T, const N: usize> Mailbox<T, N> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { inner: RefCell::new(Inner { queue: heapless::Deque::new(), receiver: None, sender: None }) }
+        Self {
+            inner: RefCell::new(Inner { queue: heapless::Deque::new(), receiver: None, senders: Vec::new() }),
+        }
     }
 
     /// Posts without waiting; gives the item back where the box is full.
@@ -40,10 +43,8 @@ impl<T, const N: usize> Mailbox<T, N> {
     pub fn take(&self) -> Option<T> {
         let mut inner = self.inner.borrow_mut();
         let item = inner.queue.pop_front();
-        if item.is_some()
-            && let Some(waker) = inner.sender.take()
-        {
-            waker.wake();
+        if item.is_some() {
+            inner.senders.drain(..).for_each(Waker::wake);
         }
         item
     }
@@ -67,7 +68,10 @@ impl<T, const N: usize> Mailbox<T, N> {
                 Ok(()) => Poll::Ready(()),
                 Err(unsent) => {
                     item = Some(unsent);
-                    self.inner.borrow_mut().sender = Some(context.waker().clone());
+                    let senders = &mut self.inner.borrow_mut().senders;
+                    if !senders.iter().any(|waker| waker.will_wake(context.waker())) {
+                        senders.push(context.waker().clone());
+                    }
                     Poll::Pending
                 }
             }

@@ -2,5 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod mute;
+pub mod policy;
+pub mod profile;
 pub mod publication;
 pub mod subscription;
+pub mod wishes;

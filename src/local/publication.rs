@@ -1,14 +1,20 @@
-//! Our one track, from the wish to publish it to its end.
+//! One track of ours, from the wish to publish it to its end.
 //!
 //! ```text
 //!   Idle ── announce ──► Announced ── track_published ──► Published(sid)
-//!    ▲                       │ refused                        │ track_unpublished by the server
-//!    └── new session ────────┴──────────► Ended ◄─────────────┘  (never republished on our own)
+//!    ▲ ▲                   │ refused                         │ new session
+//!    │ └─── new session ───┤                                 ├──► Idle
+//!    │                     ▼       unpublished by the server │
+//!    └── allow ───────── Ended ◄─────────────────────────────┘  or by ourselves
 //! ```
+//!
+//! What a moderator has ended is not published again on our own, not even in a new session: only when
+//! somebody at the box asks for it, or the server gives the permission anew that it took.
 //!
 //! Mute survives all of it: a box that was muted comes back muted. The server may mute us; unmuting
 //! is then up to whoever sits at the box, or to a moderator where the server allows it.
 
+use super::mute::Mute;
 use crate::signal::sid::Sid;
 
 /// What is known of our track.
@@ -17,9 +23,8 @@ pub struct Publication {
     cid: String,
     name: String,
     state: State,
-    is_muted: bool,
-    /// What the server was told of the mute in this session.
-    told_muted: bool,
+    /// Its gate.
+    pub mute: Mute,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +32,16 @@ enum State {
     Idle,
     Announced,
     Published(Sid),
+    /// For this session.
+    Refused,
+    /// Until it is allowed again.
     Ended,
 }
 
 impl Publication {
     /// A track named `name`, known as `cid` until the server names it.
     pub fn new(cid: String, name: String, is_muted: bool) -> Self {
-        Self { cid, name, state: State::Idle, is_muted, told_muted: is_muted }
+        Self { cid, name, state: State::Idle, mute: Mute::new(is_muted) }
     }
 
     /// Our own name of the track: `cid` of `AddTrackRequest`, second token of `a=msid`.
@@ -54,25 +62,24 @@ impl Publication {
         }
     }
 
-    /// Whether the track is muted.
-    pub fn is_muted(&self) -> bool {
-        self.is_muted
-    }
-
-    /// `AddTrackRequest` was sent. `false` if it must not be: it is announced already, or the server
-    /// ended it in this session.
-    pub fn announce(&mut self) -> bool {
-        let may = self.state == State::Idle;
-        if may {
-            self.state = State::Announced;
-            self.told_muted = self.is_muted;
+    /// `AddTrackRequest` is to be sent: whether as muted, or `None` if it must not be: it is announced
+    /// already, or has ended.
+    pub fn announce(&mut self) -> Option<bool> {
+        if self.state != State::Idle {
+            return None;
         }
-        may
+        self.state = State::Announced;
+        Some(self.mute.announce())
     }
 
     /// Whether the server was asked for the track in this session, and has not ended it.
     pub fn is_announced(&self) -> bool {
         matches!(self.state, State::Announced | State::Published(_))
+    }
+
+    /// Whether it was ended, by us or by the server, and is not to come back by itself.
+    pub fn has_ended(&self) -> bool {
+        self.state == State::Ended
     }
 
     /// `track_published` for `cid`; `false` if it is not about our track.
@@ -84,46 +91,43 @@ impl Publication {
         ours
     }
 
-    /// `track_unpublished` for `sid`, or a refusal of the announcement (`None`). `true` if it ended.
-    pub fn ended(&mut self, sid: Option<Sid>) -> bool {
-        let ends = match sid {
-            Some(sid) => self.state == State::Published(sid),
-            None => self.state == State::Announced,
-        };
+    /// The server refuses the announcement. `true` if there was one.
+    pub fn refused(&mut self) -> bool {
+        let ends = self.state == State::Announced;
+        if ends {
+            self.state = State::Refused;
+        }
+        ends
+    }
+
+    /// `track_unpublished` for `sid`. `true` if it ended.
+    pub fn unpublished_by_server(&mut self, sid: Sid) -> bool {
+        let ends = self.state == State::Published(sid);
         if ends {
             self.state = State::Ended;
         }
         ends
     }
 
-    /// Sets the mute; `false` if it was so already.
-    pub fn set_muted(&mut self, muted: bool) -> bool {
-        let changed = self.is_muted != muted;
-        self.is_muted = muted;
-        changed
+    /// We end it ourselves. What the server called it, if it was published.
+    pub fn unpublish(&mut self) -> Option<Sid> {
+        let sid = self.sid();
+        self.state = State::Ended;
+        sid
     }
 
-    /// What the server must be told of the mute: the SID and the mute, where it does not know it yet.
-    pub fn poll_mute(&mut self) -> Option<(Sid, bool)> {
-        let sid = self.sid().filter(|_| self.told_muted != self.is_muted)?;
-        self.told_muted = self.is_muted;
-        Some((sid, self.is_muted))
-    }
-
-    /// What the server was told of the mute may not have reached it: `poll_mute` gives it again.
-    pub fn forget_told_mute(&mut self) {
-        self.told_muted = !self.is_muted;
-    }
-
-    /// The server itself has set the mute.
-    pub fn muted_by_server(&mut self, muted: bool) -> bool {
-        self.told_muted = muted;
-        self.set_muted(muted)
+    /// It may be announced again after it ended or was refused.
+    pub fn allow(&mut self) {
+        if matches!(self.state, State::Ended | State::Refused) {
+            self.state = State::Idle;
+        }
     }
 
     /// A new session begins: the server knows nothing of the track.
     pub fn session_lost(&mut self) {
-        self.state = State::Idle;
+        if self.state != State::Ended {
+            self.state = State::Idle;
+        }
     }
 }
 
@@ -138,38 +142,39 @@ mod tests {
     #[test]
     fn is_announced_once_and_never_against_the_servers_will() {
         let mut publication = Publication::new("cid".into(), "microphone".into(), false);
-        assert!(publication.announce() && !publication.announce());
+        assert_eq!((publication.announce(), publication.announce()), (Some(false), None));
         assert!(!publication.published("other", sid("TR_1")));
         assert!(publication.published("cid", sid("TR_1")));
         assert_eq!(publication.sid(), Some(sid("TR_1")));
-        assert!(!publication.ended(Some(sid("TR_2"))));
-        assert!(publication.ended(Some(sid("TR_1"))));
-        assert!(!publication.announce(), "the server ended it");
+        assert!(!publication.unpublished_by_server(sid("TR_2")));
+        assert!(publication.unpublished_by_server(sid("TR_1")));
+        assert_eq!(publication.announce(), None, "the server ended it");
         publication.session_lost();
-        assert!(publication.announce());
-        assert!(publication.ended(None), "refused");
+        assert_eq!(publication.announce(), None, "in the next session as well");
+        publication.allow();
+        assert!(publication.announce().is_some());
     }
 
     #[test]
-    fn a_mute_is_told_when_there_is_something_to_tell_it_of() {
+    fn a_refusal_is_of_its_session() {
+        let mut publication = Publication::new("cid".into(), "microphone".into(), false);
+        assert!(!publication.refused(), "there was nothing to refuse");
+        publication.announce();
+        assert!(publication.refused());
+        assert_eq!(publication.announce(), None);
+        publication.session_lost();
+        assert!(publication.announce().is_some());
+    }
+
+    #[test]
+    fn what_we_end_stays_ended() {
         let mut publication = Publication::new("cid".into(), "microphone".into(), true);
         publication.announce();
-        publication.set_muted(false);
-        assert_eq!(publication.poll_mute(), None, "the server has no name for it yet");
         publication.published("cid", sid("TR_1"));
-        assert_eq!(publication.poll_mute(), Some((sid("TR_1"), false)));
-        assert_eq!(publication.poll_mute(), None);
-        publication.forget_told_mute();
-        assert_eq!(publication.poll_mute(), Some((sid("TR_1"), false)));
-        assert!(publication.muted_by_server(true));
-        assert_eq!(publication.poll_mute(), None, "it knows");
-    }
-
-    #[test]
-    fn mute_survives_a_new_session() {
-        let mut publication = Publication::new("cid".into(), "microphone".into(), false);
-        assert!(publication.set_muted(true) && !publication.set_muted(true));
+        assert_eq!(publication.unpublish(), Some(sid("TR_1")));
         publication.session_lost();
-        assert!(publication.is_muted());
+        assert_eq!(publication.announce(), None);
+        publication.allow();
+        assert_eq!(publication.announce(), Some(true), "and still muted");
     }
 }

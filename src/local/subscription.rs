@@ -1,20 +1,32 @@
 //! Which remote tracks we hear: up to [`SUBSCRIPTIONS_MAX`], unmuted microphones first.
 //!
+//! ```text
+//!   tracks in the room ─► wishes (single talkers) ─► policy (all others) ─► places ─► Change ─► server
+//! ```
+//!
 //! We join with `auto_subscribe=0`, so video is never offered to us (a video section that we cannot
 //! answer makes the server start the session anew, for ever). Each change in the room is compared
 //! with what is subscribed; the difference goes to the server.
 //!
 //! Who has a place keeps it while it is unmuted; a mute gives it up only when somebody unmuted
-//! waits for one, so that a muted talker comes back without a negotiation.
+//! waits for one, so that a muted talker comes back without a negotiation. A paused track keeps its
+//! place too: it is there again at once.
 
+use super::policy::Policy;
+use super::wishes::{Whom, Wishes};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::signal::sid::Sid;
 
+/// As many tracks as we hear.
+pub type Sids = heapless::Vec<Sid, SUBSCRIPTIONS_MAX>;
+
 /// One remote audio track that could be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offered {
+pub struct Offered<'a> {
     /// The server's name of it.
     pub sid: Sid,
+    /// Who publishes it.
+    pub identity: &'a str,
     /// Whether its publisher has muted it.
     pub is_muted: bool,
     /// A microphone, as opposed to the sound of a shared screen.
@@ -25,44 +37,81 @@ pub struct Offered {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Subscribe these.
-    pub subscribe: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
+    pub subscribe: Sids,
     /// Unsubscribe these.
-    pub unsubscribe: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
+    pub unsubscribe: Sids,
+    /// Pause these.
+    pub pause: Sids,
+    /// Continue these.
+    pub resume: Sids,
 }
 
-/// The tracks that we asked for.
+/// The tracks that we asked for, and why.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    wanted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
-    refused: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
-    silenced: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
+    policy: Policy,
+    wishes: Wishes,
+    pauses: Wishes,
+    wanted: Sids,
+    /// Those of them that the server was told to pause.
+    paused: Sids,
+    refused: Sids,
 }
 
 impl Subscriptions {
+    /// Nothing is subscribed yet; `policy` says what will be.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+
     /// Compares what is in the room with what is subscribed. Tracks that ended need no message.
-    pub fn update(&mut self, offered: &[Offered]) -> Change {
-        self.wanted.retain(|sid| offered.iter().any(|track| track.sid == *sid));
-        self.refused.retain(|sid| offered.iter().any(|track| track.sid == *sid));
-        self.silenced.retain(|sid| offered.iter().any(|track| track.sid == *sid));
-        let mut best: Vec<&Offered> = offered
-            .iter()
-            .filter(|track| !self.refused.contains(&track.sid) && !self.silenced.contains(&track.sid))
-            .collect();
+    pub fn update(&mut self, offered: &[Offered<'_>]) -> Change {
+        let is_there = |sid: Sid| offered.iter().any(|track| track.sid == sid);
+        for list in [&mut self.wanted, &mut self.refused, &mut self.paused] {
+            list.retain(|sid| is_there(*sid));
+        }
+        for wishes in [&mut self.wishes, &mut self.pauses] {
+            wishes.retain_tracks(is_there);
+        }
+        let mut best: Vec<&Offered<'_>> = offered.iter().filter(|track| self.is_wished(track)).collect();
         // Stable: among equals, those who have a place and came earlier stay.
         best.sort_by_key(|track| (track.is_muted, !track.is_microphone, !self.wanted.contains(&track.sid)));
         best.truncate(SUBSCRIPTIONS_MAX);
-        let wanted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> = best.iter().map(|track| track.sid).collect();
-        let change = Change {
-            subscribe: wanted.iter().filter(|sid| !self.wanted.contains(sid)).copied().collect(),
-            unsubscribe: self.wanted.iter().filter(|sid| !wanted.contains(sid)).copied().collect(),
+        let wanted: Sids = best.iter().map(|track| track.sid).collect();
+        let is_paused = |track: &Offered<'_>| {
+            self.pauses.of(track.sid, track.identity, track.is_microphone) == Some(true)
         };
-        self.wanted = wanted;
+        let paused: Sids = best.iter().filter(|track| is_paused(track)).map(|track| track.sid).collect();
+        // What is not subscribed any more is not paused either.
+        self.paused.retain(|sid| wanted.contains(sid));
+        let change = Change {
+            subscribe: not_in(&wanted, &self.wanted),
+            unsubscribe: not_in(&self.wanted, &wanted),
+            pause: not_in(&paused, &self.paused),
+            resume: not_in(&self.paused, &paused),
+        };
+        (self.wanted, self.paused) = (wanted, paused);
         change
     }
 
     /// The tracks that we asked for.
     pub fn wanted(&self) -> &[Sid] {
         &self.wanted
+    }
+
+    /// Those of them that the server does not forward because we do not want it to.
+    pub fn paused(&self) -> &[Sid] {
+        &self.paused
+    }
+
+    /// What is subscribed where nothing else is wished.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// From now on this is heard. The next `update` carries it out.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
     }
 
     /// The server refused this one: it is not asked for again in this session.
@@ -77,31 +126,44 @@ impl Subscriptions {
 
     /// The application does (`true`) or does not want to hear this one, whatever the policy says.
     /// The next `update` carries it out.
-    pub fn set_wanted(&mut self, sid: Sid, wanted: bool) {
-        self.silenced.retain(|silenced| *silenced != sid);
+    pub fn set_wanted(&mut self, whom: Whom, wanted: bool) {
         if wanted {
-            self.refused.retain(|refused| *refused != sid);
-            return;
+            // Whoever asks again may be luckier.
+            self.refused.clear();
         }
-        if self.silenced.is_full() {
-            self.silenced.remove(0);
-        }
-        let _ = self.silenced.push(sid);
+        self.wishes.set(whom, wanted);
+    }
+
+    /// The application wants this one paused, or no longer. The next `update` carries it out.
+    pub fn set_paused(&mut self, whom: Whom, paused: bool) {
+        self.pauses.set(whom, paused);
     }
 
     /// A new session begins: nothing is subscribed there.
     pub fn session_lost(&mut self) {
         self.wanted.clear();
+        self.paused.clear();
         self.refused.clear();
     }
+
+    fn is_wished(&self, track: &Offered<'_>) -> bool {
+        let Offered { sid, identity, is_microphone, .. } = *track;
+        let wish = self.wishes.of(sid, identity, is_microphone);
+        !self.refused.contains(&sid) && wish.unwrap_or_else(|| self.policy.admits(identity, is_microphone))
+    }
+}
+
+fn not_in(these: &Sids, those: &Sids) -> Sids {
+    these.iter().filter(|sid| !those.contains(sid)).copied().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn track(number: usize, is_muted: bool) -> Offered {
-        Offered { sid: Sid::new(&format!("TR_{number}")).expect("usable"), is_muted, is_microphone: true }
+    fn track(number: usize, is_muted: bool) -> Offered<'static> {
+        let sid = Sid::new(&format!("TR_{number}")).expect("usable");
+        Offered { sid, identity: "panel", is_muted, is_microphone: true }
     }
 
     #[test]
@@ -116,7 +178,7 @@ mod tests {
     #[test]
     fn unmuted_microphones_take_the_places_first() {
         let mut subscriptions = Subscriptions::default();
-        let mut room: Vec<Offered> =
+        let mut room: Vec<Offered<'_>> =
             (0..SUBSCRIPTIONS_MAX + 2).map(|number| track(number, number < SUBSCRIPTIONS_MAX)).collect();
         let change = subscriptions.update(&room);
         assert!(change.subscribe.contains(&track(SUBSCRIPTIONS_MAX, false).sid));
@@ -140,9 +202,36 @@ mod tests {
         subscriptions.update(&room);
         subscriptions.refused(room[0].sid);
         assert_eq!(subscriptions.update(&room), Change::default());
-        subscriptions.set_wanted(room[0].sid, true);
+        subscriptions.set_wanted(Whom::Track(room[0].sid), true);
         assert_eq!(subscriptions.update(&room).subscribe.len(), 1);
-        subscriptions.set_wanted(room[0].sid, false);
+        subscriptions.set_wanted(Whom::Track(room[0].sid), false);
         assert_eq!(subscriptions.update(&room).unsubscribe.len(), 1);
+    }
+
+    #[test]
+    fn a_policy_and_a_wish_hold_over_sessions() {
+        let mut subscriptions = Subscriptions::new("none".parse().expect("a policy"));
+        assert_eq!(subscriptions.update(&[track(1, false)]), Change::default());
+        subscriptions.set_wanted(Whom::Identity("panel".into()), true);
+        assert_eq!(subscriptions.update(&[track(1, false)]).subscribe.len(), 1);
+        subscriptions.session_lost();
+        assert_eq!(subscriptions.update(&[track(2, false)]).subscribe.len(), 1, "another SID of the same");
+        subscriptions.set_policy("!panel".parse().expect("a policy"));
+        assert_eq!(subscriptions.update(&[track(2, false)]), Change::default(), "the wish counts more");
+    }
+
+    #[test]
+    fn a_pause_is_told_once_a_session() {
+        let mut subscriptions = Subscriptions::default();
+        let room = [track(1, false)];
+        subscriptions.set_paused(Whom::Identity("panel".into()), true);
+        let change = subscriptions.update(&room);
+        assert_eq!((change.subscribe.len(), change.pause.len()), (1, 1));
+        assert_eq!(subscriptions.update(&room), Change::default());
+        subscriptions.session_lost();
+        assert_eq!(subscriptions.update(&room).pause.len(), 1);
+        subscriptions.set_paused(Whom::Track(room[0].sid), false);
+        assert_eq!(subscriptions.update(&room).resume.len(), 1);
+        assert!(subscriptions.paused().is_empty());
     }
 }

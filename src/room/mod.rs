@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod forwarding;
 mod own;
 mod participants;
 mod speakers;
@@ -24,6 +25,7 @@ pub use own::Own;
 pub use participants::{Counters, Participant};
 pub use tracks::RemoteTrack;
 
+use forwarding::Forwarding;
 use participants::{Participants, Trust};
 use speakers::Speakers;
 
@@ -31,7 +33,7 @@ use crate::event::{Event, Speaker};
 use crate::limits::PARTICIPANTS_MAX;
 use crate::signal::join::{Join, RoomInfo, RoomMoved};
 use crate::signal::participant::ParticipantInfo;
-use crate::signal::response::{QualityInfo, SpeakerInfo};
+use crate::signal::response::{QualityInfo, SpeakerInfo, StreamState};
 use crate::signal::sid::Sid;
 
 /// The room as the server last told it. Every `apply_…` hands the differences to `sink`, in order.
@@ -41,6 +43,7 @@ pub struct Room {
     own: Option<Own>,
     participants: Participants,
     speakers: Speakers,
+    forwarding: Forwarding,
 }
 
 impl Room {
@@ -55,6 +58,7 @@ impl Room {
             own: None,
             participants: Participants::new(participants_max),
             speakers: Speakers::default(),
+            forwarding: Forwarding::default(),
         }
     }
 
@@ -77,6 +81,25 @@ impl Room {
             }
         }
         self.drop_unknown_speakers(sink);
+        self.drop_unknown_marks();
+    }
+
+    /// A publisher allows or forbids us a track.
+    pub fn apply_permission(&mut self, sid: Sid, is_allowed: bool, sink: &mut impl FnMut(Event)) {
+        let Some(identity) = self.track(sid).map(|track| track.identity.to_owned()) else { return };
+        if self.forwarding.set_forbidden(sid, !is_allowed) {
+            sink(Event::TrackPermission { identity, sid: sid.to_string(), allowed: is_allowed });
+        }
+    }
+
+    /// The server holds tracks back, or no longer does.
+    pub fn apply_stream_states(&mut self, states: &[StreamState], sink: &mut impl FnMut(Event)) {
+        for StreamState { track_sid: sid, paused, .. } in states {
+            let Some(identity) = self.track(*sid).map(|track| track.identity.to_owned()) else { continue };
+            if self.forwarding.set_held_back(*sid, *paused) {
+                sink(Event::TrackStreamState { identity, sid: sid.to_string(), paused: *paused });
+            }
+        }
     }
 
     /// Those whose speaking changed.
@@ -119,15 +142,16 @@ impl Room {
 
     /// The room itself changed.
     pub fn apply_room(&mut self, info: &RoomInfo, sink: &mut impl FnMut(Event)) {
-        let told = |info: &RoomInfo| (info.metadata.clone(), info.participants, info.recording);
-        let changed = told(info) != told(&self.info);
         // Some updates leave out what cannot change.
         let sid = info.sid.or(self.info.sid);
+        let told = |info: &RoomInfo| (info.metadata.clone(), info.participants, info.recording);
+        let changed = told(info) != told(&self.info) || sid != self.info.sid;
         let name = if info.name.is_empty() { self.info.name.clone() } else { info.name.clone() };
         self.info = RoomInfo { sid, name, ..info.clone() };
         if changed {
             let RoomInfo { metadata, participants, recording, .. } = info.clone();
-            sink(Event::RoomChanged { metadata, participants, recording });
+            let room_sid = sid.map(|sid| sid.to_string()).unwrap_or_default();
+            sink(Event::RoomChanged { room_sid, metadata, participants, recording });
         }
     }
 
@@ -154,6 +178,21 @@ impl Room {
     /// A remote track, by the server's name of it.
     pub fn track(&self, sid: Sid) -> Option<RemoteTrack<'_>> {
         self.participants().flat_map(Participant::tracks).find(|track| track.info.sid == sid)
+    }
+
+    /// Everybody who speaks, by SID, with the level.
+    pub fn speakers(&self) -> impl Iterator<Item = (Sid, f32)> {
+        self.speakers.iter()
+    }
+
+    /// Whether its publisher forbids us this track.
+    pub fn is_forbidden(&self, sid: Sid) -> bool {
+        self.forwarding.is_forbidden(sid)
+    }
+
+    /// Whether the server holds this track back for lack of bandwidth.
+    pub fn is_held_back(&self, sid: Sid) -> bool {
+        self.forwarding.is_held_back(sid)
     }
 
     /// Who has this participant SID now; it may be us.
@@ -184,8 +223,9 @@ impl Room {
             Some(known) => known.renew(own, sink),
             None => self.own = Some(Own::new(own)),
         }
-        // In the new session everybody who speaks is told again.
+        // In the new session everybody who speaks is told again, and what is kept from us.
         self.forget_speakers(sink);
+        self.forwarding.clear();
         let is_there =
             |identity: &str| identity != own.identity && others.iter().any(|o| o.identity == identity);
         self.participants.retain(is_there, sink);
@@ -206,6 +246,12 @@ impl Room {
         if changed {
             sink(self.speakers_event());
         }
+    }
+
+    fn drop_unknown_marks(&mut self) {
+        let mut forwarding = std::mem::take(&mut self.forwarding);
+        forwarding.retain(|sid| self.track(sid).is_some());
+        self.forwarding = forwarding;
     }
 
     fn speakers_event(&self) -> Event {

@@ -1,6 +1,8 @@
 //! We in the room: who the token made us, what we may do, what the server holds of us.
 
-use crate::event::{Event, Quality};
+use std::collections::BTreeMap;
+
+use crate::event::{Event, ParticipantFacts, ParticipantKind, Quality};
 use crate::limits::TRACKS_PER_PARTICIPANT_MAX;
 use crate::signal::participant::{ParticipantInfo, ParticipantState, Permission, TrackInfo};
 use crate::signal::sid::Sid;
@@ -14,6 +16,12 @@ pub struct Own {
     pub identity: String,
     /// Our display name.
     pub name: String,
+    /// Our free text.
+    pub metadata: String,
+    /// Our key-value pairs.
+    pub attributes: BTreeMap<String, String>,
+    /// What we are.
+    pub kind: ParticipantKind,
     /// What we may do.
     pub permission: Permission,
     /// What the server holds published of us. `local` knows what we want published.
@@ -29,6 +37,9 @@ impl Own {
             sid: info.sid,
             identity: info.identity.clone(),
             name: info.name.clone(),
+            metadata: info.metadata.clone(),
+            attributes: info.attributes.clone(),
+            kind: info.kind,
             permission: info.permission,
             tracks: info.tracks.iter().take(TRACKS_PER_PARTICIPANT_MAX).cloned().collect(),
             quality: None,
@@ -48,7 +59,26 @@ impl Own {
     pub(super) fn apply(&mut self, info: &ParticipantInfo, sink: &mut impl FnMut(Event)) {
         let is_ours = info.sid == self.sid && info.state != ParticipantState::Disconnected;
         if is_ours && info.version >= self.version {
+            let is_changed = self.name != info.name
+                || self.metadata != info.metadata
+                || self.attributes != info.attributes;
             self.renew(info, sink);
+            // Ours is told like anybody's: a moderator may change it too.
+            if is_changed {
+                sink(Event::ParticipantChanged(self.facts()));
+            }
+        }
+    }
+
+    /// What an event says of us.
+    pub fn facts(&self) -> ParticipantFacts {
+        ParticipantFacts {
+            identity: self.identity.clone(),
+            sid: self.sid.to_string(),
+            name: self.name.clone(),
+            metadata: self.metadata.clone(),
+            attributes: self.attributes.clone(),
+            kind: self.kind,
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Publisher {
     pending: Option<SdpPendingOffer>,
     offer_id: u32,
     track: Option<Mid>,
+    /// Our track is on its line, as we have offered last.
+    is_sending: bool,
     payload_type: Option<Pt>,
     next_sequence: u64,
     rtp_offset: u32,
@@ -85,6 +87,7 @@ impl Publisher {
             pending: None,
             offer_id: 0,
             track: None,
+            is_sending: false,
             payload_type: None,
             // The lower half, so that the rollover counter of SRTP starts at 0 (RFC 3711 §3.3.1).
             next_sequence: u64::from(random.u16(..0x8000)),
@@ -100,8 +103,9 @@ impl Publisher {
         (self.offer_id > 0).then_some(line)
     }
 
-    /// Makes an offer, or `None` while another one is unanswered. With `cid`, our track is part of it
-    /// (`a=msid` names it so, by which the server finds its `AddTrackRequest`).
+    /// Makes an offer, or `None` while another one is unanswered or nothing has changed. With `cid`, our
+    /// track is part of it (`a=msid` names it so, by which the server finds its `AddTrackRequest`); without,
+    /// its line is silent, and is used again for the next track.
     pub fn offer(&mut self, cid: Option<&str>) -> Option<(String, u32)> {
         if self.pending.is_some() {
             return None;
@@ -113,13 +117,19 @@ impl Publisher {
                 changes.add_channel_with_config(config);
             }
         }
-        if let Some(cid) = cid
-            && self.track.is_none()
-        {
-            let stream = Some("kinglet".to_owned());
-            let mid =
-                changes.add_media(MediaKind::Audio, Direction::SendOnly, stream, Some(cid.to_owned()), None);
-            self.track = Some(mid);
+        match (cid, self.track) {
+            (Some(cid), None) => {
+                let (stream, track) = (Some("kinglet".to_owned()), Some(cid.to_owned()));
+                self.track =
+                    Some(changes.add_media(MediaKind::Audio, Direction::SendOnly, stream, track, None));
+                self.is_sending = true;
+            }
+            (wanted, Some(mid)) if wanted.is_some() != self.is_sending => {
+                self.is_sending = wanted.is_some();
+                let direction = if self.is_sending { Direction::SendOnly } else { Direction::Inactive };
+                changes.set_direction(mid, direction);
+            }
+            (None, None) | (_, Some(_)) => {}
         }
         let (offer, pending) = changes.apply()?;
         self.pending = Some(pending);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use str0m::Event;
 use str0m::change::SdpOffer;
+use str0m::media::Pt;
 use str0m::rtp::Ssrc;
 
 use super::candidates::Candidates;
@@ -36,7 +37,9 @@ pub struct RtpArrival<'a> {
     pub rtp_time: u64,
     /// When the datagram arrived.
     pub arrival: Instant,
-    /// The Opus packet.
+    /// Whether it is a RED packet (RFC 2198), with earlier packets in it.
+    pub is_red: bool,
+    /// The Opus packet, or the RED packet of them.
     pub payload: &'a [u8],
 }
 
@@ -58,6 +61,8 @@ pub struct Subscriber {
     connection: Connection,
     candidates: Candidates,
     streams: heapless::Vec<Stream, M_LINES_MAX>,
+    /// Payload type of RED, where the server takes it.
+    red: Option<Pt>,
     path: Path,
     has_answered: bool,
     /// The server's, of the last offer.
@@ -79,9 +84,11 @@ impl Subscriber {
     /// Builds the connection.
     pub fn new(now: Instant) -> Self {
         Self {
-            connection: Connection::new(common_config(), now),
+            // With RED in the answer the server leaves the talkers' copies in; from plain Opus it takes them out.
+            connection: Connection::new(common_config().enable_opus(true, true), now),
             candidates: Candidates::new(),
             streams: heapless::Vec::new(),
+            red: None,
             path: Path::default(),
             has_answered: false,
             ufrag: String::new(),
@@ -127,6 +134,8 @@ impl Subscriber {
             self.ufrag = description.ufrag.to_owned();
             self.candidates.renewed();
         }
+        let codecs = self.connection.rtc().codec_config();
+        self.red = codecs.params().iter().find_map(|params| params.red());
         self.map_streams(&description, track_of_mid);
         // An ICE-lite server never checks: there is no datagram to wait for.
         self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
@@ -184,11 +193,11 @@ impl Subscriber {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let Self { connection, streams, path, unknown_packets, .. } = self;
+        let Self { connection, streams, red, path, unknown_packets, .. } = self;
         if let Some(change) = path.handle_timeout(now) {
             sink(Output::Event(change.into()));
         }
-        let mut translator = Translator { streams, path, unknown_packets, now, sink, packets };
+        let mut translator = Translator { streams, red: *red, path, unknown_packets, now, sink, packets };
         connection.advance(now, &mut |output| translator.take(output))
     }
 
@@ -203,11 +212,11 @@ impl Subscriber {
         sink: &mut dyn FnMut(Output<SubscriberEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
-        let Self { connection, streams, path, unknown_packets, .. } = self;
+        let Self { connection, streams, red, path, unknown_packets, .. } = self;
         if let Some(change) = path.heard(now) {
             sink(Output::Event(change.into()));
         }
-        let mut translator = Translator { streams, path, unknown_packets, now, sink, packets };
+        let mut translator = Translator { streams, red: *red, path, unknown_packets, now, sink, packets };
         connection.receive(datagram, now, &mut |output| translator.take(output))
     }
 
@@ -255,6 +264,7 @@ impl From<PathChange> for SubscriberEvent {
 /// str0m's events → ours, with what that needs of the subscriber while str0m is borrowed.
 struct Translator<'t> {
     streams: &'t [Stream],
+    red: Option<Pt>,
     path: &'t mut Path,
     unknown_packets: &'t mut u32,
     now: Instant,
@@ -281,6 +291,7 @@ impl Translator<'_> {
                     sequence: *packet.seq_no,
                     rtp_time: packet.time.numer(),
                     arrival: packet.timestamp,
+                    is_red: self.red == Some(packet.header.payload_type),
                     payload: &packet.payload,
                 });
             }

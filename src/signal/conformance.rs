@@ -8,7 +8,7 @@ use livekit_protocol::simulate_scenario::Scenario as Simulated;
 use prost::Message;
 
 use super::description::{Target, Trickle};
-use super::request::{AddTrack, PublishedTrack, Request, SyncState};
+use super::request::{AddTrack, Audience, ProfileChange, PublishedTrack, Request, SyncState};
 use super::response::{Decoded, Response};
 use super::scenario::Scenario;
 use super::sid::Sid;
@@ -260,6 +260,7 @@ fn our_requests_are_read_officially() {
                 offer: "v=2".into(),
                 answer: "v=3".into(),
                 subscribed: vec![sid("TR_7"), sid("TR_8")],
+                paused: vec![sid("TR_8")],
                 published: Some(PublishedTrack {
                     cid: "c".into(),
                     sid: sid("TR_9"),
@@ -293,7 +294,50 @@ fn our_requests_are_read_officially() {
                         ..Default::default()
                     }),
                 }],
+                track_sids_disabled: vec!["TR_8".into()],
                 ..Default::default()
+            }),
+        ),
+        (
+            Request::TrackSettings { sids: vec![sid("TR_1")], paused: true },
+            M::TrackSetting(official::UpdateTrackSettings {
+                track_sids: vec!["TR_1".into()],
+                disabled: true,
+                ..Default::default()
+            }),
+        ),
+        (
+            Request::SubscriptionPermission(Audience::Only(vec!["hall".into()])),
+            M::SubscriptionPermission(official::SubscriptionPermission {
+                all_participants: false,
+                track_permissions: vec![official::TrackPermission {
+                    participant_identity: "hall".into(),
+                    all_tracks: true,
+                    ..Default::default()
+                }],
+            }),
+        ),
+        (
+            Request::SubscriptionPermission(Audience::Everybody),
+            M::SubscriptionPermission(official::SubscriptionPermission {
+                all_participants: true,
+                track_permissions: vec![],
+            }),
+        ),
+        (
+            Request::UpdateMetadata {
+                change: ProfileChange {
+                    name: Some("Door".into()),
+                    metadata: Some("{}".into()),
+                    attributes: [("floor".to_owned(), "2".to_owned())].into(),
+                },
+                request_id: 5,
+            },
+            M::UpdateMetadata(official::UpdateParticipantMetadata {
+                name: "Door".into(),
+                metadata: "{}".into(),
+                attributes: [("floor".to_owned(), "2".to_owned())].into(),
+                request_id: 5,
             }),
         ),
         (

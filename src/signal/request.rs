@@ -1,5 +1,7 @@
 //! A message to the server: a [`Request`] and its bytes.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 
 use super::description::Trickle;
@@ -44,6 +46,22 @@ pub enum Request {
         /// Whether we want them.
         subscribe: bool,
     },
+    /// Pauses tracks that we hear, or continues them: the server forwards no packet of a paused one.
+    TrackSettings {
+        /// Which tracks.
+        sids: Vec<Sid>,
+        /// Whether they are paused.
+        paused: bool,
+    },
+    /// Says who may hear us; everybody may until it is said.
+    SubscriptionPermission(Audience),
+    /// Changes what others see of us; `RequestResponse` with this number answers it.
+    UpdateMetadata {
+        /// What changes.
+        change: ProfileChange,
+        /// Our number of the request, not 0.
+        request_id: u32,
+    },
     /// We leave. Without it the server waits some 20 s for us to come back.
     Leave,
     /// What we have of a resumed session.
@@ -69,8 +87,32 @@ pub struct SyncState {
     pub answer: String,
     /// Remote tracks that we hear.
     pub subscribed: Vec<Sid>,
+    /// Those of them that are paused.
+    pub paused: Vec<Sid>,
     /// Our track, where it is published.
     pub published: Option<PublishedTrack>,
+}
+
+/// Who may hear us (`SubscriptionPermission`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Audience {
+    /// Everybody.
+    #[default]
+    Everybody,
+    /// These identities, and nobody else.
+    Only(Vec<String>),
+}
+
+/// What changes of what others see of us (`UpdateParticipantMetadata`). The server takes an empty name or
+/// metadata for one that stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProfileChange {
+    /// Display name.
+    pub name: Option<String>,
+    /// Free text.
+    pub metadata: Option<String>,
+    /// Attributes that are set; an empty value removes one.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A microphone that is published, as the server named it.
@@ -127,6 +169,19 @@ impl Request {
                 track_sids: sids.iter().map(Sid::to_string).collect(),
                 subscribe: *subscribe,
             }),
+            Request::TrackSettings { sids, paused } => Message::TrackSetting(wire::UpdateTrackSettings {
+                track_sids: sids.iter().map(Sid::to_string).collect(),
+                disabled: *paused,
+            }),
+            Request::SubscriptionPermission(audience) => Message::SubscriptionPermission(audience.to_wire()),
+            Request::UpdateMetadata { change, request_id } => {
+                Message::UpdateMetadata(wire::UpdateParticipantMetadata {
+                    metadata: change.metadata.clone().unwrap_or_default(),
+                    name: change.name.clone().unwrap_or_default(),
+                    attributes: change.attributes.clone().into_iter().collect(),
+                    request_id: *request_id,
+                })
+            }
             Request::Leave => Message::Leave(wire::LeaveRequest {
                 can_reconnect: false,
                 reason: DisconnectReason::ClientInitiated.to_wire() as i32,
@@ -154,6 +209,25 @@ impl SyncState {
                 subscribe: true,
             }),
             publish_tracks: self.published.iter().map(PublishedTrack::to_wire).collect(),
+            track_sids_disabled: self.paused.iter().map(Sid::to_string).collect(),
+        }
+    }
+}
+
+impl Audience {
+    fn to_wire(&self) -> wire::SubscriptionPermission {
+        let permission = |identity: &String| wire::TrackPermission {
+            all_tracks: true,
+            participant_identity: identity.clone(),
+        };
+        match self {
+            Audience::Everybody => {
+                wire::SubscriptionPermission { all_participants: true, ..Default::default() }
+            }
+            Audience::Only(identities) => wire::SubscriptionPermission {
+                all_participants: false,
+                track_permissions: identities.iter().map(permission).collect(),
+            },
         }
     }
 }

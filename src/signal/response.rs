@@ -93,6 +93,8 @@ pub enum Response {
     },
     /// Answer to a request other than the ones above; often a refusal.
     Request {
+        /// Our number of the request; 0 for requests that have none.
+        request_id: u32,
         /// Which request.
         about: RequestAbout,
         /// How it went.
@@ -279,6 +281,7 @@ fn from_wire(message: wire::signal_response::Message, cut: &mut Cut) -> Result<R
             error: SubscriptionError::from_wire(response.err),
         },
         Message::RequestResponse(response) => Response::Request {
+            request_id: response.request_id,
             reason: RequestReason::from_wire(response.reason),
             about: RequestAbout::from_wire(response.request),
             message: one_line(&response.message, SERVER_TEXT_BYTES_MAX),

@@ -47,6 +47,15 @@ pub enum RequestReason {
 }
 
 impl SubscriptionError {
+    /// For a person.
+    pub fn words(self) -> &'static str {
+        match self {
+            SubscriptionError::Unknown => "the server does not say why",
+            SubscriptionError::CodecUnsupported => "it is in a codec that we do not have",
+            SubscriptionError::TrackNotFound => "there is no such track any more",
+        }
+    }
+
     pub(super) fn from_wire(number: i32) -> SubscriptionError {
         match wire::SubscriptionError::try_from(number) {
             Ok(wire::SubscriptionError::SeCodecUnsupported) => SubscriptionError::CodecUnsupported,
@@ -68,6 +77,19 @@ impl RequestAbout {
 }
 
 impl RequestReason {
+    /// For a person.
+    pub fn words(self) -> &'static str {
+        match self {
+            RequestReason::Ok => "done",
+            RequestReason::NotFound => "not found",
+            RequestReason::NotAllowed => "not allowed",
+            RequestReason::LimitExceeded => "past a limit of the server",
+            RequestReason::Queued => "queued",
+            RequestReason::UnsupportedType => "not supported",
+            RequestReason::Other => "refused",
+        }
+    }
+
     pub(super) fn from_wire(number: i32) -> RequestReason {
         use wire::request_response::Reason;
         match Reason::try_from(number) {

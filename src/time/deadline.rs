@@ -23,13 +23,17 @@ pub enum Reason {
     Path,
     /// A lost peer connection must have come back by then.
     Recovery,
+    /// A released talk key counts as a mute.
+    TalkHold,
+    /// A request to the server must be answered by then.
+    Answer,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 9] = [
+const REASONS: [Reason; 11] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -37,6 +41,8 @@ const REASONS: [Reason; 9] = [
     Reason::Redial,
     Reason::Path,
     Reason::Recovery,
+    Reason::TalkHold,
+    Reason::Answer,
     Reason::Publisher,
     Reason::Subscriber,
 ];

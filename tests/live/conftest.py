@@ -52,11 +52,11 @@ def folder(output, request):
 
 @pytest.fixture
 def kinglet(server, room, folder):
-    """Starts a kinglet in the test's room: kinglet(identity, *arguments)."""
+    """Starts a kinglet in the test's room: kinglet(identity, *arguments); `grants` makes its token."""
     started = []
 
-    def start(identity, *arguments, url=None):
-        started.append(Kinglet(folder, url or server.url, room, identity, *arguments))
+    def start(identity, *arguments, url=None, grants=None):
+        started.append(Kinglet(folder, url or server.url, room, identity, *arguments, grants=grants))
         return started[-1]
 
     yield start

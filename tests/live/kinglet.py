@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from server import KEY, SECRET
+from server import KEY, SECRET, token
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet"))
@@ -15,12 +15,15 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_
 class Kinglet:
     """`kinglet join`, running. Its events go to a file, its stdin takes commands."""
 
-    def __init__(self, folder, url, room, identity, *arguments):
+    def __init__(self, folder, url, room, identity, *arguments, grants=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.identity = identity
         self.path = folder / f"{identity}-{time.monotonic_ns()}.jsonl"
         self.errors = self.path.with_suffix(".err")
-        command = [BINARY, "join", url, "--room", room, "--identity", identity, "--control", "-"]
+        who = ["--room", room, "--identity", identity]
+        if grants is not None:
+            who = ["--token", token(room, identity, **grants)]
+        command = [BINARY, "join", url, *who, "--control", "-"]
         command += ["--events", f"json:{self.path}", *map(str, arguments)]
         self.began = time.monotonic()
         self.process = subprocess.Popen(
@@ -30,6 +33,29 @@ class Kinglet:
     def tell(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def ask(self, line):
+        """Gives a command and waits for its answer: the result."""
+        answer = self._answer(line)
+        assert answer["ok"], f"{answer}; {self.report()}"
+        return answer.get("result")
+
+    def ask_refused(self, line):
+        """Gives a command that cannot be carried out: the error."""
+        answer = self._answer(line)
+        assert not answer["ok"], f"{answer}; {self.report()}"
+        return answer["error"]
+
+    def _answer(self, line):
+        before = len([event for event in self.events("command_result") if event["command"] == line])
+        self.tell(line)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            answers = [event for event in self.events("command_result") if event["command"] == line]
+            if len(answers) > before:
+                return answers[before]
+            time.sleep(0.02)
+        raise AssertionError(f"{self.identity}: no answer to {line}; {self.report()}")
 
     def events(self, name=None):
         if not self.path.exists():
@@ -52,6 +78,12 @@ class Kinglet:
                 break
             time.sleep(0.02)
         raise AssertionError(f"{self.identity}: no {name} {members}; {self.report()}")
+
+    def wait_until(self, is_so, timeout_s=20):
+        deadline = time.monotonic() + timeout_s
+        while not is_so():
+            assert time.monotonic() < deadline, self.report()
+            time.sleep(0.05)
 
     def end(self, timeout_s=30):
         """Waits for the end; the exit status."""

@@ -68,7 +68,7 @@ class Peer:
         self.source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
         track = rtc.LocalAudioTrack.create_audio_track("voice", self.source)
         # Steady tones and pauses are to be heard as they are.
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=True)
         self.publication = await self.room.local_participant.publish_track(track, options)
 
     async def say(self, samples, repeat=False):

@@ -27,6 +27,7 @@ rtc:
   stun_servers: ["127.0.0.1:{udp}"]
 room:
   auto_create: {auto_create}
+  enable_remote_unmute: {remote_unmute}
 logging: {{ level: debug }}
 """
 
@@ -40,13 +41,14 @@ def free_ports(count):
 
 
 class Server:
-    def __init__(self, folder, auto_create=True):
+    def __init__(self, folder, auto_create=True, remote_unmute=False):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
         config = folder / "livekit.yaml"
         config.write_text(
             CONFIG.format(
-                port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET, auto_create=str(auto_create).lower()
+                port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
+                auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
             )
         )
         self.config = config

@@ -9,12 +9,13 @@ use crate::link::{Datagram, Link, Pipe, Quality};
 use crate::random::Random;
 use crate::server::ConnectionId;
 use crate::server::token::Claims;
-use kinglet::command::Command;
+use kinglet::command::{Answer, Command, Reply, Ticket};
 use kinglet::engine::port::{Action, Notice};
 use kinglet::engine::turn::{Arrived, Ports, turn};
 use kinglet::engine::{Engine, PublishSettings, Settings};
 use kinglet::event::Event;
 use kinglet::limits::LOCAL_ADDRESSES_MAX;
+use kinglet::local::policy::Policy;
 use kinglet::media::block::Block;
 use kinglet::rtc::{Peer, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
@@ -78,6 +79,8 @@ pub struct Client {
     pub identity: String,
     /// What it said, and when.
     pub events: Vec<(Instant, Event)>,
+    /// Answers that came later.
+    pub answers: Vec<(Ticket, Answer)>,
     /// How often it asked for a new token; it always gets one.
     pub tokens_asked: u32,
     engine: Engine,
@@ -169,6 +172,7 @@ impl Client {
                 dtx: setup.dtx,
             }),
             listens: true,
+            hears: Policy::default(),
             retry: setup.retry,
             volume_percent: 100,
         };
@@ -195,7 +199,14 @@ impl Client {
             audio_gap: (Duration::ZERO, None),
         };
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
-        Client { identity: setup.identity.to_string(), events: Vec::new(), tokens_asked: 0, engine, ports }
+        Client {
+            identity: setup.identity.to_string(),
+            events: Vec::new(),
+            answers: Vec::new(),
+            tokens_asked: 0,
+            engine,
+            ports,
+        }
     }
 
     /// Its ports, to look at and to break.
@@ -221,10 +232,11 @@ impl Client {
         }
     }
 
-    /// Asks it for something.
-    pub fn command(&mut self, command: Command, now: Instant) {
-        self.engine.handle_command(command, now).expect("a command that can be done");
+    /// Asks it for something. What it said is the answer, or follows among [`Client::answers`].
+    pub fn command(&mut self, command: Command, now: Instant) -> Reply {
+        let reply = self.engine.handle_command(command, now);
         self.turn(now);
+        reply
     }
 
     /// How it ended, if it has.
@@ -253,6 +265,7 @@ impl Client {
             self.engine.handle_token(Ok(token), now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
+        self.answers.extend(std::iter::from_fn(|| self.engine.poll_answer()));
         self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|event| (now, event)));
     }
 

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::link::Datagram;
 use crate::random::Random;
 use crate::server::Sfu;
-use kinglet::command::Command;
+use kinglet::command::{Command, Reply};
 use kinglet::engine::port::Notice;
 use std::time::{Duration, Instant};
 
@@ -69,10 +69,18 @@ impl World {
         self.clients[number].loudspeaker().between(end - Duration::from_millis(ms), end)
     }
 
-    /// Asks a client for something.
+    /// A client is asked for something that it can do at once.
     pub fn command(&mut self, number: usize, command: Command) {
+        match self.ask(number, command) {
+            Reply::Now(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A client is asked for something.
+    pub fn ask(&mut self, number: usize, command: Command) -> Reply {
         let now = self.clock.now();
-        self.clients[number].command(command, now);
+        self.clients[number].command(command, now)
     }
 
     /// Lets a client look at what was put into its ports.

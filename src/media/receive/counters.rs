@@ -17,6 +17,8 @@ pub struct ReceiveCounters {
     pub invalid: u64,
     /// Packets thrown away unplayed: the ring was full, or too much sound was waiting after a stall.
     pub dropped_packets: u64,
+    /// Lost packets of which a later one carried a copy (RFC 2198).
+    pub red_recovered: u64,
     /// Lost packets that the following packet's in-band FEC brought back.
     pub fec_recovered: u64,
     /// Blocks handed out while the talker was being played, concealed ones included.

@@ -1,9 +1,11 @@
 //! From arrived packets to blocks that are always full.
+pub mod cells;
 pub mod clock;
 pub mod counters;
 pub mod decode;
 pub mod pending;
 pub mod playout;
+pub mod red;
 pub mod rescue;
 pub mod ring;
 #[cfg(test)]
@@ -11,4 +13,5 @@ mod story;
 pub mod surplus;
 #[cfg(test)]
 mod table;
+pub mod talker;
 pub mod target;

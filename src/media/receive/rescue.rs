@@ -1,5 +1,5 @@
-//! Makes samples of what is due, the best that is there: the packet itself, else in-band FEC of the
-//! next one, else concealment that fades to silence.
+//! Makes samples of what is due, the best that is there: the packet itself or its redundant copy, else
+//! in-band FEC of the next one, else concealment that fades to silence.
 //!
 //! The choice is made when the sound is due and not when packets arrive, so that it sees the newest.
 
@@ -13,7 +13,9 @@ use crate::limits::{OPUS_PACKET_BYTES_MAX, OPUS_PACKET_SAMPLES_MAX};
 pub enum Made {
     /// So many samples of its own sound.
     Sound(usize),
-    /// Its sound, brought back from the next packet.
+    /// Its sound, from a copy that a later packet carried.
+    Copied(usize),
+    /// Its sound, brought back from the in-band FEC of the next packet.
     Recovered(usize),
     /// Concealment in its place: it is lost.
     Concealed(usize),
@@ -27,7 +29,7 @@ impl Made {
     /// Samples that were put behind the pending ones.
     pub fn samples(self) -> usize {
         match self {
-            Made::Sound(samples) | Made::Recovered(samples) => samples,
+            Made::Sound(samples) | Made::Copied(samples) | Made::Recovered(samples) => samples,
             Made::Concealed(samples) | Made::Unreadable(samples) => samples,
             Made::Padding => 0,
         }
@@ -55,6 +57,7 @@ impl Rescue {
         let Some(samples) = packet_samples(payload) else { return Made::Padding };
         let decoder = &mut self.decoder;
         match self.pending.fill(|room| decoder.decode(payload, room)) {
+            Ok(samples) if packet.is_copy => Made::Copied(samples),
             Ok(samples) => Made::Sound(samples),
             // Its first byte looked well, the rest does not.
             Err(_) => Made::Unreadable(self.conceal(samples)),
@@ -98,8 +101,8 @@ mod tests {
     use super::*;
 
     fn waiting(ring: &mut Ring, sequence: u64, payload: &[u8]) -> Waiting {
-        ring.insert(sequence, 960 * sequence, payload);
-        Waiting { sequence, rtp_time: 960 * sequence, len: payload.len() }
+        ring.insert(sequence, 960 * sequence, 0, payload);
+        Waiting { sequence, rtp_time: 960 * sequence, arrived: 0, is_copy: false }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Packets waiting for their playout, in a window of sequence numbers.
 //!
 //! The window begins at the next packet to play and is [`RING_PACKETS`] long; a packet's slot is its
-//! sequence number modulo that. Payloads lie in cells of one slab of [`RING_BYTES`], chained per
-//! packet, so that neither a hole nor a large packet wastes more than a cell and nothing is moved.
+//! sequence number modulo that. A redundant copy takes the place of a packet that is not there, and
+//! the packet itself takes it over when it comes in time. Payloads lie in [`Cells`].
 //!
 //! ```text
 //!    late │ window: next .. next + 64          │ ahead: the oldest go     │ far ahead: another stream
@@ -10,13 +10,8 @@
 //!         └ next                               └ next + 64                └ next + 3000
 //! ```
 
-use crate::limits::{OPUS_PACKET_BYTES_MAX, RING_BYTES, RING_CELL_BYTES as CELL_BYTES, RING_PACKETS};
-
-/// Cells of the slab.
-const CELLS: usize = RING_BYTES / CELL_BYTES;
-
-/// No cell: the end of a chain.
-const NO_CELL: u16 = u16::MAX;
+use super::cells::{Cells, Stored};
+use crate::limits::{OPUS_PACKET_BYTES_MAX, RING_PACKETS};
 
 /// A sequence number this far away belongs to another stream (RFC 3550 A.1, MAX_DROPOUT).
 const JUMP_PACKETS: i64 = 3000;
@@ -50,24 +45,22 @@ pub struct Waiting {
     pub sequence: u64,
     /// Extended RTP time of its first sample.
     pub rtp_time: u64,
-    /// Bytes of its payload.
-    pub len: usize,
+    /// When it arrived, in samples of local time.
+    pub arrived: i64,
+    /// Whether it is a redundant copy out of a later packet.
+    pub is_copy: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Slot {
     packet: Waiting,
-    first_cell: u16,
+    payload: Stored,
 }
 
 /// The window of packets, all memory inline.
 pub struct Ring {
     slots: [Option<Slot>; RING_PACKETS],
-    cells: [[u8; CELL_BYTES]; CELLS],
-    /// For each cell the next of its chain, be it a packet's or the chain of free ones.
-    chain: [u16; CELLS],
-    free: u16,
-    free_count: usize,
+    cells: Cells,
     next: u64,
     newest: u64,
     waiting: usize,
@@ -80,34 +73,26 @@ pub struct Ring {
 impl Ring {
     /// An empty ring whose window begins at the first packet.
     pub fn new() -> Self {
-        let mut ring = Ring {
+        Ring {
             slots: [None; RING_PACKETS],
-            cells: [[0; CELL_BYTES]; CELLS],
-            chain: [NO_CELL; CELLS],
-            free: NO_CELL,
-            free_count: 0,
+            cells: Cells::new(),
             next: 0,
             newest: 0,
             waiting: 0,
             is_placed: false,
             is_started: false,
-        };
-        ring.clear();
-        ring
+        }
     }
 
     /// Forgets all packets and the window's place.
     pub fn clear(&mut self) {
         self.slots = [None; RING_PACKETS];
-        for (i, next) in self.chain.iter_mut().enumerate() {
-            *next = if i + 1 < CELLS { (i + 1) as u16 } else { NO_CELL };
-        }
-        (self.free, self.free_count) = (0, CELLS);
+        self.cells.clear();
         (self.waiting, self.is_placed, self.is_started) = (0, false, false);
     }
 
-    /// Puts a packet into its place.
-    pub fn insert(&mut self, sequence: u64, rtp_time: u64, payload: &[u8]) -> Insertion {
+    /// Puts a packet, arrived at local time `arrived`, into its place.
+    pub fn insert(&mut self, sequence: u64, rtp_time: u64, arrived: i64, payload: &[u8]) -> Insertion {
         if payload.len() > OPUS_PACKET_BYTES_MAX {
             return Insertion::TooLong;
         }
@@ -125,14 +110,18 @@ impl Ring {
             }
             self.next = sequence;
         }
-        if self.slot(sequence).is_some() {
-            return Insertion::Duplicate;
+        if let Some(slot) =
+            self.slots[index(sequence)].as_mut().filter(|slot| slot.packet.sequence == sequence)
+        {
+            let was_copy = std::mem::take(&mut slot.packet.is_copy);
+            let reordered = Insertion::Inserted { reordered: true, dropped: 0, missed: 0 };
+            return if was_copy { reordered } else { Insertion::Duplicate };
         }
         let (next, mut dropped) = (self.next, 0);
         while distance(self.next, sequence) >= RING_PACKETS as i64 {
             dropped += u32::from(self.pass());
         }
-        while self.free_count < payload.len().div_ceil(CELL_BYTES) {
+        while !self.cells.has_room(payload.len()) {
             dropped += u32::from(self.pass());
             if distance(self.next, sequence) < 0 {
                 return Insertion::Late;
@@ -143,11 +132,18 @@ impl Ring {
         if !reordered {
             self.newest = sequence;
         }
-        let packet = Waiting { sequence, rtp_time, len: payload.len() };
-        let first_cell = self.store(payload);
-        self.slots[index(sequence)] = Some(Slot { packet, first_cell });
-        self.waiting += 1;
+        self.put(Waiting { sequence, rtp_time, arrived, is_copy: false }, payload);
         Insertion::Inserted { reordered, dropped, missed }
+    }
+
+    /// Puts a redundant copy into the place of its packet, if that is within the window and nothing is
+    /// there. It moves nothing and pushes nothing out.
+    pub fn insert_copy(&mut self, sequence: u64, rtp_time: u64, arrived: i64, payload: &[u8]) -> bool {
+        let is_missing = self.is_placed
+            && (0..RING_PACKETS as i64).contains(&distance(self.next, sequence))
+            && distance(sequence, self.newest) > 0
+            && self.slot(sequence).is_none();
+        is_missing && self.put(Waiting { sequence, rtp_time, arrived, is_copy: true }, payload)
     }
 
     /// The next sequence number to play.
@@ -187,14 +183,10 @@ impl Ring {
 
     /// Copies the payload of a waiting packet; the packet stays. Empty where there is none.
     pub fn read<'a>(&self, sequence: u64, buffer: &'a mut [u8; OPUS_PACKET_BYTES_MAX]) -> &'a [u8] {
-        let Some(slot) = self.slot(sequence) else { return &[] };
-        let len = slot.packet.len.min(buffer.len());
-        let mut cell = slot.first_cell;
-        for part in buffer[..len].chunks_mut(CELL_BYTES) {
-            part.copy_from_slice(&self.cells[usize::from(cell)][..part.len()]);
-            cell = self.chain[usize::from(cell)];
+        match self.slot(sequence) {
+            Some(slot) => self.cells.read(slot.payload, buffer),
+            None => &[],
         }
-        &buffer[..len]
     }
 
     /// Moves the window past its first place. True if a packet was thrown away by that.
@@ -204,7 +196,7 @@ impl Ring {
         self.is_started = true;
         self.next = self.next.wrapping_add(1);
         let Some(slot) = taken else { return false };
-        self.release(slot);
+        self.cells.release(slot.payload);
         self.waiting -= 1;
         true
     }
@@ -221,28 +213,12 @@ impl Ring {
         self.slots[index(sequence)].as_ref().filter(|slot| slot.packet.sequence == sequence)
     }
 
-    fn store(&mut self, payload: &[u8]) -> u16 {
-        let mut first = NO_CELL;
-        // From the last part to the first, so that each cell is put in front of the chain.
-        for part in payload.chunks(CELL_BYTES).rev() {
-            let cell = self.free;
-            self.free = self.chain[usize::from(cell)];
-            self.free_count -= 1;
-            self.cells[usize::from(cell)][..part.len()].copy_from_slice(part);
-            self.chain[usize::from(cell)] = first;
-            first = cell;
-        }
-        first
-    }
-
-    fn release(&mut self, slot: Slot) {
-        let mut cell = slot.first_cell;
-        while cell != NO_CELL {
-            let following = self.chain[usize::from(cell)];
-            self.chain[usize::from(cell)] = self.free;
-            (self.free, self.free_count) = (cell, self.free_count + 1);
-            cell = following;
-        }
+    /// Whether there was room for it.
+    fn put(&mut self, packet: Waiting, payload: &[u8]) -> bool {
+        let Some(payload) = self.cells.store(payload) else { return false };
+        self.slots[index(packet.sequence)] = Some(Slot { packet, payload });
+        self.waiting += 1;
+        true
     }
 }
 
@@ -261,12 +237,13 @@ fn distance(from: u64, to: u64) -> i64 {
     (to.wrapping_sub(from) as i64).max(-i64::MAX)
 }
 
-const _: () = assert!(CELLS < NO_CELL as usize);
 const _: () = assert!(RING_PACKETS as i64 <= JUMP_PACKETS);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::RING_CELL_BYTES as CELL_BYTES;
+    use crate::media::receive::cells::CELLS;
     use crate::media::voice::next as random;
     use std::collections::BTreeMap;
 
@@ -298,31 +275,55 @@ mod tests {
             (100 + JUMP_PACKETS as u64, Insertion::Jump),
         ];
         for (sequence, expected) in cases {
-            assert_eq!(ring.insert(sequence, sequence * 960, &payload(sequence, 60)), expected, "{sequence}");
+            assert_eq!(
+                ring.insert(sequence, sequence * 960, 0, &payload(sequence, 60)),
+                expected,
+                "{sequence}"
+            );
         }
         let taken: Vec<_> = (0..5).map(|_| take(&mut ring).map(|p| p.0)).collect();
         assert_eq!(taken, [Some(98), Some(99), Some(100), None, Some(102)]);
-        assert_eq!(ring.insert(101, 0, &[1]), Insertion::Late);
-        assert_eq!(ring.insert(103, 0, &[0; OPUS_PACKET_BYTES_MAX + 1]), Insertion::TooLong);
+        assert_eq!(ring.insert(101, 0, 0, &[1]), Insertion::Late);
+        assert_eq!(ring.insert(103, 0, 0, &[0; OPUS_PACKET_BYTES_MAX + 1]), Insertion::TooLong);
         assert!(ring.is_empty());
+    }
+
+    #[test]
+    fn a_copy_fills_a_hole_and_the_packet_takes_it_over() {
+        let mut ring = Ring::new();
+        assert!(!ring.insert_copy(10, 0, 0, &[1]), "there is no window yet");
+        assert_eq!(ring.insert(10, 9600, 0, &payload(10, 60)), IN_ORDER);
+        assert_eq!(ring.insert(13, 12_480, 0, &payload(13, 60)), IN_ORDER);
+        let cases = [(9, false), (10, false), (11, true), (12, true), (12, false), (13, false), (14, false)];
+        for (sequence, is_taken) in cases {
+            let copy = payload(sequence, 60);
+            assert_eq!(ring.insert_copy(sequence, sequence * 960, 7, &copy), is_taken, "{sequence}");
+        }
+        assert_eq!(ring.insert(12, 11_520, 0, &payload(12, 60)), REORDERED);
+        assert_eq!(ring.insert(12, 11_520, 0, &payload(12, 60)), Insertion::Duplicate);
+        let copies = [false, true, false, false];
+        for (sequence, is_copy) in (10..).zip(copies) {
+            assert_eq!(ring.first().map(|first| first.is_copy), Some(is_copy), "{sequence}");
+            assert_eq!(take(&mut ring), Some((sequence, payload(sequence, 60))));
+        }
     }
 
     #[test]
     fn a_full_ring_lets_the_oldest_go() {
         let mut ring = Ring::new();
         for sequence in 0..RING_PACKETS as u64 {
-            assert_eq!(ring.insert(sequence, 0, &[1]), IN_ORDER);
+            assert_eq!(ring.insert(sequence, 0, 0, &[1]), IN_ORDER);
         }
         let after = RING_PACKETS as u64 + 2;
         assert_eq!(
-            ring.insert(after, 0, &[1]),
+            ring.insert(after, 0, 0, &[1]),
             Insertion::Inserted { reordered: false, dropped: 3, missed: 0 }
         );
         assert_eq!((ring.next(), ring.newest().unwrap().sequence), (3, after));
         // By bytes: 25 packets of the greatest length fill the slab.
         ring.clear();
         let dropped: u32 = (0..40)
-            .map(|sequence| match ring.insert(sequence, 0, &[7; OPUS_PACKET_BYTES_MAX]) {
+            .map(|sequence| match ring.insert(sequence, 0, 0, &[7; OPUS_PACKET_BYTES_MAX]) {
                 Insertion::Inserted { dropped, .. } => dropped,
                 other => panic!("{other:?}"),
             })
@@ -335,12 +336,12 @@ mod tests {
     fn the_ends_of_the_numbers_are_no_ends() {
         let mut ring = Ring::new();
         for i in 0..10 {
-            assert_eq!(ring.insert(u64::MAX.wrapping_add(i), 0, &[i as u8]), IN_ORDER);
+            assert_eq!(ring.insert(u64::MAX.wrapping_add(i), 0, 0, &[i as u8]), IN_ORDER);
         }
         for i in 0..10 {
             assert_eq!(take(&mut ring).unwrap().1, [i as u8]);
         }
-        assert_eq!(ring.insert(ring.next().wrapping_sub(1 << 63), 0, &[]), Insertion::Jump);
+        assert_eq!(ring.insert(ring.next().wrapping_sub(1 << 63), 0, 0, &[]), Insertion::Jump);
     }
 
     #[test]
@@ -354,7 +355,7 @@ mod tests {
                     head = head.wrapping_add(random(&mut state) % 3);
                     let sequence = head.wrapping_sub(random(&mut state) % 6);
                     let bytes = payload(sequence, (random(&mut state) % 200) as usize);
-                    match ring.insert(sequence, sequence, &bytes) {
+                    match ring.insert(sequence, sequence, 0, &bytes) {
                         Insertion::Inserted { .. } => {
                             assert!(model.insert(sequence, bytes).is_none(), "{seed}")
                         }
@@ -370,7 +371,7 @@ mod tests {
                 }
                 assert_eq!(ring.len(), model.len(), "seed {seed}");
                 let used: usize = model.values().map(|bytes| bytes.len().div_ceil(CELL_BYTES)).sum();
-                assert_eq!(ring.free_count + used, CELLS, "seed {seed}: no cell is lost");
+                assert_eq!(ring.cells.free_count() + used, CELLS, "seed {seed}: no cell is lost");
             }
         }
     }

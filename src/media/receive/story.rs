@@ -1,6 +1,6 @@
 //! Stories of a whole call: a voice is captured, sent over a link of the story's choice, and heard.
 
-use super::playout::{ArrivedPacket, Pulled, Talker};
+use super::talker::{ArrivedPacket, Pulled, Talker};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::capture::Sender;
 use crate::media::send::encode::EncoderSettings;
@@ -96,7 +96,13 @@ impl Call {
         while self.in_flight.first().is_some_and(|packet| packet.0 <= now_ms) {
             let (at_ms, sequence, rtp_time, payload) = self.in_flight.remove(0);
             let arrival = self.start + Duration::from_millis(at_ms);
-            self.talker.insert(ArrivedPacket { sequence, rtp_time, arrival, payload: &payload });
+            self.talker.insert(ArrivedPacket {
+                sequence,
+                rtp_time,
+                arrival,
+                is_red: false,
+                payload: &payload,
+            });
         }
     }
 
@@ -318,7 +324,7 @@ fn hostile_packets_never_panic_and_never_grow() {
             _ => (i + next(&mut state) % 8, i * 960 + next(&mut state) % 4000),
         };
         let arrival = if next(&mut state).is_multiple_of(20) { start } else { now };
-        talker.insert(ArrivedPacket { sequence, rtp_time, arrival, payload: &payload });
+        talker.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: false, payload: &payload });
         for _ in 0..next(&mut state) % 4 {
             talker.pull(&mut block, now);
             assert!(block.0.iter().all(|sample| sample.abs() <= 2.0));

@@ -1,0 +1,160 @@
+//! `[call]`: how a call goes at this box.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::section::Section;
+use crate::device::allow::Allow;
+use crate::device::call::{CallSettings, JoinWhen};
+
+/// How a call goes.
+#[derive(Debug, Clone)]
+pub struct CallConfig {
+    /// Ring, answer, end.
+    pub settings: CallSettings,
+    /// When what the microphone hears goes out.
+    pub mode: Mode,
+    /// Whether an open microphone answers our ring, or only a command.
+    pub answered_by: AnsweredBy,
+    /// Files in the place of the built-in tones.
+    pub tones: ToneFiles,
+}
+
+/// When what the microphone hears goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// In a call, always.
+    Open,
+    /// In a call, while the talk key is held.
+    PushToTalk,
+    /// In a call, while nobody else speaks: for loudspeakers that no echo canceller can cope with.
+    HalfDuplex,
+    /// Always, call or not: ears and mouth of a voice agent.
+    Always,
+}
+
+/// What counts as an answer to our ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// An open microphone of somebody who may answer, or a command.
+    Microphone,
+    /// The RPC `answer`, or the attribute `kinglet.call` set to `answered`.
+    Command,
+}
+
+/// WAV files in the place of the built-in tones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToneFiles {
+    /// While it rings.
+    pub ringing: Option<PathBuf>,
+    /// Somebody answered.
+    pub answered: Option<PathBuf>,
+    /// The call is over.
+    pub ended: Option<PathBuf>,
+    /// Nobody answered, or the server is not reached.
+    pub trouble: Option<PathBuf>,
+}
+
+/// People walk to a panel within half a minute.
+const RING_TIMEOUT_S: i64 = 30;
+
+/// A call that nobody ends is a room that is listened to.
+const CALL_MAX_S: i64 = 300;
+
+impl Default for CallConfig {
+    fn default() -> CallConfig {
+        CallConfig {
+            settings: CallSettings {
+                join: JoinWhen::Always,
+                ring_timeout: Duration::from_secs(RING_TIMEOUT_S as u64),
+                call_max: Some(Duration::from_secs(CALL_MAX_S as u64)),
+                parties: Allow::everybody(),
+                answers_at_once: Allow::default(),
+            },
+            mode: Mode::Open,
+            answered_by: AnsweredBy::Microphone,
+            tones: ToneFiles::default(),
+        }
+    }
+}
+
+impl CallConfig {
+    pub(super) fn read(call: &mut Section<'_>) -> CallConfig {
+        let usual = CallConfig::default();
+        let join = call.word("join", &[("always", JoinWhen::Always), ("on-ring", JoinWhen::OnRing)]);
+        let mode = call.word("mode", &MODES);
+        let ring_timeout_s = call.number("ring_timeout_s", 5..=600).unwrap_or(RING_TIMEOUT_S);
+        // 0: without end.
+        let max_call_s = call.number("max_call_s", 0..=86_400).unwrap_or(CALL_MAX_S);
+        let parties = call.allow("parties").unwrap_or(usual.settings.parties);
+        let answers_at_once = call.allow("auto_answer").unwrap_or_default();
+        let answered_by = call
+            .word("answered_by", &[("microphone", AnsweredBy::Microphone), ("command", AnsweredBy::Command)]);
+        let tones = call.section("tones", ToneFiles::read).unwrap_or_default();
+        if mode == Some(Mode::Always) && join == Some(JoinWhen::OnRing) {
+            call.wrong("mode", "\"always\" needs join = \"always\": the box is in the room for calls only");
+        }
+        CallConfig {
+            settings: CallSettings {
+                join: join.unwrap_or(usual.settings.join),
+                // Both are within their ranges, which begin at zero.
+                ring_timeout: Duration::from_secs(ring_timeout_s.unsigned_abs()),
+                call_max: (max_call_s > 0).then(|| Duration::from_secs(max_call_s.unsigned_abs())),
+                parties,
+                answers_at_once,
+            },
+            mode: mode.unwrap_or(usual.mode),
+            answered_by: answered_by.unwrap_or(usual.answered_by),
+            tones,
+        }
+    }
+}
+
+const MODES: [(&str, Mode); 4] = [
+    ("open", Mode::Open),
+    ("push-to-talk", Mode::PushToTalk),
+    ("half-duplex", Mode::HalfDuplex),
+    ("always", Mode::Always),
+];
+
+impl ToneFiles {
+    fn read(tones: &mut Section<'_>) -> ToneFiles {
+        let mut file = |key| tones.text(key).map(PathBuf::from);
+        ToneFiles {
+            ringing: file("ringing"),
+            answered: file("answered"),
+            ended: file("ended"),
+            trouble: file("trouble"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::section::read;
+
+    #[test]
+    fn reads_a_door_and_has_defaults() {
+        let text = "join = 'on-ring'\nring_timeout_s = 20\nmax_call_s = 0\nparties = ['flat-*']\nmode = 'push-to-talk'";
+        let (call, problems) = read(text, CallConfig::read);
+        assert_eq!(problems, []);
+        assert_eq!(call.settings.join, JoinWhen::OnRing);
+        assert_eq!(call.settings.ring_timeout, Duration::from_secs(20));
+        assert_eq!(call.settings.call_max, None);
+        assert!(call.settings.parties.permits("flat-1") && !call.settings.parties.permits("door"));
+        assert_eq!((call.mode, call.answered_by), (Mode::PushToTalk, AnsweredBy::Microphone));
+        let (call, _) = read("", CallConfig::read);
+        assert!(
+            call.settings.parties.permits("anybody") && !call.settings.answers_at_once.permits("anybody")
+        );
+    }
+
+    #[test]
+    fn says_what_does_not_go_together() {
+        let (_, problems) = read("join = 'on-ring'\nmode = 'always'", CallConfig::read);
+        assert_eq!(problems.len(), 1);
+        let (_, problems) = read("ring_timeout_s = 0\nparties = ['']", CallConfig::read);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What the application asks: each [`Command`] to its place, and the answers that come later.
+//!
+//! ```text
+//!   handle_command ─┬─► Reply::Now(answer)
+//!                   └─► Reply::Later(ticket) … poll_answer ─► (ticket, answer)
+//! ```
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::Engine;
+use crate::command::{Answer, Command, CommandError, Reply, Ticket};
+use crate::error::ExitStatus;
+use crate::limits::ANSWERS_MAX;
+use crate::session::cause::Cause;
+use crate::session::recovery::Outcome;
+use crate::signal::request::ProfileChange;
+
+/// Tickets that are out, and answers that nobody has taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    last_ticket: u32,
+    awaited: heapless::Vec<Ticket, ANSWERS_MAX>,
+    ready: heapless::Deque<(Ticket, Answer), ANSWERS_MAX>,
+}
+
+impl Engine {
+    /// Something that the application asks for.
+    pub fn handle_command(&mut self, command: Command, now: Instant) -> Reply {
+        let change = ProfileChange::default();
+        match command {
+            Command::Status => Ok(self.status()).into(),
+            Command::Participants => Ok(self.list_participants()).into(),
+            Command::Stats => Ok(self.stats_value(now)).into(),
+            Command::Mute => self.set_muted(true, now).into(),
+            Command::Unmute => self.set_muted(false, now).into(),
+            Command::Talk(is_held) => self.talk(is_held, now).into(),
+            Command::Publish => self.publish_again(now).into(),
+            Command::Unpublish => self.unpublish(now).into(),
+            Command::Volume(percent) => {
+                self.set_volume(percent);
+                Ok(Value::Null).into()
+            }
+            Command::Hear(words) => self.set_policy(&words).into(),
+            Command::Subscribe(whom) => self.set_wanted(&whom, true).into(),
+            Command::Unsubscribe(whom) => self.set_wanted(&whom, false).into(),
+            Command::Pause(whom) => self.set_paused(&whom, true).into(),
+            Command::Resume(whom) => self.set_paused(&whom, false).into(),
+            Command::HeardBy(identities) => self.set_audience(identities).into(),
+            Command::Name(name) => self.update_profile(ProfileChange { name: Some(name), ..change }, now),
+            Command::Metadata(metadata) => {
+                self.update_profile(ProfileChange { metadata: Some(metadata), ..change }, now)
+            }
+            Command::Attributes(attributes) => {
+                self.update_profile(ProfileChange { attributes, ..change }, now)
+            }
+            Command::Reconnect => {
+                self.lost(Cause::Asked, now);
+                Ok(Value::Null).into()
+            }
+            Command::Simulate(name) => self.simulate(&name).into(),
+            Command::Leave => {
+                self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
+                Ok(Value::Null).into()
+            }
+        }
+    }
+
+    /// Next answer to a command that was answered with [`Reply::Later`].
+    pub fn poll_answer(&mut self) -> Option<(Ticket, Answer)> {
+        self.answers.ready.pop_front()
+    }
+
+    /// A ticket for a command whose answer comes later: whoever takes one brings the answer, by
+    /// [`Engine::answer`], after a bounded time.
+    pub(super) fn take_ticket(&mut self) -> Result<Ticket, CommandError> {
+        let answers = &mut self.answers;
+        if answers.awaited.len() + answers.ready.len() >= ANSWERS_MAX {
+            return Err(CommandError::refused(format!(
+                "{ANSWERS_MAX} commands already wait for their answers"
+            )));
+        }
+        answers.last_ticket = answers.last_ticket.wrapping_add(1);
+        let ticket = Ticket(answers.last_ticket);
+        // There is room, see above.
+        let _ = answers.awaited.push(ticket);
+        Ok(ticket)
+    }
+
+    /// The answer that `ticket` waits for; later ones for the same ticket say nothing new.
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        let answers = &mut self.answers;
+        if let Some(place) = answers.awaited.iter().position(|awaited| *awaited == ticket) {
+            answers.awaited.swap_remove(place);
+            // As many places as tickets.
+            let _ = answers.ready.push_back((ticket, answer));
+        }
+    }
+}

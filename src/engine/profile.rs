@@ -1,0 +1,152 @@
+//! What others see of us, and who may hear us: requests to the server, and their answers.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Engine;
+use crate::command::{Answer, CommandError, Reply, Ticket};
+use crate::limits::{ANSWERS_MAX, IDENTITY_BYTES_MAX, PATTERNS_MAX};
+use crate::local::profile::Profile;
+use crate::signal::request::{Audience, ProfileChange, Request};
+use crate::signal::response::RequestReason;
+use crate::time::deadline::Reason;
+
+/// The server answers within a round trip, or not at all (before protocol 14).
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Requests that the server has not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct ProfileRequests {
+    last_id: u32,
+    open: heapless::Vec<OpenRequest, ANSWERS_MAX>,
+}
+
+#[derive(Debug)]
+struct OpenRequest {
+    id: u32,
+    /// `None` where nobody waits: what a new session had to be told again.
+    ticket: Option<Ticket>,
+    change: ProfileChange,
+    until: Instant,
+}
+
+impl Engine {
+    /// Changes name, metadata or attributes; the server may refuse it.
+    pub(super) fn update_profile(&mut self, change: ProfileChange, now: Instant) -> Reply {
+        if let Err(error) = Profile::check(&change) {
+            return Err(CommandError::usage(error.to_string())).into();
+        }
+        if !self.has_signal() {
+            return Err(CommandError::refused("not connected to the server at the moment")).into();
+        }
+        let ticket = match self.take_ticket() {
+            Ok(ticket) => ticket,
+            Err(error) => return Err(error).into(),
+        };
+        self.ask(change, Some(ticket), now);
+        Reply::Later(ticket)
+    }
+
+    /// After a join: what was set before, and the server does not know.
+    pub(super) fn restore_profile(&mut self, now: Instant) {
+        let missing =
+            self.room.own().and_then(|own| self.profile.missing(&own.name, &own.metadata, &own.attributes));
+        if let Some(change) = missing {
+            self.ask(change, None, now);
+        }
+    }
+
+    /// `RequestResponse`; `false` if it is about something else.
+    pub(super) fn answered_profile(&mut self, id: u32, reason: RequestReason, message: &str) -> bool {
+        let Some(place) = self.profile_requests.open.iter().position(|open| open.id == id) else {
+            return false;
+        };
+        let OpenRequest { ticket, change, .. } = self.profile_requests.open.remove(place);
+        self.await_answers();
+        let answer = match reason {
+            RequestReason::Ok => {
+                self.profile.accepted(change);
+                Ok(Value::Null)
+            }
+            reason => Err(CommandError::refused(format!("{}: {message}", reason.words()))),
+        };
+        match (ticket, answer) {
+            (Some(ticket), answer) => self.answer(ticket, answer),
+            (None, Err(error)) => {
+                self.warn(format!("the server does not take our name or attributes: {error}"))
+            }
+            (None, Ok(_)) => {}
+        }
+        true
+    }
+
+    /// Time has run out for some.
+    pub(super) fn requests_unanswered(&mut self, now: Instant) {
+        self.close_requests(
+            |open| open.until <= now,
+            CommandError { code: "timeout", message: "the server has not answered".to_owned() },
+        );
+        self.await_answers();
+    }
+
+    /// The session is gone, and with it whoever could have answered.
+    pub(super) fn requests_lost(&mut self) {
+        self.close_requests(|_| true, CommandError::refused("the connection was lost; say it again"));
+    }
+
+    /// Who may hear us; kept over sessions.
+    pub(super) fn set_audience(&mut self, identities: Vec<String>) -> Answer {
+        let audience = match &identities[..] {
+            [] => return Err(CommandError::usage("heard-by needs all, none or identities")),
+            [word] if word == "all" => Audience::Everybody,
+            [word] if word == "none" => Audience::Only(Vec::new()),
+            _ if identities.len() > PATTERNS_MAX
+                || identities.iter().any(|identity| identity.len() > IDENTITY_BYTES_MAX) =>
+            {
+                return Err(CommandError::usage(format!("at most {PATTERNS_MAX} identities")));
+            }
+            _ => Audience::Only(identities),
+        };
+        self.audience = audience;
+        if self.has_signal() {
+            self.request(&Request::SubscriptionPermission(self.audience.clone()));
+        }
+        Ok(Value::Null)
+    }
+
+    /// A new session lets everybody hear us unless it is told otherwise, before there is something to hear.
+    pub(super) fn tell_audience(&mut self) {
+        if self.audience != Audience::Everybody {
+            self.request(&Request::SubscriptionPermission(self.audience.clone()));
+        }
+    }
+
+    fn ask(&mut self, change: ProfileChange, ticket: Option<Ticket>, now: Instant) {
+        let requests = &mut self.profile_requests;
+        // 0 stands for no number.
+        requests.last_id = requests.last_id.wrapping_add(1).max(1);
+        let (id, until) = (requests.last_id, now + ANSWER_PATIENCE);
+        let open = OpenRequest { id, ticket, change: change.clone(), until };
+        // As many places as tickets; one more of ours is asked without listening for the answer.
+        let _ = requests.open.push(open);
+        self.request(&Request::UpdateMetadata { change, request_id: id });
+        self.await_answers();
+    }
+
+    fn await_answers(&mut self) {
+        match self.profile_requests.open.iter().map(|open| open.until).min() {
+            Some(until) => self.deadlines.set(Reason::Answer, until),
+            None => self.deadlines.clear(Reason::Answer),
+        }
+    }
+
+    fn close_requests(&mut self, is_over: impl Fn(&OpenRequest) -> bool, error: CommandError) {
+        while let Some(place) = self.profile_requests.open.iter().position(&is_over) {
+            let closed = self.profile_requests.open.remove(place);
+            if let Some(ticket) = closed.ticket {
+                self.answer(ticket, Err(error.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What the application asks to be told: `status` and `participants`, as JSON.
+//!
+//! The names are those of the events. `status` is one screen: how we stand; `participants` is the room.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::Engine;
+use super::session::Phase;
+use crate::signal::ping::Pinger;
+use crate::signal::request::Audience;
+
+impl Engine {
+    pub(super) fn status(&self) -> Value {
+        let info = self.room.info();
+        let own = self.room.own();
+        let permission = own.map(|own| own.permission).unwrap_or_default();
+        let hearing: Vec<&str> = self
+            .room
+            .audio_tracks()
+            .filter(|track| self.listener.carries(track.info.sid))
+            .map(|track| track.identity)
+            .collect();
+        let heard_by = match &self.audience {
+            Audience::Everybody => json!("all"),
+            Audience::Only(identities) => json!(identities),
+        };
+        json!({
+            "state": self.phase.words(),
+            "server": self.server,
+            "room": info.name,
+            "room_sid": info.sid.map(|sid| sid.to_string()),
+            "identity": own.map(|own| own.identity.as_str()),
+            "sid": own.map(|own| own.sid.to_string()),
+            "name": own.map(|own| own.name.as_str()),
+            "metadata": own.map(|own| own.metadata.as_str()),
+            "attributes": own.map(|own| &own.attributes),
+            "permissions": {
+                "publish": permission.publish,
+                "microphone": permission.microphone,
+                "subscribe": permission.subscribe,
+                "data": permission.data,
+            },
+            "track": self.publication.sid().map(|sid| sid.to_string()),
+            "muted": self.publication.mute.is_muted(),
+            "talking": self.publication.mute.is_talking(),
+            "sending": self.is_publishing() && self.publication.mute.is_open(),
+            "heard_by": heard_by,
+            "hears": self.subscriptions.policy().to_string(),
+            "hearing": hearing,
+            "participants": self.room.participants().count(),
+            "quality": own.and_then(|own| own.quality),
+            "rtt_ms": self.pinger.as_ref().map_or(0, Pinger::rtt_ms),
+        })
+    }
+
+    pub(super) fn list_participants(&self) -> Value {
+        let participants = self.room.participants().map(|who| {
+            let tracks = who.tracks().map(|track| {
+                let sid = track.info.sid;
+                json!({
+                    "sid": sid.to_string(),
+                    "name": track.info.name,
+                    "kind": track.info.kind,
+                    "source": track.info.source,
+                    "muted": track.info.muted,
+                    "subscribed": self.subscriptions.wanted().contains(&sid),
+                    "heard": self.listener.carries(sid),
+                    "paused": self.subscriptions.paused().contains(&sid),
+                    "forbidden": self.room.is_forbidden(sid),
+                    "held_back": self.room.is_held_back(sid),
+                })
+            });
+            json!({
+                "identity": who.identity,
+                "sid": who.sid.to_string(),
+                "name": who.name,
+                "metadata": who.metadata,
+                "attributes": who.attributes,
+                "kind": who.kind,
+                "quality": who.quality,
+                "speaking": self.room.speakers().any(|(sid, _)| sid == who.sid),
+                "tracks": tracks.collect::<Vec<_>>(),
+            })
+        });
+        Value::Array(participants.collect())
+    }
+
+    /// `stats` as far as the engine knows; the io ring adds cards, CPU and memory.
+    pub(super) fn stats_value(&mut self, now: Instant) -> Value {
+        // Plain numbers and texts: they always serialise.
+        serde_json::to_value(self.take_stats(now)).unwrap_or_default()
+    }
+}
+
+impl Phase {
+    /// For `status`.
+    fn words(self) -> &'static str {
+        match self {
+            Phase::Idle | Phase::Dialing | Phase::Joined => "joining",
+            Phase::Active => "connected",
+            Phase::Resuming => "resuming",
+            Phase::Waiting => "waiting",
+            Phase::Leaving | Phase::Ended => "ended",
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Whether our track sends, and what the room is told of it: mute × talk key.
+//!
+//! | muted | talk key | packets | the room is told |
+//! | --- | --- | --- | --- |
+//! | no | not in use | sent | unmuted |
+//! | no | held | sent | unmuted |
+//! | no | released | none | muted, once it stays released for [`TALK_HOLD`] |
+//! | yes | any | none | muted |
+//!
+//! A talk key is pressed and released every few seconds, and a receiver that is told of each mute takes
+//! one to two seconds to play the next word (livekit issue 219). So packets follow the key at once, like
+//! a pause in speech, and the room is told of the mute only when the key rests. A mute by command, by its
+//! button or by the server is told at once; the server's word counts like our own.
+
+use std::time::{Duration, Instant};
+
+/// A released talk key counts as a mute after this: longer than the pauses of a dialogue.
+pub const TALK_HOLD: Duration = Duration::from_secs(2);
+
+/// The gate of one track of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mute {
+    is_muted: bool,
+    talk: Talk,
+    /// What the server was told in this session.
+    told: bool,
+    /// What the application was told.
+    shown: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Talk {
+    Unused,
+    Held,
+    Released { since: Instant },
+}
+
+impl Mute {
+    /// Nobody has used a talk key.
+    pub fn new(is_muted: bool) -> Self {
+        Self { is_muted, talk: Talk::Unused, told: is_muted, shown: is_muted }
+    }
+
+    /// Whether packets are sent.
+    pub fn is_open(&self) -> bool {
+        !self.is_muted && !matches!(self.talk, Talk::Released { .. })
+    }
+
+    /// Whether it is muted, whatever the talk key does.
+    pub fn is_muted(&self) -> bool {
+        self.is_muted
+    }
+
+    /// Whether the talk key is held; `None` where none is in use.
+    pub fn is_talking(&self) -> Option<bool> {
+        match self.talk {
+            Talk::Unused => None,
+            Talk::Held => Some(true),
+            Talk::Released { .. } => Some(false),
+        }
+    }
+
+    /// Mutes or unmutes.
+    pub fn set(&mut self, is_muted: bool) {
+        self.is_muted = is_muted;
+    }
+
+    /// The talk key is pressed or released; from the first time on it is in use.
+    pub fn talk(&mut self, is_held: bool, now: Instant) {
+        self.talk = match (is_held, self.talk) {
+            (true, _) => Talk::Held,
+            (false, Talk::Released { since }) => Talk::Released { since },
+            (false, _) => Talk::Released { since: now },
+        };
+    }
+
+    /// The server has set the mute, and knows that.
+    pub fn set_by_server(&mut self, is_muted: bool) {
+        self.is_muted = is_muted;
+        self.told = is_muted;
+    }
+
+    /// What the server is known to know: what it was told later may have been lost with the connection.
+    pub fn set_known(&mut self, is_muted: bool) {
+        self.told = is_muted;
+    }
+
+    /// The track is announced to the server: how. A released key needs no hold then.
+    pub fn announce(&mut self) -> bool {
+        self.told = !self.is_open();
+        self.told
+    }
+
+    /// What the server has to be told now, if it does not know it.
+    pub fn poll_server(&mut self, now: Instant) -> Option<bool> {
+        let told = self.for_room(now).filter(|muted| *muted != self.told)?;
+        self.told = told;
+        Some(told)
+    }
+
+    /// What the application has to be told now, if it does not know it.
+    pub fn poll_application(&mut self, now: Instant) -> Option<bool> {
+        let shown = self.for_room(now).filter(|muted| *muted != self.shown)?;
+        self.shown = shown;
+        Some(shown)
+    }
+
+    /// When a released key becomes a mute, where it has not yet.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.talk {
+            Talk::Released { since } if !(self.is_muted || self.told && self.shown) => {
+                Some(since + TALK_HOLD)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the room shall know; `None` while a released key is still held open.
+    fn for_room(&self, now: Instant) -> Option<bool> {
+        match self.talk {
+            _ if self.is_muted => Some(true),
+            Talk::Released { since } => (now >= since + TALK_HOLD).then_some(true),
+            Talk::Unused | Talk::Held => Some(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+    fn base() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn the_truth_table() {
+        let base = base();
+        // muted, talk key; packets, told at once, told after the hold.
+        let table = [
+            (false, None, true, false, false),
+            (false, Some(true), true, false, false),
+            (false, Some(false), false, false, true),
+            (true, None, false, true, true),
+            (true, Some(true), false, true, true),
+            (true, Some(false), false, true, true),
+        ];
+        for (is_muted, key, is_open, at_once, later) in table {
+            let mut mute = Mute::new(false);
+            mute.set(is_muted);
+            if let Some(is_held) = key {
+                mute.talk(is_held, base);
+            }
+            let case = format!("muted {is_muted}, key {key:?}");
+            assert_eq!(mute.is_open(), is_open, "{case}");
+            assert_eq!(mute.poll_server(base), at_once.then_some(true), "{case}");
+            let told_later = mute.poll_server(base + TALK_HOLD);
+            assert_eq!(at_once || told_later == Some(true), later, "{case}");
+            assert_eq!(mute.poll_application(base + TALK_HOLD), later.then_some(true), "{case}");
+            assert_eq!(mute.poll_timeout(), None, "{case}: nothing is left to tell");
+        }
+    }
+
+    #[test]
+    fn a_dialogue_is_not_told_word_by_word() {
+        let mut now = base();
+        let mut mute = Mute::new(false);
+        let mut told: Vec<bool> = Vec::new();
+        for _ in 0..10 {
+            for (is_held, ms) in [(true, 800), (false, 900)] {
+                mute.talk(is_held, now);
+                told.extend(mute.poll_server(now));
+                now += Duration::from_millis(ms);
+                told.extend(mute.poll_server(now));
+            }
+        }
+        assert!(told.is_empty(), "the key never rested");
+        // Pressed or released again and again, the hold counts from the first release.
+        mute.talk(false, now);
+        assert_eq!(mute.poll_timeout(), Some(now - Duration::from_millis(900) + TALK_HOLD));
+        assert_eq!(mute.poll_server(now + TALK_HOLD), Some(true));
+        mute.talk(true, now + TALK_HOLD);
+        assert_eq!(mute.poll_server(now + TALK_HOLD), Some(false), "at once");
+    }
+
+    #[test]
+    fn the_server_is_not_told_what_it_said() {
+        let now = base();
+        let mut mute = Mute::new(false);
+        mute.set_by_server(true);
+        assert_eq!((mute.poll_server(now), mute.poll_application(now)), (None, Some(true)));
+        assert!(!mute.is_open());
+        mute.set_by_server(false);
+        assert_eq!((mute.poll_server(now), mute.is_open()), (None, true));
+        // A moderator's unmute does not press the key.
+        mute.talk(false, now);
+        mute.set_by_server(false);
+        assert!(!mute.is_open());
+    }
+
+    #[test]
+    fn a_new_session_is_told_as_it_is() {
+        let now = base();
+        let mut mute = Mute::new(false);
+        mute.talk(false, now);
+        assert!(mute.announce(), "a released key is announced as a mute");
+        assert_eq!(mute.poll_server(now), None);
+        mute.talk(true, now);
+        assert_eq!(mute.poll_server(now), Some(false));
+    }
+}

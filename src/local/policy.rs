@@ -1,0 +1,188 @@
+//! Whom we hear unless something else is said of a single talker: [`Policy`].
+//!
+//! ```text
+//!   "microphones" (the default) | "all" (every audio track) | "none" (by command only)
+//!   | identities: "hall panel-*" those only · "!tv" all but that one · "panel-* !panel-7" both
+//! ```
+
+use std::str::FromStr;
+
+use crate::limits::{IDENTITY_BYTES_MAX, PATTERNS_MAX};
+
+/// Which tracks are subscribed by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    sources: Sources,
+    /// Where there are any, only these identities.
+    allowed: Vec<Pattern>,
+    denied: Vec<Pattern>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sources {
+    Microphones,
+    AllAudio,
+    None,
+}
+
+/// An identity, in which `*` stands for any characters and `?` for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern(String);
+
+/// Why a text is no policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyError {
+    /// There is no word in it.
+    Empty,
+    /// More than [`PATTERNS_MAX`] identities, or one longer than an identity can be.
+    TooLong,
+}
+
+impl Policy {
+    /// Whether a track of `identity` is heard.
+    pub fn admits(&self, identity: &str, is_microphone: bool) -> bool {
+        let is_kind = match self.sources {
+            Sources::Microphones => is_microphone,
+            Sources::AllAudio => true,
+            Sources::None => false,
+        };
+        let is_named = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(identity));
+        is_kind && (self.allowed.is_empty() || is_named(&self.allowed)) && !is_named(&self.denied)
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { sources: Sources::Microphones, allowed: Vec::new(), denied: Vec::new() }
+    }
+}
+
+impl FromStr for Policy {
+    type Err = PolicyError;
+
+    /// Words are separated by spaces or commas.
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
+        let words: Vec<&str> =
+            text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
+        let mut policy = Policy::default();
+        match words[..] {
+            [] => return Err(PolicyError::Empty),
+            ["microphones"] => {}
+            ["all"] => policy.sources = Sources::AllAudio,
+            ["none"] => policy.sources = Sources::None,
+            _ if words.len() > PATTERNS_MAX || words.iter().any(|word| word.len() > IDENTITY_BYTES_MAX) => {
+                return Err(PolicyError::TooLong);
+            }
+            _ => {
+                for word in words {
+                    match word.strip_prefix('!') {
+                        Some(denied) => policy.denied.push(Pattern(denied.to_owned())),
+                        None => policy.allowed.push(Pattern(word.to_owned())),
+                    }
+                }
+            }
+        }
+        Ok(policy)
+    }
+}
+
+impl std::fmt::Display for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let allowed = self.allowed.iter().map(|pattern| pattern.0.clone());
+        let denied = self.denied.iter().map(|pattern| format!("!{}", pattern.0));
+        let words: Vec<String> = allowed.chain(denied).collect();
+        match self.sources {
+            _ if !words.is_empty() => f.write_str(&words.join(" ")),
+            Sources::Microphones => f.write_str("microphones"),
+            Sources::AllAudio => f.write_str("all"),
+            Sources::None => f.write_str("none"),
+        }
+    }
+}
+
+impl std::fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PolicyError::Empty => {
+                f.write_str("say microphones, all, none or identities (!identity: not that one)")
+            }
+            PolicyError::TooLong => write!(f, "more than {PATTERNS_MAX} identities, or one that is too long"),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+impl Pattern {
+    /// Linear in time but for the retries of the last `*`: both are short.
+    fn matches(&self, text: &str) -> bool {
+        let (pattern, text): (Vec<char>, Vec<char>) = (self.0.chars().collect(), text.chars().collect());
+        let (mut at_pattern, mut at_text) = (0, 0);
+        // Where the last star stands, and how much it has taken.
+        let mut star: Option<(usize, usize)> = None;
+        while at_text < text.len() {
+            match (pattern.get(at_pattern), star) {
+                (Some('*'), _) => {
+                    star = Some((at_pattern, at_text));
+                    at_pattern += 1;
+                }
+                (Some(&wanted), _) if wanted == '?' || Some(&wanted) == text.get(at_text) => {
+                    (at_pattern, at_text) = (at_pattern + 1, at_text + 1);
+                }
+                (_, Some((at_star, taken))) => {
+                    star = Some((at_star, taken + 1));
+                    (at_pattern, at_text) = (at_star + 1, taken + 1);
+                }
+                (_, None) => return false,
+            }
+        }
+        pattern.get(at_pattern..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_decide() {
+        // policy; who, microphone, heard.
+        let table: &[(&str, &str, bool, bool)] = &[
+            ("microphones", "door", true, true),
+            ("microphones", "tv", false, false),
+            ("all", "tv", false, true),
+            ("none", "door", true, false),
+            ("hall door", "door", true, true),
+            ("hall,door", "attic", true, false),
+            ("panel-*", "panel-12", true, true),
+            ("panel-?", "panel-12", true, false),
+            ("!tv", "door", true, true),
+            ("!tv", "tv", true, false),
+            ("panel-* !panel-7", "panel-7", true, false),
+            ("panel-* !panel-7", "panel-8", true, true),
+        ];
+        for (words, identity, is_microphone, heard) in table {
+            let policy: Policy = words.parse().expect("a policy");
+            assert_eq!(policy.admits(identity, *is_microphone), *heard, "{words}: {identity}");
+            assert_eq!(policy.to_string().parse(), Ok(policy), "{words}");
+        }
+        assert_eq!(" , ".parse::<Policy>(), Err(PolicyError::Empty));
+        assert_eq!("x ".repeat(PATTERNS_MAX + 1).parse::<Policy>(), Err(PolicyError::TooLong));
+    }
+
+    #[test]
+    fn stars_take_what_they_need() {
+        for (pattern, text, matches) in [
+            ("*", "", true),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b*c", "aXbYbZ", false),
+            ("*üß?", "grüße", true),
+            ("", "a", false),
+            ("**a", "a", true),
+        ] {
+            assert_eq!(Pattern(pattern.into()).matches(text), matches, "{pattern} {text}");
+        }
+        let hostile = Pattern("*a".repeat(100));
+        assert!(!hostile.matches(&"a".repeat(99)), "and ends soon");
+    }
+}

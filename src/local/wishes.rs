@@ -1,0 +1,82 @@
+//! What the application has said of single talkers, which counts more than a rule for all: [`Wishes`].
+//!
+//! A wish names a track, and ends with it, or an identity, and stays: it holds for the tracks of a later
+//! session too. The last wish that fits a track decides.
+
+use crate::limits::WISHES_MAX;
+use crate::signal::sid::Sid;
+
+/// Whom a wish is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// This track.
+    Track(Sid),
+    /// All microphones of this identity.
+    Identity(String),
+}
+
+/// Yes or no for each of those who were named, the last named last.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    list: Vec<(Whom, bool)>,
+}
+
+impl Wishes {
+    /// Takes a wish, in the place of an earlier one about the same. Past [`WISHES_MAX`] the oldest is
+    /// forgotten.
+    pub fn set(&mut self, whom: Whom, wish: bool) {
+        self.list.retain(|(other, _)| *other != whom);
+        if self.list.len() >= WISHES_MAX {
+            self.list.remove(0);
+        }
+        self.list.push((whom, wish));
+    }
+
+    /// What is wished of this track, if anything.
+    pub fn of(&self, sid: Sid, identity: &str, is_microphone: bool) -> Option<bool> {
+        let fits = |whom: &Whom| match whom {
+            Whom::Track(track) => *track == sid,
+            Whom::Identity(named) => is_microphone && named == identity,
+        };
+        self.list.iter().rev().find(|(whom, _)| fits(whom)).map(|(_, wish)| *wish)
+    }
+
+    /// Forgets wishes about tracks that are gone.
+    pub fn retain_tracks(&mut self, is_there: impl Fn(Sid) -> bool) {
+        self.list.retain(|(whom, _)| match whom {
+            Whom::Track(sid) => is_there(*sid),
+            Whom::Identity(_) => true,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_that_fits_decides() {
+        let sid = |text| Sid::new(text).expect("usable");
+        let mut wishes = Wishes::default();
+        assert_eq!(wishes.of(sid("TR_1"), "door", true), None);
+        wishes.set(Whom::Track(sid("TR_1")), true);
+        wishes.set(Whom::Identity("door".into()), false);
+        assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(false));
+        assert_eq!(wishes.of(sid("TR_2"), "door", true), Some(false), "also of another session");
+        assert_eq!(wishes.of(sid("TR_1"), "door", false), Some(true), "an identity is its microphones");
+        wishes.set(Whom::Track(sid("TR_1")), true);
+        assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(true));
+        wishes.retain_tracks(|_| false);
+        assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(false));
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten() {
+        let mut wishes = Wishes::default();
+        for number in 0..=WISHES_MAX {
+            wishes.set(Whom::Identity(format!("panel-{number}")), true);
+        }
+        let of = |who: &str| wishes.of(Sid::new("TR_1").expect("usable"), who, true);
+        assert_eq!((of("panel-0"), of("panel-1")), (None, Some(true)));
+    }
+}

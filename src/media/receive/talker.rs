@@ -1,0 +1,200 @@
+//! One talker: packets in as they arrive, counted, measured and put into the ring; a full block out whenever the
+//! playback side asks ([`super::playout`]).
+//!
+//! ```text
+//! insert ─► RED taken apart ─► ring ─► … ─► pull
+//!                               └► target: how late are they?
+//! ```
+
+use super::clock::{Epoch, PullClock, SAMPLES_PER_MS, rtp_gap};
+use super::counters::ReceiveCounters;
+use super::decode::{DecoderError, FADE_END_SAMPLES, packet_samples};
+use super::red::split;
+use super::rescue::Rescue;
+use super::ring::{Insertion, Ring};
+use super::surplus::Surplus;
+use super::target::Target;
+use crate::limits::{OPUS_PACKET_SAMPLES_MAX, RING_PACKETS};
+use crate::media::block::BLOCK_FRAMES;
+use crate::media::level::SILENCE_DBFS;
+use std::time::Instant;
+
+/// One packet as it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrivedPacket<'a> {
+    /// Extended sequence number.
+    pub sequence: u64,
+    /// Extended RTP time of its first sample, 48 kHz.
+    pub rtp_time: u64,
+    /// When the network card had it, not when we looked.
+    pub arrival: Instant,
+    /// Whether it carries earlier packets too (RFC 2198).
+    pub is_red: bool,
+    /// One Opus packet, or a RED packet of them; empty for padding.
+    pub payload: &'a [u8],
+}
+
+/// What [`Talker::pull`] put into the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulled {
+    /// Something to hear.
+    Sound,
+    /// Exact zeros: need not be mixed.
+    Silence,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// No packet was ever played.
+    Fresh,
+    Playing,
+    /// The next packet is not there or not due, since so many samples.
+    Stalled {
+        samples: i64,
+    },
+}
+
+/// The receiving side of one remote track. All memory is taken at construction.
+pub struct Talker {
+    pub(super) ring: Box<Ring>,
+    pub(super) rescue: Rescue,
+    pub(super) target: Target,
+    pub(super) epoch: Epoch,
+    pub(super) pulls: PullClock,
+    pub(super) state: State,
+    /// RTP time of the sample that follows those pending.
+    pub(super) next_rtp_time: u64,
+    /// Samples of the last packet: what a missing one is taken for.
+    pub(super) packet_samples: i64,
+    /// Packets that were lost in the ring, because newer ones needed their place.
+    pub(super) overrun: u64,
+    pub(super) surplus: Surplus,
+    pub(super) concealed_samples: u64,
+    pub(super) level_dbfs: f32,
+    pub(super) counters: ReceiveCounters,
+}
+
+impl Talker {
+    /// A talker that was not heard yet.
+    pub fn new() -> Result<Self, DecoderError> {
+        Ok(Talker {
+            ring: Box::new(Ring::new()),
+            rescue: Rescue::new()?,
+            target: Target::new(),
+            epoch: Epoch::default(),
+            pulls: PullClock::new(),
+            state: State::Fresh,
+            next_rtp_time: 0,
+            packet_samples: 2 * BLOCK_FRAMES as i64,
+            overrun: 0,
+            surplus: Surplus::new(),
+            concealed_samples: 0,
+            level_dbfs: SILENCE_DBFS,
+            counters: ReceiveCounters::default(),
+        })
+    }
+
+    /// Takes a packet. Whatever it holds, the worst is that it is counted and thrown away.
+    pub fn insert(&mut self, packet: ArrivedPacket<'_>) {
+        self.counters.received += 1;
+        let at = self.pulls.usable_from(self.epoch.samples(packet.arrival));
+        if !packet.is_red || packet.payload.is_empty() {
+            return self.insert_primary(packet, at);
+        }
+        let Some(red) = split(packet.payload) else {
+            self.counters.invalid += 1;
+            return;
+        };
+        self.insert_primary(ArrivedPacket { payload: red.primary, ..packet }, at);
+        for copy in red.copies {
+            let sequence = packet.sequence.wrapping_sub(copy.distance);
+            let rtp_time = packet.rtp_time.wrapping_sub(copy.offset_samples);
+            if packet_samples(copy.payload).is_some()
+                && self.ring.insert_copy(sequence, rtp_time, at, copy.payload)
+            {
+                // It comes as late as a packet that took that long: where copies are needed, there is to be
+                // time for them.
+                self.target.arrive(rtp_time, at, false);
+            }
+        }
+    }
+
+    fn insert_primary(&mut self, packet: ArrivedPacket<'_>, at: i64) {
+        if !packet.payload.is_empty() && packet_samples(packet.payload).is_none() {
+            self.counters.invalid += 1;
+            return;
+        }
+        let is_idle = self.is_silent() && self.ring.is_empty();
+        let mut insertion = self.ring.insert(packet.sequence, packet.rtp_time, at, packet.payload);
+        if insertion == Insertion::Jump {
+            self.restart();
+            insertion = self.ring.insert(packet.sequence, packet.rtp_time, at, packet.payload);
+        }
+        match insertion {
+            Insertion::Inserted { reordered, dropped, missed } => {
+                self.counters.reordered += u64::from(reordered);
+                self.counters.dropped_packets += u64::from(dropped);
+                self.counters.lost += u64::from(missed);
+                self.overrun += u64::from(missed);
+            }
+            Insertion::Late => self.counters.late += 1,
+            Insertion::Duplicate => self.counters.duplicate += 1,
+            Insertion::TooLong | Insertion::Jump => self.counters.invalid += 1,
+        }
+        let tells_time = matches!(insertion, Insertion::Inserted { .. } | Insertion::Late);
+        if tells_time && !packet.payload.is_empty() {
+            self.target.arrive(packet.rtp_time, at, is_idle);
+        }
+    }
+
+    /// Another sender takes over (a new SSRC on the same track): nothing of the old one is played
+    /// any more, and the new one starts from the target delay.
+    pub fn restart(&mut self) {
+        self.ring.clear();
+        self.rescue.reset();
+        self.target.rebase();
+        self.surplus.clear();
+        self.overrun = 0;
+        self.state = State::Fresh;
+        self.counters.restarts += 1;
+    }
+
+    /// Totals that only grow.
+    pub fn counters(&self) -> &ReceiveCounters {
+        &self.counters
+    }
+
+    /// Sound that waits here, from the next sample to the end of the newest packet.
+    pub fn buffer_ms(&self) -> u32 {
+        let pending = self.rescue.pending.len() as i64;
+        let waiting = match (self.ring.first(), self.ring.newest()) {
+            (Some(first), Some(newest)) => {
+                let from = if self.state == State::Playing { self.next_rtp_time } else { first.rtp_time };
+                rtp_gap(from, newest.rtp_time).saturating_add(self.packet_samples)
+            }
+            _ => 0,
+        };
+        // A sender may claim any time: more than a full ring of the longest packets is no buffer.
+        let full = (RING_PACKETS * OPUS_PACKET_SAMPLES_MAX) as i64;
+        u32::try_from((pending + waiting.clamp(0, full)) / SAMPLES_PER_MS).unwrap_or(0)
+    }
+
+    /// How far behind the fastest packet sound should be played.
+    pub fn target_ms(&self) -> u32 {
+        self.target.target_ms()
+    }
+
+    /// RMS level of the last block, in dBFS.
+    pub fn level_dbfs(&self) -> f32 {
+        self.level_dbfs
+    }
+
+    /// Whether a pull would give silence and go on doing so until a packet comes.
+    pub(super) fn is_silent(&self) -> bool {
+        match self.state {
+            State::Fresh => true,
+            State::Playing => false,
+            State::Stalled { samples } => samples >= FADE_END_SAMPLES as i64,
+        }
+    }
+}
