@@ -40,26 +40,26 @@ pub(super) struct Description<'a> {
     pub(super) lines: heapless::Vec<MediaLine<'a>, M_LINES_MAX>,
 }
 
-/// Why a description was not even handed to str0m.
+/// What a description has too much of, to be even handed to str0m.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SdpError {
     /// Longer than [`SDP_BYTES_MAX`].
-    TooLong,
+    Length,
     /// More m-lines than [`M_LINES_MAX`].
-    TooManyLines,
+    MediaLines,
     /// More SSRCs on one m-line than [`SSRCS_PER_LINE_MAX`].
-    TooManySsrcs,
+    Ssrcs,
     /// More candidates than [`CANDIDATES_MAX`].
-    TooManyCandidates,
+    Candidates,
 }
 
 impl std::fmt::Display for SdpError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            SdpError::TooLong => write!(f, "a session description of more than {SDP_BYTES_MAX} bytes"),
-            SdpError::TooManyLines => write!(f, "a session description of more than {M_LINES_MAX} m-lines"),
-            SdpError::TooManySsrcs => write!(f, "an m-line of more than {SSRCS_PER_LINE_MAX} SSRCs"),
-            SdpError::TooManyCandidates => {
+            SdpError::Length => write!(f, "a session description of more than {SDP_BYTES_MAX} bytes"),
+            SdpError::MediaLines => write!(f, "a session description of more than {M_LINES_MAX} m-lines"),
+            SdpError::Ssrcs => write!(f, "an m-line of more than {SSRCS_PER_LINE_MAX} SSRCs"),
+            SdpError::Candidates => {
                 write!(f, "a session description of more than {CANDIDATES_MAX} candidates")
             }
         }
@@ -72,7 +72,7 @@ impl std::fmt::Display for SdpError {
 /// It is longer than we accept.
 pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
     if sdp.len() > SDP_BYTES_MAX {
-        return Err(SdpError::TooLong);
+        return Err(SdpError::Length);
     }
     let mut description = Description::default();
     for line in sdp.lines() {
@@ -87,13 +87,13 @@ pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
                 is_sending: is_open,
                 ..MediaLine::default()
             };
-            description.lines.push(line).map_err(|_| SdpError::TooManyLines)?;
+            description.lines.push(line).map_err(|_| SdpError::MediaLines)?;
         } else if line == "a=ice-lite" {
             description.is_ice_lite = true;
         } else if line.starts_with("a=candidate:") {
             description.candidates += 1;
             if description.candidates > CANDIDATES_MAX {
-                return Err(SdpError::TooManyCandidates);
+                return Err(SdpError::Candidates);
             }
         } else if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:")
             && description.ufrag.is_empty()
@@ -118,7 +118,7 @@ fn read_attribute<'a>(line: &'a str, current: &mut MediaLine<'a>) -> Result<(), 
             if let Some(ssrc) = number
                 && !current.ssrcs.contains(&ssrc)
             {
-                current.ssrcs.push(ssrc).map_err(|_| SdpError::TooManySsrcs)?;
+                current.ssrcs.push(ssrc).map_err(|_| SdpError::Ssrcs)?;
             }
         }
         _ => {}
@@ -148,13 +148,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_too_large() {
-        assert_eq!(read(&"a".repeat(SDP_BYTES_MAX + 1)).unwrap_err(), SdpError::TooLong);
-        assert_eq!(read(&"m=audio 9\n".repeat(M_LINES_MAX + 1)).unwrap_err(), SdpError::TooManyLines);
+        assert_eq!(read(&"a".repeat(SDP_BYTES_MAX + 1)).unwrap_err(), SdpError::Length);
+        assert_eq!(read(&"m=audio 9\n".repeat(M_LINES_MAX + 1)).unwrap_err(), SdpError::MediaLines);
         let candidates = "a=candidate:1 1 udp 1 10.0.0.1 1 typ host\n".repeat(CANDIDATES_MAX + 1);
-        assert_eq!(read(&candidates).unwrap_err(), SdpError::TooManyCandidates);
+        assert_eq!(read(&candidates).unwrap_err(), SdpError::Candidates);
         let ssrcs = (0..=SSRCS_PER_LINE_MAX).map(|ssrc| format!("a=ssrc:{ssrc} cname:x\n"));
         let line = format!("m=audio 9\n{}", ssrcs.collect::<String>());
-        assert_eq!(read(&line).unwrap_err(), SdpError::TooManySsrcs);
+        assert_eq!(read(&line).unwrap_err(), SdpError::Ssrcs);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod stories {
     mod cuts;
     mod drift;
     mod eight_talkers;
+    mod hostile;
     mod join;
     mod latency;
     mod loss;

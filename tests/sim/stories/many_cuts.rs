@@ -141,6 +141,7 @@ fn two_hundred_cuts_in_a_row() {
         "{CUTS} cuts: {joins} new sessions, {:.0} s, slowest return {slowest_ms:.0} ms, heap of both after each 50: {memory:?} bytes",
         world.clock.elapsed_ms() / 1000.0
     );
-    let (first, last) = (memory[0], memory[memory.len() - 1]);
-    assert!(last <= first + first / 10, "{memory:?}");
+    // The first connections were made before the meter ran.
+    let (second, last) = (memory[1], memory[memory.len() - 1]);
+    assert!(last <= second + second / 10, "{memory:?}");
 }
