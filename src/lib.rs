@@ -20,6 +20,7 @@
 //! | [`room`], [`local`] | what the server says exists; what we publish and wish to hear |
 //! | [`rtc`] | the two peer connections: everything that touches str0m |
 //! | [`session`] | how we stay in the room: the table cause → action |
+//! | [`data`] | what goes over the data channels: messages, calls, streams |
 //! | [`media`] | blocks and packets |
 //! | [`engine`] | the whole client without IO |
 //! | [`device`] | a box at a door: its calls, buttons, lamp, outputs |
@@ -89,6 +90,7 @@
 
 pub mod command;
 pub mod config;
+pub mod data;
 pub mod device;
 pub mod engine;
 pub mod error;

@@ -98,6 +98,23 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         Event::PermissionsChanged { publish, subscribe, data } => {
             format!("now allowed: speak {publish}, hear {subscribe}, data {data}")
         }
+        Event::Data(data) => match std::str::from_utf8(&data.payload) {
+            Ok(text) => format!("{} ({}): {text}", data.identity, data.topic),
+            Err(_) => format!("{} ({}): {} bytes", data.identity, data.topic, data.payload.len()),
+        },
+        Event::Chat { identity, text, .. } => format!("{identity} writes: {text}"),
+        Event::TextStream(text) => format!("{} ({}): {}", text.identity, text.topic, text.text),
+        Event::ByteStream(file) => {
+            let place = file.path.as_deref().unwrap_or("not stored");
+            format!("{} sends {}, {} bytes: {place}", file.identity, file.name, file.bytes)
+        }
+        Event::Dtmf { identity, digit } => format!("{identity} presses {digit}"),
+        Event::Transcription(said) if said.is_final || verbosity > 0 => {
+            format!("{} said: {}", said.identity, said.text)
+        }
+        Event::DataUnconfirmed { topic, count } => {
+            format!("{count} messages ({topic}) may not have arrived")
+        }
         Event::Ringing(call) => format!("it rings{}", with(call)),
         Event::CallAnswered(call) => format!("a call{} ({})", with(call), call.reason),
         Event::CallEnded(call) => {

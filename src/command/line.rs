@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Command, CommandError};
+use super::{Command, CommandError, message_line};
 
 /// Every command: its words, and what it does.
 pub const USAGE: &[(&str, &str)] = &[
@@ -25,6 +25,10 @@ pub const USAGE: &[(&str, &str)] = &[
     ("metadata TEXT", "our metadata"),
     ("attributes K=V…", "our attributes, also as a JSON object; an empty value removes one"),
     ("reconnect", "a new session, at once"),
+    ("chat TEXT", "say something in the room's chat"),
+    ("data [--topic T] [--to ID]… [--lossy] TEXT", "send bytes to the applications of others"),
+    ("text [--topic T] [--to ID]… TEXT", "send a text stream, up to 100 kB"),
+    ("dtmf DIGITS", "press keys of a telephone: 0-9 * # A-D"),
     ("leave", "leave the room and end"),
 ];
 
@@ -72,13 +76,13 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
             Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),
             _ => Err(usage(word)),
         },
-        _ => {
+        _ => message_line::parse(word, rest).unwrap_or_else(|| {
             let words = USAGE.iter().filter_map(|(line, _)| line.split(' ').next());
             Err(CommandError {
                 code: "unknown",
                 message: format!("no such command; there are: {}", words.collect::<Vec<_>>().join(", ")),
             })
-        }
+        }),
     }
 }
 
@@ -96,7 +100,7 @@ fn attributes(words: &str) -> Option<BTreeMap<String, String>> {
     (!pairs.is_empty() && !pairs.contains_key("")).then_some(pairs)
 }
 
-fn usage(word: &str) -> CommandError {
+pub(super) fn usage(word: &str) -> CommandError {
     let line = USAGE.iter().find(|(line, _)| line.split(' ').next() == Some(word));
     CommandError::usage(format!("usage: {}", line.map_or(word, |(line, _)| line)))
 }

@@ -6,10 +6,14 @@
 //! [`Ticket`] there.
 
 pub mod line;
+pub mod message;
+mod message_line;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use message::{DataMessage, TextMessage};
 
 /// One thing the application asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +60,14 @@ pub enum Command {
     Reconnect,
     /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
     Simulate(String),
+    /// Say something in the room's chat.
+    Chat(String),
+    /// Send bytes to the applications of others.
+    Data(DataMessage),
+    /// Send text as a stream; the result is its number (`id`).
+    Text(TextMessage),
+    /// Press these keys of a telephone.
+    Dtmf(String),
     /// Leave the room and end.
     Leave,
 }

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod data;
 mod listen;
 mod mute;
 pub mod port;
@@ -26,6 +27,7 @@ mod session;
 mod settings;
 mod signal;
 mod stats;
+mod streams;
 mod subscribe;
 mod transport;
 pub mod turn;
@@ -33,7 +35,7 @@ pub mod turn;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::limits::{ACTIONS_MAX, EVENTS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
+use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
 use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
@@ -50,6 +52,7 @@ use crate::signal::sid::Sid;
 use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
+use data::Data;
 use listen::Listener;
 pub use port::{Action, Notice};
 use profile::ProfileRequests;
@@ -95,6 +98,7 @@ pub struct Engine {
     listener: Listener,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: Gain,
+    data: Data,
 
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
@@ -109,6 +113,8 @@ pub struct Engine {
     outcome: Option<Outcome>,
 
     events: heapless::Deque<Event, EVENTS_MAX>,
+    /// Others' content in `events`.
+    events_content_bytes: usize,
     actions: heapless::Deque<Action, ACTIONS_MAX>,
     transmits: heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
     counters: Counters,
@@ -136,6 +142,14 @@ pub struct Counters {
     pub packets_unknown: u64,
     /// RTP packets of talkers beyond those who can be mixed.
     pub packets_unheard: u64,
+    /// Data packets that could not be read, or were too many at once.
+    pub data_refused: u64,
+    /// Data packets that came a second time.
+    pub data_repeated: u64,
+    /// Lossy messages of ours for which there was no room.
+    pub data_lost: u64,
+    /// Streams of others for which there was no place.
+    pub streams_refused: u64,
 }
 
 impl Engine {
@@ -184,6 +198,7 @@ impl Engine {
             listener: Listener::new()?,
             warned_encrypted: heapless::Vec::new(),
             volume,
+            data: Data::default(),
             session_began: None,
             attempt_began: now,
             reached_at: None,
@@ -194,6 +209,7 @@ impl Engine {
             was_connected: false,
             outcome: None,
             events: heapless::Deque::new(),
+            events_content_bytes: 0,
             actions: heapless::Deque::new(),
             transmits: heapless::Deque::new(),
             counters: Counters::default(),
@@ -209,6 +225,7 @@ impl Engine {
     /// Next thing that happened, for the application. Anything but the other `poll_` calls may add some.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
+        self.events_content_bytes -= event.as_ref().map_or(0, Event::content_bytes);
         let lost =
             self.counters.events_lost - std::mem::replace(&mut self.told_lost, self.counters.events_lost);
         if lost > 0 {
@@ -264,8 +281,11 @@ impl Engine {
     }
 
     fn emit(&mut self, event: Event) {
-        if self.events.push_back(event).is_err() {
+        let content_bytes = self.events_content_bytes + event.content_bytes();
+        if content_bytes > DATA_EVENT_BYTES_MAX || self.events.push_back(event).is_err() {
             self.counters.events_lost += 1;
+        } else {
+            self.events_content_bytes = content_bytes;
         }
     }
 

@@ -119,11 +119,11 @@ impl Engine {
     }
 
     /// Offers what is to be published; `AddTrack` must have been sent before. A publisher that nobody
-    /// needs is not connected: where the subscriber is primary and we only listen.
+    /// needs is not connected: where the subscriber is primary, and we only listen and send no messages.
     pub(super) fn offer(&mut self, now: Instant) {
         let is_announced = self.microphone.is_some() && self.publication.is_announced();
         let was_offered = self.publisher.as_ref().is_some_and(Publisher::was_offered);
-        if !is_announced && self.is_subscriber_primary && !was_offered {
+        if !is_announced && self.is_subscriber_primary && !was_offered && !self.data.is_wanted {
             return;
         }
         if self.publisher.is_none() {

@@ -141,6 +141,7 @@ impl Engine {
     /// `reconnect`: the server has taken us back.
     pub(super) fn taken_back(&mut self, reconnect: &Reconnect, now: Instant) {
         let Some(resuming) = &mut self.resuming else { return };
+        self.data.resumed(reconnect.last_message_seq);
         resuming.has_signal = true;
         let mend = resuming.mend;
         self.is_resume_disabled = reconnect.configuration.resume_disabled;
@@ -183,6 +184,11 @@ impl Engine {
         self.told_cause.clear();
         let gap = self.lost_at.take().map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
         self.emit(Event::Resumed { gap_ms: gap.as_millis() as u64 });
+        if self.data.is_wanted && !self.publisher.as_ref().is_some_and(Publisher::was_offered) {
+            // The first message came while the server was away.
+            self.offer(now);
+        }
+        self.send_waiting(now);
     }
 
     /// Whether sound can flow, on every peer connection that is in use.
@@ -240,6 +246,7 @@ impl Engine {
             subscribed: self.subscriptions.wanted().to_vec(),
             paused: self.subscriptions.paused().to_vec(),
             published,
+            received: self.data.received().states().to_vec(),
         }
     }
 }

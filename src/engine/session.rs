@@ -341,6 +341,7 @@ impl Engine {
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();
+        self.data_lost_with_session();
         self.unpublished();
         self.requests_lost();
         self.publication.session_lost();

@@ -11,6 +11,7 @@ use crate::session::cause::Cause;
 use crate::signal::description::Description;
 use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
+use crate::signal::participant::{ParticipantInfo, ParticipantState};
 use crate::signal::ping::Pinger;
 use crate::signal::request::Request;
 use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
@@ -58,6 +59,10 @@ impl Engine {
             }
             Response::Update(participants) => {
                 self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
+                let gone = |info: &&ParticipantInfo| info.state == ParticipantState::Disconnected;
+                for info in participants.iter().filter(gone) {
+                    self.streams_of_gone(&info.identity);
+                }
                 self.participants_changed(now);
             }
             Response::Speakers(changes) => {
@@ -84,7 +89,8 @@ impl Engine {
                 self.emit(Event::HeardBy { identity: String::new() });
             }
             Response::Mute { sid, muted } => self.muted_by_server(sid, muted, now),
-            Response::Pong { last_ping_timestamp_ms, .. } => {
+            Response::Pong { last_ping_timestamp_ms, timestamp_ms } => {
+                self.server_time_heard(timestamp_ms, now);
                 if let Some(pinger) = &mut self.pinger {
                     pinger.handle_pong(last_ping_timestamp_ms, now);
                 }
@@ -134,6 +140,7 @@ impl Engine {
         self.pinger = Some(Pinger::new(join.ping_interval, join.ping_timeout, now));
         let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
         self.server = format!("{edition} {}", join.server.version);
+        self.server_time_heard(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
         self.tell_audience();
         self.announce(now);

@@ -76,15 +76,29 @@ impl Engine {
         if let Err(Failure(text)) = result {
             self.lost(Cause::PeerDead(peer, text), now);
         }
+        self.data_arrived(peer, now);
+        if peer == Peer::Publisher {
+            self.data_moved(now);
+        }
+    }
+
+    /// Lets the publisher do what a written message made necessary, and no more.
+    pub(super) fn advance_publisher(&mut self, now: Instant) {
+        if let Err(Failure(text)) = self.drive_publisher(now, None) {
+            self.lost(Cause::PeerDead(Peer::Publisher, text), now);
+        }
     }
 
     fn drive_publisher(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
         let mut happened = Happened::<PublisherEvent>::new();
-        let Self { publisher, transmits, counters, .. } = self;
+        let Self { publisher, transmits, counters, data, .. } = self;
         let Some(publisher) = publisher.as_mut() else { return Ok(()) };
         let mut sink = |output| match output {
             Output::Transmit(transmit) => {
                 queue(transmits, Peer::Publisher, transmit, &mut counters.transmits_lost)
+            }
+            Output::Event(PublisherEvent::Data(channel, bytes)) => {
+                counters.data_refused += u64::from(!data.keep(channel, bytes));
             }
             // Feedback that does not fit comes again.
             Output::Event(event) => _ = happened.push(event),
@@ -103,6 +117,8 @@ impl Engine {
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::Closed => self.peer_closed(now),
                 PublisherEvent::Feedback { loss_permille } => self.feedback(loss_permille),
+                // What waits is sent after each drain.
+                PublisherEvent::ChannelOpen(_) | PublisherEvent::Data(..) => {}
             }
         }
         result
@@ -110,11 +126,14 @@ impl Engine {
 
     fn drive_subscriber(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
         let mut happened = Happened::<SubscriberEvent>::new();
-        let Self { subscriber, transmits, counters, listener, .. } = self;
+        let Self { subscriber, transmits, counters, listener, data, .. } = self;
         let Some(subscriber) = subscriber.as_mut() else { return Ok(()) };
         let mut sink = |output| match output {
             Output::Transmit(transmit) => {
                 queue(transmits, Peer::Subscriber, transmit, &mut counters.transmits_lost)
+            }
+            Output::Event(SubscriberEvent::Data(channel, bytes)) => {
+                counters.data_refused += u64::from(!data.keep(channel, bytes));
             }
             Output::Event(event) => _ = happened.push(event),
         };
@@ -137,6 +156,8 @@ impl Engine {
                 SubscriberEvent::PathFound => self.resumed_if_complete(now),
                 SubscriberEvent::PathLost => self.lost(Cause::PathLost(Peer::Subscriber), now),
                 SubscriberEvent::Closed => self.peer_closed(now),
+                // Kept above.
+                SubscriberEvent::Data(..) => {}
             }
         }
         result

@@ -4,12 +4,14 @@
 //! whose `event` member is the variant's name in snake case; the command line adds `t_ms`. The
 //! names are a contract: programs that read `--events json` depend on them.
 
+mod data;
 mod facts;
 mod stats;
 
 use serde::Serialize;
 
 use crate::command::{Answer, CommandError};
+pub use data::*;
 pub use facts::*;
 pub use stats::{Stats, TrackStats};
 
@@ -187,6 +189,37 @@ pub enum Event {
         /// We may send data.
         data: bool,
     },
+    /// Bytes of somebody's application.
+    Data(DataFacts),
+    /// Somebody said something in the room's chat.
+    Chat {
+        /// Who.
+        identity: String,
+        /// What.
+        text: String,
+        /// The message's number.
+        id: String,
+    },
+    /// Text that was sent as a stream, or a piece of a long one.
+    TextStream(TextFacts),
+    /// Bytes that were sent as a stream, all of them.
+    ByteStream(FileFacts),
+    /// Somebody pressed a key of a telephone.
+    Dtmf {
+        /// Who.
+        identity: String,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: String,
+    },
+    /// What somebody said, as text.
+    Transcription(TranscriptionFacts),
+    /// Messages of ours that may not have arrived, since the session was lost before they were confirmed.
+    DataUnconfirmed {
+        /// What they were about.
+        topic: String,
+        /// How many.
+        count: u32,
+    },
     /// A call begins: we ring somebody, or somebody rings us.
     Ringing(CallFacts),
     /// Somebody answered: both hear each other.
@@ -239,6 +272,17 @@ pub enum Event {
 }
 
 impl Event {
+    /// Bytes of others' content in it, which are bounded in sum where events wait.
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Event::Data(data) => data.content_bytes(),
+            Event::Chat { text, .. } => text.len(),
+            Event::TextStream(text) => text.text.len(),
+            Event::Transcription(said) => said.text.len(),
+            _ => 0,
+        }
+    }
+
     /// The answer to a command that came as the line `command`.
     pub fn answered(command: String, answer: Answer) -> Event {
         let ok = answer.is_ok();

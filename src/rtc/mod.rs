@@ -8,7 +8,7 @@
 //!                                 ├─ drain.rs ─────┤
 //!   RTP packets ◄─ subscriber.rs ─┘                └◄─ datagrams in
 //!                    ▲   candidates.rs: when each of the server's addresses may be used
-//!                    └── sdp.rs: which m-line carries which track
+//!                    └── sdp.rs: which m-line carries which track      channels.rs: data, on both
 //! ```
 //!
 //! str0m's types do not leave this folder, so that a new version of it touches nothing else.
@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod candidates;
+mod channels;
 #[cfg(test)]
 mod damage;
 mod drain;
@@ -28,6 +29,7 @@ use std::net::SocketAddr;
 
 /// One of the two peer connections, as the protocol tells them apart.
 pub use crate::signal::description::Target as Peer;
+pub use channels::{Channel, Written};
 pub use drain::{Failure, Output, Transmit};
 pub use publisher::{OutgoingPacket, Publisher, PublisherEvent};
 pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};

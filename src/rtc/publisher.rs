@@ -15,16 +15,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::channel::{ChannelConfig, Reliability};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, RtcConfig};
 
 use super::candidates::Candidates;
+use super::channels::{self, Channel, Channels, Written};
 use super::drain::{Connection, Failure, Output};
 use super::path::{Path, PathChange};
 use super::{Datagram, sdp};
+use crate::limits::DATA_PACKET_BYTES_MAX;
 
 /// How often str0m reports what the receiver says of our track.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
@@ -60,12 +61,17 @@ pub enum PublisherEvent {
         /// Lost packets, in thousandths.
         loss_permille: u32,
     },
+    /// A data channel is open.
+    ChannelOpen(Channel),
+    /// One message of a data channel.
+    Data(Channel, Vec<u8>),
 }
 
 /// The peer connection that we offer on.
 pub struct Publisher {
     connection: Connection,
     candidates: Candidates,
+    channels: Channels,
     pending: Option<SdpPendingOffer>,
     offer_id: u32,
     track: Option<Mid>,
@@ -84,6 +90,7 @@ impl Publisher {
         Self {
             connection: Connection::new(config, now),
             candidates: Candidates::new(),
+            channels: Channels::default(),
             pending: None,
             offer_id: 0,
             track: None,
@@ -113,7 +120,7 @@ impl Publisher {
         let is_first = self.offer_id == 0;
         let mut changes = self.connection.rtc().sdp_api();
         if is_first {
-            for config in data_channels() {
+            for config in channels::configs() {
                 changes.add_channel_with_config(config);
             }
         }
@@ -226,6 +233,19 @@ impl Publisher {
         true
     }
 
+    /// Gives SCTP one message; `advance` must follow where it is taken.
+    pub fn write(&mut self, channel: Channel, bytes: &[u8]) -> Written {
+        if !self.is_connected() {
+            return Written::NotOpen;
+        }
+        self.channels.write(self.connection.rtc(), channel, bytes)
+    }
+
+    /// Bytes given to SCTP on the reliable channel that have not arrived yet.
+    pub fn buffered_bytes(&mut self) -> usize {
+        self.channels.buffered_bytes(self.connection.rtc())
+    }
+
     /// Lets time pass. Also due after `offer`, `accept_answer`, `add_candidate` and `send`.
     ///
     /// # Errors
@@ -238,11 +258,11 @@ impl Publisher {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let path = &mut self.path;
+        let Self { path, channels, .. } = self;
         if let Some(change) = path.handle_timeout(now) {
             sink(Output::Event(change.into()));
         }
-        self.connection.advance(now, &mut |output| translate(output, path, now, sink))
+        self.connection.advance(now, &mut |output| translate(output, path, channels, now, sink))
     }
 
     /// Takes one datagram.
@@ -255,11 +275,11 @@ impl Publisher {
         now: Instant,
         sink: &mut dyn FnMut(Output<PublisherEvent>),
     ) -> Result<(), Failure> {
-        let path = &mut self.path;
+        let Self { path, channels, .. } = self;
         if let Some(change) = path.heard(now) {
             sink(Output::Event(change.into()));
         }
-        self.connection.receive(datagram, now, &mut |output| translate(output, path, now, sink))
+        self.connection.receive(datagram, now, &mut |output| translate(output, path, channels, now, sink))
     }
 
     /// When `advance` is due.
@@ -289,7 +309,8 @@ pub(super) fn common_config() -> RtcConfig {
         .clear_codecs()
         .enable_opus(true, false)
         .set_extension_map(extensions)
-        .set_rtp_mode(true);
+        .set_rtp_mode(true)
+        .set_sctp_max_message_size(DATA_PACKET_BYTES_MAX as u32);
     config.set_max_stun_rto(Duration::from_secs(1));
     config.set_max_stun_retransmits(20);
     config
@@ -305,6 +326,7 @@ pub(super) fn add_local_address(connection: &mut Connection, address: SocketAddr
 fn translate(
     output: Output<Event>,
     path: &mut Path,
+    channels: &mut Channels,
     now: Instant,
     sink: &mut dyn FnMut(Output<PublisherEvent>),
 ) {
@@ -321,20 +343,17 @@ fn translate(
         Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
             loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
         },
+        Event::ChannelOpen(id, label) => match channels.opened(id, &label) {
+            Some(channel) => PublisherEvent::ChannelOpen(channel),
+            None => return,
+        },
+        Event::ChannelData(data) => match channels.of(data.id) {
+            Some(channel) => PublisherEvent::Data(channel, data.data),
+            None => return,
+        },
+        Event::ChannelClose(id) => return channels.closed(id),
         Event::Closed => PublisherEvent::Closed,
         _ => return,
     };
     sink(Output::Event(translated));
-}
-
-/// `_reliable` is ordered; `_lossy` is neither ordered nor repeated (protocol, "Data channels").
-fn data_channels() -> [ChannelConfig; 2] {
-    let reliable = ChannelConfig { label: "_reliable".to_owned(), ..ChannelConfig::default() };
-    let lossy = ChannelConfig {
-        label: "_lossy".to_owned(),
-        ordered: false,
-        reliability: Reliability::MaxRetransmits { retransmits: 0 },
-        ..ChannelConfig::default()
-    };
-    [reliable, lossy]
 }

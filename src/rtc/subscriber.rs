@@ -18,6 +18,7 @@ use str0m::media::Pt;
 use str0m::rtp::Ssrc;
 
 use super::candidates::Candidates;
+use super::channels::{Channel, Channels};
 use super::drain::{Connection, Failure, Output};
 use super::path::{Path, PathChange};
 use super::publisher::{add_local_address, common_config};
@@ -44,7 +45,7 @@ pub struct RtpArrival<'a> {
 }
 
 /// What happened on the subscriber.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubscriberEvent {
     /// ICE and DTLS are up.
     Connected,
@@ -54,12 +55,15 @@ pub enum SubscriberEvent {
     PathLost,
     /// The server closed the connection; the signal connection says why.
     Closed,
+    /// One message of a data channel.
+    Data(Channel, Vec<u8>),
 }
 
 /// The peer connection that the server offers on.
 pub struct Subscriber {
     connection: Connection,
     candidates: Candidates,
+    channels: Channels,
     streams: heapless::Vec<Stream, M_LINES_MAX>,
     /// Payload type of RED, where the server takes it.
     red: Option<Pt>,
@@ -87,6 +91,7 @@ impl Subscriber {
             // With RED in the answer the server leaves the talkers' copies in; from plain Opus it takes them out.
             connection: Connection::new(common_config().enable_opus(true, true), now),
             candidates: Candidates::new(),
+            channels: Channels::default(),
             streams: heapless::Vec::new(),
             red: None,
             path: Path::default(),
@@ -193,11 +198,12 @@ impl Subscriber {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let Self { connection, streams, red, path, unknown_packets, .. } = self;
+        let Self { connection, streams, red, path, channels, unknown_packets, .. } = self;
         if let Some(change) = path.handle_timeout(now) {
             sink(Output::Event(change.into()));
         }
-        let mut translator = Translator { streams, red: *red, path, unknown_packets, now, sink, packets };
+        let mut translator =
+            Translator { streams, red: *red, path, channels, unknown_packets, now, sink, packets };
         connection.advance(now, &mut |output| translator.take(output))
     }
 
@@ -212,11 +218,12 @@ impl Subscriber {
         sink: &mut dyn FnMut(Output<SubscriberEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
-        let Self { connection, streams, red, path, unknown_packets, .. } = self;
+        let Self { connection, streams, red, path, channels, unknown_packets, .. } = self;
         if let Some(change) = path.heard(now) {
             sink(Output::Event(change.into()));
         }
-        let mut translator = Translator { streams, red: *red, path, unknown_packets, now, sink, packets };
+        let mut translator =
+            Translator { streams, red: *red, path, channels, unknown_packets, now, sink, packets };
         connection.receive(datagram, now, &mut |output| translator.take(output))
     }
 
@@ -266,6 +273,7 @@ struct Translator<'t> {
     streams: &'t [Stream],
     red: Option<Pt>,
     path: &'t mut Path,
+    channels: &'t mut Channels,
     unknown_packets: &'t mut u32,
     now: Instant,
     sink: &'t mut dyn FnMut(Output<SubscriberEvent>),
@@ -300,6 +308,15 @@ impl Translator<'_> {
                 Some(change) => change.into(),
                 None => return,
             },
+            Event::ChannelOpen(id, label) => {
+                self.channels.opened(id, &label);
+                return;
+            }
+            Event::ChannelData(data) => match self.channels.of(data.id) {
+                Some(channel) => SubscriberEvent::Data(channel, data.data),
+                None => return,
+            },
+            Event::ChannelClose(id) => return self.channels.closed(id),
             Event::Closed => SubscriberEvent::Closed,
             _ => return,
         };

@@ -267,6 +267,7 @@ fn our_requests_are_read_officially() {
                     name: "microphone".into(),
                     muted: true,
                 }),
+                received: vec![(sid("PA_5"), 6)],
             })),
             M::SyncState(official::SyncState {
                 offer: Some(official::SessionDescription {
@@ -295,6 +296,10 @@ fn our_requests_are_read_officially() {
                     }),
                 }],
                 track_sids_disabled: vec!["TR_8".into()],
+                datachannel_receive_states: vec![official::DataChannelReceiveState {
+                    publisher_sid: "PA_5".into(),
+                    last_seq: 6,
+                }],
                 ..Default::default()
             }),
         ),

@@ -27,7 +27,7 @@ pub mod text;
 mod trim;
 pub mod url;
 mod verdict;
-mod wire;
+pub(crate) mod wire;
 
 #[cfg(test)]
 mod conformance;

@@ -91,6 +91,8 @@ pub struct SyncState {
     pub paused: Vec<Sid>,
     /// Our track, where it is published.
     pub published: Option<PublishedTrack>,
+    /// Sender and number of the last reliable data packet that we have of each.
+    pub received: Vec<(Sid, u32)>,
 }
 
 /// Who may hear us (`SubscriptionPermission`).
@@ -210,6 +212,7 @@ impl SyncState {
             }),
             publish_tracks: self.published.iter().map(PublishedTrack::to_wire).collect(),
             track_sids_disabled: self.paused.iter().map(Sid::to_string).collect(),
+            datachannel_receive_states: self.received.iter().map(received_to_wire).collect(),
         }
     }
 }
@@ -266,6 +269,10 @@ impl AddTrack {
             audio_features: features.iter().filter(|(is_on, _)| *is_on).map(|(_, f)| *f as i32).collect(),
         }
     }
+}
+
+fn received_to_wire(&(publisher, last_seq): &(Sid, u32)) -> wire::DataChannelReceiveState {
+    wire::DataChannelReceiveState { publisher_sid: publisher.to_string(), last_seq }
 }
 
 fn description(kind: &str, sdp: &str, id: u32) -> wire::SessionDescription {

@@ -14,6 +14,7 @@ mod server;
 mod stories {
     mod allocations;
     mod cuts;
+    mod data;
     mod drift;
     mod eight_talkers;
     mod hostile;

@@ -1,0 +1,55 @@
+//! What the application asks to be sent over the data channels, to some or to all.
+
+use crate::limits::{DATA_NAME_BYTES_MAX, DESTINATIONS_MAX, IDENTITY_BYTES_MAX};
+
+use super::CommandError;
+
+/// Whom a message is for, and what it is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Address {
+    /// What it is about; may be empty.
+    pub topic: String,
+    /// Identities; empty is everybody.
+    pub to: Vec<String>,
+}
+
+/// Bytes for the applications of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataMessage {
+    /// For whom.
+    pub address: Address,
+    /// The bytes.
+    pub payload: Vec<u8>,
+    /// Sent once, out of order, and lost where the network loses it; otherwise repeated until it arrives.
+    pub is_lossy: bool,
+}
+
+/// Text of any length, as a text stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextMessage {
+    /// For whom.
+    pub address: Address,
+    /// The text.
+    pub text: String,
+}
+
+impl Address {
+    /// Whether it is one that can be sent.
+    ///
+    /// # Errors
+    /// What is too long, in words.
+    pub fn check(&self) -> Result<(), CommandError> {
+        if self.topic.len() > DATA_NAME_BYTES_MAX {
+            return Err(CommandError::usage(format!("a topic has at most {DATA_NAME_BYTES_MAX} bytes")));
+        }
+        if self.to.len() > DESTINATIONS_MAX {
+            return Err(CommandError::usage(format!(
+                "a message is for at most {DESTINATIONS_MAX} identities"
+            )));
+        }
+        if self.to.iter().any(|identity| identity.is_empty() || identity.len() > IDENTITY_BYTES_MAX) {
+            return Err(CommandError::usage(format!("an identity has 1 to {IDENTITY_BYTES_MAX} bytes")));
+        }
+        Ok(())
+    }
+}

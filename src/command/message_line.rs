@@ -1,0 +1,92 @@
+//! The words of messages: `chat`, `data`, `text`, `dtmf` …
+//!
+//! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
+//! double quotes; the rest of the line is not looked into.
+
+use super::line::usage;
+use super::message::{Address, DataMessage, TextMessage};
+use super::{Command, CommandError};
+
+/// The command that begins with `word`; `None` for a word of somebody else.
+pub(super) fn parse(word: &str, rest: &str) -> Option<Result<Command, CommandError>> {
+    let text = |rest: &str| if rest.is_empty() { Err(usage(word)) } else { Ok(rest.to_owned()) };
+    Some(match word {
+        "chat" => text(rest).map(Command::Chat),
+        "dtmf" => text(rest).map(Command::Dtmf),
+        "data" => options(word, rest).and_then(|(address, is_lossy, rest)| {
+            Ok(Command::Data(DataMessage { address, payload: text(rest)?.into_bytes(), is_lossy }))
+        }),
+        "text" => options(word, rest).and_then(|(address, is_lossy, rest)| match is_lossy {
+            true => Err(usage(word)),
+            false => Ok(Command::Text(TextMessage { address, text: text(rest)? })),
+        }),
+        _ => return None,
+    })
+}
+
+/// Options and what follows them.
+fn options<'l>(word: &str, mut rest: &'l str) -> Result<(Address, bool, &'l str), CommandError> {
+    let (mut address, mut is_lossy) = (Address::default(), false);
+    while rest.starts_with("--") {
+        let (option, after) = next_word(rest).ok_or_else(|| usage(word))?;
+        rest = after;
+        let mut value = || {
+            let (value, after) = next_word(rest).ok_or_else(|| usage(word))?;
+            rest = after;
+            Ok(value.to_owned())
+        };
+        match option {
+            "--topic" => address.topic = value()?,
+            "--to" => address.to.push(value()?),
+            "--lossy" => is_lossy = true,
+            "--" => break,
+            _ => return Err(usage(word)),
+        }
+    }
+    address.check()?;
+    Ok((address, is_lossy, rest))
+}
+
+/// The next word, without its quotes, and what follows; `None` at the end or where a quote is not closed.
+pub(super) fn next_word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start();
+    let (word, rest) = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"')?,
+        None => text.split_at(text.find(char::is_whitespace).unwrap_or(text.len())),
+    };
+    (!word.is_empty() || text.starts_with('"')).then_some((word, rest.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, CommandError> {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        parse(word, rest).expect("a word of ours")
+    }
+
+    #[test]
+    fn options_come_first_and_the_rest_stays_as_it_is() {
+        let line = r#"data --topic door --to anna --to "front door" --lossy  {"open": 1}  x"#;
+        let address = Address { topic: "door".into(), to: vec!["anna".into(), "front door".into()] };
+        let payload = br#"{"open": 1}  x"#.to_vec();
+        let expected = Command::Data(DataMessage { address, payload, is_lossy: true });
+        assert_eq!(parsed(line), Ok(expected));
+        let address = Address::default();
+        assert_eq!(parsed("text -- --to"), Ok(Command::Text(TextMessage { address, text: "--to".into() })));
+        assert_eq!(parsed("chat --to be sure"), Ok(Command::Chat("--to be sure".into())));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_says_how_it_should_read() {
+        for line in
+            ["chat", "data", "data --topic", "data --topic t", "text --lossy x", "data --frob x", "dtmf"]
+        {
+            assert_eq!(parsed(line).map_err(|error| error.code), Err("usage"), "{line}");
+        }
+        assert!(parsed(&format!("data --topic {} x", "t".repeat(300))).is_err());
+        assert!(parsed(r#"data --to "" x"#).is_err());
+        assert!(parsed(r#"data --to "x"#).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! One data packet: who sent it ([`Packet`]), or whom it is for ([`Outgoing`]), and what it says
+//! ([`Content`]).
+//!
+//! Every text in a packet that was read is within the limits of `limits.rs`; a packet with a longer one is
+//! refused as a whole, since half a message says something else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::limits::{DATA_PACKET_BYTES_MAX, DATA_SENT_BYTES_MAX};
+use crate::signal::sid::Sid;
+
+/// A packet that arrived. Who sent it is the server's word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Packet {
+    /// Identity of the sender; empty for what the server itself sends (its API).
+    pub sender: String,
+    /// The sender's session.
+    pub sender_sid: Option<Sid>,
+    /// Its number among the sender's reliable packets; 0 where it has none.
+    pub sequence: u32,
+    /// What it says.
+    pub content: Content,
+}
+
+/// A packet to send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// Identities that it is for; empty is everybody.
+    pub destinations: Vec<String>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a packet says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Bytes of the application.
+    User {
+        /// What they are about; may be empty.
+        topic: String,
+        /// The bytes.
+        payload: Vec<u8>,
+    },
+    /// A chat message of the older kind; newer ones are text streams.
+    Chat {
+        /// Its number.
+        id: String,
+        /// What is said.
+        text: String,
+        /// When, in milliseconds since 1970 by the sender's clock.
+        timestamp_ms: i64,
+        /// It takes back what was said under this number.
+        is_deleted: bool,
+    },
+    /// A key of a telephone.
+    Dtmf {
+        /// RFC 4733 §3.2: 0 to 15.
+        code: u32,
+        /// The key: `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: String,
+    },
+    /// What somebody said, as text.
+    Transcription {
+        /// Who said it.
+        identity: String,
+        /// Its parts.
+        segments: Vec<Segment>,
+    },
+    /// A call of one of our methods, or of one of theirs.
+    RpcRequest(RpcRequest),
+    /// The call has arrived.
+    RpcAck {
+        /// Which.
+        id: String,
+    },
+    /// What the call came to.
+    RpcResponse {
+        /// Which call.
+        id: String,
+        /// The answer, or what went wrong.
+        result: Result<String, RpcFault>,
+    },
+    /// A stream begins.
+    StreamHeader(StreamHeader),
+    /// A stream goes on.
+    StreamChunk {
+        /// Which stream.
+        id: String,
+        /// From 0 on, without holes.
+        index: u64,
+        /// The next bytes.
+        content: Vec<u8>,
+    },
+    /// A stream ends.
+    StreamTrailer {
+        /// Which stream.
+        id: String,
+        /// Why it is not complete; empty where it is.
+        reason: String,
+        /// Attributes that the header did not have yet.
+        attributes: BTreeMap<String, String>,
+    },
+    /// Something that only who has the key can read.
+    Encrypted,
+    /// Something that this program does not know.
+    Other,
+}
+
+/// A part of a transcription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Its number: later texts of the same number replace earlier ones.
+    pub id: String,
+    /// What was said.
+    pub text: String,
+    /// No other text of this number follows.
+    pub is_final: bool,
+}
+
+/// A call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcRequest {
+    /// The caller's number for it.
+    pub id: String,
+    /// What is called.
+    pub method: String,
+    /// With what.
+    pub payload: String,
+    /// How long the caller waits for the answer.
+    pub response_timeout_ms: u32,
+    /// Of the protocol; we know 1.
+    pub version: u32,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcFault {
+    /// LiveKit's number (1400 and on), or the application's own.
+    pub code: u32,
+    /// One line for a person.
+    pub message: String,
+    /// More, for a program.
+    pub data: String,
+}
+
+/// The beginning of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamHeader {
+    /// Its number.
+    pub id: String,
+    /// When it began, in milliseconds since 1970 by the sender's clock.
+    pub timestamp_ms: i64,
+    /// What it is about; may be empty.
+    pub topic: String,
+    /// What its bytes are (RFC 6838).
+    pub mime_type: String,
+    /// How long it will be, where that is known.
+    pub total_bytes: Option<u64>,
+    /// Key-value pairs of the sender.
+    pub attributes: BTreeMap<String, String>,
+    /// The name of a byte stream; `None` for text.
+    pub byte_name: Option<String>,
+}
+
+/// Why a packet cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketError {
+    /// It is longer than [`DATA_PACKET_BYTES_MAX`].
+    TooLong,
+    /// It is no protobuf.
+    Malformed,
+    /// A text or list in it is past its limit, or lacks what cannot be left out.
+    Field(&'static str),
+}
+
+/// A packet that is longer than may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong;
+
+impl fmt::Display for PacketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PacketError::TooLong => write!(f, "longer than {DATA_PACKET_BYTES_MAX} bytes"),
+            PacketError::Malformed => f.write_str("not a data packet"),
+            PacketError::Field(name) => write!(f, "its {name} is too long, or missing"),
+        }
+    }
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "with its topic and destinations it is longer than {DATA_SENT_BYTES_MAX} bytes")
+    }
+}
+
+impl std::error::Error for PacketError {}
+impl std::error::Error for TooLong {}

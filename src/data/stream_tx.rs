@@ -1,0 +1,47 @@
+//! Streams that we send: text, cut into chunks that end at a character.
+
+use super::packet::{Content, StreamHeader};
+use crate::limits::STREAM_CHUNK_BYTES;
+
+/// All packets of a text stream, in order: header, chunks, trailer.
+pub fn text_packets(header: StreamHeader, text: &str) -> impl Iterator<Item = Content> {
+    let id = header.id.clone();
+    let trailer = end(&id, "");
+    let chunks = pieces(text).zip(0..).map(move |(piece, index)| Content::StreamChunk {
+        id: id.clone(),
+        index,
+        content: piece.as_bytes().to_vec(),
+    });
+    std::iter::once(Content::StreamHeader(header)).chain(chunks).chain([trailer])
+}
+
+/// The end of a stream; an empty `reason` says that it is complete.
+pub fn end(id: &str, reason: &str) -> Content {
+    Content::StreamTrailer { id: id.to_owned(), reason: reason.to_owned(), attributes: Default::default() }
+}
+
+/// `text` in pieces of at most [`STREAM_CHUNK_BYTES`], no character cut in two.
+fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let is_boundary = |end: &usize| text.is_char_boundary(*end);
+        let end = (0..=STREAM_CHUNK_BYTES.min(text.len())).rev().find(is_boundary).unwrap_or(0);
+        let (piece, rest) = text.split_at(end);
+        text = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        for text in ["", "x", &"€".repeat(20_000), &"a".repeat(STREAM_CHUNK_BYTES)] {
+            let all: Vec<&str> = pieces(text).collect();
+            assert_eq!(all.concat(), text);
+            assert!(all.iter().all(|piece| !piece.is_empty() && piece.len() <= STREAM_CHUNK_BYTES));
+            assert!(all.len() <= text.len().div_ceil(STREAM_CHUNK_BYTES - 2), "none is needlessly short");
+        }
+    }
+}

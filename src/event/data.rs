@@ -1,0 +1,124 @@
+//! What events tell of messages, streams and transcriptions.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde::ser::SerializeStruct;
+
+/// Bytes of somebody's application. As JSON they are `text` where they are UTF-8, otherwise `base64`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DataFacts {
+    /// Who sent them; empty for the server's API.
+    pub identity: String,
+    /// What they are about.
+    pub topic: String,
+    /// The bytes.
+    pub payload: Vec<u8>,
+    /// Whether they came over the reliable channel.
+    pub reliable: bool,
+}
+
+impl DataFacts {
+    /// As it waits, or as it is written.
+    pub(super) fn content_bytes(&self) -> usize {
+        self.payload.len()
+    }
+}
+
+/// Without the payload, which may be large, or not meant for a log.
+impl std::fmt::Debug for DataFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { identity, topic, payload, reliable } = self;
+        let way = if *reliable { "reliable" } else { "lossy" };
+        write!(f, "DataFacts({way}, {identity:?}, {topic:?}, {} bytes)", payload.len())
+    }
+}
+
+impl Serialize for DataFacts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut facts = serializer.serialize_struct("DataFacts", 4)?;
+        facts.serialize_field("identity", &self.identity)?;
+        facts.serialize_field("topic", &self.topic)?;
+        match std::str::from_utf8(&self.payload) {
+            Ok(text) => facts.serialize_field("text", text)?,
+            Err(_) => facts.serialize_field("base64", &STANDARD.encode(&self.payload))?,
+        }
+        facts.serialize_field("reliable", &self.reliable)?;
+        facts.end()
+    }
+}
+
+/// Text that was sent as a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TextFacts {
+    /// Who sent it.
+    pub identity: String,
+    /// The stream's number.
+    pub id: String,
+    /// What it is about.
+    pub topic: String,
+    /// The text, or this piece of it.
+    pub text: String,
+    /// Key-value pairs of the sender.
+    pub attributes: BTreeMap<String, String>,
+    /// Which piece it is, from 0.
+    pub part: u32,
+    /// No other piece follows.
+    pub last: bool,
+}
+
+/// Bytes that were sent as a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileFacts {
+    /// Who sent them.
+    pub identity: String,
+    /// The stream's number.
+    pub id: String,
+    /// What they are about.
+    pub topic: String,
+    /// The sender's name for them: a file name, of no trustworthy form.
+    pub name: String,
+    /// What they are (RFC 6838).
+    pub mime_type: String,
+    /// How many they were.
+    pub bytes: u64,
+    /// Where they are stored; `null` where no folder for them is named.
+    pub path: Option<String>,
+    /// Key-value pairs of the sender.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// What somebody said, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TranscriptionFacts {
+    /// Who said it.
+    pub identity: String,
+    /// What was said; replaces earlier texts of the same segment.
+    pub text: String,
+    /// No other text of this segment follows.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// The segment's number.
+    pub segment: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_text_or_base64() {
+        let facts = |payload: &[u8]| DataFacts {
+            identity: "anna".into(),
+            topic: "door".into(),
+            payload: payload.to_vec(),
+            reliable: true,
+        };
+        let json = |payload: &[u8]| serde_json::to_value(facts(payload)).expect("serialises");
+        assert_eq!(json("auf, Tür".as_bytes())["text"], "auf, Tür");
+        assert_eq!(json(&[0xff, 0])["base64"], "/wA=");
+        assert!(json(&[0xff, 0]).get("text").is_none());
+    }
+}
