@@ -139,6 +139,14 @@ pub const LOCAL_ADDRESSES_MAX: usize = 8;
 /// One UDP payload. WebRTC stays below 1200 bytes; the Ethernet MTU and a little.
 pub const DATAGRAM_BYTES_MAX: usize = 2048;
 
+/// TCP addresses of the server that are kept per peer connection, to be tried one after the other: it names
+/// one for each of its own addresses.
+pub const STREAM_ADDRESSES_MAX: usize = 8;
+
+/// Bytes waiting for a slow TCP connection (ICE-TCP): two SCTP bursts of 16 KiB, or 8 s of sound. Fuller:
+/// the datagram is lost and counted.
+pub const STREAM_QUEUE_BYTES: usize = 32 * 1024;
+
 /// Datagrams served in one turn of the loop, so that a flood cannot keep the sound waiting.
 pub const DATAGRAMS_PER_TURN: usize = 16;
 
@@ -291,6 +299,10 @@ pub const ANSWERS_MAX: usize = 32;
 
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// What a box wants done and nobody has done yet. One input makes at most what a call decides, an action
+/// for each output, and four of its own.
+pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
 
 // ---- configuration ---------------------------------------------------------------------------
 

@@ -37,7 +37,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "data", "media",
         ],
     ),
-    ("io", &["limits", "time", "command", "event", "error", "signal", "rtc", "session", "media", "engine"]),
+    (
+        "io",
+        &[
+            "limits", "time", "command", "event", "error", "signal", "rtc", "session", "media", "engine",
+            "config",
+        ],
+    ),
     // The binary: it sees the library as any other program does, as `kinglet::…`.
     ("cli", &[]),
     ("main", &["cli"]),
@@ -56,6 +62,8 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("prost::", &["src/signal/", "src/data/"], "a bounded type of signal or data"),
     ("toml::", &["src/config/section.rs", "src/config/value.rs"], "config::section"),
     ("alsa::", &["src/io/sound/"], "io::sound"),
+    ("gpiocdev::", &["src/io/gpio.rs"], "io::gpio"),
+    ("evdev::", &["src/io/keys.rs"], "io::keys"),
     ("polling::", &["src/io/reactor.rs"], "io::reactor"),
     ("libc::", &["src/io/"], "rustix, or a function of the io ring"),
     ("UdpSocket", &["src/io/"], "engine::turn::Ports"),

@@ -60,6 +60,10 @@ pub enum Command {
     Reconnect,
     /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
     Simulate(String),
+    /// Go into the room, for a client that stands by outside ([`Retry::Service`](crate::session::recovery::Retry)).
+    Enter,
+    /// Go out of the room, and stand by.
+    Exit,
     /// Say something in the room's chat.
     Chat(String),
     /// Send bytes to the applications of others.

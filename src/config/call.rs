@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::section::Section;
 use crate::device::allow::Allow;
 use crate::device::call::{CallSettings, JoinWhen};
+use crate::device::settings::Gate;
 
 /// How a call goes.
 #[derive(Debug, Clone)]
@@ -13,24 +14,13 @@ pub struct CallConfig {
     /// Ring, answer, end.
     pub settings: CallSettings,
     /// When what the microphone hears goes out.
-    pub mode: Mode,
+    pub mode: Gate,
+    /// Whether nothing is sent while somebody else speaks: for loudspeakers that no echo canceller can cope with.
+    pub is_half_duplex: bool,
     /// Whether an open microphone answers our ring, or only a command.
     pub answered_by: AnsweredBy,
     /// Files in the place of the built-in tones.
     pub tones: ToneFiles,
-}
-
-/// When what the microphone hears goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// In a call, always.
-    Open,
-    /// In a call, while the talk key is held.
-    PushToTalk,
-    /// In a call, while nobody else speaks: for loudspeakers that no echo canceller can cope with.
-    HalfDuplex,
-    /// Always, call or not: ears and mouth of a voice agent.
-    Always,
 }
 
 /// What counts as an answer to our ring.
@@ -71,7 +61,8 @@ impl Default for CallConfig {
                 parties: Allow::everybody(),
                 answers_at_once: Allow::default(),
             },
-            mode: Mode::Open,
+            mode: Gate::Open,
+            is_half_duplex: false,
             answered_by: AnsweredBy::Microphone,
             tones: ToneFiles::default(),
         }
@@ -91,7 +82,7 @@ impl CallConfig {
         let answered_by = call
             .word("answered_by", &[("microphone", AnsweredBy::Microphone), ("command", AnsweredBy::Command)]);
         let tones = call.section("tones", ToneFiles::read).unwrap_or_default();
-        if mode == Some(Mode::Always) && join == Some(JoinWhen::OnRing) {
+        if mode == Some((Gate::Always, false)) && join == Some(JoinWhen::OnRing) {
             call.wrong("mode", "\"always\" needs join = \"always\": the box is in the room for calls only");
         }
         CallConfig {
@@ -103,18 +94,20 @@ impl CallConfig {
                 parties,
                 answers_at_once,
             },
-            mode: mode.unwrap_or(usual.mode),
+            mode: mode.map_or(usual.mode, |(gate, _)| gate),
+            is_half_duplex: mode.is_some_and(|(_, is_half_duplex)| is_half_duplex),
             answered_by: answered_by.unwrap_or(usual.answered_by),
             tones,
         }
     }
 }
 
-const MODES: [(&str, Mode); 4] = [
-    ("open", Mode::Open),
-    ("push-to-talk", Mode::PushToTalk),
-    ("half-duplex", Mode::HalfDuplex),
-    ("always", Mode::Always),
+/// Half-duplex is an open gate that closes while somebody else speaks.
+const MODES: [(&str, (Gate, bool)); 4] = [
+    ("open", (Gate::Open, false)),
+    ("push-to-talk", (Gate::PushToTalk, false)),
+    ("half-duplex", (Gate::Open, true)),
+    ("always", (Gate::Always, false)),
 ];
 
 impl ToneFiles {
@@ -143,7 +136,7 @@ mod tests {
         assert_eq!(call.settings.ring_timeout, Duration::from_secs(20));
         assert_eq!(call.settings.call_max, None);
         assert!(call.settings.parties.permits("flat-1") && !call.settings.parties.permits("door"));
-        assert_eq!((call.mode, call.answered_by), (Mode::PushToTalk, AnsweredBy::Microphone));
+        assert_eq!((call.mode, call.answered_by), (Gate::PushToTalk, AnsweredBy::Microphone));
         let (call, _) = read("", CallConfig::read);
         assert!(
             call.settings.parties.permits("anybody") && !call.settings.answers_at_once.permits("anybody")

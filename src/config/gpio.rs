@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::section::Section;
 use crate::device::allow::Allow;
 use crate::device::output::PULSE_MS;
+use crate::device::settings::Press;
 
 /// Everything that hangs on lines and keys.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,23 +46,6 @@ pub enum Bias {
     PullDown,
     /// None.
     Off,
-}
-
-/// What a press does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Press {
-    /// Ring; while it rings or in a call: nothing.
-    Ring,
-    /// Answer who rings us.
-    Answer,
-    /// End the call.
-    HangUp,
-    /// What makes sense: ring, answer, or end.
-    Call,
-    /// Heard while it is held.
-    Talk,
-    /// Privacy on or off.
-    Mute,
 }
 
 /// A button on a line.

@@ -150,6 +150,11 @@ impl Call {
         &self.party
     }
 
+    /// Whether the box is in the room without a call too.
+    pub fn is_always_in_room(&self) -> bool {
+        self.settings.join == JoinWhen::Always
+    }
+
     /// How long the present stage lasts.
     pub fn lasts(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)

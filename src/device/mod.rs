@@ -3,6 +3,8 @@
 //! Pure decisions: inputs and `now` come in, decisions and one deadline go out. Which line a button
 //! hangs on, how a tone sounds and how the room is entered is somebody else's.
 //!
+//! [`intercom::Intercom`] is the whole of it.
+//!
 //! ```text
 //!   line, key ─► button ─► action ─┐                    ┌─► enter or leave the room, microphone
 //!   ctl ───────────────────────────┼─► call ─► Decision ┼─► tone
@@ -16,7 +18,11 @@
 pub mod allow;
 pub mod button;
 pub mod call;
+pub mod intercom;
+#[cfg(test)]
+mod intercom_story;
 pub mod lamp;
 pub mod output;
+pub mod settings;
 #[cfg(test)]
 mod story;

@@ -64,18 +64,21 @@ impl Output {
         }
     }
 
-    /// `identity` asks for a pulse by a message that `wish` names: the same number for each copy of it.
+    /// `identity` asks for a pulse, by a message that `wish` names: the same number for each copy of it, none where
+    /// copies cannot come.
     ///
     /// # Errors
     /// It may not.
-    pub fn ask(&mut self, identity: &str, wish: u64, now: Instant) -> Result<Granted, Refused> {
+    pub fn ask(&mut self, identity: &str, wish: Option<u64>, now: Instant) -> Result<Granted, Refused> {
         if !self.allow.permits(identity) {
             return Err(Refused::NotAllowed);
         }
-        if self.is_remembered(wish, now) {
-            return Ok(Granted::Repeated);
+        if let Some(wish) = wish {
+            if self.is_remembered(wish, now) {
+                return Ok(Granted::Repeated);
+            }
+            self.remember(wish, now);
         }
-        self.remember(wish, now);
         Ok(self.drive(now))
     }
 
@@ -133,14 +136,14 @@ mod tests {
     #[test]
     fn opens_once_for_one_wish_and_only_for_those_on_the_list() {
         let (mut door, start) = door();
-        assert_eq!(door.ask("stranger", 1, start), Err(Refused::NotAllowed));
+        assert_eq!(door.ask("stranger", Some(1), start), Err(Refused::NotAllowed));
         assert!(!door.is_driven(start));
-        assert_eq!(door.ask("flat-1", 1, start), Ok(Granted::Driven));
+        assert_eq!(door.ask("flat-1", Some(1), start), Ok(Granted::Driven));
         assert_eq!(door.poll_timeout(), Some(start + 3 * SECOND));
         door.handle_timeout(start + 3 * SECOND);
-        assert_eq!(door.ask("flat-1", 1, start + 5 * SECOND), Ok(Granted::Repeated));
+        assert_eq!(door.ask("flat-1", Some(1), start + 5 * SECOND), Ok(Granted::Repeated));
         assert!(!door.is_driven(start + 5 * SECOND));
-        assert_eq!(door.ask("flat-1", 2, start + 5 * SECOND), Ok(Granted::Driven));
+        assert_eq!(door.ask("flat-1", Some(2), start + 5 * SECOND), Ok(Granted::Driven));
     }
 
     /// Whatever is asked, the line is never driven for longer than one pulse without a rest.
@@ -152,7 +155,7 @@ mod tests {
         for ms in (0..600_000).step_by(10) {
             let now = start + Duration::from_millis(ms);
             if random.u8(..) < 40 {
-                let _ = door.ask("flat-1", random.u64(..50), now);
+                let _ = door.ask("flat-1", Some(random.u64(..50)), now);
             }
             if random.u8(..) == 0 {
                 door.drive(now);
@@ -181,8 +184,8 @@ mod tests {
     fn a_flood_of_wishes_takes_no_memory() {
         let (mut door, start) = door();
         for wish in 0..10_000 {
-            let _ = door.ask("flat-1", wish, start);
+            let _ = door.ask("flat-1", Some(wish), start);
         }
-        assert_eq!(door.ask("flat-1", 9_999, start), Ok(Granted::Repeated));
+        assert_eq!(door.ask("flat-1", Some(9_999), start), Ok(Granted::Repeated));
     }
 }

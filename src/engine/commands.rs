@@ -65,7 +65,15 @@ impl Engine {
             Command::Text(message) => self.send_text(message, now).into(),
             Command::Dtmf(digits) => self.send_dtmf(&digits, now).into(),
             Command::Leave => {
-                self.leave(Outcome { status: ExitStatus::AsAsked, text: String::new() }, now);
+                self.leave(Some(Outcome { status: ExitStatus::AsAsked, text: String::new() }), now);
+                Ok(Value::Null).into()
+            }
+            Command::Enter => {
+                self.enter(now);
+                Ok(Value::Null).into()
+            }
+            Command::Exit => {
+                self.leave(None, now);
                 Ok(Value::Null).into()
             }
         }

@@ -9,6 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► Sender ───┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
+//!                   fallback.rs: TCP where UDP does not get through
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -16,6 +17,7 @@
 
 mod commands;
 mod data;
+mod fallback;
 mod listen;
 mod mute;
 pub mod port;
@@ -42,7 +44,7 @@ use crate::local::subscription::Subscriptions;
 use crate::media::gain::Gain;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
-use crate::session::recovery::Outcome;
+use crate::session::recovery::{Outcome, Retry};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
 use crate::signal::request::{Audience, Request};
@@ -53,8 +55,9 @@ use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
+use fallback::Fallback;
 use listen::Listener;
-pub use port::{Action, Notice};
+pub use port::{Action, Notice, StreamNotice};
 use profile::ProfileRequests;
 use publish::Microphone;
 use resume::Resuming;
@@ -83,6 +86,8 @@ pub struct Engine {
     brief_resumes: u32,
     publisher: Option<Publisher>,
     subscriber: Option<Subscriber>,
+    /// Of publisher and subscriber.
+    fallbacks: [Fallback; 2],
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
     server: String,
@@ -109,6 +114,8 @@ pub struct Engine {
     told_cause: String,
     told_reason: Option<DisconnectReason>,
     token_is_refused: bool,
+    /// Told to enter the room while the hang-up is on its way.
+    enters_again: bool,
     was_connected: bool,
     outcome: Option<Outcome>,
 
@@ -187,6 +194,7 @@ impl Engine {
             brief_resumes: 0,
             publisher: None,
             subscriber: None,
+            fallbacks: Default::default(),
             is_subscriber_primary: true,
             server: String::new(),
             microphone,
@@ -206,6 +214,7 @@ impl Engine {
             told_cause: String::new(),
             told_reason: None,
             token_is_refused: false,
+            enters_again: false,
             was_connected: false,
             outcome: None,
             events: heapless::Deque::new(),
@@ -218,7 +227,9 @@ impl Engine {
             reported: stats::Reported::default(),
             settings,
         };
-        engine.dial(now);
+        if engine.settings.retry != Retry::Service {
+            engine.dial(now);
+        }
         Ok(engine)
     }
 
@@ -254,6 +265,7 @@ impl Engine {
             publisher.map(|at| (at, Reason::Publisher)),
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
+            self.fallback_timeout().map(|at| (at, Reason::Fallback)),
         ]
         .into_iter()
         .flatten()

@@ -112,7 +112,7 @@ impl Engine {
     pub(super) fn cannot_speak(&mut self, why: &str, now: Instant) {
         if self.settings.publish.as_ref().is_some_and(|publish| publish.is_required) {
             let text = format!("nothing can be played into the room: {why}");
-            self.leave(Outcome { status: ExitStatus::Credentials, text }, now);
+            self.leave(Some(Outcome { status: ExitStatus::Credentials, text }), now);
         } else {
             self.warn(format!("{why}: listening only"));
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::port::{Action, Notice};
 use crate::event::{By, Event};
+use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::cause::Cause;
 use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
@@ -39,7 +40,7 @@ pub(super) const CLOSED_PATIENCE: Duration = Duration::from_secs(2);
 /// Where the session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing has begun.
+    /// Outside of the room, until told to enter.
     Idle,
     /// The signal connection is being made, or its `join` is awaited.
     Dialing,
@@ -62,7 +63,7 @@ impl Engine {
     pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
         match (self.phase, notice) {
             (Phase::Leaving, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused { .. }) => {
-                self.hung_up()
+                self.hung_up(now)
             }
             (Phase::Idle | Phase::Waiting | Phase::Leaving | Phase::Ended, _) => {}
             (Phase::Resuming, Notice::Reached) => {}
@@ -84,11 +85,31 @@ impl Engine {
                 self.settings.token = token.clone();
                 self.token = token;
             }
-            Err(why) => self.warn(format!("no new token: {why}")),
+            Err(why) => self.tell_once(format!("no new token: {why}")),
         }
-        if self.phase == Phase::Waiting {
-            self.deadlines.clear(Reason::Redial);
+        if self.phase != Phase::Waiting {
+            return;
+        }
+        self.deadlines.clear(Reason::Redial);
+        if self.token.is_empty() {
+            self.token_is_refused = true;
+            self.deadlines.set(Reason::Redial, now + self.backoff.next_delay());
+        } else {
             self.dial(now);
+        }
+    }
+
+    /// Goes into the room; nothing where we are there, or on the way.
+    pub(super) fn enter(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Idle if self.token.is_empty() => {
+                self.phase = Phase::Waiting;
+                self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
+                self.act(Action::RenewToken);
+            }
+            Phase::Idle => self.dial(now),
+            Phase::Leaving if self.outcome.is_none() => self.enters_again = true,
+            _ => {}
         }
     }
 
@@ -177,7 +198,7 @@ impl Engine {
     /// Something is lost: look up what follows, and carry it out.
     pub(super) fn lost(&mut self, cause: Cause, now: Instant) {
         let stage = match self.phase {
-            Phase::Leaving => return self.hung_up(),
+            Phase::Leaving => return self.hung_up(now),
             Phase::Waiting if matches!(cause, Cause::NetworkChanged | Cause::Asked) => {
                 return self.deadlines.set(Reason::Redial, now);
             }
@@ -220,6 +241,7 @@ impl Engine {
         self.tell_cause(cause, was_active, now);
         let wait = match cause {
             Cause::Asked | Cause::NetworkChanged => Duration::ZERO,
+            Cause::Told(reason) if reason.is_removal() => self.backoff.removal_delay(),
             Cause::Unreachable(_) => self.backoff.probe_delay(),
             _ => self.backoff.next_delay(),
         };
@@ -236,10 +258,18 @@ impl Engine {
         if was_active {
             self.lost_at = Some(now);
             self.emit(Event::Reconnecting { cause: text.clone() });
-        } else if text != self.told_cause {
-            self.warn(format!("not in the room: {text}"));
+            self.told_cause = text;
+        } else {
+            self.tell_once(format!("not in the room: {text}"));
         }
-        self.told_cause = text;
+    }
+
+    /// A warning, unless it is the same as the last one.
+    fn tell_once(&mut self, text: String) {
+        if text != self.told_cause {
+            self.warn(text.clone());
+            self.told_cause = text;
+        }
     }
 
     pub(super) fn deadline_passed(&mut self, reason: Reason, now: Instant) {
@@ -249,7 +279,7 @@ impl Engine {
                 let stage = match self.phase {
                     Phase::Resuming => "resuming the session",
                     Phase::Dialing => "joining: the server did not answer",
-                    _ => "connecting: no UDP path to the server's media port",
+                    _ => "connecting: neither UDP nor TCP reaches the server's media ports",
                 };
                 self.lost(Cause::TimedOut(stage), now);
             }
@@ -261,13 +291,13 @@ impl Engine {
             Reason::Redial if self.phase == Phase::Resuming => self.dial_resume(now),
             Reason::Path => self.lost(Cause::PathMissing, now),
             Reason::Redial => self.dial(now),
-            Reason::Recovery if self.phase == Phase::Leaving => self.hung_up(),
+            Reason::Recovery if self.phase == Phase::Leaving => self.hung_up(now),
             Reason::Recovery => {
                 let text = "the server closed it".to_owned();
                 self.lost(Cause::PeerDead(Peer::Subscriber, text), now);
             }
             Reason::PublisherConnection => {
-                let text = "it did not come up: no answer to our offer, or no UDP path".to_owned();
+                let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             Reason::TalkHold => self.mute_changed(By::Us, now),
@@ -277,7 +307,7 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
-            Reason::Ping | Reason::Publisher | Reason::Subscriber => {}
+            Reason::Ping | Reason::Fallback | Reason::Publisher | Reason::Subscriber => {}
         }
     }
 
@@ -291,28 +321,42 @@ impl Engine {
         }
     }
 
-    /// Hangs up, and ends with `outcome` when that is flushed.
-    pub(super) fn leave(&mut self, outcome: Outcome, now: Instant) {
+    /// Hangs up, and ends with `outcome` when that is flushed; without one we are only outside of the room then.
+    pub(super) fn leave(&mut self, outcome: Option<Outcome>, now: Instant) {
+        self.enters_again = false;
         match self.phase {
             Phase::Joined | Phase::Active | Phase::Resuming => {
                 self.request(&Request::Leave);
                 self.act(Action::HangUp);
                 self.phase = Phase::Leaving;
-                self.outcome = Some(outcome);
+                self.outcome = outcome;
                 self.deadlines.set(Reason::Recovery, now + LEAVE_PATIENCE);
             }
+            Phase::Idle if outcome.is_none() => {}
             Phase::Idle | Phase::Dialing | Phase::Waiting => {
-                self.outcome = Some(outcome);
-                self.hung_up();
+                self.outcome = outcome;
+                self.hung_up(now);
             }
+            Phase::Leaving if outcome.is_some() => self.outcome = outcome,
             Phase::Leaving | Phase::Ended => {}
         }
     }
 
-    fn hung_up(&mut self) {
+    fn hung_up(&mut self, now: Instant) {
         self.drop_session();
         self.disconnected(DisconnectReason::ClientInitiated, None);
-        self.phase = Phase::Ended;
+        if self.outcome.is_some() {
+            self.phase = Phase::Ended;
+            return;
+        }
+        self.phase = Phase::Idle;
+        // The next visit is a first one again.
+        self.room = Room::new();
+        self.was_connected = false;
+        self.told_cause.clear();
+        if std::mem::take(&mut self.enters_again) {
+            self.enter(now);
+        }
     }
 
     /// Said once for each reason in a row, and at the end: the next attempts are nobody's news.
@@ -338,6 +382,7 @@ impl Engine {
             self.act(Action::CloseSockets(peer));
         }
         self.transmits.clear();
+        self.fallbacks = Default::default();
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();

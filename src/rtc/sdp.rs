@@ -32,10 +32,10 @@ pub(super) struct MediaLine<'a> {
 pub(super) struct Description<'a> {
     /// The other side answers checks only (RFC 8445 §2.5).
     pub(super) is_ice_lite: bool,
-    /// `a=ice-ufrag`, the first: another one is another generation of ICE (RFC 8445 §2.4).
+    /// The first `a=ice-ufrag`: all m-lines share one transport.
     pub(super) ufrag: &'a str,
-    /// How many `a=candidate` it has.
-    pub(super) candidates: usize,
+    /// The `a=candidate` lines, without `a=`.
+    pub(super) candidates: heapless::Vec<&'a str, CANDIDATES_MAX>,
     /// Its m-lines, in order.
     pub(super) lines: heapless::Vec<MediaLine<'a>, M_LINES_MAX>,
 }
@@ -90,15 +90,12 @@ pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
             description.lines.push(line).map_err(|_| SdpError::MediaLines)?;
         } else if line == "a=ice-lite" {
             description.is_ice_lite = true;
-        } else if line.starts_with("a=candidate:") {
-            description.candidates += 1;
-            if description.candidates > CANDIDATES_MAX {
-                return Err(SdpError::Candidates);
+        } else if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
+            if description.ufrag.is_empty() {
+                description.ufrag = ufrag.trim();
             }
-        } else if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:")
-            && description.ufrag.is_empty()
-        {
-            description.ufrag = ufrag.trim();
+        } else if line.starts_with("a=candidate:") {
+            description.candidates.push(line[2..].trim()).map_err(|_| SdpError::Candidates)?;
         } else if let Some(current) = description.lines.last_mut() {
             read_attribute(line, current)?;
         }
@@ -131,6 +128,7 @@ mod tests {
     use super::*;
 
     const OFFER: &str = "v=0\r\na=ice-lite\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n\
+        a=ice-ufrag:uF\r\na=candidate:1 1 tcp 9 192.0.2.1 7881 typ host tcptype passive\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=sendrecv\r\na=msid:PA_x|TR_y TR_y\r\n\
         a=ssrc:77 cname:c\r\na=ssrc:77 msid:PA_x|TR_y TR_y\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:2\r\na=recvonly\r\na=msid:PA_x|TR_z TR_z\r\n";
@@ -139,6 +137,8 @@ mod tests {
     fn reads_what_carries_which_track() {
         let description = read(OFFER).expect("valid");
         assert!(description.is_ice_lite);
+        assert_eq!((description.ufrag, description.candidates.len()), ("uF", 1));
+        assert!(description.candidates[0].starts_with("candidate:1 1 tcp"));
         let [data, live, ended] = description.lines.as_slice() else { panic!("three lines") };
         assert!(!data.is_audio);
         assert_eq!((live.mid, live.track, live.is_sending), ("1", "TR_y", true));

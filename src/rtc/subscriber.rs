@@ -9,7 +9,6 @@
 //! gives the m-line of a track that ended to the next one, with a new SSRC; SSRCs that are gone are
 //! taken out of str0m, which would keep them for ever.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use str0m::Event;
@@ -20,8 +19,9 @@ use str0m::rtp::Ssrc;
 use super::candidates::Candidates;
 use super::channels::{Channel, Channels};
 use super::drain::{Connection, Failure, Output};
+use super::ice::Ice;
 use super::path::{Path, PathChange};
-use super::publisher::{add_local_address, common_config};
+use super::publisher::common_config;
 use super::{Datagram, sdp};
 use crate::limits::{M_LINES_MAX, SSRCS_PER_LINE_MAX};
 use crate::signal::sid::Sid;
@@ -69,8 +69,6 @@ pub struct Subscriber {
     red: Option<Pt>,
     path: Path,
     has_answered: bool,
-    /// The server's, of the last offer.
-    ufrag: String,
     /// All SSRCs that the last offer has named, used or not: str0m keeps what is not taken out.
     ssrcs: heapless::Vec<u32, { M_LINES_MAX * SSRCS_PER_LINE_MAX }>,
     last_offer: String,
@@ -96,7 +94,6 @@ impl Subscriber {
             red: None,
             path: Path::default(),
             has_answered: false,
-            ufrag: String::new(),
             ssrcs: heapless::Vec::new(),
             last_offer: String::new(),
             last_answer: String::new(),
@@ -104,11 +101,10 @@ impl Subscriber {
         }
     }
 
-    /// Adds one of our addresses. The first answer carries those known before it; for a later one the
-    /// candidate line is returned, to be trickled.
-    pub fn add_local_address(&mut self, address: SocketAddr) -> Option<String> {
-        let line = add_local_address(&mut self.connection, address)?;
-        self.has_answered.then_some(line)
+    /// Addresses, candidates, path.
+    pub fn ice(&mut self) -> Ice<'_> {
+        let Self { connection, candidates, path, has_answered, .. } = self;
+        Ice { connection, candidates, path, is_described: *has_answered }
     }
 
     /// What a message to the server and its answer take; before the first offer.
@@ -135,13 +131,12 @@ impl Subscriber {
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| Failure(error.to_string()))?;
-        if self.ufrag != description.ufrag {
-            self.ufrag = description.ufrag.to_owned();
-            self.candidates.renewed();
-        }
         let codecs = self.connection.rtc().codec_config();
         self.red = codecs.params().iter().find_map(|params| params.red());
         self.map_streams(&description, track_of_mid);
+        if self.candidates.read(&description) {
+            self.path.restart();
+        }
         // An ICE-lite server never checks: there is no datagram to wait for.
         self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
         self.has_answered = true;
@@ -165,11 +160,6 @@ impl Subscriber {
         self.path.is_up()
     }
 
-    /// Takes one of the server's candidate lines; `false` if it is unreadable, or one too many.
-    pub fn add_candidate(&mut self, line: &str) -> bool {
-        self.candidates.push(line)
-    }
-
     /// RTP packets of streams that no offer named.
     pub fn unknown_packets(&self) -> u32 {
         self.unknown_packets
@@ -185,7 +175,7 @@ impl Subscriber {
         self.streams.iter().map(|stream| stream.track)
     }
 
-    /// Lets time pass. Also due after `answer` and `add_candidate`.
+    /// Lets time pass. Also due after `answer` and a change of `ice`.
     ///
     /// # Errors
     /// The connection is dead.

@@ -35,7 +35,8 @@
 //! What cannot be resumed is joined anew: where the server forbids resumes or does not know us, where
 //! an exchange was cut in the middle, where resumes keep dying at once ([`Standing::can_resume`]).
 //! "Join" ends instead where [`Retry`] says so: with exit status 5, or 4 for refused credentials that
-//! cannot be had anew, since the same token gets the same answer.
+//! cannot be had anew, since the same token gets the same answer. A service never ends by itself: where
+//! the table says 7 it joins, after a minute.
 //!
 //! A new session gets back what the application had set: publication and mute, subscriptions, what we
 //! told of ourselves (`Engine::joined`). Never two sessions of ours at once: a dial drops what was
@@ -44,12 +45,14 @@
 //! | wait, from the *start* of the attempt before | |
 //! | --- | --- |
 //! | nothing answered | 0.8 s ±25 %, for ever: it costs a SYN |
+//! | removed, as a service | a minute doubling to ten, ±25 % |
 //! | the server answered, and it came to nothing | 0.3 s doubling to 5 s, ±25 %, for ever; back to 0.3 s after a session of 10 s |
 //!
 //! So a session that was up is followed at once by the next dial, and one that dies at once is not.
 
 use super::cause::Cause;
 use crate::error::ExitStatus;
+use crate::rtc::Peer;
 use crate::signal::parameters::ResumeReason;
 use crate::signal::refusal::Fault;
 
@@ -61,6 +64,9 @@ pub enum Retry {
     AfterFirst,
     /// For ever from the start.
     Forever,
+    /// As a service: outside of the room until it is told to enter, then for ever, also after it was removed,
+    /// with long waits. Two boxes with one identity must not throw each other out for ever.
+    Service,
     /// Never with a new session: the first loss that a resume does not mend is the end.
     Never,
 }
@@ -108,12 +114,13 @@ pub enum Mend {
 }
 
 impl Mend {
-    /// What the server is told (`reconnect_reason`). Never that a peer connection failed: within 90 s
-    /// of its start the server would then take candidates of TCP only, for minutes.
-    pub fn reason(self) -> ResumeReason {
-        match self {
-            Mend::Signal => ResumeReason::SignalLost,
-            Mend::Path => ResumeReason::Unknown,
+    /// What the server is told (`reconnect_reason`); `blamed` is whose path has failed by itself.
+    pub fn reason(self, blamed: Option<Peer>) -> ResumeReason {
+        match (self, blamed) {
+            (Mend::Signal, _) => ResumeReason::SignalLost,
+            (Mend::Path, None) => ResumeReason::Unknown,
+            (Mend::Path, Some(Peer::Publisher)) => ResumeReason::PublisherFailed,
+            (Mend::Path, Some(Peer::Subscriber)) => ResumeReason::SubscriberFailed,
         }
     }
 }
@@ -168,7 +175,9 @@ pub fn next_step(cause: &Cause, standing: Standing) -> Step {
 fn join_or_end(cause: &Cause, standing: Standing) -> Step {
     let end = |status| Step::End(Outcome { status, text: cause.to_string() });
     let status = match cause {
-        Cause::Told(reason) if reason.is_removal() => return end(ExitStatus::Removed),
+        Cause::Told(reason) if reason.is_removal() && standing.policy.retry != Retry::Service => {
+            return end(ExitStatus::Removed);
+        }
         Cause::Asked => return Step::Join,
         Cause::Refused(refusal) => refusal.exit_status(),
         _ => ExitStatus::Unreachable,
@@ -176,16 +185,18 @@ fn join_or_end(cause: &Cause, standing: Standing) -> Step {
     let comes_back = match standing.policy.retry {
         Retry::Never => false,
         Retry::AfterFirst => standing.was_connected,
-        Retry::Forever => true,
+        Retry::Forever | Retry::Service => true,
     };
-    let may_help = status != ExitStatus::Credentials || standing.policy.renews_token;
+    // Somebody may put another token into a service's file.
+    let may_help = status != ExitStatus::Credentials
+        || standing.policy.renews_token
+        || standing.policy.retry == Retry::Service;
     if comes_back && may_help { Step::Join } else { end(status) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtc::Peer;
     use crate::signal::leave::DisconnectReason as R;
     use crate::signal::refusal::Refusal;
 
@@ -249,6 +260,18 @@ mod tests {
         assert_eq!(next_step(&lost, standing(Stage::Resuming, true, Retry::AfterFirst)), Step::Join);
         let resumed = next_step(&Cause::SignalSilent, standing(Stage::Active, true, Retry::Never));
         assert_eq!(resumed, Step::Resume(Mend::Signal), "a resume is no new session");
+    }
+
+    #[test]
+    fn a_service_comes_back_whatever_happens() {
+        let refused = Cause::Refused(Refusal::new(401, b"invalid token"));
+        for cause in [refused, Cause::Told(R::DuplicateIdentity), Cause::Told(R::RoomDeleted)] {
+            assert_eq!(
+                next_step(&cause, standing(Stage::Active, true, Retry::Service)),
+                Step::Join,
+                "{cause:?}"
+            );
+        }
     }
 
     #[test]

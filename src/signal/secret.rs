@@ -13,6 +13,11 @@ impl Secret {
         Secret(text)
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text itself, for the header or message that carries it.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -15,6 +15,9 @@ const CAP_MS: u64 = 5_000;
 /// listens again is met within a second.
 const PROBE_MS: u64 = 800;
 
+/// After somebody removed us on purpose, or took our identity: first and longest wait.
+const REMOVED_MS: std::ops::RangeInclusive<u64> = 60_000..=600_000;
+
 /// A session that lasted this long was a good one: the next failure starts from the beginning.
 /// Shorter ones count as failures too, or a join that succeeds and dies within 100 ms would be
 /// repeated without a pause.
@@ -24,13 +27,14 @@ pub const GOOD_SESSION: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Backoff {
     attempt: u32,
+    removals: u32,
     random: fastrand::Rng,
 }
 
 impl Backoff {
     /// Starts at the bottom.
     pub fn new(seed: u64) -> Self {
-        Self { attempt: 0, random: fastrand::Rng::with_seed(seed) }
+        Self { attempt: 0, removals: 0, random: fastrand::Rng::with_seed(seed) }
     }
 
     /// The next wait: 300 ms doubling to 5 s, each ±25 %.
@@ -43,6 +47,14 @@ impl Backoff {
     /// The wait after an attempt that nothing answered: always the same but for its jitter of ±25 %.
     pub fn probe_delay(&mut self) -> Duration {
         self.jittered(PROBE_MS)
+    }
+
+    /// The wait after we were removed: a minute doubling to ten, each ±25 %. Growing as long as the program
+    /// runs: sessions between two removals are good ones, and prove nothing.
+    pub fn removal_delay(&mut self) -> Duration {
+        let base_ms = (REMOVED_MS.start() << self.removals.min(8)).min(*REMOVED_MS.end());
+        self.removals = self.removals.saturating_add(1);
+        self.jittered(base_ms)
     }
 
     /// Back to the bottom, after a session that lasted.

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use kinglet::command::line;
-use kinglet::limits::{PARTICIPANTS_PER_MESSAGE_MAX, SERVER_TEXT_BYTES_MAX};
-use kinglet::rtc::{Datagram, Publisher, Subscriber};
+use kinglet::data::packet::Packet;
+use kinglet::limits::{DATAGRAM_BYTES_MAX, PARTICIPANTS_PER_MESSAGE_MAX, SERVER_TEXT_BYTES_MAX};
+use kinglet::rtc::framing::Deframer;
+use kinglet::rtc::{Datagram, Protocol, Publisher, Subscriber};
 use kinglet::signal::refusal::Refusal;
 use kinglet::signal::response::{self, Response};
 use kinglet::signal::url::ServerUrl;
@@ -42,7 +44,7 @@ pub fn publisher_answer(bytes: &[u8]) {
 /// One trickled candidate line.
 pub fn candidate(bytes: &[u8]) {
     let mut subscriber = Subscriber::new(now());
-    subscriber.add_candidate(&String::from_utf8_lossy(bytes));
+    subscriber.ice().add_candidate(&String::from_utf8_lossy(bytes));
     let _ = subscriber.advance(now(), &mut |_| {}, &mut |_| {});
 }
 
@@ -51,9 +53,33 @@ pub fn datagram(bytes: &[u8]) {
     let mut subscriber = Subscriber::new(now());
     let destination = SocketAddr::from(([127, 0, 0, 1], 40_000));
     let source = SocketAddr::from(([127, 0, 0, 1], 7882));
-    subscriber.add_local_address(destination);
-    let datagram = Datagram { source, destination, bytes };
+    subscriber.ice().add_address(destination);
+    let datagram = Datagram { protocol: Protocol::Udp, source, destination, bytes };
     let _ = subscriber.receive(datagram, now(), &mut |_| {}, &mut |_| {});
+}
+
+/// One message of a data channel.
+pub fn data_packet(bytes: &[u8]) {
+    let _ = Packet::decode(bytes);
+}
+
+/// What comes over a TCP connection for sound, in pieces of any length (RFC 4571).
+pub fn framing(bytes: &[u8]) {
+    let (mut deframer, mut datagram) = (Deframer::default(), [0; DATAGRAM_BYTES_MAX]);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let space = deframer.space();
+        let count = space.len().min(rest.len()).min(1 + usize::from(rest[0]));
+        if count == 0 {
+            return;
+        }
+        space[..count].copy_from_slice(&rest[..count]);
+        deframer.filled(count);
+        rest = &rest[count..];
+        while let Some(length) = deframer.take(&mut datagram) {
+            assert!(length <= datagram.len());
+        }
+    }
 }
 
 /// The body of an HTTP answer.

@@ -26,6 +26,8 @@ const TARGETS: &[(&str, Body)] = &[
     ("publisher_answer", bodies::publisher_answer),
     ("candidate", bodies::candidate),
     ("datagram", bodies::datagram),
+    ("framing", bodies::framing),
+    ("data_packet", bodies::data_packet),
     ("refusal", bodies::refusal),
     ("server_url", bodies::server_url),
     ("command_line", bodies::command_line),

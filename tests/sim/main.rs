@@ -24,9 +24,11 @@ mod stories {
     mod many_cuts;
     mod mute;
     mod outage;
+    mod paths;
     mod resume;
     mod returns;
     mod round_trips;
+    mod service;
 }
 mod world;
 

@@ -1,0 +1,382 @@
+//! The whole box: what happens at its buttons, in its room and at its control socket, and what it does
+//! about it. [`Intercom`] joins the call with buttons, lamp and outputs.
+//!
+//! | microphone | mute off | mute on |
+//! | --- | --- | --- |
+//! | no call | closed (open with [`Gate::Always`]) | closed |
+//! | call, [`Gate::Open`] | open | closed |
+//! | call, [`Gate::PushToTalk`], key held | open | closed |
+//! | call, [`Gate::PushToTalk`], key released | closed | closed |
+//!
+//! Mute is privacy: a button or a command sets it, it outlives calls, sessions and power cuts, and nothing
+//! but the same button or command ends it. What is closed by a call or a talk key is only not sent.
+
+use std::time::{Duration, Instant};
+
+use super::button::{Action as Touch, Button};
+use super::call::{Call, Decision, Refused, Stage, Tone};
+use super::lamp::{Lamp, Shows};
+use super::output::{Granted, Output};
+use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
+use crate::event::{Event, TrackSource};
+use crate::limits::{CONFIG_SECTIONS_MAX, INTERCOM_ACTIONS_MAX};
+
+/// What the caller is to do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Join the room, unless we are in it.
+    Enter,
+    /// Leave the room.
+    Leave,
+    /// Send what the microphone hears, or not.
+    Talk(bool),
+    /// Privacy, and to be remembered over a power cut.
+    Mute(bool),
+    /// Play a tone from its beginning.
+    Play(Tone),
+    /// End a repeating tone.
+    Quiet,
+    /// Drive an output, by its number, or let it rest.
+    Drive(usize, bool),
+    /// Tell what happened, to programs and to those who watch.
+    Tell(Event),
+}
+
+/// The box.
+#[derive(Debug)]
+pub struct Intercom {
+    call: Call,
+    gate: Gate,
+    is_answered_by_microphone: bool,
+    buttons: Vec<(ButtonSettings, Button)>,
+    outputs: Vec<(OutputSettings, Output, bool)>,
+    /// Digits that were sent to us lately, by whom and when the last came.
+    digits: (String, String, Option<Instant>),
+    lamp: Lamp,
+    is_muted: bool,
+    is_call_open: bool,
+    is_key_held: bool,
+    is_talking: bool,
+    is_connected: bool,
+    actions: heapless::Deque<Action, INTERCOM_ACTIONS_MAX>,
+}
+
+/// Digits that belong together follow each other within this, as at telephone exchanges.
+const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Digits looked at together, as many as an output's code may have.
+const DIGITS: usize = 8;
+
+impl Intercom {
+    /// A box that is switched on.
+    pub fn new(settings: IntercomSettings, now: Instant) -> Intercom {
+        let output = |output: OutputSettings| {
+            let line = Output::new(output.pulse, output.allow.clone());
+            (output, line, false)
+        };
+        let mut intercom = Intercom {
+            call: Call::new(settings.call, now),
+            gate: settings.gate,
+            is_answered_by_microphone: settings.is_answered_by_microphone,
+            buttons: settings
+                .buttons
+                .into_iter()
+                .take(2 * CONFIG_SECTIONS_MAX)
+                .map(|button| (button, Button::default()))
+                .collect(),
+            outputs: settings.outputs.into_iter().take(CONFIG_SECTIONS_MAX).map(output).collect(),
+            digits: Default::default(),
+            lamp: Lamp::new(now),
+            is_muted: settings.is_muted,
+            is_call_open: false,
+            is_key_held: false,
+            is_talking: true,
+            is_connected: false,
+            actions: heapless::Deque::new(),
+        };
+        intercom.act(Action::Mute(settings.is_muted));
+        intercom.settle(now);
+        intercom
+    }
+
+    /// Something happened in the room.
+    pub fn handle_event(&mut self, event: &Event, now: Instant) {
+        match event {
+            Event::Connected { .. } | Event::Reconnected { .. } | Event::Resumed { .. } => {
+                self.is_connected = true
+            }
+            Event::Reconnecting { .. } | Event::Disconnected { .. } => self.is_connected = false,
+            Event::ParticipantJoined(who) => self.call.came(&who.identity),
+            Event::ParticipantLeft(who) => self.call.went(&who.identity, now),
+            Event::TrackPublished(track) | Event::TrackUnmuted(track)
+                if self.is_answered_by_microphone
+                    && track.source == TrackSource::Microphone
+                    && !track.muted =>
+            {
+                // Only a ring of ours can be answered, and only by who may.
+                let _ = self.call.answered(&track.identity, "microphone", now);
+            }
+            Event::Dtmf { identity, digit } => self.digit(&identity.clone(), digit, now),
+            _ => {}
+        }
+        self.settle(now);
+    }
+
+    /// A button or key has this level since `now`.
+    pub fn handle_level(&mut self, button: usize, is_down: bool, now: Instant) {
+        let touch = self.buttons.get_mut(button).and_then(|(_, button)| button.handle_level(is_down, now));
+        if let Some(touch) = touch {
+            self.touched(button, touch, now);
+        }
+        self.settle(now);
+    }
+
+    /// Rings `whom`, or whoever may answer, for somebody at the control socket.
+    ///
+    /// # Errors
+    /// There is a call already.
+    pub fn ring(&mut self, whom: Option<&str>, now: Instant) -> Result<(), Refused> {
+        self.settled(|call| call.ring(whom, "ctl", now), now)
+    }
+
+    /// Answers who rings us.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub fn answer(&mut self, now: Instant) -> Result<(), Refused> {
+        self.settled(|call| call.answer("ctl", now), now)
+    }
+
+    /// Ends the call.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn hang_up(&mut self, now: Instant) -> Result<(), Refused> {
+        self.settled(|call| call.hang_up("ctl", now), now)
+    }
+
+    /// Drives the output of this name once.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn pulse(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
+        let index =
+            self.outputs.iter().position(|(output, ..)| output.name == name).ok_or(Refused::NoCall)?;
+        self.drive(index, "", |output| Some(output.drive(now)));
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Privacy on or off.
+    pub fn set_muted(&mut self, is_muted: bool, now: Instant) {
+        if self.is_muted != is_muted {
+            self.is_muted = is_muted;
+            self.act(Action::Mute(is_muted));
+        }
+        self.settle(now);
+    }
+
+    /// `identity` calls one of our methods; `wish` is the same number for each copy of the call. `None` where
+    /// the method is none of ours.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub fn handle_rpc(
+        &mut self,
+        identity: &str,
+        method: &str,
+        wish: u64,
+        now: Instant,
+    ) -> Option<Result<&'static str, Refused>> {
+        let done = |result: Result<(), Refused>| result.map(|()| "");
+        let result = match method {
+            "ring" => done(self.call.rung(identity, now)),
+            "answer" => done(self.call.answered(identity, "rpc", now)),
+            "hangup" => done(self.call.hung_up_by(identity, now)),
+            _ => {
+                let is_asked =
+                    |(output, ..): &(OutputSettings, Output, bool)| output.rpc.as_deref() == Some(method);
+                let index = self.outputs.iter().position(is_asked)?;
+                self.ask(index, identity, Some(wish), now)
+            }
+        };
+        self.settle(now);
+        Some(result)
+    }
+
+    /// What is to be done next. Anything but the readers may add something.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Intercom::handle_timeout`] is due.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let buttons = self.buttons.iter().filter_map(|(_, button)| button.poll_timeout());
+        let outputs = self.outputs.iter().filter_map(|(_, output, _)| output.poll_timeout());
+        buttons.chain(outputs).chain(self.call.poll_timeout()).chain(self.lamp.poll_timeout(now)).min()
+    }
+
+    /// What time brings.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.call.handle_timeout(now);
+        for index in 0..self.buttons.len() {
+            while let Some(touch) = self.buttons[index].1.handle_timeout(now) {
+                self.touched(index, touch, now);
+            }
+        }
+        for (_, output, _) in &mut self.outputs {
+            output.handle_timeout(now);
+        }
+        self.settle(now);
+    }
+
+    /// Whether the lamp is lit.
+    pub fn is_lit(&self, now: Instant) -> bool {
+        self.lamp.is_lit(now)
+    }
+
+    /// The call, to be looked at.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// Whether privacy is on.
+    pub fn is_muted(&self) -> bool {
+        self.is_muted
+    }
+
+    fn touched(&mut self, index: usize, touch: Touch, now: Instant) {
+        let settings = &self.buttons[index].0;
+        let (word, press) = match touch {
+            Touch::Pressed => ("pressed", settings.press),
+            Touch::Held => ("held", settings.hold),
+            Touch::Released => ("released", None),
+        };
+        if settings.press == Some(Press::Talk) && touch != Touch::Held {
+            self.is_key_held = touch == Touch::Pressed;
+        }
+        let name = settings.name.clone();
+        self.act(Action::Tell(Event::Button { name, action: word }));
+        let stage = self.call.stage();
+        // What makes no sense now is not done: a bell that is pressed twice rings once.
+        let _ = match press {
+            Some(Press::Ring) => self.call.ring(None, "button", now),
+            Some(Press::Answer) => self.call.answer("button", now),
+            Some(Press::HangUp) => self.call.hang_up("button", now),
+            Some(Press::Call) if stage == Stage::Idle => self.call.ring(None, "button", now),
+            Some(Press::Call) if stage == Stage::RingingIn => self.call.answer("button", now),
+            Some(Press::Call) => self.call.hang_up("button", now),
+            Some(Press::Mute) => {
+                self.set_muted(!self.is_muted, now);
+                Ok(())
+            }
+            Some(Press::Talk) | None => Ok(()),
+        };
+    }
+
+    fn digit(&mut self, identity: &str, digit: &str, now: Instant) {
+        let (digits, of, last) = &mut self.digits;
+        let goes_on =
+            of == identity && last.is_some_and(|at| now.saturating_duration_since(at) < DIGIT_PATIENCE);
+        if !goes_on {
+            digits.clear();
+            *of = identity.to_owned();
+        }
+        *last = Some(now);
+        digits.push_str(digit);
+        let excess = digits.chars().count().saturating_sub(DIGITS);
+        *digits = digits.chars().skip(excess).collect();
+        let is_code = |(output, ..): &(OutputSettings, Output, bool)| {
+            output.dtmf.as_deref().is_some_and(|code| self.digits.0.ends_with(code))
+        };
+        let Some(index) = self.outputs.iter().position(is_code) else { return };
+        self.digits.0.clear();
+        // Digits come once each: the channel that they come by sorts out copies.
+        let _ = self.ask(index, identity, None, now);
+    }
+
+    fn ask(
+        &mut self,
+        index: usize,
+        identity: &str,
+        wish: Option<u64>,
+        now: Instant,
+    ) -> Result<&'static str, Refused> {
+        let mut result = Ok("");
+        self.drive(index, identity, |output| match output.ask(identity, wish, now) {
+            Ok(granted) => Some(granted),
+            Err(super::output::Refused::NotAllowed) => {
+                result = Err(Refused::NotAllowed);
+                None
+            }
+        });
+        result
+    }
+
+    fn drive(&mut self, index: usize, by: &str, ask: impl FnOnce(&mut Output) -> Option<Granted>) {
+        let Some((settings, output, _)) = self.outputs.get_mut(index) else { return };
+        if ask(output) == Some(Granted::Driven) {
+            let event = Event::OutputPulsed { name: settings.name.clone(), by: by.to_owned() };
+            self.act(Action::Tell(event));
+        }
+    }
+
+    fn settled<T>(&mut self, input: impl FnOnce(&mut Call) -> T, now: Instant) -> T {
+        let result = input(&mut self.call);
+        self.settle(now);
+        result
+    }
+
+    /// Draws the consequences of whatever was changed.
+    fn settle(&mut self, now: Instant) {
+        while let Some(decision) = self.call.poll_decision() {
+            let action = match decision {
+                Decision::Enter => Action::Enter,
+                Decision::Leave => Action::Leave,
+                Decision::Play(tone) => Action::Play(tone),
+                Decision::Quiet => Action::Quiet,
+                Decision::Tell(event) => Action::Tell(event),
+                Decision::Microphone(is_open) => {
+                    self.is_call_open = is_open;
+                    continue;
+                }
+            };
+            self.act(action);
+        }
+        let is_talking = match self.gate {
+            Gate::Open => self.is_call_open,
+            Gate::PushToTalk => self.is_call_open && self.is_key_held,
+            Gate::Always => true,
+        };
+        if std::mem::replace(&mut self.is_talking, is_talking) != is_talking {
+            self.act(Action::Talk(is_talking));
+        }
+        for index in 0..self.outputs.len() {
+            let (_, output, was_driven) = &mut self.outputs[index];
+            let is_driven = output.is_driven(now);
+            if std::mem::replace(was_driven, is_driven) != is_driven {
+                self.act(Action::Drive(index, is_driven));
+            }
+        }
+        self.lamp.show(self.shows(), now);
+    }
+
+    fn shows(&self) -> Shows {
+        match self.call.stage() {
+            Stage::RingingIn | Stage::RingingOut => Shows::Ringing,
+            Stage::Talking if self.is_muted || !self.is_talking => Shows::TalkingMuted,
+            Stage::Talking => Shows::Talking,
+            // A box that enters the room for calls only is not expected in it.
+            Stage::Idle if !self.is_connected && self.call.is_always_in_room() => Shows::Trouble,
+            Stage::Idle if self.is_muted => Shows::IdleMuted,
+            Stage::Idle if self.gate == Gate::Always => Shows::Talking,
+            Stage::Idle => Shows::Idle,
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        // Whoever drives this takes them all after each input; one input makes fewer than fit.
+        let is_kept = self.actions.push_back(action).is_ok();
+        debug_assert!(is_kept, "actions are not taken");
+    }
+}

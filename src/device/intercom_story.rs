@@ -1,0 +1,204 @@
+//! The whole box as stories: a hand, a room, and what the box does.
+
+#![allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+
+use std::time::{Duration, Instant};
+
+use super::allow::Allow;
+use super::call::{CallSettings, JoinWhen, Refused};
+use super::intercom::{Action, Intercom};
+use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
+use crate::event::{Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource};
+
+const SECOND: Duration = Duration::from_secs(1);
+const BELL: usize = 0;
+const TALK: usize = 1;
+const PRIVACY: usize = 2;
+
+struct Box {
+    intercom: Intercom,
+    now: Instant,
+}
+
+impl Box {
+    fn new(join: JoinWhen, gate: Gate) -> Box {
+        let now = Instant::now();
+        let allow = |pattern: &str| Allow::new([pattern.to_owned()]).expect("usable");
+        let button = |name: &str, press| ButtonSettings { name: name.into(), press: Some(press), hold: None };
+        let settings = IntercomSettings {
+            call: CallSettings {
+                join,
+                ring_timeout: 30 * SECOND,
+                call_max: Some(300 * SECOND),
+                parties: allow("flat-*"),
+                answers_at_once: Allow::default(),
+            },
+            gate,
+            is_answered_by_microphone: true,
+            buttons: vec![
+                button("bell", Press::Call),
+                button("talk", Press::Talk),
+                button("privacy", Press::Mute),
+            ],
+            outputs: vec![OutputSettings {
+                name: "door".into(),
+                pulse: 3 * SECOND,
+                rpc: Some("open".into()),
+                dtmf: Some("42".into()),
+                allow: allow("flat-*"),
+            }],
+            is_muted: false,
+        };
+        Box { intercom: Intercom::new(settings, now), now }
+    }
+
+    fn press(&mut self, button: usize) {
+        self.intercom.handle_level(button, true, self.now);
+        self.wait(SECOND / 5);
+        self.intercom.handle_level(button, false, self.now);
+    }
+
+    fn wait(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.intercom.poll_timeout(self.now).filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            self.intercom.handle_timeout(self.now);
+        }
+        self.now = end;
+    }
+
+    fn hear(&mut self, event: Event) {
+        self.intercom.handle_event(&event, self.now);
+    }
+
+    /// What it wants done, buttons and lengths left out.
+    fn done(&mut self) -> String {
+        let word = |action| match action {
+            Action::Tell(Event::Button { .. }) => None,
+            Action::Tell(event) => {
+                let json = serde_json::to_value(&event).expect("serialises");
+                Some(json["event"].as_str().unwrap_or_default().to_owned())
+            }
+            Action::Talk(on) => Some(format!("talk-{on}")),
+            Action::Mute(on) => Some(format!("mute-{on}")),
+            Action::Drive(_, on) => Some(format!("drive-{on}")),
+            other => Some(format!("{other:?}").to_lowercase()),
+        };
+        std::iter::from_fn(|| self.intercom.poll_action()).filter_map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn unmuted(identity: &str) -> Event {
+    Event::TrackUnmuted(TrackFacts {
+        identity: identity.into(),
+        sid: "TR_1".into(),
+        name: "microphone".into(),
+        kind: TrackKind::Audio,
+        source: TrackSource::Microphone,
+        muted: false,
+    })
+}
+
+fn left(identity: &str) -> Event {
+    Event::ParticipantLeft(ParticipantFacts {
+        identity: identity.into(),
+        sid: "PA_1".into(),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: Default::default(),
+        kind: ParticipantKind::Standard,
+    })
+}
+
+fn digit(identity: &str, digit: &str) -> Event {
+    Event::Dtmf { identity: identity.into(), digit: digit.into() }
+}
+
+#[test]
+fn a_bell_is_pressed_and_an_open_microphone_answers() {
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    assert_eq!(door.done(), "mute-false talk-false", "switched on");
+    door.press(BELL);
+    assert_eq!(door.done(), "enter play(ringing) ringing talk-true", "the first words are kept");
+    door.hear(unmuted("stranger"));
+    assert_eq!(door.done(), "");
+    door.hear(unmuted("flat-1"));
+    assert_eq!(door.done(), "quiet play(answered) call_answered");
+    door.wait(5 * SECOND);
+    door.press(BELL);
+    assert_eq!(door.done(), "play(ended) call_ended talk-false", "the same button ends it");
+    door.wait(5 * SECOND);
+    assert_eq!(door.done(), "leave");
+}
+
+#[test]
+fn the_door_opens_by_rpc_and_by_digits_once_each_and_not_for_strangers() {
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    door.done();
+    assert_eq!(door.intercom.handle_rpc("stranger", "open", 1, door.now), Some(Err(Refused::NotAllowed)));
+    assert_eq!(door.intercom.handle_rpc("flat-1", "close", 2, door.now), None);
+    assert_eq!(door.intercom.handle_rpc("flat-1", "open", 3, door.now), Some(Ok("")));
+    assert_eq!(door.done(), "output_pulsed drive-true");
+    door.wait(3 * SECOND);
+    assert_eq!(door.done(), "drive-false");
+    assert_eq!(door.intercom.handle_rpc("flat-1", "open", 3, door.now), Some(Ok("")), "a copy");
+    assert_eq!(door.done(), "");
+    for (identity, key) in
+        [("flat-1", "4"), ("stranger", "2"), ("flat-1", "2"), ("stranger", "4"), ("stranger", "2")]
+    {
+        door.hear(digit(identity, key));
+        assert_eq!(door.done(), "", "nobody sent 42 alone");
+    }
+    door.hear(digit("flat-1", "4"));
+    door.wait(5 * SECOND);
+    door.hear(digit("flat-1", "2"));
+    assert_eq!(door.done(), "", "too late");
+    door.hear(digit("flat-1", "4"));
+    door.hear(digit("flat-1", "2"));
+    assert_eq!(door.done(), "output_pulsed drive-true");
+}
+
+#[test]
+fn a_talk_key_opens_the_gate_in_a_call_only() {
+    let mut door = Box::new(JoinWhen::Always, Gate::PushToTalk);
+    door.done();
+    door.intercom.handle_level(TALK, true, door.now);
+    assert_eq!(door.done(), "");
+    door.intercom.ring(None, door.now).expect("idle");
+    assert_eq!(door.done(), "enter play(ringing) ringing talk-true");
+    door.wait(SECOND);
+    door.intercom.handle_level(TALK, false, door.now);
+    assert_eq!(door.done(), "talk-false");
+}
+
+#[test]
+fn privacy_is_a_button_and_shown() {
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    door.done();
+    door.press(PRIVACY);
+    assert_eq!(door.done(), "mute-true");
+    assert!(door.intercom.is_lit(door.now - SECOND / 5), "a short flash now and then");
+    door.press(BELL);
+    door.hear(unmuted("flat-1"));
+    door.hear(left("flat-1"));
+    door.wait(20 * SECOND);
+    assert!(door.done().ends_with("call_ended talk-false leave"), "mute is nobody's but the button's");
+    door.press(PRIVACY);
+    assert_eq!(door.done(), "mute-false");
+}
+
+#[test]
+fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let flashes = |door: &mut Box| {
+        let mut lit = 0;
+        for _ in 0..200 {
+            door.wait(SECOND / 100);
+            lit += u32::from(door.intercom.is_lit(door.now));
+        }
+        lit
+    };
+    assert_eq!(flashes(&mut door), 20, "two flashes of a tenth of a second in two seconds");
+    door.hear(Event::Resumed { gap_ms: 1 });
+    assert_eq!(flashes(&mut door), 0);
+}

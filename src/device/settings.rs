@@ -1,0 +1,77 @@
+//! What a box is told at its start.
+
+use std::time::Duration;
+
+use super::allow::Allow;
+use super::call::CallSettings;
+
+/// When what the microphone hears goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// In a call.
+    Open,
+    /// In a call, while the talk key is held.
+    PushToTalk,
+    /// Always, call or not: ears and mouth of a voice agent.
+    Always,
+}
+
+/// What a press does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Press {
+    /// Ring; while it rings or in a call: nothing.
+    Ring,
+    /// Answer who rings us.
+    Answer,
+    /// End the call.
+    HangUp,
+    /// What makes sense: ring, answer, or end.
+    Call,
+    /// Heard while it is held.
+    Talk,
+    /// Privacy on or off.
+    Mute,
+}
+
+/// What a box is told at its start.
+#[derive(Debug, Clone)]
+pub struct IntercomSettings {
+    /// Calls.
+    pub call: CallSettings,
+    /// The microphone.
+    pub gate: Gate,
+    /// Whether an open microphone in the room answers our ring.
+    pub is_answered_by_microphone: bool,
+    /// Buttons and keys, in the order in which the caller numbers them.
+    pub buttons: Vec<ButtonSettings>,
+    /// Outputs, in the order in which the caller numbers them.
+    pub outputs: Vec<OutputSettings>,
+    /// Privacy, as it was when the box was switched off.
+    pub is_muted: bool,
+}
+
+/// A button or key.
+#[derive(Debug, Clone)]
+pub struct ButtonSettings {
+    /// Its owner's name for it.
+    pub name: String,
+    /// What a press does.
+    pub press: Option<Press>,
+    /// What a long press does besides.
+    pub hold: Option<Press>,
+}
+
+/// What opens something.
+#[derive(Debug, Clone)]
+pub struct OutputSettings {
+    /// Its owner's name for it.
+    pub name: String,
+    /// For how long it is driven.
+    pub pulse: Duration,
+    /// The RPC method that asks for it.
+    pub rpc: Option<String>,
+    /// The DTMF digits that ask for it.
+    pub dtmf: Option<String>,
+    /// Who may.
+    pub allow: Allow,
+}

@@ -1,0 +1,125 @@
+//! Keys of input devices (evdev): a talk key on a keyboard, a headset, or made from a line by `gpio-keys`.
+//!
+//! The device is whichever has the key. One that is unplugged is looked for again.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::str::FromStr;
+
+use evdev::{EventSummary, KeyCode};
+
+/// Where the kernel puts input devices.
+const FOLDER: &str = "/dev/input";
+
+/// An input device, watched for one of its keys.
+pub struct Key {
+    device: evdev::Device,
+    code: KeyCode,
+    /// Read from the device and not yet told.
+    changes: heapless::Deque<bool, CHANGES>,
+}
+
+/// The device gives several events at a time: a press and a release while nobody looked.
+const CHANGES: usize = 16;
+
+/// Why a key cannot be had.
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// Not a name of `linux/input-event-codes.h`.
+    NoSuchName(String),
+    /// No device has it that may be read.
+    NoDevice(String),
+}
+
+impl Key {
+    /// The first device that has the key of this name.
+    ///
+    /// # Errors
+    /// The name is none, or no device has it.
+    pub fn open(name: &str) -> Result<Key, KeyError> {
+        let code = KeyCode::from_str(name).map_err(|_| KeyError::NoSuchName(name.to_owned()))?;
+        let has_key = |path: &Path| {
+            let device = evdev::Device::open(path).ok()?;
+            let has_it = device.supported_keys().is_some_and(|keys| keys.contains(code));
+            (has_it && device.set_nonblocking(true).is_ok()).then_some(device)
+        };
+        let mut paths: Vec<_> = rustix::fs::Dir::new(open_folder().ok_or_else(|| no_device(name))?)
+            .map_err(|_| no_device(name))?
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
+            .filter(|file| file.starts_with("event"))
+            .collect();
+        paths.sort();
+        let device = paths.iter().find_map(|file| has_key(&Path::new(FOLDER).join(file)));
+        device
+            .map(|device| Key { device, code, changes: heapless::Deque::new() })
+            .ok_or_else(|| no_device(name))
+    }
+
+    /// Whether the key is held down now.
+    pub fn is_down(&self) -> bool {
+        self.device.get_key_state().is_ok_and(|keys| keys.contains(self.code))
+    }
+
+    /// The next time that the key goes down (`true`) or up; the device's own repeats are left out.
+    ///
+    /// # Errors
+    /// There is none ([`io::ErrorKind::WouldBlock`]), or the device is gone.
+    pub fn read(&mut self) -> io::Result<bool> {
+        while self.changes.is_empty() {
+            let code = self.code;
+            for event in self.device.fetch_events()? {
+                if let EventSummary::Key(_, key, value @ (0 | 1)) = event.destructure()
+                    && key == code
+                {
+                    // More than a hand can do at once: what it does later counts as much.
+                    let _ = self.changes.push_back(value == 1);
+                }
+            }
+        }
+        self.changes.pop_front().ok_or(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl AsFd for Key {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+fn open_folder() -> Option<rustix::fd::OwnedFd> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::open(FOLDER, flags, rustix::fs::Mode::empty()).ok()
+}
+
+fn no_device(name: &str) -> KeyError {
+    KeyError::NoDevice(name.to_owned())
+}
+
+impl std::fmt::Display for KeyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            KeyError::NoSuchName(name) => write!(f, "{name} is no key of linux/input-event-codes.h"),
+            KeyError::NoDevice(name) => {
+                write!(
+                    f,
+                    "no input device has the key {name}: `evtest` lists them (and this user needs the group input)"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_or_refused() {
+        assert_eq!(Key::open("KEY_NOWHERE").err(), Some(KeyError::NoSuchName("KEY_NOWHERE".into())));
+        assert_eq!(KeyCode::from_str("KEY_RECORD").ok(), Some(KeyCode::KEY_RECORD));
+    }
+}

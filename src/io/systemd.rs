@@ -1,0 +1,105 @@
+//! What the service manager is told (sd_notify(3)) and what it gives: `NOTIFY_SOCKET`, `WATCHDOG_USEC`,
+//! `CREDENTIALS_DIRECTORY`. A program that nobody manages tells nobody.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with};
+
+/// The way to the service manager.
+pub struct ServiceManager {
+    socket: OwnedFd,
+    address: SocketAddrUnix,
+}
+
+impl ServiceManager {
+    /// To the socket that `NOTIFY_SOCKET` names: a path, or `@` and an abstract name.
+    ///
+    /// # Errors
+    /// It is neither, or there is no descriptor left.
+    pub fn new(notify_socket: &str) -> io::Result<ServiceManager> {
+        let address = match notify_socket.strip_prefix('@') {
+            Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+            None if notify_socket.starts_with('/') => SocketAddrUnix::new(notify_socket)?,
+            None => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+        Ok(ServiceManager { socket, address })
+    }
+
+    /// The service serves its buttons.
+    pub fn ready(&self) {
+        self.tell("READY=1");
+    }
+
+    /// Sound and signal make progress.
+    pub fn alive(&self) {
+        self.tell("WATCHDOG=1");
+    }
+
+    /// What `systemctl status` shows: one line.
+    pub fn status(&self, line: &str) {
+        self.tell(&format!("STATUS={}", line.replace('\n', " ")));
+    }
+
+    /// A reload begins at this time of CLOCK_MONOTONIC; [`ServiceManager::ready`] ends it.
+    pub fn reloading(&self, monotonic_us: u64) {
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
+    }
+
+    /// The end has begun.
+    pub fn stopping(&self) {
+        self.tell("STOPPING=1");
+    }
+
+    /// A manager that does not listen misses it.
+    fn tell(&self, text: &str) {
+        let _ = sendto(&self.socket, text.as_bytes(), SendFlags::NOSIGNAL, &self.address);
+    }
+}
+
+/// How often the watchdog must be fed: half of `WATCHDOG_USEC`, as sd_watchdog_enabled(3) advises.
+pub fn watchdog_interval(watchdog_usec: &str) -> Option<Duration> {
+    let usec: u64 = watchdog_usec.parse().ok().filter(|usec| *usec > 0)?;
+    Some(Duration::from_micros(usec) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{RecvFlags, bind, recv};
+
+    #[test]
+    fn the_manager_hears_what_is_told() {
+        let name = format!("kinglet-test-{}", std::process::id());
+        let theirs = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+            .expect("a socket");
+        bind(&theirs, &SocketAddrUnix::new_abstract_name(name.as_bytes()).expect("a name")).expect("free");
+        let manager = ServiceManager::new(&format!("@{name}")).expect("a way");
+        manager.ready();
+        manager.status("waiting for\nthe network");
+        let heard = || {
+            let mut buffer = [0; 128];
+            let (count, _) = recv(&theirs, &mut buffer, RecvFlags::DONTWAIT).expect("told");
+            String::from_utf8_lossy(&buffer[..count]).into_owned()
+        };
+        assert_eq!(heard(), "READY=1");
+        assert_eq!(heard(), "STATUS=waiting for the network");
+    }
+
+    #[test]
+    fn a_way_that_is_none_is_refused_and_nobody_listening_is_no_fault() {
+        assert!(ServiceManager::new("relative").is_err());
+        ServiceManager::new("@kinglet-nobody-listens").expect("a way").ready();
+    }
+
+    #[test]
+    fn the_watchdog_is_fed_twice_as_often_as_needed() {
+        assert_eq!(watchdog_interval("30000000"), Some(Duration::from_secs(15)));
+        for none in ["", "0", "-1", "x"] {
+            assert_eq!(watchdog_interval(none), None);
+        }
+    }
+}
