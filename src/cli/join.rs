@@ -33,6 +33,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         is_muted: join.is_muted,
         is_required: join.input.is_file() && !join.loops_input && join.duration.is_none(),
         dtx: join.dtx.unwrap_or(join.input.is_card()),
+        duplex: join.duplex,
+        profile: join.profile,
     });
     let settings = Settings {
         url: join.url,

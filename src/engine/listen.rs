@@ -158,6 +158,9 @@ impl Engine {
     /// Fills `out` with the next 10 ms to play: always all of it, exact zeros where nobody is heard.
     pub fn playback(&mut self, out: &mut Block, now: Instant) {
         self.listener.mix(&mut self.volume, out, now);
+        if let Some(microphone) = &mut self.microphone {
+            microphone.played(out);
+        }
     }
 
     pub(super) fn set_volume(&mut self, percent: u8) {

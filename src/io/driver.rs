@@ -23,6 +23,7 @@ use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
 use crate::event::{Event, Stats};
+use crate::media::send::chain::Duplex;
 use crate::session::recovery::Outcome;
 
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.
@@ -44,7 +45,13 @@ pub(super) fn drive(
     let loudspeaker = Loudspeaker::open(&options.output)?;
     let seed = process::random_seed();
     let url = options.settings.url.clone();
-    let mut engine = Engine::new(options.settings, seed, clock::now())?;
+    let mut settings = options.settings;
+    if let Some(publish) = &mut settings.publish
+        && !(microphone.is_card() && loudspeaker.is_card())
+    {
+        publish.duplex = Duplex::Untouched;
+    }
+    let mut engine = Engine::new(settings, seed, clock::now())?;
 
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
@@ -81,6 +88,7 @@ pub(super) fn drive(
         }
         ports.start_sound(&engine, now);
         let more = turn(&mut engine, &mut ports, now);
+        engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();
         // A full table costs the line, not the sound.
         ports.sound_changes(|event| _ = desk.events.post(Some(event)));

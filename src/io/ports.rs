@@ -23,7 +23,7 @@ use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, Notice, StreamNotice};
 use crate::event::{Event, Stats};
 use crate::limits::{CARD_DESCRIPTORS_MAX, LOCAL_ADDRESSES_MAX};
-use crate::media::block::{BLOCK_MS, Block};
+use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::rtc::{Peer, Transmit};
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
@@ -100,6 +100,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         if engine.was_connected() {
             self.loudspeaker.start(now);
         }
+    }
+
+    /// Whether what is played can be heard by the microphone: both are cards.
+    fn has_cards(&self) -> bool {
+        self.microphone.is_card() && self.loudspeaker.is_card()
     }
 
     /// The next multiple of 10 ms since the first call: what runs by our clock is due together, which
@@ -259,6 +264,11 @@ impl Ports for RealPorts<'_, '_> {
             }
             Captured::End => false,
         }
+    }
+
+    fn lag(&mut self) -> Option<f32> {
+        let lag_ms = self.loudspeaker.delay_ms() + self.microphone.delay_ms();
+        self.has_cards().then_some(lag_ms * (SAMPLE_RATE_HZ / 1000) as f32)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {

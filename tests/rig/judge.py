@@ -4,6 +4,7 @@
     judge.py speech FOLDER SECONDS           writes what Alice and Bob say
     judge.py call FOLDER CORRELATION_MIN     judges what call.sh left in FOLDER
     judge.py agree FOLDER FOLDER             whether two calls sound alike
+    judge.py heard FOLDER CORRELATION_MIN    judges only what was heard, not when
     judge.py pauses FOLDER FOLDER            whether the second sent less than the first before anybody spoke
 
 Prints a line for each check, `ok NAME figures` or `FAILED NAME figures`.
@@ -30,19 +31,26 @@ MOUTH_TO_EAR_MS_MAX = 250
 AGREEMENT_MS = 20
 
 
-class Call:
-    """A call's recordings and events."""
+class Recordings:
+    """What was said in a call, and heard."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.name = self.folder.name
-        self.probe = Likeness(self.read("alice-says"), self.read("probe"))
 
     def read(self, name):
         return read_wav(self.folder / f"{name}.wav")
 
     def heard(self, speaker, listener):
         return Likeness(self.read(f"{speaker}-says"), self.read(f"{listener}-hears"))
+
+
+class Call(Recordings):
+    """With the probe and the events."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.probe = Likeness(self.read("alice-says"), self.read("probe"))
 
     def mouth_to_ear_ms(self, likeness):
         return likeness.delay_ms - self.probe.delay_ms
@@ -99,6 +107,17 @@ def judge_call(folder, correlation_min):
         )
 
 
+def judge_heard(folder, correlation_min):
+    call = Recordings(folder)
+    for speaker, listener in DIRECTIONS:
+        likeness = call.heard(speaker, listener)
+        result(
+            likeness.median >= float(correlation_min) and likeness.windows > 0,
+            f"{call.name}-{speaker}-to-{listener}",
+            f"correlation {likeness.median:.3f} in {likeness.windows} windows, in order",
+        )
+
+
 def judge_agree(*folders):
     calls = [Call(folder) for folder in folders]
     for speaker, listener in DIRECTIONS:
@@ -119,5 +138,5 @@ def judge_pauses(folder, folder_dtx):
 
 
 if __name__ == "__main__":
-    verbs = {"speech": judge_speech, "call": judge_call, "agree": judge_agree, "pauses": judge_pauses}
+    verbs = {"speech": judge_speech, "call": judge_call, "heard": judge_heard, "agree": judge_agree, "pauses": judge_pauses}
     verbs[sys.argv[1]](*sys.argv[2:])
