@@ -70,6 +70,7 @@
 //!     },
 //!     token_source: None,
 //!     tls: tls::client_config(None)?,
+//!     proxy: None,
 //!     input: "auto".parse()?,
 //!     output: "auto".parse()?,
 //!     loops_input: false,

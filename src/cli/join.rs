@@ -9,7 +9,7 @@ use kinglet::io::{clock, process, tls};
 
 use super::args::{Events, Join};
 use super::print::Printer;
-use super::{Failed, control};
+use super::{Failed, control, proxy};
 
 /// Name of our track, as other clients call theirs.
 const TRACK_NAME: &str = "microphone";
@@ -36,6 +36,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         duplex: join.duplex,
         profile: join.profile,
     });
+    let proxy = proxy::for_server(&join.url, &super::environment)?;
     let settings = Settings {
         url: join.url,
         parameters: process::join_parameters(),
@@ -51,6 +52,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         settings,
         token_source: Some(join.credentials),
         tls,
+        proxy,
         input: join.input,
         output: join.output,
         loops_input: join.loops_input,

@@ -24,11 +24,11 @@ pub const USAGE: &[(&str, &str)] = &[
     ("name TEXT", "our display name"),
     ("metadata TEXT", "our metadata"),
     ("attributes K=V…", "our attributes, also as a JSON object; an empty value removes one"),
-    ("reconnect", "a new session, at once"),
     ("chat TEXT", "say something in the room's chat"),
     ("data [--topic T] [--to ID]… [--lossy] TEXT", "send bytes to the applications of others"),
     ("text [--topic T] [--to ID]… TEXT", "send a text stream, up to 100 kB"),
     ("dtmf DIGITS", "press keys of a telephone: 0-9 * # A-D"),
+    ("reconnect", "begin a new session at once; what was set comes back"),
     ("leave", "leave the room and end"),
 ];
 

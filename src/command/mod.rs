@@ -56,8 +56,6 @@ pub enum Command {
     Metadata(String),
     /// Our attributes; an empty value removes one, others stay.
     Attributes(BTreeMap<String, String>),
-    /// A new session, at once: also while the next attempt is waited for.
-    Reconnect,
     /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
     Simulate(String),
     /// Go into the room, for a client that stands by outside ([`Retry::Service`](crate::session::recovery::Retry)).
@@ -72,6 +70,8 @@ pub enum Command {
     Text(TextMessage),
     /// Press these keys of a telephone.
     Dtmf(String),
+    /// Begin a new session at once, instead of the present one or of waiting.
+    Reconnect,
     /// Leave the room and end.
     Leave,
 }

@@ -55,15 +55,15 @@ impl Engine {
             Command::Attributes(attributes) => {
                 self.update_profile(ProfileChange { attributes, ..change }, now)
             }
-            Command::Reconnect => {
-                self.lost(Cause::Asked, now);
-                Ok(Value::Null).into()
-            }
             Command::Simulate(name) => self.simulate(&name).into(),
             Command::Chat(text) => self.send_chat(text, now).into(),
             Command::Data(message) => self.send_data(message, now).into(),
             Command::Text(message) => self.send_text(message, now).into(),
             Command::Dtmf(digits) => self.send_dtmf(&digits, now).into(),
+            Command::Reconnect => {
+                self.lost(Cause::Asked, now);
+                Ok(Value::Null).into()
+            }
             Command::Leave => {
                 self.leave(Some(Outcome { status: ExitStatus::AsAsked, text: String::new() }), now);
                 Ok(Value::Null).into()

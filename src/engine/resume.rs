@@ -159,8 +159,10 @@ impl Engine {
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.request(&Request::SyncState(Box::new(self.sync_state())));
-        self.retell_mute(now);
-        self.update_subscriptions();
+        self.publication.mute.resumed();
+        self.tell_mute(now);
+        self.resume_subscriptions();
+        self.tell_audience();
         // An offer whose answer was lost with the connection is made anew, too.
         let is_unanswered = self.publisher.as_ref().is_some_and(Publisher::awaits_answer);
         if mend == Mend::Path || is_unanswered {
@@ -208,16 +210,6 @@ impl Engine {
     fn brief_resumes_with(&self, now: Instant) -> u32 {
         let is_brief = self.resumed_at.is_some_and(|at| now.saturating_duration_since(at) < BRIEF);
         if is_brief { self.brief_resumes + 1 } else { 0 }
-    }
-
-    /// A mute that no update has confirmed may have been lost with the connection.
-    fn retell_mute(&mut self, now: Instant) {
-        let sid = self.publication.sid();
-        let own = self.room.own().and_then(|own| own.tracks.iter().find(|track| Some(track.sid) == sid));
-        if let Some(is_muted) = own.map(|track| track.muted) {
-            self.publication.mute.set_known(is_muted);
-        }
-        self.tell_mute(now);
     }
 
     /// Lets the server play a fault on us, to see how we come back.

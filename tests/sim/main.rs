@@ -8,6 +8,10 @@ mod alloc;
 mod card;
 mod client;
 mod clock;
+mod jitter {
+    pub mod replay;
+    pub mod trace;
+}
 mod link;
 mod random;
 mod server;
@@ -17,6 +21,7 @@ mod stories {
     mod data;
     mod drift;
     mod eight_talkers;
+    mod figures;
     mod hostile;
     mod join;
     mod latency;
@@ -27,6 +32,8 @@ mod stories {
     mod paths;
     mod resume;
     mod returns;
+    mod roaming;
+    mod room;
     mod round_trips;
     mod service;
 }
