@@ -7,7 +7,8 @@ use kinglet::io::lines::Lines;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
 
-use super::args::{Events, Join};
+use super::args::Join;
+use super::events::Events;
 use super::print::Printer;
 use super::{Failed, control, proxy};
 
@@ -46,6 +47,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         listens: join.output != OutputSpec::None,
         hears: join.hears,
         retry: join.retry,
+        rpc_methods: join.handlers.iter().map(|handler| handler.method.clone()).collect(),
+        stores_files: join.files.is_some(),
         volume_percent: join.volume_percent,
     };
     let options = Options {
@@ -58,6 +61,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         loops_input: join.loops_input,
         duration: join.duration,
         stats_interval: join.stats_interval,
+        handlers: join.handlers,
+        files: join.files,
     };
     let mut printer = Printer::new(lines, join.events.json, join.verbosity, clock::now());
     let reads_commands = join.reads_commands;

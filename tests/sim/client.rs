@@ -5,6 +5,7 @@
 
 use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
+use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe, Quality};
 use crate::random::Random;
 use crate::server::ConnectionId;
@@ -49,6 +50,10 @@ pub struct Setup<'a> {
     pub is_muted: bool,
     /// When it comes back.
     pub retry: Retry,
+    /// Methods that it answers.
+    pub rpc_methods: &'a [&'a str],
+    /// Whether it stores the files that it gets.
+    pub stores_files: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -64,6 +69,8 @@ impl<'a> Setup<'a> {
             dtx: false,
             is_muted: false,
             retry: Retry::AfterFirst,
+            rpc_methods: &[],
+            stores_files: false,
         }
     }
 
@@ -150,6 +157,7 @@ pub struct SimulatedPorts {
     is_dialled: bool,
     upgrade: Option<(String, String)>,
     wants_token: bool,
+<<<<<<< HEAD
     syn: Option<Syn>,
     /// Whether the memory that its engine takes is metered.
     pub is_metered: bool,
@@ -162,6 +170,10 @@ pub struct SimulatedPorts {
 struct Syn {
     sent_at: Instant,
     is_repeated: bool,
+=======
+    /// Its files.
+    pub disk: Disk,
+>>>>>>> main
 }
 
 impl Client {
@@ -183,6 +195,8 @@ impl Client {
             listens: true,
             hears: Policy::default(),
             retry: setup.retry,
+            rpc_methods: setup.rpc_methods.iter().map(|method| method.to_string()).collect(),
+            stores_files: setup.stores_files,
             volume_percent: 100,
         };
         let ports = SimulatedPorts {
@@ -208,9 +222,13 @@ impl Client {
             is_dialled: false,
             upgrade: None,
             wants_token: false,
+<<<<<<< HEAD
             syn: None,
             is_metered: false,
             audio_gap: (Duration::ZERO, None),
+=======
+            disk: Disk::default(),
+>>>>>>> main
         };
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
         Client {
@@ -294,6 +312,10 @@ impl Client {
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
         self.answers.extend(std::iter::from_fn(|| self.engine.poll_answer()));
+        while let Some((key, notice)) = self.ports.disk.notices.pop_front() {
+            self.engine.handle_file(key, notice, now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
         self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|event| (now, event)));
     }
 
@@ -494,6 +516,7 @@ impl Ports for SimulatedPorts {
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
             Action::RenewToken => self.wants_token = true,
+            Action::File(key, order) => self.disk.order(key, order),
             Action::Drop => self.hang_up(),
             Action::CloseSockets(peer) => {
                 self.sockets.retain(|(other, _)| *other != peer);

@@ -8,6 +8,7 @@ mod alloc;
 mod card;
 mod client;
 mod clock;
+mod disk;
 mod jitter {
     pub mod replay;
     pub mod trace;
@@ -35,7 +36,9 @@ mod stories {
     mod roaming;
     mod room;
     mod round_trips;
+    mod rpc;
     mod service;
+    mod streams;
 }
 mod world;
 
