@@ -157,7 +157,8 @@ pub struct SimulatedPorts {
     is_dialled: bool,
     upgrade: Option<(String, String)>,
     wants_token: bool,
-<<<<<<< HEAD
+    /// Its files.
+    pub disk: Disk,
     syn: Option<Syn>,
     /// Whether the memory that its engine takes is metered.
     pub is_metered: bool,
@@ -170,10 +171,6 @@ pub struct SimulatedPorts {
 struct Syn {
     sent_at: Instant,
     is_repeated: bool,
-=======
-    /// Its files.
-    pub disk: Disk,
->>>>>>> main
 }
 
 impl Client {
@@ -222,13 +219,10 @@ impl Client {
             is_dialled: false,
             upgrade: None,
             wants_token: false,
-<<<<<<< HEAD
+            disk: Disk::default(),
             syn: None,
             is_metered: false,
             audio_gap: (Duration::ZERO, None),
-=======
-            disk: Disk::default(),
->>>>>>> main
         };
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
         Client {
