@@ -121,9 +121,12 @@ pub const M_LINES_MAX: usize = 2 * SUBSCRIPTIONS_MAX + 2;
 /// One candidate line (IPv6, ufrag and network cost included: below 250 bytes).
 pub const CANDIDATE_BYTES_MAX: usize = 512;
 
-/// Remote candidates held back until they can be used, per peer connection. The server trickles
-/// one for each of its addresses and protocols.
-pub const CANDIDATES_HELD_MAX: usize = 32;
+/// SSRCs of one m-line: one stream, and its spares (RTX is not negotiated).
+pub const SSRCS_PER_LINE_MAX: usize = 4;
+
+/// Remote candidates, per peer connection and generation of ICE. The server trickles one for each of
+/// its addresses and protocols.
+pub const CANDIDATES_MAX: usize = 32;
 
 /// Shortest and longest time between two pings. The server asks for 5 s.
 pub const PING_INTERVAL_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;

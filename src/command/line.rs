@@ -79,6 +79,8 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "hangup" => Ok(Command::HangUp),
         "pulse" => text().map(Command::Pulse),
         "reconnect" => Ok(Command::Reconnect),
+        // For tests, so not among the words that help names.
+        "simulate" => Ok(Command::Simulate(rest.to_owned())),
         "leave" => Ok(Command::Leave),
         "volume" => match rest.trim_end_matches('%').parse() {
             Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),

@@ -65,6 +65,8 @@ pub enum Command {
     HangUp,
     /// Drive this output once.
     Pulse(String),
+    /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
+    Simulate(String),
     /// Go into the room, for a client that stands by outside ([`Retry::Service`](crate::session::recovery::Retry)).
     Enter,
     /// Go out of the room, and stand by.

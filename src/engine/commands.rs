@@ -55,6 +55,7 @@ impl Engine {
             Command::Attributes(attributes) => {
                 self.update_profile(ProfileChange { attributes, ..change }, now)
             }
+            Command::Simulate(name) => self.simulate(&name).into(),
             Command::Chat(text) => self.send_chat(text, now).into(),
             Command::Data(message) => self.send_data(message, now).into(),
             Command::Text(message) => self.send_text(message, now).into(),

@@ -115,6 +115,8 @@ pub struct Engine {
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
     attempt_began: Instant,
+    /// When the upgrade was asked for: the `join` comes a round trip later.
+    reached_at: Option<Instant>,
     lost_at: Option<Instant>,
     told_cause: String,
     told_reason: Option<DisconnectReason>,
@@ -215,6 +217,7 @@ impl Engine {
             data: Data::default(),
             session_began: None,
             attempt_began: now,
+            reached_at: None,
             lost_at: None,
             told_cause: String::new(),
             told_reason: None,

@@ -5,7 +5,7 @@
 //!   Active ────────► Resuming: dial, again each 0.8 s ─────────► signal is back ─► path is back ─► Active
 //!                        ▲                                             │          (if it was lost)
 //!                        └─────────────── no path in 4 s ◄─────────────┘
-//!   15 s without a path of sound, or the server does not know us: a new session (session.rs)
+//!   15 s without sound and server, 60 s without sound, or the server does not know us: a new session
 //! ```
 //!
 //! What is lost decides how much is mended ([`Mend`]): a lost signal connection is only made anew, for
@@ -15,9 +15,12 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::Engine;
 use super::port::Action;
 use super::session::Phase;
+use crate::command::{Answer, CommandError};
 use crate::event::Event;
 use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::cause::Cause;
@@ -26,11 +29,15 @@ use crate::signal::join::Reconnect;
 use crate::signal::parameters::Resume;
 use crate::signal::ping::Pinger;
 use crate::signal::request::{PublishedTrack, Request, SyncState};
+use crate::signal::scenario::{SCENARIOS, Scenario};
 use crate::time::deadline::Reason;
 
-/// A resume is given up after this long without a path of sound: the server forgets us after ICE's own
-/// 15 s, and 5 s more.
+/// A resume is given up after this long without sound and without the server: it forgets us after ICE's
+/// own 15 s, and 5 s more.
 const RESUME_PATIENCE: Duration = Duration::from_secs(15);
+
+/// A server that takes us back each time, and finds no path: a new session is tried from here on.
+const PATHLESS_MAX: Duration = Duration::from_secs(45);
 
 /// From a dial until the server has taken us back: a network that comes and goes must not leave us with
 /// a connection that never speaks.
@@ -144,6 +151,10 @@ impl Engine {
         resuming.has_signal = true;
         let mend = resuming.mend;
         self.is_resume_disabled = reconnect.configuration.resume_disabled;
+        let lost_for = self.lost_at.map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
+        if lost_for < PATHLESS_MAX && self.settings.retry != Retry::Never {
+            self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
+        }
         self.deadlines.clear(Reason::Redial);
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
@@ -200,6 +211,19 @@ impl Engine {
     fn brief_resumes_with(&self, now: Instant) -> u32 {
         let is_brief = self.resumed_at.is_some_and(|at| now.saturating_duration_since(at) < BRIEF);
         if is_brief { self.brief_resumes + 1 } else { 0 }
+    }
+
+    /// Lets the server play a fault on us, to see how we come back.
+    pub(super) fn simulate(&mut self, name: &str) -> Answer {
+        let Some(scenario) = Scenario::of_name(name) else {
+            let names: Vec<&str> = SCENARIOS.iter().map(|&(name, _)| name).collect();
+            return Err(CommandError::usage(format!("one of: {}", names.join(", "))));
+        };
+        if !self.has_signal() {
+            return Err(CommandError::refused("not connected to the server at the moment"));
+        }
+        self.request(&Request::Simulate(scenario));
+        Ok(Value::Null)
     }
 
     fn restart_publisher(&mut self, now: Instant) {

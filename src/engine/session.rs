@@ -136,6 +136,7 @@ impl Engine {
     /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
     /// the first offer is answered without delay.
     fn open_peers(&mut self, now: Instant) {
+        self.reached_at = Some(now);
         if self.microphone.is_some() {
             self.open_publisher(now);
         }
@@ -177,6 +178,9 @@ impl Engine {
     /// The server has taken us in: the primary connection is awaited.
     pub(super) fn await_connection(&mut self, now: Instant) {
         self.phase = Phase::Joined;
+        if let (Some(reached), Some(subscriber)) = (self.reached_at.take(), &mut self.subscriber) {
+            subscriber.set_round_trip(now.saturating_duration_since(reached));
+        }
         if self.was_connected {
             self.deadlines.set(Reason::Join, now + JOIN_PATIENCE);
         }

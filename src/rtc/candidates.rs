@@ -4,8 +4,8 @@
 //!
 //! 1. Not before the remote description is set: a description that changes the credentials (the
 //!    first one, or an ICE restart) clears what came before.
-//! 2. On the subscriber of a full-ICE server, on the first connection, not before [`HOLD`] has passed
-//!    since the description. The server nominates a pair at once only when our check on it comes
+//! 2. On the subscriber of a full-ICE server, on the first connection, not before a round trip and
+//!    [`HOLD`] have passed since the description. The server nominates a pair at once only when our check on it comes
 //!    *after* its own has succeeded; when ours comes first it waits for its 200 ms tick. While they
 //!    are held, str0m learns each pair from the server's check and answers with one of its own
 //!    (RFC 8445 §7.3.1.4), which comes second: ICE completes 1–2 ms after the first datagram. Letting
@@ -13,7 +13,7 @@
 //!    another one. Where the server's checks cannot reach us it costs the hold.
 //!
 //! ```text
-//! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: 60 ms) ──► str0m
+//! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: round trip + 60 ms) ──► str0m
 //!       └──► [ TCP addresses, ≤ 8 ] ──► whoever dials them (`engine::fallback`)
 //! ```
 //!
@@ -27,16 +27,22 @@ use str0m::Candidate;
 use str0m::net::{Protocol, TcpType};
 
 use super::sdp::Description;
-use crate::limits::{CANDIDATE_BYTES_MAX, CANDIDATES_HELD_MAX, STREAM_ADDRESSES_MAX};
+use crate::limits::{CANDIDATE_BYTES_MAX, CANDIDATES_MAX, STREAM_ADDRESSES_MAX};
 
-/// How long candidates are held for the server's own checks.
-pub(super) const HOLD: Duration = Duration::from_millis(60);
+/// How long after the round trip that our answer and its check take candidates are held for the server.
+const HOLD: Duration = Duration::from_millis(60);
+
+/// A server that was slow to let us in must not be taken for one that is far away.
+const ROUND_TRIP_MAX: Duration = Duration::from_millis(400);
 
 /// The gate that the server's candidates pass.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    held: heapless::Vec<Candidate, CANDIDATES_HELD_MAX>,
+    held: heapless::Vec<Candidate, CANDIDATES_MAX>,
     gate: Gate,
+    round_trip: Duration,
+    /// How many came in this generation of ICE: str0m keeps all that it is given.
+    taken: usize,
     /// The server's user name, which each of its descriptions with new credentials changes.
     ufrag: String,
     /// It is new to whoever asks.
@@ -67,6 +73,8 @@ impl Candidates {
             has_begun: false,
             streams: heapless::Vec::new(),
             udp: None,
+            round_trip: Duration::ZERO,
+            taken: 0,
         }
     }
 
@@ -75,6 +83,10 @@ impl Candidates {
         let candidate = (line.len() <= CANDIDATE_BYTES_MAX).then(|| Candidate::from_sdp_string(line));
         match candidate {
             Some(Ok(candidate)) if candidate.proto() == Protocol::Udp => {
+                if self.taken >= CANDIDATES_MAX {
+                    return false;
+                }
+                self.taken += 1;
                 self.udp = Some(self.ufrag_of(&candidate));
                 self.held.push(candidate).is_ok()
             }
@@ -84,6 +96,11 @@ impl Candidates {
             }
             _ => false,
         }
+    }
+
+    /// What a message to the server and its answer take.
+    pub(super) fn set_round_trip(&mut self, round_trip: Duration) {
+        self.round_trip = round_trip.min(ROUND_TRIP_MAX);
     }
 
     /// Only who listens can be dialled (RFC 6544 §4.5); more addresses than are ever tried are no loss.
@@ -121,6 +138,8 @@ impl Candidates {
         if is_new {
             self.ufrag = description.ufrag.to_owned();
             self.has_begun = true;
+            // str0m forgets the candidates so far.
+            self.taken = 0;
             // Candidates may come before their description.
             self.streams.retain(|(_, ufrag)| *ufrag == self.ufrag);
         }
@@ -137,13 +156,14 @@ impl Candidates {
     /// The remote description is set. `hold` says whether the server shall check first.
     pub(super) fn described(&mut self, hold: bool, now: Instant) {
         if self.gate == Gate::Undescribed {
-            self.gate = if hold { Gate::Holding { until: now + HOLD } } else { Gate::Open };
+            self.gate = if hold { Gate::Holding { until: now + self.round_trip + HOLD } } else { Gate::Open };
         }
     }
 
     /// An offer of ours restarts ICE: what comes before its answer is held, or the answer would clear it.
     pub(super) fn restarted(&mut self) {
         self.gate = Gate::Undescribed;
+        self.taken = 0;
     }
 
     /// Next candidate that may be used now.
@@ -221,11 +241,13 @@ mod tests {
     fn held_for_the_servers_own_checks() {
         let now = base();
         let mut candidates = Candidates::new();
+        let round_trip = Duration::from_millis(100);
+        candidates.set_round_trip(round_trip);
         candidates.described(true, now);
         candidates.push(LINE);
         assert!(candidates.poll(now).is_none());
-        assert_eq!(candidates.poll_timeout(), Some(now + HOLD));
-        assert!(candidates.poll(now + HOLD).is_some());
+        assert_eq!(candidates.poll_timeout(), Some(now + round_trip + HOLD));
+        assert!(candidates.poll(now + round_trip + HOLD).is_some());
         assert_eq!(candidates.poll_timeout(), None);
     }
 
@@ -243,5 +265,18 @@ mod tests {
         }
         assert!(candidates.held.is_full());
         assert!(refused > 9_000);
+    }
+
+    #[test]
+    fn a_flood_ends_with_the_limit_until_ice_begins_anew() {
+        let now = base();
+        let mut candidates = Candidates::new();
+        candidates.described(false, now);
+        for ufrag in ["X", "Y"] {
+            candidates.read(&Description { ufrag, ..Description::default() });
+            let taken =
+                (0..10_000).filter(|_| candidates.push(LINE) && candidates.poll(now).is_some()).count();
+            assert_eq!(taken, CANDIDATES_MAX);
+        }
     }
 }

@@ -5,12 +5,10 @@
 //! `a=msid`, `a=ssrc` and direction (RFC 8829 §5.2, RFC 8830). The subscriber's RTP carries no MID
 //! extension, hence packets are told apart by SSRC alone.
 //!
-//! Lenient and bounded: unknown lines are skipped, too many m-lines are ignored, nothing panics.
+//! Lenient and bounded: unknown lines are skipped; a description with more m-lines, SSRCs or candidates
+//! than make sense is not even shown to str0m, which would keep them all. Nothing panics.
 
-use crate::limits::{CANDIDATES_HELD_MAX, M_LINES_MAX, SDP_BYTES_MAX};
-
-/// SSRCs read per m-line: one stream, one spare (RTX is not negotiated).
-const SSRCS_PER_LINE_MAX: usize = 4;
+use crate::limits::{CANDIDATES_MAX, M_LINES_MAX, SDP_BYTES_MAX, SSRCS_PER_LINE_MAX};
 
 /// One m-line of a description, borrowed from its text.
 #[derive(Debug, Default, Clone)]
@@ -36,26 +34,34 @@ pub(super) struct Description<'a> {
     pub(super) is_ice_lite: bool,
     /// The first `a=ice-ufrag`: all m-lines share one transport.
     pub(super) ufrag: &'a str,
-    /// The first `a=candidate` lines, without `a=`.
-    pub(super) candidates: heapless::Vec<&'a str, CANDIDATES_HELD_MAX>,
+    /// The `a=candidate` lines, without `a=`.
+    pub(super) candidates: heapless::Vec<&'a str, CANDIDATES_MAX>,
     /// Its m-lines, in order.
     pub(super) lines: heapless::Vec<MediaLine<'a>, M_LINES_MAX>,
 }
 
-/// Why a description was not even handed to str0m.
+/// What a description has too much of, to be even handed to str0m.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SdpError {
     /// Longer than [`SDP_BYTES_MAX`].
-    TooLong,
+    Length,
     /// More m-lines than [`M_LINES_MAX`].
-    TooManyLines,
+    MediaLines,
+    /// More SSRCs on one m-line than [`SSRCS_PER_LINE_MAX`].
+    Ssrcs,
+    /// More candidates than [`CANDIDATES_MAX`].
+    Candidates,
 }
 
 impl std::fmt::Display for SdpError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            SdpError::TooLong => write!(f, "a session description of more than {SDP_BYTES_MAX} bytes"),
-            SdpError::TooManyLines => write!(f, "a session description of more than {M_LINES_MAX} m-lines"),
+            SdpError::Length => write!(f, "a session description of more than {SDP_BYTES_MAX} bytes"),
+            SdpError::MediaLines => write!(f, "a session description of more than {M_LINES_MAX} m-lines"),
+            SdpError::Ssrcs => write!(f, "an m-line of more than {SSRCS_PER_LINE_MAX} SSRCs"),
+            SdpError::Candidates => {
+                write!(f, "a session description of more than {CANDIDATES_MAX} candidates")
+            }
         }
     }
 }
@@ -66,7 +72,7 @@ impl std::fmt::Display for SdpError {
 /// It is longer than we accept.
 pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
     if sdp.len() > SDP_BYTES_MAX {
-        return Err(SdpError::TooLong);
+        return Err(SdpError::Length);
     }
     let mut description = Description::default();
     for line in sdp.lines() {
@@ -81,7 +87,7 @@ pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
                 is_sending: is_open,
                 ..MediaLine::default()
             };
-            description.lines.push(line).map_err(|_| SdpError::TooManyLines)?;
+            description.lines.push(line).map_err(|_| SdpError::MediaLines)?;
         } else if line == "a=ice-lite" {
             description.is_ice_lite = true;
         } else if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
@@ -89,17 +95,16 @@ pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
                 description.ufrag = ufrag.trim();
             }
         } else if line.starts_with("a=candidate:") {
-            // The first are as good as any; str0m reads them all.
-            let _ = description.candidates.push(line[2..].trim());
+            description.candidates.push(line[2..].trim()).map_err(|_| SdpError::Candidates)?;
         } else if let Some(current) = description.lines.last_mut() {
-            read_attribute(line, current);
+            read_attribute(line, current)?;
         }
     }
     Ok(description)
 }
 
-fn read_attribute<'a>(line: &'a str, current: &mut MediaLine<'a>) {
-    let Some(attribute) = line.strip_prefix("a=") else { return };
+fn read_attribute<'a>(line: &'a str, current: &mut MediaLine<'a>) -> Result<(), SdpError> {
+    let Some(attribute) = line.strip_prefix("a=") else { return Ok(()) };
     let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
     match name {
         "mid" => current.mid = value.trim(),
@@ -110,12 +115,12 @@ fn read_attribute<'a>(line: &'a str, current: &mut MediaLine<'a>) {
             if let Some(ssrc) = number
                 && !current.ssrcs.contains(&ssrc)
             {
-                // A fifth SSRC on one audio line has no meaning for us.
-                let _ = current.ssrcs.push(ssrc);
+                current.ssrcs.push(ssrc).map_err(|_| SdpError::Ssrcs)?;
             }
         }
         _ => {}
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -143,8 +148,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_too_large() {
-        assert_eq!(read(&"a".repeat(SDP_BYTES_MAX + 1)).unwrap_err(), SdpError::TooLong);
-        assert_eq!(read(&"m=audio 9\n".repeat(M_LINES_MAX + 1)).unwrap_err(), SdpError::TooManyLines);
+        assert_eq!(read(&"a".repeat(SDP_BYTES_MAX + 1)).unwrap_err(), SdpError::Length);
+        assert_eq!(read(&"m=audio 9\n".repeat(M_LINES_MAX + 1)).unwrap_err(), SdpError::MediaLines);
+        let candidates = "a=candidate:1 1 udp 1 10.0.0.1 1 typ host\n".repeat(CANDIDATES_MAX + 1);
+        assert_eq!(read(&candidates).unwrap_err(), SdpError::Candidates);
+        let ssrcs = (0..=SSRCS_PER_LINE_MAX).map(|ssrc| format!("a=ssrc:{ssrc} cname:x\n"));
+        let line = format!("m=audio 9\n{}", ssrcs.collect::<String>());
+        assert_eq!(read(&line).unwrap_err(), SdpError::Ssrcs);
     }
 
     #[test]

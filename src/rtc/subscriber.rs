@@ -9,7 +9,7 @@
 //! gives the m-line of a track that ended to the next one, with a new SSRC; SSRCs that are gone are
 //! taken out of str0m, which would keep them for ever.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::Event;
 use str0m::change::SdpOffer;
@@ -23,7 +23,7 @@ use super::ice::Ice;
 use super::path::{Path, PathChange};
 use super::publisher::common_config;
 use super::{Datagram, sdp};
-use crate::limits::M_LINES_MAX;
+use crate::limits::{M_LINES_MAX, SSRCS_PER_LINE_MAX};
 use crate::signal::sid::Sid;
 
 /// One RTP packet of a remote track, in the order of arrival.
@@ -69,6 +69,8 @@ pub struct Subscriber {
     red: Option<Pt>,
     path: Path,
     has_answered: bool,
+    /// All SSRCs that the last offer has named, used or not: str0m keeps what is not taken out.
+    ssrcs: heapless::Vec<u32, { M_LINES_MAX * SSRCS_PER_LINE_MAX }>,
     last_offer: String,
     last_answer: String,
     /// RTP of an SSRC that no offer named.
@@ -92,6 +94,7 @@ impl Subscriber {
             red: None,
             path: Path::default(),
             has_answered: false,
+            ssrcs: heapless::Vec::new(),
             last_offer: String::new(),
             last_answer: String::new(),
             unknown_packets: 0,
@@ -102,6 +105,11 @@ impl Subscriber {
     pub fn ice(&mut self) -> Ice<'_> {
         let Self { connection, candidates, path, has_answered, .. } = self;
         Ice { connection, candidates, path, is_described: *has_answered }
+    }
+
+    /// What a message to the server and its answer take; before the first offer.
+    pub fn set_round_trip(&mut self, round_trip: Duration) {
+        self.candidates.set_round_trip(round_trip);
     }
 
     /// Answers an offer. `track_of_mid` is the server's `mid_to_track_id`, asked first; `a=msid` is
@@ -225,15 +233,18 @@ impl Subscriber {
         description: &sdp::Description<'_>,
         track_of_mid: impl Fn(&str) -> Option<Sid>,
     ) {
-        let before = std::mem::take(&mut self.streams);
+        self.streams.clear();
         for line in description.lines.iter().filter(|line| line.is_audio && line.is_sending) {
             let track = track_of_mid(line.mid).or_else(|| Sid::new(line.track));
             let (Some(track), Some(&ssrc)) = (track, line.ssrcs.first()) else { continue };
             // As many places as m-lines are read, so it always fits.
             let _ = self.streams.push(Stream { ssrc, track });
         }
-        for gone in before.iter().filter(|old| !self.streams.iter().any(|new| new.ssrc == old.ssrc)) {
-            self.connection.rtc().direct_api().remove_stream_rx(Ssrc::from(gone.ssrc));
+        let before = std::mem::take(&mut self.ssrcs);
+        // As many places as are read of a description.
+        self.ssrcs.extend(description.lines.iter().flat_map(|line| line.ssrcs.iter().copied()));
+        for gone in before.iter().filter(|old| !self.ssrcs.contains(old)) {
+            self.connection.rtc().direct_api().remove_stream_rx(Ssrc::from(*gone));
         }
     }
 }

@@ -4,11 +4,13 @@
 //! the same. Each field has a value of its own, so that two exchanged numbers are seen.
 
 use livekit_protocol as official;
+use livekit_protocol::simulate_scenario::Scenario as Simulated;
 use prost::Message;
 
 use super::description::{Target, Trickle};
 use super::request::{AddTrack, Audience, ProfileChange, PublishedTrack, Request, SyncState};
 use super::response::{Decoded, Response};
+use super::scenario::Scenario;
 use super::sid::Sid;
 use super::{samples, wire};
 
@@ -352,6 +354,14 @@ fn our_requests_are_read_officially() {
             }),
         ),
         (
+            Request::Simulate(Scenario::SwitchCandidateProtocolToTcp),
+            simulated(Simulated::SwitchCandidateProtocol(official::CandidateProtocol::Tcp as i32)),
+        ),
+        (
+            Request::Simulate(Scenario::LeaveRequestFullReconnect),
+            simulated(Simulated::LeaveRequestFullReconnect(true)),
+        ),
+        (
             Request::Ping { timestamp_ms: 5000, rtt_ms: 12 },
             M::PingReq(official::Ping { timestamp: 5000, rtt: 12 }),
         ),
@@ -360,6 +370,10 @@ fn our_requests_are_read_officially() {
         let read = official::SignalRequest::decode(&*request.encode()).unwrap();
         assert_eq!(read.message, Some(expected), "{request:?}");
     }
+}
+
+fn simulated(scenario: Simulated) -> official::signal_request::Message {
+    official::signal_request::Message::Simulate(official::SimulateScenario { scenario: Some(scenario) })
 }
 
 #[test]

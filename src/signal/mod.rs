@@ -20,6 +20,7 @@ pub mod ping;
 pub mod refusal;
 pub mod request;
 pub mod response;
+pub mod scenario;
 pub mod secret;
 pub mod sid;
 pub mod text;

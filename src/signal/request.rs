@@ -6,6 +6,7 @@ use prost::Message;
 
 use super::description::Trickle;
 use super::leave::DisconnectReason;
+use super::scenario::Scenario;
 use super::sid::Sid;
 use super::wire;
 
@@ -65,6 +66,8 @@ pub enum Request {
     Leave,
     /// What we have of a resumed session.
     SyncState(Box<SyncState>),
+    /// Lets the server play a fault on us; for tests.
+    Simulate(Scenario),
     /// Keeps the connection alive and measures it.
     Ping {
         /// Our clock, any epoch: the pong repeats it.
@@ -187,6 +190,7 @@ impl Request {
                 action: wire::leave_request::Action::Disconnect as i32,
             }),
             Request::SyncState(state) => Message::SyncState(state.to_wire()),
+            Request::Simulate(scenario) => Message::Simulate(scenario.to_wire()),
             Request::Ping { timestamp_ms, rtt_ms } => Message::PingReq(wire::Ping {
                 timestamp: i64::try_from(*timestamp_ms).unwrap_or(i64::MAX),
                 rtt: i64::from(*rtt_ms),

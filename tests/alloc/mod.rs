@@ -9,6 +9,8 @@
 //! all other threads are left alone, so that tests beside each other do not see each other. Nothing
 //! is resolved while it counts: a stack costs some microseconds, its names milliseconds.
 
+#[allow(dead_code, reason = "not every program that counts also meters")]
+pub mod meter;
 pub mod owner;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -37,22 +39,30 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
+        let memory = unsafe { System.alloc(layout) };
+        meter::allocated(memory as usize, layout.size());
+        memory
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
-        unsafe { System.alloc_zeroed(layout) }
+        let memory = unsafe { System.alloc_zeroed(layout) };
+        meter::allocated(memory as usize, layout.size());
+        memory
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note(size);
+        meter::freed(memory as usize);
         // SAFETY: the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(memory, layout, size) }
+        let memory = unsafe { System.realloc(memory, layout, size) };
+        meter::allocated(memory as usize, size);
+        memory
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        meter::freed(memory as usize);
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(memory, layout) }
     }

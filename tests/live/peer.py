@@ -20,6 +20,8 @@ class Peer:
         self.seen = []
         self.heard = {}
         self.heard_since = {}
+        # When each frame with sound in it was handed out, over all tracks of an identity.
+        self.loud_at = {}
         self.tasks = []
         self.source = None
         self.publication = None
@@ -105,6 +107,20 @@ class Peer:
         data = np.concatenate(frames) if frames else np.zeros(0, "<i2")
         return data.astype(np.float32) / 32768
 
+    def longest_gap_ms(self, identity, after=0.0):
+        """Longest time without sound of `identity`, between the first after that time and the last."""
+        times = np.array([at for at in self.loud_at.get(identity, []) if at >= after])
+        return 1000 * float(np.diff(times).max()) if len(times) > 1 else float("nan")
+
+    async def hears_again(self, identity, after, timeout_s=60):
+        """Waits for half a second of sound of `identity` later than `after`."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if sum(at > after for at in self.loud_at.get(identity, [])) >= 50:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{self.identity} does not hear {identity} again")
+
     def remote(self, identity):
         return self.room.remote_participants.get(identity)
 
@@ -122,4 +138,7 @@ class Peer:
         frames = self.heard.setdefault(identity, [])
         async for event in rtc.AudioStream(track, sample_rate=RATE, num_channels=1):
             self.heard_since.setdefault(identity, time.monotonic())
-            frames.append(np.frombuffer(event.frame.data, "<i2").copy())
+            samples = np.frombuffer(event.frame.data, "<i2").copy()
+            frames.append(samples)
+            if np.abs(samples).max() > 655:
+                self.loud_at.setdefault(identity, []).append(time.monotonic())

@@ -108,6 +108,13 @@ def first_sound(samples, level=0.01):
     return int(above[0]) if len(above) else None
 
 
+def longest_silence(samples, level=0.02):
+    """Longest stretch in ms, in steps of 10 ms, without a sample above `level`, between the first and the last of them."""
+    blocks = np.abs(samples[: len(samples) // 480 * 480].reshape(-1, 480)).max(axis=1) > level
+    loud = np.flatnonzero(blocks)
+    return 10 * int(np.diff(loud).max() - 1) if len(loud) > 1 else None
+
+
 def tone_levels(samples, hertz):
     """Level in dB of each of these tones in `samples`."""
     window = np.hanning(len(samples))

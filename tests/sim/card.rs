@@ -139,6 +139,11 @@ impl Loudspeaker {
         &self.played[first..last.max(first)]
     }
 
+    /// Forgets what was played so far: hours of it are much memory.
+    pub fn forget(&mut self) {
+        self.played.clear();
+    }
+
     /// When the first block with sound in it was played.
     pub fn first_sound(&self) -> Option<Instant> {
         self.played

@@ -3,6 +3,7 @@
 //! This is the only file that knows the engine's API. It runs [`turn`], the same loop body that the io ring runs over
 //! sockets and cards, and gives it a sound card, an address with UDP ports, and one WebSocket over TCP.
 
+use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
 use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe, Quality};
@@ -23,7 +24,12 @@ use kinglet::signal::parameters::JoinParameters;
 use kinglet::signal::secret::Secret;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A SYN that is not answered is repeated after this; the next repetition comes after the patience is over.
+const SYN_REPEATED: Duration = Duration::from_secs(1);
+/// `io::tcp`: an address is given this long.
+const SYN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client as a story orders it.
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +159,18 @@ pub struct SimulatedPorts {
     wants_token: bool,
     /// Its files.
     pub disk: Disk,
+    syn: Option<Syn>,
+    /// Whether the memory that its engine takes is metered.
+    pub is_metered: bool,
+    /// Since the last look at it, the longest time between two audio packets that arrived, and the last of them.
+    audio_gap: (Duration, Option<Instant>),
+}
+
+/// A connection that nothing has answered yet.
+#[derive(Debug, Clone, Copy)]
+struct Syn {
+    sent_at: Instant,
+    is_repeated: bool,
 }
 
 impl Client {
@@ -202,6 +220,9 @@ impl Client {
             upgrade: None,
             wants_token: false,
             disk: Disk::default(),
+            syn: None,
+            is_metered: false,
+            audio_gap: (Duration::ZERO, None),
         };
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
         Client {
@@ -217,6 +238,12 @@ impl Client {
     /// Its ports, to look at and to break.
     pub fn ports(&mut self) -> &mut SimulatedPorts {
         &mut self.ports
+    }
+
+    /// Forgets what it played and said so far.
+    pub fn forget(&mut self) {
+        self.ports.loudspeaker.forget();
+        self.events.clear();
     }
 
     /// What its loudspeaker played.
@@ -266,7 +293,12 @@ impl Client {
     pub fn turn(&mut self, now: Instant) {
         self.ports.now = now;
         self.ports.receive(now);
-        while turn(&mut self.engine, &mut self.ports, now) {}
+        let Client { engine, ports, .. } = self;
+        if ports.is_metered {
+            Meter::around(|| while turn(engine, ports, now) {});
+        } else {
+            while turn(engine, ports, now) {}
+        }
         if std::mem::take(&mut self.ports.wants_token) {
             let token = Secret::new(Claims::token("hall", &self.identity));
             self.tokens_asked += 1;
@@ -290,6 +322,7 @@ impl Client {
                 .min();
         }
         let ports = &self.ports;
+        let syn = ports.syn.map(Syn::poll_timeout);
         let network = [ports.up.poll_timeout(), ports.down.poll_timeout()];
         let signal = [ports.signal_up.poll_timeout(), ports.signal_down.poll_timeout()];
         let streams = [ports.stream_up.poll_timeout(), ports.stream_down.poll_timeout()];
@@ -303,7 +336,7 @@ impl Client {
             .chain(streams)
             .chain(changes)
             .chain(card)
-            .chain([engine])
+            .chain([engine, syn])
             .flatten()
             .min()
     }
@@ -346,8 +379,32 @@ impl SimulatedPorts {
         self.signal_down.set_up(up, now);
     }
 
+    /// What a server that is not ours might say.
+    pub fn inject(&mut self, message: Vec<u8>) {
+        self.notices.push_back(Notice::Message(message));
+    }
+
+    /// What anybody might send to a port of this client's `peer`.
+    pub fn inject_datagram(&mut self, peer: Peer, source: SocketAddr, bytes: Vec<u8>) {
+        let to = self.sockets.iter().find(|(other, _)| *other == peer).map(|(_, address)| *address);
+        if let Some(destination) = to {
+            self.arrived.push_back(Datagram { protocol: Protocol::Udp, source, destination, bytes });
+        }
+    }
+
+    /// The longest time between two audio packets that arrived since the last call.
+    pub fn take_audio_gap(&mut self) -> Duration {
+        std::mem::take(&mut self.audio_gap).0
+    }
+
     fn receive(&mut self, now: Instant) {
+        self.repeat_syn(now);
         while let Some(datagram) = self.down.receive(now) {
+            // RFC 7983, RFC 5761: RTP, and not RTCP.
+            if matches!(datagram.bytes[..], [128..=191, 0..=127 | 224.., ..]) {
+                let gap = self.audio_gap.1.map_or(Duration::ZERO, |last| now - last);
+                self.audio_gap = (self.audio_gap.0.max(gap), Some(now));
+            }
             self.arrived.push_back(datagram);
         }
         while let Some(datagram) = self.stream_down.receive(now) {
@@ -363,9 +420,12 @@ impl SimulatedPorts {
             self.changed.push_back(notice);
         }
         while let Some(ToClient { number, notice }) = self.signal_down.receive(now) {
-            if number != self.dials || !self.is_dialled {
+            // In a slow network both SYNs are answered.
+            let is_second_answer = matches!(notice, Notice::Reached) && self.upgrade.is_none();
+            if number != self.dials || !self.is_dialled || is_second_answer {
                 continue;
             }
+            self.syn = None;
             // The handshake's second half: TCP is up, so the upgrade goes out.
             if let (Notice::Reached, Some((target, token))) = (&notice, self.upgrade.take()) {
                 self.signal_up.send(ToServer::Upgrade { number, target, token }, now);
@@ -444,7 +504,8 @@ impl Ports for SimulatedPorts {
                 self.dials += 1;
                 self.is_dialled = true;
                 self.upgrade = Some((target, token.reveal().to_string()));
-                self.signal_up.send(ToServer::Connect(self.dials), self.now);
+                self.syn = Some(Syn { sent_at: self.now, is_repeated: false });
+                self.send_syn(self.now);
             }
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
@@ -482,8 +543,34 @@ impl Ports for SimulatedPorts {
     }
 }
 
+impl Syn {
+    fn poll_timeout(self) -> Instant {
+        self.sent_at + if self.is_repeated { SYN_PATIENCE } else { SYN_REPEATED }
+    }
+}
+
 impl SimulatedPorts {
+    /// In a network that is down a SYN is lost, not held.
+    fn send_syn(&mut self, now: Instant) {
+        if self.signal_up.is_up() {
+            self.signal_up.send(ToServer::Connect(self.dials), now);
+        }
+    }
+
+    fn repeat_syn(&mut self, now: Instant) {
+        let Some(syn) = self.syn.filter(|syn| syn.poll_timeout() <= now) else { return };
+        if syn.is_repeated {
+            self.syn = None;
+            self.is_dialled = false;
+            self.notices.push_back(Notice::Unreachable("cannot connect: no answer".to_string()));
+        } else {
+            self.syn = Some(Syn { is_repeated: true, ..syn });
+            self.send_syn(now);
+        }
+    }
+
     fn hang_up(&mut self) {
+        self.syn = None;
         if std::mem::take(&mut self.is_dialled) {
             self.signal_up.send(ToServer::Close(self.dials), self.now);
         }

@@ -209,6 +209,11 @@ impl<T> Pipe<T> {
         }
     }
 
+    /// Whether messages flow.
+    pub fn is_up(&self) -> bool {
+        self.up
+    }
+
     /// Stops the flow, or lets what was held flow on as TCP's next retransmission would.
     pub fn set_up(&mut self, up: bool, now: Instant) {
         self.up = up;

@@ -18,13 +18,16 @@ mod random;
 mod server;
 mod stories {
     mod allocations;
+    mod cuts;
     mod data;
     mod drift;
     mod eight_talkers;
     mod figures;
+    mod hostile;
     mod join;
     mod latency;
     mod loss;
+    mod many_cuts;
     mod mute;
     mod outage;
     mod paths;
@@ -32,6 +35,7 @@ mod stories {
     mod returns;
     mod roaming;
     mod room;
+    mod round_trips;
     mod rpc;
     mod service;
     mod streams;

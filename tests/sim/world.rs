@@ -83,6 +83,12 @@ impl World {
         self.clients[number].command(command, now)
     }
 
+    /// Lets a client look at what was put into its ports.
+    pub fn poke(&mut self, number: usize) {
+        let now = self.clock.now();
+        self.clients[number].turn(now);
+    }
+
     /// Lets time pass.
     pub fn run_ms(&mut self, ms: u64) {
         let end = self.clock.now() + Duration::from_millis(ms);
@@ -93,6 +99,18 @@ impl World {
     pub fn run_until_done(&mut self, ms_max: u64, done: impl Fn(&mut World) -> bool) -> bool {
         let end = self.clock.now() + Duration::from_millis(ms_max);
         self.run_until(end, done)
+    }
+
+    /// Forgets what was played, said and received so far: hours of it are much memory.
+    pub fn forget(&mut self) {
+        self.sfu.log.tracks.clear();
+        self.clients.iter_mut().for_each(Client::forget);
+    }
+
+    /// Plugs the whole network of a client in or out.
+    pub fn set_network(&mut self, client: usize, up: bool) {
+        let now = self.clock.now();
+        self.clients[client].ports().set_network(up, now);
     }
 
     /// The server dies: connections are refused, datagrams are lost, what it knew is forgotten.

@@ -75,6 +75,29 @@ impl Sfu {
         self.settle(now);
     }
 
+    /// Sends a participant away with this word, as a server that is drained or confused would.
+    pub fn send_leave(&mut self, identity: &str, reason: DisconnectReason, action: Action, now: Instant) {
+        for session in self.sessions_of(identity) {
+            if action == Action::Resume {
+                self.send(session, leave(reason, action));
+                self.hang_up(session);
+            } else {
+                self.end(session, reason, action, now);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// What the server holds of an identity's sessions: each with the mutes of its tracks.
+    pub fn tracks_of(&self, identity: &str) -> Vec<Vec<bool>> {
+        let sessions = self.sessions_of(identity).into_iter();
+        let muted = |session| {
+            let tracks = self.participants[&session].tracks.iter();
+            tracks.map(|track| track.info.muted).collect()
+        };
+        sessions.map(muted).collect()
+    }
+
     /// Cuts the WebSocket of a participant without a word. The session lives on as long as its peer connections do.
     pub fn cut_signal(&mut self, identity: &str) {
         for session in self.sessions_of(identity) {
