@@ -49,6 +49,7 @@
 //! ```no_run
 //! use kinglet::engine::{PublishSettings, Settings};
 //! use kinglet::event::Event;
+//! use kinglet::io::sound::setup::SoundSetup;
 //! use kinglet::io::{client, process, tls};
 //! use kinglet::session::recovery::Retry;
 //! use kinglet::signal::secret::Secret;
@@ -71,6 +72,7 @@
 //!     tls: tls::client_config(None)?,
 //!     input: "auto".parse()?,
 //!     output: "auto".parse()?,
+//!     sound: SoundSetup::default(),
 //!     loops_input: false,
 //!     duration: None,
 //!     stats_interval: None,

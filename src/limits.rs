@@ -232,6 +232,15 @@ pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;
 /// Descriptors of one PCM: one for a card, two or three for plugins that join or share cards.
 pub const CARD_DESCRIPTORS_MAX: usize = 8;
 
+/// News of one card that wait to be told: each of its periods once, and that its clock is ours now.
+pub const CARD_NOTES_MAX: usize = 4;
+
+/// Subdevices of a PCM that are looked at for who has them. Cards that mix have up to 32.
+pub const CARD_HOLDERS_MAX: usize = 32;
+
+/// Mixer controls that a board file sets. A WM8960 needs about ten.
+pub const BOARD_LEVELS_MAX: usize = 32;
+
 /// Channels of a card that we open. The widest microphone arrays and interfaces have 32.
 pub const CARD_CHANNELS_MAX: u32 = 32;
 

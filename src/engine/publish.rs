@@ -28,7 +28,7 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The sending half of the sound.
 pub(super) struct Microphone {
-    sender: Sender,
+    pub(super) sender: Sender,
     dtx: bool,
     pub(super) sent_bytes: u64,
     pub(super) loss_permille: u32,

@@ -15,10 +15,9 @@ use super::options::{Options, StartError};
 use super::ports::RealPorts;
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
-use super::sound::loudspeaker::Loudspeaker;
-use super::sound::microphone::Microphone;
+use super::sound::pair::Pair;
 use super::termination::Termination;
-use super::{clock, process};
+use super::{clock, process, realtime};
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
@@ -40,20 +39,26 @@ pub(super) fn drive(
 ) -> Result<Outcome, StartError> {
     let termination = Termination::new()?;
     reactor.watch(termination.raw_fd(), Interest::Read)?;
-    let microphone = Microphone::open(&options.input, options.loops_input)?;
-    let loudspeaker = Loudspeaker::open(&options.output)?;
+    let sound = Pair::open(&options.input, options.loops_input, &options.output, options.sound)?;
+    if sound.has_card() {
+        let _ = desk.events.post(Some(Event::Log { text: realtime::claim().to_string() }));
+    }
     let seed = process::random_seed();
-    let url = options.settings.url.clone();
+    let (url, volume_percent) = (options.settings.url.clone(), options.settings.volume_percent);
     let mut engine = Engine::new(options.settings, seed, clock::now())?;
 
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
     let server = (url, options.tls, options.token_source);
-    let mut ports = RealPorts::new(&executor, reactor, server, (microphone, loudspeaker), ends_with_input);
+    let mut ports = RealPorts::new(&executor, reactor, server, sound, ends_with_input);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
+    // Left as it is found where nobody asks for another one.
+    if volume_percent != 100 {
+        ports.set_volume(&mut engine, volume_percent);
+    }
 
     let outcome = loop {
         if let Some(outcome) = engine.outcome() {
@@ -66,6 +71,9 @@ pub(super) fn drive(
             let _ = engine.handle_command(Command::Leave, now);
         }
         while let Some((command, slot)) = desk.commands.take() {
+            if let Command::Volume(percent) = command {
+                ports.set_volume(&mut engine, percent);
+            }
             let reply = match command {
                 Command::Stats => {
                     // Plain numbers and texts: they always serialise.
@@ -79,7 +87,7 @@ pub(super) fn drive(
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);
         }
-        ports.start_sound(&engine, now);
+        ports.attend_sound(&mut engine, now);
         let more = turn(&mut engine, &mut ports, now);
         ports.watch_sound();
         // A full table costs the line, not the sound.

@@ -7,7 +7,7 @@
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   udp.rs      sockets of the peer connections
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
-//!   sound/      cards, files, pipes
+//!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
 //! ```
 
 #![allow(clippy::disallowed_types, reason = "sockets and files live in this ring")]
@@ -27,6 +27,7 @@ mod options;
 mod ports;
 pub mod process;
 pub mod reactor;
+pub mod realtime;
 pub mod sound;
 pub mod stdin;
 pub mod systemd;
