@@ -136,6 +136,14 @@ pub const LOCAL_ADDRESSES_MAX: usize = 8;
 /// One UDP payload. WebRTC stays below 1200 bytes; the Ethernet MTU and a little.
 pub const DATAGRAM_BYTES_MAX: usize = 2048;
 
+/// TCP addresses of the server that are kept per peer connection, to be tried one after the other: it names
+/// one for each of its own addresses.
+pub const STREAM_ADDRESSES_MAX: usize = 8;
+
+/// Bytes waiting for a slow TCP connection (ICE-TCP): two SCTP bursts of 16 KiB, or 8 s of sound. Fuller:
+/// the datagram is lost and counted.
+pub const STREAM_QUEUE_BYTES: usize = 32 * 1024;
+
 /// Datagrams served in one turn of the loop, so that a flood cannot keep the sound waiting.
 pub const DATAGRAMS_PER_TURN: usize = 16;
 

@@ -9,6 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► Sender ───┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
+//!                   fallback.rs: TCP where UDP does not get through
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -17,6 +18,7 @@
 mod cards;
 mod commands;
 mod data;
+mod fallback;
 mod listen;
 mod mute;
 pub mod port;
@@ -53,8 +55,9 @@ use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
+use fallback::Fallback;
 use listen::Listener;
-pub use port::{Action, Notice};
+pub use port::{Action, Notice, StreamNotice};
 use profile::ProfileRequests;
 use publish::Microphone;
 use resume::Resuming;
@@ -83,6 +86,8 @@ pub struct Engine {
     brief_resumes: u32,
     publisher: Option<Publisher>,
     subscriber: Option<Subscriber>,
+    /// Of publisher and subscriber.
+    fallbacks: [Fallback; 2],
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
     server: String,
@@ -186,6 +191,7 @@ impl Engine {
             brief_resumes: 0,
             publisher: None,
             subscriber: None,
+            fallbacks: Default::default(),
             is_subscriber_primary: true,
             server: String::new(),
             microphone,
@@ -255,6 +261,7 @@ impl Engine {
             publisher.map(|at| (at, Reason::Publisher)),
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
+            self.fallback_timeout().map(|at| (at, Reason::Fallback)),
         ]
         .into_iter()
         .flatten()

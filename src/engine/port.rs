@@ -1,5 +1,7 @@
 //! The border between the engine and the io ring: what is told ([`Notice`]) and asked ([`Action`]).
 
+use std::net::SocketAddr;
+
 use crate::rtc::Peer;
 use crate::signal::secret::Secret;
 
@@ -30,6 +32,24 @@ pub enum Notice {
     Closed(String),
 }
 
+/// What happened to the TCP connection of a peer connection. A new one begins with each
+/// [`Action::DialStream`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamNotice {
+    /// It is there.
+    Opened {
+        /// Whose it is.
+        peer: Peer,
+        /// Our address of it.
+        local: SocketAddr,
+    },
+    /// It ended, or could not be made.
+    Closed {
+        /// Whose it was.
+        peer: Peer,
+    },
+}
+
 /// What the io ring must do, in order.
 #[derive(Debug, PartialEq)]
 pub enum Action {
@@ -52,6 +72,11 @@ pub enum Action {
     /// Open sockets on our addresses and tell them by `handle_sockets`; older ones of this peer
     /// connection are closed.
     OpenSockets(Peer),
-    /// Close the sockets of this peer connection.
+    /// Close the sockets of this peer connection, its TCP connection too.
     CloseSockets(Peer),
+    /// Connect this peer connection to an address by TCP (ICE-TCP) and tell by `handle_stream`; an older
+    /// connection is closed, about which nothing more is told.
+    DialStream(Peer, SocketAddr),
+    /// Close that connection, or give it up while it is being made; nothing more is told.
+    CloseStream(Peer),
 }

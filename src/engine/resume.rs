@@ -19,7 +19,7 @@ use super::Engine;
 use super::port::Action;
 use super::session::Phase;
 use crate::event::Event;
-use crate::rtc::{Publisher, Subscriber};
+use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::cause::Cause;
 use crate::session::recovery::{Mend, Retry};
 use crate::signal::join::Reconnect;
@@ -51,6 +51,8 @@ const BRIEF_MAX: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resuming {
     mend: Mend,
+    /// Whose path has failed by itself (`Engine::may_blame_path`).
+    blamed: Option<Peer>,
     /// The server has taken us back.
     pub(super) has_signal: bool,
 }
@@ -73,7 +75,11 @@ impl Engine {
         self.brief_resumes = self.brief_resumes_with(now);
         self.tell_cause(cause, true, now);
         self.phase = Phase::Resuming;
-        self.resuming = Some(Resuming { mend, has_signal: false });
+        let blamed = match cause {
+            Cause::PathLost(peer) if self.may_blame_path(now) => Some(*peer),
+            _ => None,
+        };
+        self.resuming = Some(Resuming { mend, blamed, has_signal: false });
         for reason in [Reason::Recovery, Reason::PublisherAnswer] {
             self.deadlines.clear(reason);
         }
@@ -92,7 +98,7 @@ impl Engine {
         resuming.has_signal = false;
         let is_path = matches!(cause, Cause::PathMissing | Cause::NetworkChanged | Cause::ToldToResume(_));
         if is_path {
-            resuming.mend = Mend::Path;
+            (resuming.mend, resuming.blamed) = (Mend::Path, None);
         }
         let is_at_once = matches!(cause, Cause::PathMissing | Cause::NetworkChanged);
         let wait = if is_at_once { Duration::ZERO } else { self.backoff.probe_delay() };
@@ -124,7 +130,7 @@ impl Engine {
     pub(super) fn dial_resume(&mut self, now: Instant) {
         let (Some(resuming), Some(own)) = (&mut self.resuming, self.room.own()) else { return };
         resuming.has_signal = false;
-        let resume = Resume { participant_sid: own.sid, reason: resuming.mend.reason() };
+        let resume = Resume { participant_sid: own.sid, reason: resuming.mend.reason(resuming.blamed) };
         self.pinger = None;
         self.act(Action::Drop);
         self.deadlines.set(Reason::Redial, now + DIAL_PATIENCE);

@@ -275,7 +275,7 @@ impl Engine {
                 let stage = match self.phase {
                     Phase::Resuming => "resuming the session",
                     Phase::Dialing => "joining: the server did not answer",
-                    _ => "connecting: no UDP path to the server's media port",
+                    _ => "connecting: neither UDP nor TCP reaches the server's media ports",
                 };
                 self.lost(Cause::TimedOut(stage), now);
             }
@@ -293,7 +293,7 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Subscriber, text), now);
             }
             Reason::PublisherConnection => {
-                let text = "it did not come up: no answer to our offer, or no UDP path".to_owned();
+                let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             Reason::TalkHold => self.mute_changed(By::Us, now),
@@ -303,7 +303,7 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
-            Reason::Ping | Reason::Publisher | Reason::Subscriber => {}
+            Reason::Ping | Reason::Fallback | Reason::Publisher | Reason::Subscriber => {}
         }
     }
 
@@ -378,6 +378,7 @@ impl Engine {
             self.act(Action::CloseSockets(peer));
         }
         self.transmits.clear();
+        self.fallbacks = Default::default();
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();

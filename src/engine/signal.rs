@@ -47,14 +47,13 @@ impl Engine {
             Response::Answer(answer) => self.answered(&answer, now),
             Response::Trickle(trickle) => {
                 let (peer, line) = (trickle.target, &trickle.candidate);
-                let is_taken = match peer {
-                    Peer::Publisher => self.publisher.as_mut().is_none_or(|p| p.add_candidate(line)),
-                    Peer::Subscriber => self.subscriber.as_mut().is_none_or(|s| s.add_candidate(line)),
-                };
-                if is_taken {
+                if self.ice(peer).is_none_or(|mut ice| ice.add_candidate(line)) {
                     self.advance(peer, now);
                 } else {
                     self.candidate_refused(line);
+                }
+                if trickle.is_final {
+                    self.addresses_are_known(peer, now);
                 }
             }
             Response::Update(participants) => {
@@ -156,6 +155,9 @@ impl Engine {
         match subscriber.answer(&offer.sdp, track_of_mid, now) {
             Ok(sdp) => {
                 self.request(&Request::Answer { sdp, id: offer.id });
+                if self.ice(Peer::Subscriber).is_some_and(|mut ice| ice.take_begun()) {
+                    self.ice_begins(Peer::Subscriber, now);
+                }
                 self.tracks_changed();
                 self.advance(Peer::Subscriber, now);
             }
@@ -169,6 +171,9 @@ impl Engine {
             Ok(()) => {
                 if !publisher.awaits_answer() {
                     self.deadlines.clear(Reason::PublisherAnswer);
+                }
+                if self.ice(Peer::Publisher).is_some_and(|mut ice| ice.take_begun()) {
+                    self.ice_begins(Peer::Publisher, now);
                 }
                 self.advance(Peer::Publisher, now);
                 // What has changed while this offer was open.

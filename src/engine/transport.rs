@@ -26,11 +26,7 @@ impl Engine {
     pub fn handle_sockets(&mut self, peer: Peer, addresses: &[SocketAddr], now: Instant) {
         let mut late = heapless::Vec::<String, { crate::limits::LOCAL_ADDRESSES_MAX }>::new();
         for &address in addresses {
-            let line = match peer {
-                Peer::Publisher => self.publisher.as_mut().and_then(|p| p.add_local_address(address)),
-                Peer::Subscriber => self.subscriber.as_mut().and_then(|s| s.add_local_address(address)),
-            };
-            if let Some(line) = line {
+            if let Some(line) = self.ice(peer).and_then(|mut ice| ice.add_address(address)) {
                 // More addresses than are ever opened: the rest is reached through the first ones.
                 let _ = late.push(line);
             }
@@ -52,6 +48,7 @@ impl Engine {
             self.deadline_passed(reason, now);
         }
         self.ping(now);
+        self.fall_back(now);
         for peer in [Peer::Publisher, Peer::Subscriber] {
             let due = match peer {
                 Peer::Publisher => self.publisher.as_ref().and_then(Publisher::poll_timeout),
@@ -113,7 +110,10 @@ impl Engine {
                     self.deadlines.clear(Reason::PublisherConnection);
                     self.peer_connected(Peer::Publisher, now);
                 }
-                PublisherEvent::PathFound => self.resumed_if_complete(now),
+                PublisherEvent::PathFound => {
+                    self.path_found(Peer::Publisher);
+                    self.resumed_if_complete(now);
+                }
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::Closed => self.peer_closed(now),
                 PublisherEvent::Feedback { loss_permille } => self.feedback(loss_permille),
@@ -153,7 +153,10 @@ impl Engine {
         for event in happened {
             match event {
                 SubscriberEvent::Connected => self.peer_connected(Peer::Subscriber, now),
-                SubscriberEvent::PathFound => self.resumed_if_complete(now),
+                SubscriberEvent::PathFound => {
+                    self.path_found(Peer::Subscriber);
+                    self.resumed_if_complete(now);
+                }
                 SubscriberEvent::PathLost => self.lost(Cause::PathLost(Peer::Subscriber), now),
                 SubscriberEvent::Closed => self.peer_closed(now),
                 // Kept above.

@@ -15,10 +15,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Engine;
-use super::port::{Action, Notice};
+use super::port::{Action, Notice, StreamNotice};
 use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_TURN, SIGNAL_MAILBOX_MESSAGES};
 use crate::media::block::Block;
-use crate::rtc::{Datagram, Peer, Transmit};
+use crate::rtc::{Datagram, Peer, Protocol, Transmit};
 
 /// Blocks served in one turn and direction: what a card's whole buffer can ask for at once, so that
 /// a late turn catches up and a broken card cannot hold the loop.
@@ -29,6 +29,8 @@ const BLOCKS_PER_TURN: usize = 16;
 pub struct Arrived {
     /// The peer connection whose socket it came to.
     pub peer: Peer,
+    /// What carried it.
+    pub protocol: Protocol,
     /// Who sent it.
     pub source: SocketAddr,
     /// Our address.
@@ -51,6 +53,8 @@ pub trait Ports {
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived>;
     /// Next notice of the signal connection, if there is one.
     fn noticed(&mut self) -> Option<Notice>;
+    /// Next change of a TCP connection for datagrams, if there is one.
+    fn stream_changed(&mut self) -> Option<StreamNotice>;
     /// Sends a datagram.
     fn transmit(&mut self, peer: Peer, transmit: &Transmit);
     /// Carries out anything but the opening of sockets.
@@ -70,10 +74,11 @@ pub fn turn(engine: &mut Engine, ports: &mut impl Ports, mut now: Instant) -> bo
     while datagrams < DATAGRAMS_PER_TURN
         && let Some(arrived) = ports.received(&mut buffer)
     {
-        let Arrived { peer, source, destination, len, arrival } = arrived;
+        let Arrived { peer, protocol, source, destination, len, arrival } = arrived;
         // One that came during the turn takes it along: time does not go back.
         now = now.max(arrival);
-        engine.handle_datagram(peer, Datagram { source, destination, bytes: &buffer[..len] }, arrival);
+        let datagram = Datagram { protocol, source, destination, bytes: &buffer[..len] };
+        engine.handle_datagram(peer, datagram, arrival);
         flush(engine, ports, now);
         datagrams += 1;
     }
@@ -87,6 +92,10 @@ pub fn turn(engine: &mut Engine, ports: &mut impl Ports, mut now: Instant) -> bo
             break;
         }
         engine.capture(&block, now);
+        flush(engine, ports, now);
+    }
+    while let Some(notice) = ports.stream_changed() {
+        engine.handle_stream(notice, now);
         flush(engine, ports, now);
     }
     let mut notices = 0;

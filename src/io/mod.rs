@@ -5,7 +5,7 @@
 //!   driver.rs   the loop          ports.rs    what the engine sees of the outside
 //!   reactor.rs  the one wait      mailbox.rs  between driver and tasks
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
-//!   udp.rs      sockets of the peer connections
+//!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
 //! ```
@@ -28,8 +28,10 @@ mod ports;
 pub mod process;
 pub mod reactor;
 pub mod realtime;
+mod sockets;
 pub mod sound;
 pub mod stdin;
+mod stream;
 pub mod systemd;
 mod tcp;
 mod termination;

@@ -13,12 +13,12 @@ use super::clock;
 use super::credentials::Source;
 use super::mailbox::Mailbox;
 use super::reactor::{Interest, Reactor};
+use super::sockets::Sockets;
 use super::sound::microphone::Captured;
 use super::sound::pair::{Descriptors, Pair};
-use super::udp::{Port, local_addresses};
 use super::websocket::{Dial, Order, Wire, run as run_websocket};
 use crate::engine::turn::{Arrived, Ports};
-use crate::engine::{Action, Engine, Notice};
+use crate::engine::{Action, Engine, Notice, StreamNotice};
 use crate::event::{Event, Stats};
 use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::media::block::{BLOCK_MS, Block};
@@ -37,10 +37,11 @@ pub(super) struct RealPorts<'e, 'r> {
     signal: SignalPort,
     token_source: Option<Source>,
     tokens: Rc<Mailbox<Result<Secret, String>, 1>>,
-    sockets: heapless::Vec<Port, { 2 * LOCAL_ADDRESSES_MAX }>,
-    next_socket: usize,
+    sockets: Sockets,
     sound: Pair,
     watched: Descriptors,
+    /// Openings of the cards when they were last looked at.
+    openings: u32,
     grid: Option<Instant>,
     ends_with_input: bool,
     tail: Option<Tail>,
@@ -74,10 +75,10 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             signal: SignalPort { url, tls, connection: None },
             token_source,
             tokens: Rc::default(),
-            sockets: heapless::Vec::new(),
-            next_socket: 0,
+            sockets: Sockets::new(reactor),
             sound,
             watched: Descriptors::new(),
+            openings: 0,
             grid: None,
             ends_with_input,
             tail: None,
@@ -120,13 +121,14 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// A reopened card has other descriptors: what is watched follows.
     pub(super) fn watch_sound(&mut self) {
         let wanted = self.sound.descriptors();
+        let openings = std::mem::replace(&mut self.openings, self.sound.openings());
+        let is_as_before = openings == self.openings && wanted.len() == self.watched.len();
         let same = |a: &libc::pollfd, b: &libc::pollfd| a.fd == b.fd && a.events == b.events;
-        if wanted.len() == self.watched.len() && wanted.iter().zip(&self.watched).all(|(a, b)| same(a, b)) {
+        if is_as_before && wanted.iter().zip(&self.watched).all(|(a, b)| same(a, b)) {
             return;
         }
         // A lost card has closed its descriptors, whose numbers may be a socket's by now.
-        let is_socket = |fd| self.sockets.iter().any(|port| port.raw_fd() == fd);
-        for old in self.watched.iter().filter(|old| !is_socket(old.fd)) {
+        for old in self.watched.iter().filter(|old| !self.sockets.holds(old.fd)) {
             self.reactor.unwatch(old.fd);
         }
         for new in &wanted {
@@ -169,19 +171,10 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     pub(super) fn finish(&mut self) {
         self.sound.loudspeaker.finish();
         self.signal.connection = None;
-        for port in &self.sockets {
-            self.reactor.unwatch(port.raw_fd());
-        }
+        self.sockets.finish();
         for old in &self.watched {
             self.reactor.unwatch(old.fd);
         }
-    }
-
-    fn close_sockets(&mut self, peer: Peer) {
-        for port in self.sockets.iter().filter(|port| port.peer == peer) {
-            self.reactor.unwatch(port.raw_fd());
-        }
-        self.sockets.retain(|port| port.peer != peer);
     }
 
     fn dial(&mut self, target: String, token: Secret) {
@@ -250,18 +243,11 @@ impl Ports for RealPorts<'_, '_> {
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
-        // Each call begins behind the socket that had the last word: a flood on one starves none.
-        for turn in 0..self.sockets.len() {
-            let index = (self.next_socket + turn) % self.sockets.len();
-            let port = &self.sockets[index];
-            if let Some((len, source, age)) = port.receive(buffer) {
-                self.next_socket = index + 1;
-                let now = clock::now();
-                let arrival = now.checked_sub(age).unwrap_or(now);
-                return Some(Arrived { peer: port.peer, source, destination: port.address, len, arrival });
-            }
-        }
-        None
+        self.sockets.receive(buffer)
+    }
+
+    fn stream_changed(&mut self) -> Option<StreamNotice> {
+        self.sockets.stream_changed()
     }
 
     fn noticed(&mut self) -> Option<Notice> {
@@ -269,11 +255,7 @@ impl Ports for RealPorts<'_, '_> {
     }
 
     fn transmit(&mut self, peer: Peer, transmit: &Transmit) {
-        let port = self.sockets.iter().find(|port| port.peer == peer && port.address == transmit.source);
-        if let Some(port) = port {
-            // What the kernel does not take is lost as on any network.
-            port.send(transmit.destination, transmit.bytes());
-        }
+        self.sockets.transmit(peer, transmit);
     }
 
     fn act(&mut self, action: Action) {
@@ -282,7 +264,9 @@ impl Ports for RealPorts<'_, '_> {
             Action::Send(bytes) => self.order(Order::Send(bytes)),
             Action::HangUp => self.order(Order::HangUp),
             Action::Drop => self.signal.connection = None,
-            Action::CloseSockets(peer) => self.close_sockets(peer),
+            Action::CloseSockets(peer) => self.sockets.close(peer),
+            Action::DialStream(peer, remote) => self.sockets.dial_stream(peer, remote),
+            Action::CloseStream(peer) => self.sockets.close_stream(peer),
             Action::RenewToken => self.renew_token(),
             // `turn` opens sockets itself, because the engine wants the addresses.
             Action::OpenSockets(_) => {}
@@ -290,17 +274,7 @@ impl Ports for RealPorts<'_, '_> {
     }
 
     fn open_sockets(&mut self, peer: Peer) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
-        self.close_sockets(peer);
-        let mut addresses = heapless::Vec::new();
         let local = self.signal.connection.as_ref().and_then(|(wire, _)| wire.local_address.get());
-        for ip in local.map(local_addresses).unwrap_or_default() {
-            // An address that vanished meanwhile is simply not offered.
-            let Ok(port) = Port::bind(peer, ip) else { continue };
-            if self.reactor.watch(port.raw_fd(), Interest::Read).is_ok() {
-                let _ = addresses.push(port.address);
-                let _ = self.sockets.push(port);
-            }
-        }
-        addresses
+        self.sockets.open(peer, local)
     }
 }

@@ -80,6 +80,7 @@ impl Reactor {
         let event = match interest {
             Interest::Read => Event::readable(DRIVER_KEY),
             Interest::Write => Event::writable(DRIVER_KEY),
+            Interest::Both => Event::all(DRIVER_KEY),
         };
         // SAFETY: ports.rs unwatches each descriptor before it closes it, or forgets it when a card has closed it (epoll drops it then).
         unsafe { self.poller.add_with_mode(fd, event, PollMode::Level) }
@@ -188,6 +189,8 @@ pub enum Interest {
     Read,
     /// Something can be written.
     Write,
+    /// Either, for the driver; a task waits for one of them.
+    Both,
 }
 
 /// A descriptor that a task waits on. A file can be registered once at a time.
@@ -243,7 +246,7 @@ impl<T: AsFd> Source<T> {
         let Some(slot) = slots[self.key].as_mut() else { return Ok(()) };
         let place = match interest {
             Interest::Read => &mut slot.read,
-            Interest::Write => &mut slot.write,
+            Interest::Write | Interest::Both => &mut slot.write,
         };
         *place = Some(waker.clone());
         arm(&self.reactor.poller, self.key, slot)

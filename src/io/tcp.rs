@@ -52,6 +52,16 @@ impl Tcp {
 }
 
 async fn connect_one(reactor: &Rc<Reactor>, address: SocketAddr) -> io::Result<Tcp> {
+    let source = Source::new(reactor, begin(address)?)?;
+    std::future::poll_fn(|context| source.poll_with(context, Interest::Write, is_connected)).await?;
+    Ok(Tcp(source))
+}
+
+/// Begins to connect, without waiting; [`is_connected`] says when it is done.
+///
+/// # Errors
+/// There is no way to that address at all.
+pub(super) fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
@@ -60,25 +70,24 @@ async fn connect_one(reactor: &Rc<Reactor>, address: SocketAddr) -> io::Result<T
         Err(error) => return Err(error.into()),
     }
     let stream = TcpStream::from(socket);
-    // Signal messages are small and each is waited for.
+    // Messages and datagrams are small, and each is waited for.
     stream.set_nodelay(true)?;
-    let source = Source::new(reactor, stream)?;
-    std::future::poll_fn(|context| {
-        source.poll_with(context, Interest::Write, |stream| {
-            if let Some(error) = stream.take_error()? {
-                return Err(error);
-            }
-            match stream.peer_addr() {
-                Ok(_) => Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                    Err(io::ErrorKind::WouldBlock.into())
-                }
-                Err(error) => Err(error),
-            }
-        })
-    })
-    .await?;
-    Ok(Tcp(source))
+    Ok(stream)
+}
+
+/// Whether a connection that was begun is there.
+///
+/// # Errors
+/// `WouldBlock` while it is not; any other error is its end.
+pub(super) fn is_connected(stream: &TcpStream) -> io::Result<()> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
+        Err(error) => Err(error),
+    }
 }
 
 impl AsyncRead for Tcp {

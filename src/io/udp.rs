@@ -95,7 +95,7 @@ fn is_usable(address: IpAddr) -> bool {
 }
 
 /// Best effort: some containers forbid it, and sound works without.
-fn mark_expedited(socket: &UdpSocket, address: IpAddr) {
+pub(super) fn mark_expedited(socket: &impl AsRawFd, address: IpAddr) {
     let (level, name) = match address {
         IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TOS),
         IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
@@ -103,7 +103,7 @@ fn mark_expedited(socket: &UdpSocket, address: IpAddr) {
     set_option(socket, level, name, TRAFFIC_CLASS);
 }
 
-fn set_option(socket: &UdpSocket, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
+fn set_option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
     // SAFETY: the option value is a live int of the size given.
     unsafe {
         let size = size_of::<libc::c_int>() as libc::socklen_t;

@@ -14,13 +14,20 @@
 //!
 //! ```text
 //! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: 60 ms) ──► str0m
+//!       └──► [ TCP addresses, ≤ 8 ] ──► whoever dials them (`engine::fallback`)
 //! ```
+//!
+//! TCP candidates go another way: str0m gets one when its connection is there, since a pair without one
+//! never answers.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use str0m::Candidate;
+use str0m::net::{Protocol, TcpType};
 
-use crate::limits::{CANDIDATE_BYTES_MAX, CANDIDATES_HELD_MAX};
+use super::sdp::Description;
+use crate::limits::{CANDIDATE_BYTES_MAX, CANDIDATES_HELD_MAX, STREAM_ADDRESSES_MAX};
 
 /// How long candidates are held for the server's own checks.
 pub(super) const HOLD: Duration = Duration::from_millis(60);
@@ -30,6 +37,14 @@ pub(super) const HOLD: Duration = Duration::from_millis(60);
 pub(super) struct Candidates {
     held: heapless::Vec<Candidate, CANDIDATES_HELD_MAX>,
     gate: Gate,
+    /// The server's user name, which each of its descriptions with new credentials changes.
+    ufrag: String,
+    /// It is new to whoever asks.
+    has_begun: bool,
+    /// Where the server takes TCP connections, and under which user name.
+    streams: heapless::Vec<(SocketAddr, String), STREAM_ADDRESSES_MAX>,
+    /// The user name of its last UDP candidate.
+    udp: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,18 +60,78 @@ enum Gate {
 
 impl Candidates {
     pub(super) fn new() -> Self {
-        Self { held: heapless::Vec::new(), gate: Gate::Undescribed }
+        Self {
+            held: heapless::Vec::new(),
+            gate: Gate::Undescribed,
+            ufrag: String::new(),
+            has_begun: false,
+            streams: heapless::Vec::new(),
+            udp: None,
+        }
     }
 
     /// Takes a candidate line of the server (`candidate:…`); `false` if it is unreadable, or one too many.
     pub(super) fn push(&mut self, line: &str) -> bool {
         let candidate = (line.len() <= CANDIDATE_BYTES_MAX).then(|| Candidate::from_sdp_string(line));
         match candidate {
-            // Only UDP has a socket here; ICE-TCP candidates would make pairs that never answer.
-            Some(Ok(candidate)) if candidate.proto() != str0m::net::Protocol::Udp => true,
-            Some(Ok(candidate)) => self.held.push(candidate).is_ok(),
+            Some(Ok(candidate)) if candidate.proto() == Protocol::Udp => {
+                self.udp = Some(self.ufrag_of(&candidate));
+                self.held.push(candidate).is_ok()
+            }
+            Some(Ok(candidate)) => {
+                self.add_stream(&candidate);
+                true
+            }
             _ => false,
         }
+    }
+
+    /// Only who listens can be dialled (RFC 6544 §4.5); more addresses than are ever tried are no loss.
+    fn add_stream(&mut self, candidate: &Candidate) {
+        let stream = (candidate.addr(), self.ufrag_of(candidate));
+        if candidate.tcptype() == Some(TcpType::Passive) && !self.streams.contains(&stream) {
+            let _ = self.streams.push(stream);
+        }
+    }
+
+    /// A candidate that names no user is the present one's.
+    fn ufrag_of(&self, candidate: &Candidate) -> String {
+        candidate.ufrag().unwrap_or(&self.ufrag).to_owned()
+    }
+
+    /// Where the server takes TCP connections.
+    pub(super) fn streams(&self) -> impl Iterator<Item = SocketAddr> {
+        self.streams.iter().filter(|(_, ufrag)| *ufrag == self.ufrag).map(|&(address, _)| address)
+    }
+
+    /// Whether the server has named a UDP candidate.
+    pub(super) fn has_udp(&self) -> bool {
+        self.udp.as_ref() == Some(&self.ufrag)
+    }
+
+    /// Whether the credentials were renewed since the last call.
+    pub(super) fn take_begun(&mut self) -> bool {
+        std::mem::take(&mut self.has_begun)
+    }
+
+    /// The server's description: its credentials, and candidates in it, of which str0m has taken those for
+    /// UDP. `true` if the credentials are new.
+    pub(super) fn read(&mut self, description: &Description<'_>) -> bool {
+        let is_new = description.ufrag != self.ufrag;
+        if is_new {
+            self.ufrag = description.ufrag.to_owned();
+            self.has_begun = true;
+            // Candidates may come before their description.
+            self.streams.retain(|(_, ufrag)| *ufrag == self.ufrag);
+        }
+        for line in &description.candidates {
+            match Candidate::from_sdp_string(line) {
+                Ok(candidate) if candidate.proto() == Protocol::Udp => self.udp = Some(self.ufrag.clone()),
+                Ok(candidate) => self.add_stream(&candidate),
+                Err(_) => {}
+            }
+        }
+        is_new
     }
 
     /// The remote description is set. `hold` says whether the server shall check first.
@@ -110,7 +185,36 @@ mod tests {
         assert!(candidates.poll(now).is_none());
         candidates.described(false, now);
         assert!(candidates.poll(now).is_some());
-        assert!(candidates.poll(now).is_none(), "the TCP one is not for us");
+        assert!(candidates.poll(now).is_none(), "the TCP one goes another way");
+        assert_eq!(candidates.streams().count(), 0, "of a user that is not known yet");
+        candidates.read(&Description { ufrag: "X", ..Description::default() });
+        assert_eq!(candidates.streams().next(), Some(SocketAddr::from(([127, 0, 0, 1], 7881))));
+        assert!(candidates.has_udp());
+    }
+
+    #[test]
+    fn only_addresses_that_listen_are_dialled_and_only_the_newest() {
+        let mut candidates = Candidates::new();
+        let description = |ufrag, lines: &[&'static str]| Description {
+            ufrag,
+            candidates: lines.iter().copied().collect(),
+            ..Description::default()
+        };
+        candidates.read(&description("X", &[TCP]));
+        assert!(candidates.take_begun() && !candidates.take_begun());
+        for line in [TCP, &TCP.replace("passive", "active"), &TCP.replace("passive", "so")] {
+            assert!(candidates.push(line));
+        }
+        assert_eq!((candidates.streams().count(), candidates.has_udp()), (1, false));
+        for port in 1..100 {
+            candidates.push(&TCP.replace("7881", &port.to_string()));
+        }
+        assert_eq!(candidates.streams().count(), STREAM_ADDRESSES_MAX);
+        candidates.read(&description("Y", &[]));
+        assert!(candidates.take_begun());
+        assert_eq!(candidates.streams().count(), 0);
+        assert!(candidates.push(&TCP.replace(" ufrag X", "")), "of the present user");
+        assert_eq!(candidates.streams().count(), 1);
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn a_damaged_offer_is_survived() {
             Ok(_) => answered += 1,
             Err(_) => refused += 1,
         }
-        subscriber.add_candidate(&damaged(
+        subscriber.ice().add_candidate(&damaged(
             "candidate:1 1 udp 2130706431 127.0.0.1 7882 typ host",
             &mut random,
             round,
@@ -48,7 +48,7 @@ fn a_damaged_answer_is_survived() {
     let (mut accepted, mut refused) = (0, 0);
     for round in 0..ROUNDS / 4 {
         let mut publisher = Publisher::new(&mut random, now);
-        publisher.add_local_address(SocketAddr::from(([127, 0, 0, 1], 5001)));
+        publisher.ice().add_address(SocketAddr::from(([127, 0, 0, 1], 5001)));
         let (offer, id) = publisher.offer(Some("cid")).expect("an offer");
         let answer = fresh_subscriber(now).answer(&offer, |_| None, now).expect("an answer");
         match publisher.accept_answer(&damaged(&answer, &mut random, round), id, now) {
@@ -62,14 +62,14 @@ fn a_damaged_answer_is_survived() {
 
 fn fresh_subscriber(now: Instant) -> Subscriber {
     let mut subscriber = Subscriber::new(now);
-    subscriber.add_local_address(SocketAddr::from(([127, 0, 0, 1], 5000)));
+    subscriber.ice().add_address(SocketAddr::from(([127, 0, 0, 1], 5000)));
     subscriber
 }
 
 /// Our own publisher's offer has what the server's have: data and sound, SSRCs, candidates.
 fn server_offer(random: &mut fastrand::Rng, now: Instant) -> String {
     let mut publisher = Publisher::new(random, now);
-    publisher.add_local_address(SocketAddr::from(([127, 0, 0, 1], 5002)));
+    publisher.ice().add_address(SocketAddr::from(([127, 0, 0, 1], 5002)));
     publisher.offer(Some("TR_1")).expect("an offer").0
 }
 

@@ -8,17 +8,19 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use str0m::net::{Protocol, Receive};
+use str0m::net::Receive;
 use str0m::{Event, Input, Output as Polled, Rtc, RtcConfig};
 
-use super::Datagram;
+use super::{Datagram, Protocol};
 
 /// Passes of "a timeout is due already" in one drain. DTLS and SCTP need up to four in a handshake;
 /// what is left is done at the next wake-up.
 const DUE_PASSES_MAX: usize = 16;
 
-/// One UDP payload to send.
+/// One datagram to send.
 pub struct Transmit {
+    /// What is to carry it.
+    pub protocol: Protocol,
     /// Our address that it must leave from.
     pub source: SocketAddr,
     /// Where it goes.
@@ -101,8 +103,12 @@ impl Connection {
         now: Instant,
         sink: &mut dyn FnMut(Output<Event>),
     ) -> Result<(), Failure> {
-        let Datagram { source, destination, bytes } = datagram;
-        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, bytes) else {
+        let Datagram { protocol, source, destination, bytes } = datagram;
+        let protocol = match protocol {
+            Protocol::Udp => str0m::net::Protocol::Udp,
+            Protocol::Tcp => str0m::net::Protocol::Tcp,
+        };
+        let Ok(receive) = Receive::new(protocol, source, destination, bytes) else {
             return Ok(());
         };
         self.feed(Input::Receive(now, receive), sink)?;
@@ -137,6 +143,11 @@ impl Connection {
                     return Ok(());
                 }
                 Polled::Transmit(transmit) => sink(Output::Transmit(Transmit {
+                    // Nothing but UDP and TCP candidates is ever added.
+                    protocol: match transmit.proto {
+                        str0m::net::Protocol::Udp => Protocol::Udp,
+                        _ => Protocol::Tcp,
+                    },
                     source: transmit.source,
                     destination: transmit.destination,
                     contents: transmit.contents,

@@ -8,6 +8,7 @@
 //!                                 ├─ drain.rs ─────┤
 //!   RTP packets ◄─ subscriber.rs ─┘                └◄─ datagrams in
 //!                    ▲   candidates.rs: when each of the server's addresses may be used
+//!                    │   ice.rs: our addresses, and TCP connections · framing.rs: datagrams on those
 //!                    └── sdp.rs: which m-line carries which track      channels.rs: data, on both
 //! ```
 //!
@@ -20,6 +21,8 @@ mod channels;
 #[cfg(test)]
 mod damage;
 mod drain;
+pub mod framing;
+mod ice;
 mod path;
 mod publisher;
 mod sdp;
@@ -31,12 +34,25 @@ use std::net::SocketAddr;
 pub use crate::signal::description::Target as Peer;
 pub use channels::{Channel, Written};
 pub use drain::{Failure, Output, Transmit};
+pub use ice::{Ice, Stream};
+pub use path::SILENCE_MAX;
 pub use publisher::{OutgoingPacket, Publisher, PublisherEvent};
 pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};
 
-/// One UDP payload that arrived, with the addresses of both ends.
+/// What carries a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// UDP.
+    Udp,
+    /// A TCP connection, framed (RFC 4571).
+    Tcp,
+}
+
+/// One datagram that arrived, with the addresses of both ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
+    /// What carried it.
+    pub protocol: Protocol,
     /// Who sent it.
     pub source: SocketAddr,
     /// Our concrete address that it came to; never a wildcard, or ICE cannot match it.

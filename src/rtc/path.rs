@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use str0m::IceConnectionState;
 
 /// Five checks of ours without an answer. Wi-Fi that changes its access point takes up to three seconds.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(5);
+pub const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// The state of one peer connection's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,6 @@
 //! answer. Both data channels are in the first offer, because the server counts a connection whose
 //! first offer has a data section as established only when both are open.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,11 +17,12 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, SeqNo};
-use str0m::{Candidate, Event, RtcConfig};
+use str0m::{Event, RtcConfig};
 
 use super::candidates::Candidates;
 use super::channels::{self, Channel, Channels, Written};
 use super::drain::{Connection, Failure, Output};
+use super::ice::Ice;
 use super::path::{Path, PathChange};
 use super::{Datagram, sdp};
 use crate::limits::DATA_PACKET_BYTES_MAX;
@@ -103,11 +103,11 @@ impl Publisher {
         }
     }
 
-    /// Adds one of our addresses. The first offer carries those known before it; for a later one the
-    /// candidate line is returned, to be trickled.
-    pub fn add_local_address(&mut self, address: SocketAddr) -> Option<String> {
-        let line = add_local_address(&mut self.connection, address)?;
-        (self.offer_id > 0).then_some(line)
+    /// Addresses, candidates, path.
+    pub fn ice(&mut self) -> Ice<'_> {
+        let is_described = self.was_offered();
+        let Self { connection, candidates, path, .. } = self;
+        Ice { connection, candidates, path, is_described }
     }
 
     /// Makes an offer, or `None` while another one is unanswered or nothing has changed. With `cid`, our
@@ -194,13 +194,9 @@ impl Publisher {
         rtc.sdp_api().accept_answer(pending, answer).map_err(|error| Failure(error.to_string()))?;
         let opus = rtc.codec_config().iter().find(|params| params.spec().codec == Codec::Opus);
         self.payload_type = opus.map(|params| params.pt());
+        self.candidates.read(&description);
         self.candidates.described(false, now);
         Ok(())
-    }
-
-    /// Takes one of the server's candidate lines; `false` if it is unreadable, or one too many.
-    pub fn add_candidate(&mut self, line: &str) -> bool {
-        self.candidates.push(line)
     }
 
     /// Whether packets can be sent.
@@ -246,7 +242,7 @@ impl Publisher {
         self.channels.buffered_bytes(self.connection.rtc())
     }
 
-    /// Lets time pass. Also due after `offer`, `accept_answer`, `add_candidate` and `send`.
+    /// Lets time pass. Also due after `offer`, `accept_answer`, `send` and a change of `ice`.
     ///
     /// # Errors
     /// The connection is dead.
@@ -314,13 +310,6 @@ pub(super) fn common_config() -> RtcConfig {
     config.set_max_stun_rto(Duration::from_secs(1));
     config.set_max_stun_retransmits(20);
     config
-}
-
-/// The candidate line of a new address; `None` for one that makes no candidate (unspecified,
-/// multicast) or is known already.
-pub(super) fn add_local_address(connection: &mut Connection, address: SocketAddr) -> Option<String> {
-    let candidate = Candidate::host(address, "udp").ok()?;
-    connection.rtc().add_local_candidate(candidate).map(Candidate::to_sdp_string)
 }
 
 fn translate(

@@ -7,7 +7,7 @@
 //!
 //! Lenient and bounded: unknown lines are skipped, too many m-lines are ignored, nothing panics.
 
-use crate::limits::{M_LINES_MAX, SDP_BYTES_MAX};
+use crate::limits::{CANDIDATES_HELD_MAX, M_LINES_MAX, SDP_BYTES_MAX};
 
 /// SSRCs read per m-line: one stream, one spare (RTX is not negotiated).
 const SSRCS_PER_LINE_MAX: usize = 4;
@@ -34,6 +34,10 @@ pub(super) struct MediaLine<'a> {
 pub(super) struct Description<'a> {
     /// The other side answers checks only (RFC 8445 §2.5).
     pub(super) is_ice_lite: bool,
+    /// The first `a=ice-ufrag`: all m-lines share one transport.
+    pub(super) ufrag: &'a str,
+    /// The first `a=candidate` lines, without `a=`.
+    pub(super) candidates: heapless::Vec<&'a str, CANDIDATES_HELD_MAX>,
     /// Its m-lines, in order.
     pub(super) lines: heapless::Vec<MediaLine<'a>, M_LINES_MAX>,
 }
@@ -80,6 +84,13 @@ pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
             description.lines.push(line).map_err(|_| SdpError::TooManyLines)?;
         } else if line == "a=ice-lite" {
             description.is_ice_lite = true;
+        } else if let Some(ufrag) = line.strip_prefix("a=ice-ufrag:") {
+            if description.ufrag.is_empty() {
+                description.ufrag = ufrag.trim();
+            }
+        } else if line.starts_with("a=candidate:") {
+            // The first are as good as any; str0m reads them all.
+            let _ = description.candidates.push(line[2..].trim());
         } else if let Some(current) = description.lines.last_mut() {
             read_attribute(line, current);
         }
@@ -112,6 +123,7 @@ mod tests {
     use super::*;
 
     const OFFER: &str = "v=0\r\na=ice-lite\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n\
+        a=ice-ufrag:uF\r\na=candidate:1 1 tcp 9 192.0.2.1 7881 typ host tcptype passive\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=sendrecv\r\na=msid:PA_x|TR_y TR_y\r\n\
         a=ssrc:77 cname:c\r\na=ssrc:77 msid:PA_x|TR_y TR_y\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:2\r\na=recvonly\r\na=msid:PA_x|TR_z TR_z\r\n";
@@ -120,6 +132,8 @@ mod tests {
     fn reads_what_carries_which_track() {
         let description = read(OFFER).expect("valid");
         assert!(description.is_ice_lite);
+        assert_eq!((description.ufrag, description.candidates.len()), ("uF", 1));
+        assert!(description.candidates[0].starts_with("candidate:1 1 tcp"));
         let [data, live, ended] = description.lines.as_slice() else { panic!("three lines") };
         assert!(!data.is_audio);
         assert_eq!((live.mid, live.track, live.is_sending), ("1", "TR_y", true));

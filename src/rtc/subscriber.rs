@@ -9,7 +9,6 @@
 //! gives the m-line of a track that ended to the next one, with a new SSRC; SSRCs that are gone are
 //! taken out of str0m, which would keep them for ever.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use str0m::Event;
@@ -20,8 +19,9 @@ use str0m::rtp::Ssrc;
 use super::candidates::Candidates;
 use super::channels::{Channel, Channels};
 use super::drain::{Connection, Failure, Output};
+use super::ice::Ice;
 use super::path::{Path, PathChange};
-use super::publisher::{add_local_address, common_config};
+use super::publisher::common_config;
 use super::{Datagram, sdp};
 use crate::limits::M_LINES_MAX;
 use crate::signal::sid::Sid;
@@ -98,11 +98,10 @@ impl Subscriber {
         }
     }
 
-    /// Adds one of our addresses. The first answer carries those known before it; for a later one the
-    /// candidate line is returned, to be trickled.
-    pub fn add_local_address(&mut self, address: SocketAddr) -> Option<String> {
-        let line = add_local_address(&mut self.connection, address)?;
-        self.has_answered.then_some(line)
+    /// Addresses, candidates, path.
+    pub fn ice(&mut self) -> Ice<'_> {
+        let Self { connection, candidates, path, has_answered, .. } = self;
+        Ice { connection, candidates, path, is_described: *has_answered }
     }
 
     /// Answers an offer. `track_of_mid` is the server's `mid_to_track_id`, asked first; `a=msid` is
@@ -127,6 +126,9 @@ impl Subscriber {
         let codecs = self.connection.rtc().codec_config();
         self.red = codecs.params().iter().find_map(|params| params.red());
         self.map_streams(&description, track_of_mid);
+        if self.candidates.read(&description) {
+            self.path.restart();
+        }
         // An ICE-lite server never checks: there is no datagram to wait for.
         self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
         self.has_answered = true;
@@ -150,11 +152,6 @@ impl Subscriber {
         self.path.is_up()
     }
 
-    /// Takes one of the server's candidate lines; `false` if it is unreadable, or one too many.
-    pub fn add_candidate(&mut self, line: &str) -> bool {
-        self.candidates.push(line)
-    }
-
     /// RTP packets of streams that no offer named.
     pub fn unknown_packets(&self) -> u32 {
         self.unknown_packets
@@ -170,7 +167,7 @@ impl Subscriber {
         self.streams.iter().map(|stream| stream.track)
     }
 
-    /// Lets time pass. Also due after `answer` and `add_candidate`.
+    /// Lets time pass. Also due after `answer` and a change of `ice`.
     ///
     /// # Errors
     /// The connection is dead.

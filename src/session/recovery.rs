@@ -52,6 +52,7 @@
 
 use super::cause::Cause;
 use crate::error::ExitStatus;
+use crate::rtc::Peer;
 use crate::signal::parameters::ResumeReason;
 use crate::signal::refusal::Fault;
 
@@ -113,12 +114,13 @@ pub enum Mend {
 }
 
 impl Mend {
-    /// What the server is told (`reconnect_reason`). Never that a peer connection failed: within 90 s
-    /// of its start the server would then take candidates of TCP only, for minutes.
-    pub fn reason(self) -> ResumeReason {
-        match self {
-            Mend::Signal => ResumeReason::SignalLost,
-            Mend::Path => ResumeReason::Unknown,
+    /// What the server is told (`reconnect_reason`); `blamed` is whose path has failed by itself.
+    pub fn reason(self, blamed: Option<Peer>) -> ResumeReason {
+        match (self, blamed) {
+            (Mend::Signal, _) => ResumeReason::SignalLost,
+            (Mend::Path, None) => ResumeReason::Unknown,
+            (Mend::Path, Some(Peer::Publisher)) => ResumeReason::PublisherFailed,
+            (Mend::Path, Some(Peer::Subscriber)) => ResumeReason::SubscriberFailed,
         }
     }
 }
@@ -195,7 +197,6 @@ fn join_or_end(cause: &Cause, standing: Standing) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtc::Peer;
     use crate::signal::leave::DisconnectReason as R;
     use crate::signal::refusal::Refusal;
 

@@ -35,6 +35,10 @@ pub enum ResumeReason {
     Unknown,
     /// The signal connection.
     SignalLost,
+    /// The publisher's path, while the signal connection lived.
+    PublisherFailed,
+    /// The subscriber's path, while the signal connection lived.
+    SubscriberFailed,
 }
 
 /// Protocol version that we speak: leave actions (> 12), answers to requests (> 14), moved rooms (> 15).
@@ -80,6 +84,8 @@ impl ResumeReason {
         match self {
             ResumeReason::Unknown => 0,
             ResumeReason::SignalLost => 1,
+            ResumeReason::PublisherFailed => 2,
+            ResumeReason::SubscriberFailed => 3,
         }
     }
 }

@@ -57,6 +57,11 @@ impl Pinger {
         self.heard = now;
     }
 
+    /// When the last message arrived.
+    pub fn heard_at(&self) -> Instant {
+        self.heard
+    }
+
     /// The pong to the ping of this timestamp has arrived.
     pub fn handle_pong(&mut self, last_ping_timestamp_ms: u64, now: Instant) {
         self.heard(now);

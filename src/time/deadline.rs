@@ -23,6 +23,8 @@ pub enum Reason {
     Path,
     /// A lost peer connection must have come back by then.
     Recovery,
+    /// UDP, or a TCP address, has had its time to give a path.
+    Fallback,
     /// A released talk key counts as a mute.
     TalkHold,
     /// A request to the server must be answered by then.
@@ -33,7 +35,7 @@ pub enum Reason {
     Subscriber,
 }
 
-const REASONS: [Reason; 11] = [
+const REASONS: [Reason; 12] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -41,6 +43,7 @@ const REASONS: [Reason; 11] = [
     Reason::Redial,
     Reason::Path,
     Reason::Recovery,
+    Reason::Fallback,
     Reason::TalkHold,
     Reason::Answer,
     Reason::Publisher,

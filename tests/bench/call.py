@@ -1,7 +1,9 @@
-"""What a call costs, for kinglet and the official Python SDK in the same run. `tests/bench/call` prepares and runs it.
+"""What a call costs, for kinglet, the official Python SDK, and baresip (a softphone in C) in the same run.
+`tests/bench/call` prepares and runs it.
 
     start-up   one after another joins a room in which a kinglet speaks: median of RUNS
-    steady     kinglet a ⇄ kinglet b, and SDK ⇄ kinglet c, at the same time; each says and hears one voice
+    steady     kinglet a ⇄ kinglet b, SDK ⇄ kinglet c, and baresip ⇄ baresip without a server, at the same time; each
+               says and hears one voice
     counted    kinglet a ⇄ kinglet b once more, a built with its allocations counted
 """
 import json
@@ -16,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/live"))
 
 import usage  # noqa: E402
+from baresip import Baresip  # noqa: E402
 from member import Member  # noqa: E402
 from server import Server, token  # noqa: E402
 from sniffer import Sniffer  # noqa: E402
@@ -29,6 +32,8 @@ RUNS = 9
 RUN_S = 1.5
 WARM_UP_S = 5
 STEADY_S = 20
+AFTER_S = 5
+PHONE_START_S = 1
 PLACES_SHOWN = 5
 
 
@@ -54,6 +59,15 @@ class Bench:
         program = Path(__file__).with_name("sdk_peer.py")
         command = [sys.executable, program, self.server.url, self.spoken, heard(identity)]
         return self._start(identity, command, LIVEKIT_TOKEN=token(room, identity))
+
+    def phones(self, seconds):
+        """Two baresips that call each other: who is called, who calls."""
+        callee = Baresip(FOLDER, "callee", self.spoken, seconds + PHONE_START_S)
+        self.members.append(callee)
+        time.sleep(PHONE_START_S)
+        caller = Baresip(FOLDER, "caller", self.spoken, seconds, callee)
+        self.members.append(caller)
+        return callee, caller
 
     def close(self):
         for member in self.members:
@@ -98,13 +112,18 @@ class Bench:
         pairs |= {"sdk": self.sdk("steady-2", "sdk"), "c": self.speaker("steady-2", "c")}
         for member in pairs.values():
             member.wait_for("connected")
+        callee, caller = self.phones(WARM_UP_S + STEADY_S + AFTER_S)
+        measured = pairs | {"baresip": caller}
         time.sleep(WARM_UP_S)
-        before = {name: usage.Snapshot(member.pid) for name, member in pairs.items()}
+        before = {name: usage.Snapshot(member.pid) for name, member in measured.items()}
         time.sleep(STEADY_S)
-        after = {name: usage.Snapshot(member.pid) for name, member in pairs.items()}
+        after = {name: usage.Snapshot(member.pid) for name, member in measured.items()}
         figures = {
-            name: usage.between(before[name], after[name]) | usage.memory(member.pid) for name, member in pairs.items()
+            name: usage.between(before[name], after[name]) | usage.memory(member.pid)
+            for name, member in measured.items()
         }
+        caller.wait(30)
+        callee.wait(30)
         for name, member in pairs.items():
             member.end()
             assert read_wav(heard(name))[-5 * RATE :].any(), f"{name} heard nothing"
@@ -142,36 +161,37 @@ def sdk_library():
 
 
 def table(start_ups, figures, allocations):
-    ours, sdk = figures["a"], figures["sdk"]
+    parties = ours, sdk, phone = figures["a"], figures["sdk"], figures["baresip"]
     joins = start_ups["speaker"], start_ups["sdk"]
 
     def milliseconds(name):
         return tuple(spread([run[name] for run in runs if name in run]) for runs in joins)
 
     def megabytes(name):
-        return tuple(f"{one[name] / 1024:.1f} MB" for one in (ours, sdk))
+        return tuple(f"{one[name] / 1024:.1f} MB" for one in parties)
 
     sizes = [path.stat().st_size / 1e6 for path in (BINARY, sdk_library())]
     rows = [
-        ("program file", f"{sizes[0]:.2f} MB", f"{sizes[1]:.1f} MB", "kinglet stripped; the SDK's one shared library"),
+        ("program file", f"{sizes[0]:.2f} MB", f"{sizes[1]:.1f} MB", "-", "kinglet stripped; the SDK's one shared library"),
         ("resident memory", *megabytes("rss_kb"), "smaps_rollup Rss; shared program text included"),
         ("private memory", *megabytes("private_kb"), "Private_Clean + Private_Dirty"),
         ("  of that, anonymous", *megabytes("anonymous_kb"), "heap and stacks"),
         ("proportional memory", *megabytes("pss_kb"), "Pss; kinglet's text is shared by three here"),
-        ("threads", ours["threads"], sdk["threads"], "/proc/PID/task"),
-        ("CPU", f"{ours['cpu_percent']:.1f} %", f"{sdk['cpu_percent']:.1f} %", "utime + stime, of one core"),
-        ("wake-ups", *(f"{one['wake_ups_per_s']:.0f} /s" for one in (ours, sdk)), "voluntary switches, all threads"),
-        ("allocations, ours", f"{allocations['ours_per_s']:.1f} /s", "-", "debug build, 50 packets/s each way"),
-        ("allocations, str0m's", f"{allocations['str0m_per_s']:.1f} /s", "-", "the same run"),
-        ("start to connected", *milliseconds("connected"), "process start to the event's line on stdout"),
-        ("  of that, imports", "-", milliseconds("imported")[1], "python's start and the SDK's"),
-        ("start to first packet out", *milliseconds("first_out"), "first RTP packet on loopback, kernel's time stamp"),
-        ("start to first packet in", *milliseconds("first_in"), "the same, from the server"),
-        ("start to first sound", *milliseconds("sound"), "first sample that is not zero; see below"),
+        ("threads", *(one["threads"] for one in parties), "/proc/PID/task"),
+        ("CPU", *(f"{one['cpu_percent']:.1f} %" for one in parties), "utime + stime, of one core"),
+        ("  of kinglet's", *(f"{one['cpu_percent'] / ours['cpu_percent']:.2f}" for one in parties), "ratio"),
+        ("wake-ups", *(f"{one['wake_ups_per_s']:.0f} /s" for one in parties), "voluntary switches, all threads"),
+        ("allocations, ours", f"{allocations['ours_per_s']:.1f} /s", "-", "-", "debug build, 50 packets/s each way"),
+        ("allocations, str0m's", f"{allocations['str0m_per_s']:.1f} /s", "-", "-", "the same run"),
+        ("start to connected", *milliseconds("connected"), "-", "process start to the event's line on stdout"),
+        ("  of that, imports", "-", milliseconds("imported")[1], "-", "python's start and the SDK's"),
+        ("start to first packet out", *milliseconds("first_out"), "-", "first RTP packet on loopback, kernel's time stamp"),
+        ("start to first packet in", *milliseconds("first_in"), "-", "the same, from the server"),
+        ("start to first sound", *milliseconds("sound"), "-", "first sample that is not zero; see below"),
     ]
-    yield f"{'':27}{'kinglet':>18}{'Python SDK':>18}   how it is measured"
+    yield f"{'':27}{'kinglet':>18}{'Python SDK':>18}{'baresip':>10}   how it is measured"
     for name, *values, how in rows:
-        yield f"{name:27}{values[0]:>18}{values[1]:>18}   {how}"
+        yield f"{name:27}{values[0]:>18}{values[1]:>18}{values[2]:>10}   {how}"
 
 
 def main():

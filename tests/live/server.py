@@ -25,10 +25,12 @@ rtc:
   tcp_port: {tcp}
   # Left out, the list names servers outside.
   stun_servers: ["127.0.0.1:{udp}"]
+  {rtc}
 room:
   auto_create: {auto_create}
   enable_remote_unmute: {remote_unmute}
 logging: {{ level: debug }}
+{more}
 """
 
 
@@ -41,7 +43,7 @@ def free_ports(count):
 
 
 class Server:
-    def __init__(self, folder, auto_create=True, remote_unmute=False):
+    def __init__(self, folder, auto_create=True, remote_unmute=False, rtc="", more=""):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
         config = folder / "livekit.yaml"
@@ -49,6 +51,7 @@ class Server:
             CONFIG.format(
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
+                rtc=rtc, more=more,
             )
         )
         self.config = config

@@ -7,6 +7,7 @@
     judge.py gap FOLDER FROM_S TO_S WITHIN_S whether what was cut in that time is heard again soon after
     judge.py minutes FOLDER                  judges a long call minute by minute
     judge.py agree FOLDER FOLDER             whether two calls sound alike
+    judge.py heard FOLDER CORRELATION_MIN    judges only what was heard, not when
     judge.py pauses FOLDER FOLDER            whether the second sent less than the first before anybody spoke
 
 Prints a line for each check, `ok NAME figures` or `FAILED NAME figures`.
@@ -33,19 +34,26 @@ MOUTH_TO_EAR_MS_MAX = 250
 AGREEMENT_MS = 20
 
 
-class Call:
-    """A call's recordings and events."""
+class Recordings:
+    """What was said in a call, and heard."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.name = self.folder.name
-        self.probe = Likeness(self.read("alice-says"), self.read("probe"))
 
     def read(self, name):
         return read_wav(self.folder / f"{name}.wav")
 
     def heard(self, speaker, listener):
         return Likeness(self.read(f"{speaker}-says"), self.read(f"{listener}-hears"))
+
+
+class Call(Recordings):
+    """With the probe and the events."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.probe = Likeness(self.read("alice-says"), self.read("probe"))
 
     def mouth_to_ear_ms(self, likeness):
         return likeness.delay_ms - self.probe.delay_ms
@@ -109,6 +117,17 @@ def judge_counters(call, concealed_permille_max):
             concealed <= concealed_permille_max and (lost == 0 or concealed_permille_max > 0),
             f"{call.name}-{party}-concealed",
             f"{concealed:.2f} permille, {lost} of {received} packets lost",
+        )
+
+
+def judge_heard(folder, correlation_min):
+    call = Recordings(folder)
+    for speaker, listener in DIRECTIONS:
+        likeness = call.heard(speaker, listener)
+        result(
+            likeness.median >= float(correlation_min) and likeness.windows > 0,
+            f"{call.name}-{speaker}-to-{listener}",
+            f"correlation {likeness.median:.3f} in {likeness.windows} windows, in order",
         )
 
 
@@ -184,6 +203,7 @@ if __name__ == "__main__":
     verbs = {
         "speech": judge_speech,
         "call": judge_call,
+        "heard": judge_heard,
         "gap": judge_gap,
         "minutes": judge_minutes,
         "agree": judge_agree,

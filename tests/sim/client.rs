@@ -9,14 +9,14 @@ use crate::random::Random;
 use crate::server::ConnectionId;
 use crate::server::token::Claims;
 use kinglet::command::{Answer, Command, Reply, Ticket};
-use kinglet::engine::port::{Action, Notice};
+use kinglet::engine::port::{Action, Notice, StreamNotice};
 use kinglet::engine::turn::{Arrived, Ports, turn};
 use kinglet::engine::{Engine, PublishSettings, Settings};
 use kinglet::event::Event;
 use kinglet::limits::LOCAL_ADDRESSES_MAX;
 use kinglet::local::policy::Policy;
 use kinglet::media::block::Block;
-use kinglet::rtc::{Peer, Transmit};
+use kinglet::rtc::{Peer, Protocol, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::parameters::JoinParameters;
 use kinglet::signal::secret::Secret;
@@ -120,6 +120,12 @@ pub struct SimulatedPorts {
     pub up: Link,
     /// Datagrams from the server.
     pub down: Link,
+    /// The TCP connections for datagrams, to the server: all of them in one pipe, told apart by our port.
+    pub stream_up: Pipe<Datagram>,
+    /// The same, from the server.
+    pub stream_down: Pipe<Datagram>,
+    /// What becomes of those connections.
+    pub stream_changes: Pipe<(SocketAddr, StreamNotice)>,
     /// The WebSocket, to the server.
     pub signal_up: Pipe<ToServer>,
     /// The WebSocket, from the server.
@@ -130,6 +136,8 @@ pub struct SimulatedPorts {
     address: IpAddr,
     next_port: u16,
     sockets: Vec<(Peer, SocketAddr)>,
+    streams: Vec<(Peer, SocketAddr)>,
+    changed: VecDeque<StreamNotice>,
     arrived: VecDeque<Datagram>,
     notices: VecDeque<Notice>,
     dials: u64,
@@ -163,6 +171,9 @@ impl Client {
             loudspeaker: Loudspeaker::new(setup.ppm, now),
             up: Link::new(setup.up, random.fork("up")),
             down: Link::new(setup.down, random.fork("down")),
+            stream_up: Pipe::new(setup.up.delay_ms),
+            stream_down: Pipe::new(setup.down.delay_ms),
+            stream_changes: Pipe::new(setup.up.delay_ms + setup.down.delay_ms),
             signal_up: Pipe::new(setup.up.delay_ms),
             signal_down: Pipe::new(setup.down.delay_ms),
             connection: None,
@@ -170,6 +181,8 @@ impl Client {
             address: IpAddr::from([10, 0, 1, number]),
             next_port: 40_000,
             sockets: Vec::new(),
+            streams: Vec::new(),
+            changed: VecDeque::new(),
             arrived: VecDeque::new(),
             notices: VecDeque::new(),
             dials: 0,
@@ -248,10 +261,20 @@ impl Client {
         let ports = &self.ports;
         let network = [ports.up.poll_timeout(), ports.down.poll_timeout()];
         let signal = [ports.signal_up.poll_timeout(), ports.signal_down.poll_timeout()];
+        let streams = [ports.stream_up.poll_timeout(), ports.stream_down.poll_timeout()];
+        let changes = [ports.stream_changes.poll_timeout()];
         let card =
             [ports.microphone.as_ref().map(Microphone::poll_timeout), Some(ports.loudspeaker.poll_timeout())];
         let engine = self.engine.poll_timeout().map(|(at, _)| at);
-        network.into_iter().chain(signal).chain(card).chain([engine]).flatten().min()
+        network
+            .into_iter()
+            .chain(signal)
+            .chain(streams)
+            .chain(changes)
+            .chain(card)
+            .chain([engine])
+            .flatten()
+            .min()
     }
 }
 
@@ -261,10 +284,25 @@ impl SimulatedPorts {
         address.ip() == self.address
     }
 
+    /// A firewall lets UDP through, or not.
+    pub fn set_udp(&mut self, passes: bool) {
+        self.up.set_up(passes);
+        self.down.set_up(passes);
+    }
+
+    /// The server ends a TCP connection for datagrams.
+    pub fn end_stream(&mut self, address: SocketAddr, now: Instant) {
+        if let Some(&(peer, _)) = self.streams.iter().find(|(_, local)| *local == address) {
+            self.stream_changes.send((address, StreamNotice::Closed { peer }), now);
+        }
+    }
+
     /// Plugs the whole network in or out.
     pub fn set_network(&mut self, up: bool, now: Instant) {
-        self.up.set_up(up);
-        self.down.set_up(up);
+        self.set_udp(up);
+        self.stream_up.set_up(up, now);
+        self.stream_down.set_up(up, now);
+        self.stream_changes.set_up(up, now);
         self.signal_up.set_up(up, now);
         self.signal_down.set_up(up, now);
     }
@@ -272,6 +310,18 @@ impl SimulatedPorts {
     fn receive(&mut self, now: Instant) {
         while let Some(datagram) = self.down.receive(now) {
             self.arrived.push_back(datagram);
+        }
+        while let Some(datagram) = self.stream_down.receive(now) {
+            self.arrived.push_back(datagram);
+        }
+        while let Some((address, notice)) = self.stream_changes.receive(now) {
+            if !self.streams.iter().any(|(_, local)| *local == address) {
+                continue;
+            }
+            if matches!(notice, StreamNotice::Closed { .. }) {
+                self.streams.retain(|(_, local)| *local != address);
+            }
+            self.changed.push_back(notice);
         }
         while let Some(ToClient { number, notice }) = self.signal_down.receive(now) {
             if number != self.dials || !self.is_dialled {
@@ -307,15 +357,24 @@ impl Ports for SimulatedPorts {
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
-        while let Some(Datagram { source, destination, bytes }) = self.arrived.pop_front() {
+        while let Some(Datagram { protocol, source, destination, bytes }) = self.arrived.pop_front() {
+            let open = match protocol {
+                Protocol::Udp => &self.sockets,
+                Protocol::Tcp => &self.streams,
+            };
             // To a port that is closed: nobody hears it.
-            let Some((peer, _)) = self.sockets.iter().find(|(_, address)| *address == destination) else {
+            let Some(&(peer, _)) = open.iter().find(|(_, address)| *address == destination) else {
                 continue;
             };
             buffer[..bytes.len()].copy_from_slice(&bytes);
-            return Some(Arrived { peer: *peer, source, destination, len: bytes.len(), arrival: self.now });
+            let (len, arrival) = (bytes.len(), self.now);
+            return Some(Arrived { peer, protocol, source, destination, len, arrival });
         }
         None
+    }
+
+    fn stream_changed(&mut self) -> Option<StreamNotice> {
+        self.changed.pop_front()
     }
 
     fn noticed(&mut self) -> Option<Notice> {
@@ -323,8 +382,15 @@ impl Ports for SimulatedPorts {
     }
 
     fn transmit(&mut self, _peer: Peer, transmit: &Transmit) {
-        let (source, destination) = (transmit.source, transmit.destination);
-        self.up.send(Datagram { source, destination, bytes: transmit.bytes().to_vec() }, self.now);
+        let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
+        let datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
+        match protocol {
+            Protocol::Udp => self.up.send(datagram, self.now),
+            Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
+                self.stream_up.send(datagram, self.now);
+            }
+            Protocol::Tcp => {}
+        }
     }
 
     fn act(&mut self, action: Action) {
@@ -340,7 +406,18 @@ impl Ports for SimulatedPorts {
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
             Action::RenewToken => self.wants_token = true,
             Action::Drop => self.hang_up(),
-            Action::CloseSockets(peer) => self.sockets.retain(|(other, _)| *other != peer),
+            Action::CloseSockets(peer) => {
+                self.sockets.retain(|(other, _)| *other != peer);
+                self.streams.retain(|(other, _)| *other != peer);
+            }
+            Action::CloseStream(peer) => self.streams.retain(|(other, _)| *other != peer),
+            Action::DialStream(peer, _) => {
+                self.streams.retain(|(other, _)| *other != peer);
+                self.next_port += 1;
+                let local = SocketAddr::new(self.address, self.next_port);
+                self.streams.push((peer, local));
+                self.stream_changes.send((local, StreamNotice::Opened { peer, local }), self.now);
+            }
             // `turn` answers it by `open_sockets`.
             Action::OpenSockets(_) => {}
         }

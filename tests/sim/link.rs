@@ -8,14 +8,17 @@
 //! independent or comes in bursts (Gilbert's two states). A link that is down loses all that is sent into it.
 
 use crate::random::Random;
+use kinglet::rtc::Protocol;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// One UDP payload under way.
+/// One datagram under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datagram {
+    /// What carries it.
+    pub protocol: Protocol,
     /// Who sent it.
     pub source: SocketAddr,
     /// To whom.
@@ -266,7 +269,8 @@ mod tests {
 
     fn datagram(number: usize) -> Datagram {
         let address = SocketAddr::from(([10, 0, 0, 1], 1));
-        Datagram { source: address, destination: address, bytes: number.to_le_bytes().to_vec() }
+        let bytes = number.to_le_bytes().to_vec();
+        Datagram { protocol: Protocol::Udp, source: address, destination: address, bytes }
     }
 
     fn sent_each_ms(quality: Quality, count: usize) -> Vec<(u64, usize)> {

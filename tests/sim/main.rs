@@ -21,6 +21,7 @@ mod stories {
     mod loss;
     mod mute;
     mod outage;
+    mod paths;
     mod resume;
     mod returns;
     mod service;

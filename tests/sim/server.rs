@@ -9,7 +9,7 @@
 //! It speaks protobuf through the `livekit-protocol` crate, so nothing of the client's own decoder is in it, and WebRTC
 //! through str0m, whose offers it edits until they look like pion's. What is modelled is what was seen at server 1.13.5:
 //! the order of a join, the 150 ms debounce of offers, the nomination timers, reused m-lines, dropped writes around an ICE
-//! restart, silence after a mute, speakers every 400 ms. What is not: ICE-TCP, TURN, RED recovery for subscribers without
+//! restart, silence after a mute, speakers every 400 ms. What is not: TURN, RED recovery for subscribers without
 //! RED, congestion, migration, and DTLS retransmission at 100 ms (str0m's is 1 s, so lossy handshakes are slower here).
 
 mod caller;
@@ -146,27 +146,43 @@ impl Sfu {
         self.connections.get(&connection).is_some_and(|connection| connection.open)
     }
 
-    /// A UDP payload arrives.
-    pub fn handle_datagram(
-        &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        bytes: &[u8],
-        now: Instant,
-    ) {
+    /// A datagram arrives.
+    pub fn handle_datagram(&mut self, datagram: Datagram, now: Instant) {
         for participant in self.participants.values_mut() {
             for transport in [&mut participant.publisher, &mut participant.subscriber.transport] {
-                if transport.address() == destination {
-                    transport.handle_datagram(source, bytes, now);
+                if transport.is_for(&datagram) {
+                    transport.handle_datagram(&datagram, now);
                 }
             }
         }
         self.settle(now);
     }
 
-    /// The next UDP payload to send: source, destination, bytes.
-    pub fn poll_transmit(&mut self) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
-        self.transmits.pop_front().map(|datagram| (datagram.source, datagram.destination, datagram.bytes))
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Datagram> {
+        self.transmits.pop_front()
+    }
+
+    /// The next TCP connection that the server ends, by the client's address.
+    pub fn poll_ended_stream(&mut self) -> Option<SocketAddr> {
+        self.participants.values_mut().find_map(|participant| {
+            participant
+                .publisher
+                .poll_ended_stream()
+                .or_else(|| participant.subscriber.transport.poll_ended_stream())
+        })
+    }
+
+    /// From now on this participant is taken over TCP only; its subscriber is restarted (`S:rtc/room.go`,
+    /// `SimulateScenario`, `switch_candidate_protocol`).
+    pub fn switch_to_tcp(&mut self, identity: &str, now: Instant) {
+        for session in self.sessions_of(identity) {
+            let Some(participant) = self.participants.get_mut(&session) else { continue };
+            participant.publisher.prefers_tcp = true;
+            participant.subscriber.transport.prefers_tcp = true;
+            participant.subscriber.restart(now);
+        }
+        self.settle(now);
     }
 
     /// When [`Sfu::handle_timeout`] is wanted.

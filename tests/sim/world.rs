@@ -10,11 +10,11 @@
 use crate::card::Played;
 use crate::client::{Client, Setup, ToClient, ToServer};
 use crate::clock::Clock;
-use crate::link::Datagram;
 use crate::random::Random;
 use crate::server::Sfu;
 use kinglet::command::{Command, Reply};
 use kinglet::engine::port::Notice;
+use kinglet::rtc::Protocol;
 use std::time::{Duration, Instant};
 
 /// The seed of a story that names none.
@@ -142,9 +142,9 @@ impl World {
         let now = self.clock.now();
         for client in &mut self.clients {
             let ports = client.ports();
-            while let Some(datagram) = ports.up.receive(now) {
+            while let Some(datagram) = ports.up.receive(now).or_else(|| ports.stream_up.receive(now)) {
                 if self.is_serving {
-                    self.sfu.handle_datagram(datagram.source, datagram.destination, &datagram.bytes, now);
+                    self.sfu.handle_datagram(datagram, now);
                 }
             }
             while let Some(word) = client.ports().signal_up.receive(now) {
@@ -154,10 +154,18 @@ impl World {
         if self.sfu.poll_timeout().is_some_and(|due| due <= now) {
             self.sfu.handle_timeout(now);
         }
-        while let Some((source, destination, bytes)) = self.sfu.poll_transmit() {
-            let receiver = self.clients.iter_mut().map(Client::ports).find(|ports| ports.is_at(destination));
-            if let Some(ports) = receiver {
-                ports.down.send(Datagram { source, destination, bytes }, now);
+        while let Some(datagram) = self.sfu.poll_transmit() {
+            let mut clients = self.clients.iter_mut().map(Client::ports);
+            let receiver = clients.find(|ports| ports.is_at(datagram.destination));
+            match (receiver, datagram.protocol) {
+                (Some(ports), Protocol::Udp) => ports.down.send(datagram, now),
+                (Some(ports), Protocol::Tcp) => ports.stream_down.send(datagram, now),
+                (None, _) => {}
+            }
+        }
+        while let Some(address) = self.sfu.poll_ended_stream() {
+            for client in &mut self.clients {
+                client.ports().end_stream(address, now);
             }
         }
         for client in &mut self.clients {

@@ -41,6 +41,7 @@ pub struct Card {
     /// Wakes in a row that brought nothing.
     empty_wakes: u32,
     spins: bool,
+    openings: u32,
     /// The last xruns, the newest at the end.
     xruns: heapless::Deque<Instant, XRUNS_MAX>,
     absence: Absence,
@@ -76,6 +77,7 @@ impl Card {
             has_moved: false,
             empty_wakes: 0,
             spins: false,
+            openings: 1,
             xruns: heapless::Deque::new(),
             absence: Absence::default(),
             notes: heapless::Deque::new(),
@@ -96,6 +98,11 @@ impl Card {
         {
             self.lose(now);
         }
+    }
+
+    /// How often it was opened: after each, its descriptors are others, perhaps of the same numbers.
+    pub fn openings(&self) -> u32 {
+        self.openings
     }
 
     /// Whether it was started.
@@ -170,7 +177,10 @@ impl Card {
         // Closed first: a card is opened once.
         self.stream = None;
         match Stream::open(&self.name, self.way, &self.wish) {
-            Ok(stream) => self.stream = Some(stream),
+            Ok(stream) => {
+                self.stream = Some(stream);
+                self.openings = self.openings.wrapping_add(1);
+            }
             Err(_) => self.lose(now),
         }
         self.started = false;
@@ -203,6 +213,7 @@ impl Card {
         self.retry_at = Some(now + RETRY_EVERY);
         let Ok(stream) = Stream::open(&self.name, self.way, &self.wish) else { return false };
         self.stream = Some(stream);
+        self.openings = self.openings.wrapping_add(1);
         self.counters.reopens = self.counters.reopens.wrapping_add(1);
         self.absence.end(now);
         if self.started {
@@ -378,6 +389,6 @@ mod tests {
         let periods: Vec<u32> = script.wishes().iter().map(|wish| wish.buffering.period_ms).collect();
         assert_eq!(periods, [10, 20, 40]);
         assert_eq!(card.take_note(), Some(CardNote::PeriodRaised { period_ms: 20 }));
-        assert_eq!((card.counters.xruns, card.state()), (12, SoundState::Open));
+        assert_eq!((card.counters.xruns, card.state(), card.openings()), (12, SoundState::Open, 3));
     }
 }

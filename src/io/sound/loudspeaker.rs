@@ -93,6 +93,14 @@ impl Loudspeaker {
         }
     }
 
+    /// How often a card was opened.
+    pub fn openings(&self) -> u32 {
+        match &self.sink {
+            Sink::Card(playback) => playback.card().openings(),
+            _ => 0,
+        }
+    }
+
     /// Frames per second of a card that is there.
     pub fn card_rate_hz(&self) -> Option<u32> {
         match &self.sink {

@@ -114,6 +114,14 @@ impl Microphone {
         }
     }
 
+    /// How often a card was opened.
+    pub fn openings(&self) -> u32 {
+        match &self.source {
+            Source::Card(capture) => capture.card().openings(),
+            _ => 0,
+        }
+    }
+
     /// Frames per second of a card that is there.
     pub fn card_rate_hz(&self) -> Option<u32> {
         match &self.source {

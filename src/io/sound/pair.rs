@@ -150,6 +150,11 @@ impl Pair {
         all
     }
 
+    /// Changes whenever a card is opened: descriptors of the same number are others then.
+    pub fn openings(&self) -> u32 {
+        self.microphone.openings().wrapping_add(self.loudspeaker.openings())
+    }
+
     /// When it has to be looked at even if no descriptor wakes.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
         [self.microphone.next_due(now), self.loudspeaker.next_due(now)].into_iter().flatten().min()

@@ -111,10 +111,10 @@ impl Stage {
             for caller in &mut self.callers {
                 caller.step(&mut self.sfu, now);
             }
-            while let Some((source, destination, bytes)) = self.sfu.poll_transmit() {
+            while let Some(datagram) = self.sfu.poll_transmit() {
                 let mut peers = self.callers.iter_mut().flat_map(|c| [&mut c.publisher, &mut c.subscriber]);
-                if let Some(peer) = peers.find(|peer| peer.address == destination) {
-                    peer.down.send(Datagram { source, destination, bytes }, now);
+                if let Some(peer) = peers.find(|peer| peer.address == datagram.destination) {
+                    peer.down.send(datagram, now);
                 }
             }
             let callers = self.callers.iter().filter_map(Caller::poll_timeout);
@@ -289,7 +289,7 @@ impl Peer {
 
     fn step(&mut self, sfu: &mut Sfu, now: Instant, mut event: impl FnMut(Event)) {
         while let Some(datagram) = self.up.receive(now) {
-            sfu.handle_datagram(datagram.source, datagram.destination, &datagram.bytes, now);
+            sfu.handle_datagram(datagram, now);
         }
         while let Some(datagram) = self.down.receive(now) {
             let receive = Receive::new(Protocol::Udp, datagram.source, datagram.destination, &datagram.bytes);
@@ -314,7 +314,9 @@ impl Peer {
                 }
                 Output::Transmit(transmit) => {
                     let (source, destination) = (transmit.source, transmit.destination);
-                    self.up.send(Datagram { source, destination, bytes: transmit.contents.to_vec() }, now);
+                    let bytes = transmit.contents.to_vec();
+                    let protocol = kinglet::rtc::Protocol::Udp;
+                    self.up.send(Datagram { protocol, source, destination, bytes }, now);
                 }
                 Output::Event(happened) => event(happened),
             }

@@ -163,13 +163,13 @@ impl Gate {
 
 /// What a datagram is to ICE; `None` is DTLS, SRTP or SRTCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stun {
+pub(super) enum Stun {
     Request { nominates: bool },
     Response,
 }
 
 impl Stun {
-    fn of(bytes: &[u8]) -> Option<Stun> {
+    pub(super) fn of(bytes: &[u8]) -> Option<Stun> {
         match bytes {
             // RFC 7983: the first byte of STUN is 0 to 3; RFC 8489 §5: 0x0001 is a binding request.
             [0, 1, ..] => Some(Stun::Request { nominates: has_attribute(bytes, USE_CANDIDATE) }),
@@ -202,6 +202,7 @@ fn transaction_of(bytes: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use kinglet::rtc::Protocol;
 
     const HOST: Duration = Duration::ZERO;
 
@@ -215,11 +216,16 @@ mod tests {
         if nominates {
             bytes.extend([0, 0x25, 0, 0]);
         }
-        Datagram { source: client(), destination: client(), bytes }
+        Datagram { protocol: Protocol::Udp, source: client(), destination: client(), bytes }
     }
 
     fn dtls() -> Datagram {
-        Datagram { source: client(), destination: client(), bytes: vec![22, 254, 253] }
+        Datagram {
+            protocol: Protocol::Udp,
+            source: client(),
+            destination: client(),
+            bytes: vec![22, 254, 253],
+        }
     }
 
     #[test]

@@ -73,6 +73,9 @@ impl Sfu {
         };
         let mut answered = Description::read(&answer);
         let gathers = participant.publisher_ufrag != ufrag;
+        if gathers {
+            participant.publisher.renew();
+        }
         participant.publisher_ufrag = ufrag;
         answered.hoist_fingerprint();
         if gathers {
@@ -88,7 +91,7 @@ impl Sfu {
             .filter(|info| !info.mid.is_empty())
             .map(|info| (info.mid.clone(), info.sid.clone()))
             .collect();
-        let candidates = gathers.then(|| participant.publisher.candidates());
+        let candidates = gathers.then(|| participant.publisher.candidates(answered.ufrag()));
         let (r#type, sdp) = ("answer".to_string(), answered.write());
         self.send(
             session,
@@ -188,18 +191,19 @@ impl Sfu {
 
 /// The messages that carry these candidates, the last one marked as such.
 pub(super) fn trickles(
-    candidates: Option<[String; 2]>,
+    candidates: Option<Vec<String>>,
     target: SignalTarget,
 ) -> impl Iterator<Item = Message> {
-    let lines = candidates.into_iter().flatten();
-    lines.enumerate().map(move |(index, line)| {
+    let lines = candidates.unwrap_or_default();
+    let last = lines.len().saturating_sub(1);
+    lines.into_iter().enumerate().map(move |(index, line)| {
         let candidate =
             json!({"candidate": line, "sdpMid": "0", "sdpMLineIndex": 0, "usernameFragment": null})
                 .to_string();
         Message::Trickle(TrickleRequest {
             candidate_init: candidate,
             target: target.into(),
-            r#final: index == 1,
+            r#final: index == last,
         })
     })
 }

@@ -60,6 +60,11 @@ impl Description {
         self.session.push(fingerprint);
     }
 
+    /// The ICE user name, the same in each line.
+    pub fn ufrag(&self) -> &str {
+        self.sections.iter().find_map(|section| section.attribute("ice-ufrag")).unwrap_or_default()
+    }
+
     /// Takes the candidates out, for a description after which they are trickled.
     pub fn drop_candidates(&mut self) {
         self.sections.iter_mut().for_each(|section| section.drop_attribute("candidate"));

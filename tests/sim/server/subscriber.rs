@@ -146,7 +146,7 @@ impl Subscriber {
     }
 
     /// Tells time. An offer that is due is returned, with the candidates to trickle after it, if it needs any.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<(SessionDescription, Option<[String; 2]>)> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<(SessionDescription, Option<Vec<String>>)> {
         self.transport.advance(now);
         let silent: Vec<String> = self
             .down_tracks()
@@ -208,7 +208,7 @@ impl Subscriber {
         self.due.get_or_insert(now + wait);
     }
 
-    fn offer(&mut self, now: Instant) -> Option<(SessionDescription, Option<[String; 2]>)> {
+    fn offer(&mut self, now: Instant) -> Option<(SessionDescription, Option<Vec<String>>)> {
         self.due = None;
         let restart = std::mem::take(&mut self.restart);
         let first = !self.answered;
@@ -262,7 +262,7 @@ impl Subscriber {
             id,
             mid_to_track_id: msids.into_iter().map(|(mid, msid)| (mid, msid.track)).collect(),
         };
-        let candidates = (first || restart).then(|| self.transport.candidates());
+        let candidates = (first || restart).then(|| self.transport.candidates(description.ufrag()));
         Some((message, candidates))
     }
 

@@ -4,14 +4,15 @@
 //! [`Transport::advance`], which every method calls before it returns. Whatever leaves goes through the nomination gate.
 
 use crate::link::Datagram;
-use crate::server::nomination::{Gate, REFLEXIVE_WAIT, UNKNOWN_WAIT};
+use crate::server::SERVER_ADDRESS;
+use crate::server::nomination::{Gate, REFLEXIVE_WAIT, Stun, UNKNOWN_WAIT};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::media::Mid;
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{Extension, ExtensionMap, RtpPacket};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
@@ -52,6 +53,12 @@ pub struct Transport {
     timeout: Instant,
     transmits: VecDeque<Datagram>,
     happenings: VecDeque<Happening>,
+    /// Where clients' TCP connections came from, since the last restart; those that the server has ended.
+    streams: Vec<SocketAddr>,
+    ended_streams: Vec<SocketAddr>,
+    /// From the next restart on only TCP candidates count, of either side (`S:rtc/transport.go:filterCandidates`).
+    pub prefers_tcp: bool,
+    takes_udp: bool,
     /// What the client has said of its addresses.
     waits: HashMap<SocketAddr, Duration>,
     channels: HashMap<ChannelId, String>,
@@ -93,6 +100,8 @@ impl Transport {
         let mut rtc = config.build(now);
         let host = Candidate::host(address, "udp").expect("an address of our own");
         rtc.add_local_candidate(host);
+        let listening = Candidate::builder().tcp().host(stream_address()).tcptype(TcpType::Passive).build();
+        rtc.add_local_candidate(listening.expect("an address of our own"));
         let mut transport = Transport {
             rtc: Box::new(rtc),
             address,
@@ -100,6 +109,10 @@ impl Transport {
             timeout: now,
             transmits: VecDeque::new(),
             happenings: VecDeque::new(),
+            streams: Vec::new(),
+            ended_streams: Vec::new(),
+            prefers_tcp: false,
+            takes_udp: true,
             waits: HashMap::new(),
             channels: HashMap::new(),
             connected: false,
@@ -110,19 +123,43 @@ impl Transport {
         transport
     }
 
-    /// The address on which it is reached.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Whether a datagram is for it. All listen on one TCP port; there the credentials of the first check decide.
+    pub fn is_for(&mut self, datagram: &Datagram) -> bool {
+        match datagram.protocol {
+            kinglet::rtc::Protocol::Udp => datagram.destination == self.address && self.takes_udp,
+            kinglet::rtc::Protocol::Tcp => {
+                let (source, destination) = (datagram.source, datagram.destination);
+                if self.streams.contains(&source) {
+                    return true;
+                }
+                let receive = Receive::new(Protocol::Tcp, source, destination, &datagram.bytes);
+                let is_ours = receive.is_ok_and(|receive| {
+                    Stun::of(&datagram.bytes).is_some()
+                        && self.rtc.accepts(&Input::Receive(self.timeout, receive))
+                });
+                if is_ours {
+                    self.streams.push(source);
+                }
+                is_ours
+            }
+        }
     }
 
-    /// The candidates to trickle, in pion's order: UDP, then the passive TCP one that every server names.
-    pub fn candidates(&mut self) -> [String; 2] {
-        let ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
+    /// The next TCP connection that is ended.
+    pub fn poll_ended_stream(&mut self) -> Option<SocketAddr> {
+        self.ended_streams.pop()
+    }
+
+    /// The candidates to trickle after the description with this user name, in pion's order: UDP, then the passive
+    /// TCP one that every server names.
+    pub fn candidates(&self, ufrag: &str) -> Vec<String> {
         let (ip, port) = (self.address.ip(), self.address.port());
-        [
-            format!("candidate:2878742611 1 udp 2130706431 {ip} {port} typ host ufrag {ufrag}"),
-            format!("candidate:2545773187 1 tcp 1671430143 {ip} 7881 typ host tcptype passive ufrag {ufrag}"),
-        ]
+        let stream = stream_address().port();
+        let udp = format!("candidate:2878742611 1 udp 2130706431 {ip} {port} typ host ufrag {ufrag}");
+        let tcp = format!(
+            "candidate:2545773187 1 tcp 1671430143 {ip} {stream} typ host tcptype passive ufrag {ufrag}"
+        );
+        if self.takes_udp { vec![udp, tcp] } else { vec![tcp] }
     }
 
     /// Takes an offer of the client and answers it.
@@ -172,6 +209,7 @@ impl Transport {
 
     /// An ICE restart is being offered: from here on media is dropped until a pair is valid.
     pub fn restart(&mut self) {
+        self.renew();
         self.waits.clear();
         self.gate.restart();
     }
@@ -197,9 +235,23 @@ impl Transport {
         self.advance(now);
     }
 
+    /// ICE begins anew: the TCP connections of before are ended.
+    pub fn renew(&mut self) {
+        self.takes_udp = !self.prefers_tcp;
+        self.ended_streams.append(&mut self.streams);
+    }
+
     /// A datagram for our address.
-    pub fn handle_datagram(&mut self, source: SocketAddr, bytes: &[u8], now: Instant) {
-        let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, bytes) else { return };
+    pub fn handle_datagram(&mut self, datagram: &Datagram, now: Instant) {
+        let Datagram { protocol, source, destination, bytes } = datagram;
+        let (source, protocol) = (
+            *source,
+            match protocol {
+                kinglet::rtc::Protocol::Udp => Protocol::Udp,
+                kinglet::rtc::Protocol::Tcp => Protocol::Tcp,
+            },
+        );
+        let Ok(receive) = Receive::new(protocol, source, *destination, bytes) else { return };
         let input = Input::Receive(now, receive);
         if self.failure.is_some() || !self.rtc.accepts(&input) {
             return;
@@ -261,7 +313,12 @@ impl Transport {
                 }
                 Ok(Output::Transmit(transmit)) => {
                     let (source, destination) = (transmit.source, transmit.destination);
-                    let datagram = Datagram { source, destination, bytes: transmit.contents.to_vec() };
+                    let protocol = match transmit.proto {
+                        Protocol::Udp => kinglet::rtc::Protocol::Udp,
+                        _ => kinglet::rtc::Protocol::Tcp,
+                    };
+                    let datagram =
+                        Datagram { protocol, source, destination, bytes: transmit.contents.to_vec() };
                     self.gate.outgoing(datagram, now, &mut self.transmits);
                 }
                 Ok(Output::Event(event)) => self.note(event),
@@ -310,6 +367,11 @@ impl Transport {
         let wait = if line.contains(" typ host") { Duration::ZERO } else { REFLEXIVE_WAIT };
         self.waits.insert(candidate.addr(), wait);
     }
+}
+
+/// LiveKit's usual port for ICE-TCP.
+fn stream_address() -> SocketAddr {
+    SocketAddr::from((SERVER_ADDRESS, 7881))
 }
 
 fn wait_of(waits: &HashMap<SocketAddr, Duration>, address: SocketAddr) -> Duration {

@@ -1,0 +1,183 @@
+//! The sockets of both peer connections: UDP on each of our addresses, one TCP connection each where
+//! that is asked for.
+//!
+//! ```text
+//!   udp.rs ────┐
+//!              ├─► Arrived ─► engine ─► Transmit ─► the socket that has its source address
+//!   stream.rs ─┘
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::rc::Rc;
+
+use super::clock;
+use super::reactor::{Interest, Reactor};
+use super::stream::{MediaStream, State};
+use super::udp::{Port, local_addresses};
+use crate::engine::StreamNotice;
+use crate::engine::turn::Arrived;
+use crate::limits::LOCAL_ADDRESSES_MAX;
+use crate::rtc::{Peer, Protocol, Transmit};
+
+/// All of them.
+pub struct Sockets {
+    reactor: Rc<Reactor>,
+    ports: heapless::Vec<Port, { 2 * LOCAL_ADDRESSES_MAX }>,
+    next_port: usize,
+    streams: [Option<Watched>; 2],
+}
+
+/// A TCP connection, what it is watched for, and what was told of it.
+struct Watched {
+    stream: MediaStream,
+    interest: Interest,
+    is_open: bool,
+}
+
+impl Sockets {
+    /// None yet.
+    pub fn new(reactor: &Rc<Reactor>) -> Self {
+        let reactor = reactor.clone();
+        Self { reactor, ports: heapless::Vec::new(), next_port: 0, streams: [None, None] }
+    }
+
+    /// Whether one of them has this descriptor.
+    pub fn holds(&self, fd: RawFd) -> bool {
+        self.ports.iter().any(|port| port.raw_fd() == fd)
+            || self.streams.iter().flatten().any(|watched| watched.stream.raw_fd() == fd)
+    }
+
+    /// Opens UDP sockets for `peer` in the place of older ones; their addresses. `signal` is our address of
+    /// the signal connection.
+    pub fn open(
+        &mut self,
+        peer: Peer,
+        signal: Option<IpAddr>,
+    ) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
+        self.close_ports(peer);
+        let mut addresses = heapless::Vec::new();
+        for ip in signal.map(local_addresses).unwrap_or_default() {
+            // An address that vanished meanwhile is simply not offered.
+            let Ok(port) = Port::bind(peer, ip) else { continue };
+            if self.reactor.watch(port.raw_fd(), Interest::Read).is_ok() {
+                let _ = addresses.push(port.address);
+                let _ = self.ports.push(port);
+            }
+        }
+        addresses
+    }
+
+    /// Closes everything of `peer`.
+    pub fn close(&mut self, peer: Peer) {
+        self.close_ports(peer);
+        self.close_stream(peer);
+    }
+
+    /// Begins a TCP connection.
+    pub fn dial_stream(&mut self, peer: Peer, remote: SocketAddr) {
+        self.close_stream(peer);
+        // Where there is no way at all, the next address is tried when this one's time is over.
+        let Ok(stream) = MediaStream::dial(peer, remote) else { return };
+        let interest = stream.interest();
+        if self.reactor.watch(stream.raw_fd(), interest).is_ok() {
+            self.streams[peer as usize] = Some(Watched { stream, interest, is_open: false });
+        }
+    }
+
+    /// Closes the TCP connection of `peer`.
+    pub fn close_stream(&mut self, peer: Peer) {
+        if let Some(watched) = self.streams[peer as usize].take() {
+            self.reactor.unwatch(watched.stream.raw_fd());
+        }
+    }
+
+    /// Next datagram, if there is one.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
+        // Each call begins behind the socket that had the last word: a flood on one starves none.
+        for turn in 0..self.ports.len() {
+            let index = (self.next_port + turn) % self.ports.len();
+            let port = &self.ports[index];
+            if let Some((len, source, age)) = port.receive(buffer) {
+                self.next_port = index + 1;
+                let now = clock::now();
+                let (peer, protocol, destination) = (port.peer, Protocol::Udp, port.address);
+                let arrival = now.checked_sub(age).unwrap_or(now);
+                return Some(Arrived { peer, protocol, source, destination, len, arrival });
+            }
+        }
+        for Watched { stream, .. } in self.streams.iter_mut().flatten() {
+            let State::Open(destination) = stream.poll_state() else { continue };
+            if let Some(len) = stream.receive(buffer) {
+                let (peer, protocol, source) = (stream.peer, Protocol::Tcp, stream.remote);
+                return Some(Arrived { peer, protocol, source, destination, len, arrival: clock::now() });
+            }
+        }
+        None
+    }
+
+    /// Next change of a TCP connection, if there is one.
+    pub fn stream_changed(&mut self) -> Option<StreamNotice> {
+        for place in 0..self.streams.len() {
+            let Some(watched) = &mut self.streams[place] else { continue };
+            let peer = watched.stream.peer;
+            match watched.stream.poll_state() {
+                State::Connecting => {}
+                State::Open(local) if !watched.is_open => {
+                    watched.is_open = true;
+                    self.rewatch(peer);
+                    return Some(StreamNotice::Opened { peer, local });
+                }
+                State::Open(_) => self.rewatch(peer),
+                State::Ended => {
+                    self.close_stream(peer);
+                    return Some(StreamNotice::Closed { peer });
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends a datagram. What the kernel or the queue does not take is lost as on any network.
+    pub fn transmit(&mut self, peer: Peer, transmit: &Transmit) {
+        match transmit.protocol {
+            Protocol::Udp => {
+                let is_source = |port: &&Port| port.peer == peer && port.address == transmit.source;
+                if let Some(port) = self.ports.iter().find(is_source) {
+                    port.send(transmit.destination, transmit.bytes());
+                }
+            }
+            Protocol::Tcp => {
+                let Some(watched) = &mut self.streams[peer as usize] else { return };
+                if watched.stream.poll_state() == State::Open(transmit.source) {
+                    watched.stream.send(transmit.bytes());
+                    self.rewatch(peer);
+                }
+            }
+        }
+    }
+
+    /// Ends all watches; descriptors close by themselves.
+    pub fn finish(&mut self) {
+        for peer in [Peer::Publisher, Peer::Subscriber] {
+            self.close(peer);
+        }
+    }
+
+    fn close_ports(&mut self, peer: Peer) {
+        for port in self.ports.iter().filter(|port| port.peer == peer) {
+            self.reactor.unwatch(port.raw_fd());
+        }
+        self.ports.retain(|port| port.peer != peer);
+    }
+
+    fn rewatch(&mut self, peer: Peer) {
+        let Some(watched) = &mut self.streams[peer as usize] else { return };
+        let (fd, interest) = (watched.stream.raw_fd(), watched.stream.interest());
+        if std::mem::replace(&mut watched.interest, interest) != interest {
+            self.reactor.unwatch(fd);
+            // What cannot be watched is looked at in each turn anyway.
+            let _ = self.reactor.watch(fd, interest);
+        }
+    }
+}

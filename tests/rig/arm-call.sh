@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# In the ARM guest, for tests/rig/arm: FOLDER holds the programs and what is said, and gets what was heard.
+#
+#   alice (aarch64)  AliceMic, AliceSpeaker ┐
+#   bob   (armv7)    BobMic, BobSpeaker     ├─ one room of the real server
+#   carol (aarch64)  plays to the USB card  ┘  which is pulled out while Bob speaks on, and put back
+#
+# Everything is in memory while the call lasts: a folder of the host answers at the host's pace, which the guest's clock
+# does not know.
+set -euo pipefail
+folder=$1 seconds=$2
+export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-the-board-only
+mkdir -p /run/call
+cp "$folder"/* /run/call
+cd /run/call
+declare -a started=()
+
+finish() {
+  cd /run/call
+  cp -- *-hears.wav *.jsonl *.err *.log "$folder" 2>/dev/null || :
+}
+trap finish EXIT
+
+result() {    # result NAME WORDS COMMAND...
+  local name=$1 words=$2
+  shift 2
+  if "$@"; then echo "ok $name $words"; else echo "FAILED $name $words"; fi
+}
+
+within() {    # within SECONDS COMMAND...: whether it holds by then
+  local rounds=$(($1 * 5))
+  shift
+  for _ in $(seq $rounds); do
+    if "$@" 2>/dev/null; then return; fi
+    sleep 0.2
+  done
+  return 1
+}
+
+rig net server 10.9.0.1/24
+for number in 2 3 4; do rig net board$number 10.9.0.$number/24; done
+cat >livekit.yaml <<END
+port: 7880
+bind_addresses: ["10.9.0.1"]
+keys: { $LIVEKIT_API_KEY: $LIVEKIT_API_SECRET }
+rtc: { node_ip: 10.9.0.1, use_external_ip: false, udp_port: 7882, tcp_port: 7881, stun_servers: ["10.9.0.1:7882"] }
+logging: { level: info }
+END
+rig in server ./livekit-server --config livekit.yaml >livekit.log 2>&1 &
+server=$!
+
+join() {    # join NETWORK PROGRAM NAME OPTIONS...
+  local network=$1 program=$2 name=$3
+  shift 3
+  rig in "$network" "./$program" join ws://10.9.0.1:7880 --room board --identity "$name" --events "json:$name.jsonl" \
+    --stats 2 --dtx off "$@" 2>"$name.err" &
+  started+=($!)
+}
+
+within 60 rig in server bash -c ': </dev/tcp/10.9.0.1/7880'
+for program in kinglet-arm64 kinglet-armhf; do
+  said=$(./$program --version)
+  result "$program-runs" "$said on $(uname -m)" grep -q '^kinglet ' <<<"$said"
+  said=$(./$program devices | grep '^auto')
+  result "$program-devices" "$said" grep -q AliceMic <<<"$said"
+done
+join board2 kinglet-arm64 alice --input alsa:hw:AliceMic,1 --output alsa:hw:AliceSpeaker,0
+join board3 kinglet-armhf bob --input alsa:hw:BobMic,1 --output alsa:hw:BobSpeaker,0
+for name in alice bob; do
+  result "$name-joins" "and hears the other" within 60 grep -q '"track_subscribed"' $name.jsonl
+done
+sleep 1
+
+sound=(-q -t wav -f S16_LE -r 48000 -c 1)
+arecord -D hw:AliceSpeaker,1 -d $((seconds + 1)) "${sound[@]}" alice-hears.wav & recorders=($!)
+arecord -D hw:BobSpeaker,1 -d $((seconds + 1)) "${sound[@]}" bob-hears.wav & recorders+=($!)
+sleep 0.3
+aplay -q -D hw:AliceMic,0 alice-says.wav &
+aplay -q -D hw:BobMic,0 bob-says.wav &
+wait "${recorders[@]}"
+
+usb=$(sed -n 's/^ *[0-9]* \[\([^ ]*\) *\]: USB-Audio.*/\1/p' /proc/asound/cards)
+played() { [ "$(cat "/proc/asound/$usb/pcm0p/sub0/status" 2>/dev/null | head -1)" = 'state: RUNNING' ]; }
+join board4 kinglet-arm64 carol --input none --output "alsa:plughw:CARD=$usb"
+result usb-plays "on card $usb" within 60 played
+rig unplug usb
+result usb-gone "$(grep -c . /proc/asound/cards) lines of cards left" within 20 test ! -e "/proc/asound/$usb"
+sleep 1
+result usb-survived "carol is still in the room" kill -0 "${started[2]}"
+rig plug usb
+result usb-back "the card is there again" within 30 test -e "/proc/asound/$usb"
+result usb-plays-again "on card $usb" within 30 played
+
+kill -INT "${started[@]}"
+status=0
+for pid in "${started[@]}"; do wait "$pid" || status=$?; done
+result ends-well "status $status" test $status = 0
+kill $server
+wait $server || true
