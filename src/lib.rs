@@ -51,11 +51,12 @@
 //! use kinglet::event::Event;
 //! use kinglet::io::sound::setup::SoundSetup;
 //! use kinglet::io::{client, process, tls};
+//! use kinglet::media::send::chain::Duplex;
 //! use kinglet::session::recovery::Retry;
 //! use kinglet::signal::secret::Secret;
 //!
 //! let name = "microphone".to_owned();
-//! let microphone = PublishSettings { name, is_muted: false, is_required: false, dtx: true };
+//! let microphone = PublishSettings { name, dtx: true, duplex: Duplex::ALL, ..PublishSettings::default() };
 //! let options = client::Options {
 //!     settings: Settings {
 //!         url: "wss://intercom.example.com".parse()?,

@@ -235,6 +235,10 @@ pub const RED_BLOCKS_MAX: usize = 17;
 /// leaving out a block needs the next one too.
 pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;
 
+/// Played samples that are kept until the microphone has heard them: what waits in two cards whose
+/// periods were lengthened to 80 ms (3 and 4 of them), and a block on each side. 0.68 s.
+pub const REFERENCE_SAMPLES: usize = 32_768;
+
 // ---- sound cards and files -------------------------------------------------------------------
 
 /// Descriptors of one PCM: one for a card, two or three for plugins that join or share cards.

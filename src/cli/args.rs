@@ -7,6 +7,8 @@ use std::time::Duration;
 use kinglet::io::credentials::{ApiKey, Grant, Source};
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
 use kinglet::local::policy::{Policy, PolicyError};
+use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::profile::Profile;
 use kinglet::session::recovery::Retry;
 use kinglet::signal::secret::Secret;
 use kinglet::signal::url::ServerUrl;
@@ -57,6 +59,10 @@ pub struct Join {
     pub is_muted: bool,
     /// `--dtx`, where given.
     pub dtx: Option<bool>,
+    /// `--no-aec`, `--half-duplex`
+    pub duplex: Duplex,
+    /// `--profile`
+    pub profile: Profile,
     /// `--duration`
     pub duration: Option<Duration>,
     /// `--stats`
@@ -133,8 +139,8 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             }
             Arg::Long("volume") => words.volume_percent = percent(parser)?,
             Arg::Long("muted") => words.is_muted = true,
-            // There is none to leave out yet; scripts that say so are right about the sound.
-            Arg::Long("no-aec") => {}
+            Arg::Long("no-aec") => words.duplex = Some(Duplex::Untouched),
+            Arg::Long("half-duplex") => words.duplex = Some(Duplex::Half),
             Arg::Long("dtx") => words.dtx = Some(one_of(parser, "--dtx", &[("on", true), ("off", false)])?),
             Arg::Long("duration") => words.duration = Some(seconds(parser, "--duration")?),
             Arg::Long("stats") => words.stats_interval = Some(seconds(parser, "--stats")?),
@@ -145,7 +151,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
                 words.retry = one_of(parser, "--retry", &choices)?;
             }
             Arg::Long("ca") => words.ca = Some(parser.value().map_err(usage)?.into()),
-            Arg::Long("profile") => one_of(parser, "--profile", &[("default", ())])?,
+            Arg::Long("profile") => words.profile = one_of(parser, "--profile", &Profile::NAMES)?,
             Arg::Long(name @ ("token-endpoint" | "token-header-file")) => {
                 return Err(Failed::usage(format!("--{name} is not in this version (kinglet join --help)")));
             }
@@ -172,6 +178,8 @@ struct JoinWords {
     volume_percent: Option<u8>,
     is_muted: bool,
     dtx: Option<bool>,
+    duplex: Option<Duplex>,
+    profile: Profile,
     duration: Option<Duration>,
     stats_interval: Option<Duration>,
     events: Events,
@@ -210,6 +218,8 @@ impl JoinWords {
             volume_percent: self.volume_percent.unwrap_or(100),
             is_muted: self.is_muted,
             dtx: self.dtx,
+            duplex: self.duplex.unwrap_or(Duplex::ALL),
+            profile: self.profile,
             duration: self.duration,
             stats_interval: self.stats_interval,
             events: self.events,
@@ -356,12 +366,14 @@ mod tests {
     #[test]
     fn a_whole_line_is_understood() {
         let line = "join wss://example.com/livekit --room house --identity door --input wav:a.wav --output raw:- \
-                    --duration 2.5 --events json:e.jsonl --stats 1 --retry never --dtx off --volume 80% --muted -v";
+                    --duration 2.5 --events json:e.jsonl --stats 1 --retry never --dtx off --volume 80% --muted -v --profile low-latency \
+                    --half-duplex";
         let Ok(Command::Join(join)) = parse_words(line) else { panic!("understood") };
         assert_eq!(join.duration, Some(Duration::from_millis(2500)));
         assert_eq!(join.events, Events { json: true, file: Some("e.jsonl".into()) });
         assert_eq!((join.volume_percent, join.dtx, join.is_muted), (80, Some(false), true));
         assert_eq!(join.retry, Retry::Never);
+        assert_eq!((join.profile, join.duplex), (Profile::LowLatency, Duplex::Half));
     }
 
     #[test]
@@ -378,6 +390,7 @@ mod tests {
             ("join ws://h --room r --input video", "--input"),
             ("join ws://h --room r --retry often", "forever or never"),
             ("join ws://h --room r --input raw:- --control -", "stdin"),
+            ("join ws://h --room r --profile fast", "low-latency"),
             ("join ws://h --room r --frob", "frob"),
             ("token --room r", "--identity"),
         ];

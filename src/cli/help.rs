@@ -55,7 +55,12 @@ sound
   --volume PERCENT       loudness of the output, 0 to 150 (default 100)
   --muted                join muted
   --dtx on|off           send nothing in silence (default: on for cards, else off)
-  --no-aec               no echo cancellation (this version has none yet)
+  --no-aec               leave the microphone's sound as it is. Otherwise, where input and
+                         output are both cards, echo and noise are taken out of it
+  --half-duplex          silence the microphone while the loudspeaker speaks, in place
+                         of echo cancellation: for the smallest boards
+  --profile NAME         default, low-latency (10 ms packets, short card buffers, noise
+                         stays in) or metered (low rate, no repeats)
 
 running
   --duration SECONDS     leave this long after the first connection

@@ -6,8 +6,10 @@ use kinglet::io::client::{self, Options, StartError};
 use kinglet::io::lines::Lines;
 use kinglet::io::sound::board;
 use kinglet::io::sound::setup::SoundSetup;
+use kinglet::io::sound::sizes::Buffering;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
+use kinglet::media::send::profile::Profile;
 
 use super::args::{Events, Join};
 use super::print::Printer;
@@ -37,6 +39,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         is_muted: join.is_muted,
         is_required: join.input.is_file() && !join.loops_input && join.duration.is_none(),
         dtx: join.dtx.unwrap_or(join.input.is_card()),
+        duplex: join.duplex,
+        profile: join.profile,
     });
     let settings = Settings {
         url: join.url,
@@ -49,13 +53,17 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         retry: join.retry,
         volume_percent: join.volume_percent,
     };
+    let mut sound = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
+    if join.profile == Profile::LowLatency {
+        sound = sound.with_buffering(Buffering::LOW_LATENCY);
+    }
     let options = Options {
         settings,
         token_source: Some(join.credentials),
         tls,
         input: join.input,
         output: join.output,
-        sound: board.as_ref().map(SoundSetup::of_board).unwrap_or_default(),
+        sound,
         loops_input: join.loops_input,
         duration: join.duration,
         stats_interval: join.stats_interval,

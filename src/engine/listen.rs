@@ -165,6 +165,9 @@ impl Engine {
     /// Fills `out` with the next 10 ms to play: always all of it, exact zeros where nobody is heard.
     pub fn playback(&mut self, out: &mut Block, now: Instant) {
         self.listener.mix(self.volume.gain(), out, now);
+        if let Some(microphone) = &mut self.microphone {
+            microphone.played(out);
+        }
     }
 
     /// The subscriber carries other tracks than before, or the room knows more of them: a track may be

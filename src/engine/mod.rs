@@ -7,7 +7,7 @@
 //! ```text
 //!             Notice ─► signal.rs ─┬─► room ─► Event ─► application
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
-//!             capture ─► Sender ───┘                            ├─► Transmit, Action
+//!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
 //!                   fallback.rs: TCP where UDP does not get through
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
@@ -29,6 +29,7 @@ mod resume;
 mod session;
 mod settings;
 mod signal;
+mod speak;
 mod stats;
 mod streams;
 mod subscribe;
@@ -59,10 +60,10 @@ use fallback::Fallback;
 use listen::Listener;
 pub use port::{Action, Notice, StreamNotice};
 use profile::ProfileRequests;
-use publish::Microphone;
 use resume::Resuming;
 use session::Phase;
 pub use settings::{PublishSettings, Settings};
+use speak::Microphone;
 
 /// The whole client, driven from outside.
 pub struct Engine {

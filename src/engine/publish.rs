@@ -1,18 +1,14 @@
-//! What we say: captured blocks → packets → publisher, and our track's life in the room.
+//! Our track's life in the room. What is in it: `speak`.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::Engine;
-use super::settings::PublishSettings;
 use crate::command::{Answer, CommandError};
 use crate::error::ExitStatus;
 use crate::event::{By, Event};
-use crate::media::block::Block;
-use crate::media::send::capture::Sender;
-use crate::media::send::encode::{EncoderError, EncoderSettings};
-use crate::rtc::{OutgoingPacket, Peer, Publisher};
+use crate::rtc::{Peer, Publisher};
 use crate::session::recovery::Outcome;
 use crate::signal::request::{AddTrack, Request};
 use crate::signal::response::RequestReason;
@@ -26,51 +22,7 @@ const CONNECTION_PATIENCE: Duration = Duration::from_secs(12);
 /// From an offer to its answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The sending half of the sound.
-pub(super) struct Microphone {
-    pub(super) sender: Sender,
-    dtx: bool,
-    pub(super) sent_bytes: u64,
-    pub(super) loss_permille: u32,
-}
-
-impl Microphone {
-    pub(super) fn new(settings: &PublishSettings) -> Result<Self, EncoderError> {
-        let encoder = EncoderSettings { dtx: settings.dtx, ..EncoderSettings::default() };
-        let mut sender = Sender::new(encoder)?;
-        sender.set_muted(settings.is_muted);
-        Ok(Self { sender, dtx: settings.dtx, sent_bytes: 0, loss_permille: 0 })
-    }
-
-    pub(super) fn set_muted(&mut self, is_muted: bool) {
-        self.sender.set_muted(is_muted);
-    }
-}
-
 impl Engine {
-    /// Takes the next 10 ms from the microphone. Before the track is published it is dropped.
-    pub fn capture(&mut self, block: &Block, now: Instant) {
-        if !self.is_publishing() {
-            return;
-        }
-        let (Some(microphone), Some(publisher)) = (&mut self.microphone, &mut self.publisher) else { return };
-        let Some(packet) = microphone.sender.push(block) else { return };
-        let sent = publisher.send(
-            OutgoingPacket {
-                sample_time: packet.rtp_time,
-                starts_talkspurt: packet.starts_talkspurt,
-                minus_dbov: packet.level.minus_dbov,
-                voice: packet.level.voice,
-                payload: packet.payload,
-            },
-            now,
-        );
-        if sent {
-            microphone.sent_bytes += packet.payload.len() as u64;
-            self.advance(Peer::Publisher, now);
-        }
-    }
-
     /// What we may do has perhaps changed: a permission that comes back brings the track back that its loss
     /// has ended.
     pub(super) fn permissions_changed(&mut self, now: Instant) {
@@ -101,9 +53,9 @@ impl Engine {
             muted,
             no_dtx: !dtx,
             no_red: true,
-            auto_gain_control: false,
-            echo_cancellation: false,
-            noise_suppression: false,
+            auto_gain_control: microphone.duplex().controls_level(),
+            echo_cancellation: microphone.duplex().cancels_echo(),
+            noise_suppression: microphone.duplex().suppresses_noise(),
         };
         self.request(&Request::AddTrack(add_track));
     }
@@ -224,13 +176,5 @@ impl Engine {
             let name = self.publication.name().to_owned();
             self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Us });
         }
-    }
-
-    /// The receiver's report: in-band FEC follows the loss.
-    pub(super) fn feedback(&mut self, loss_permille: u32) {
-        let Some(microphone) = &mut self.microphone else { return };
-        microphone.loss_permille = loss_permille;
-        // The encoder keeps its old setting where it refuses one.
-        let _ = microphone.sender.set_loss_permille(loss_permille.min(1000) as u16);
     }
 }

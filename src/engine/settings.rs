@@ -1,6 +1,8 @@
 //! What an [`Engine`](super::Engine) is told at its start.
 
 use crate::local::policy::Policy;
+use crate::media::send::chain::Duplex;
+use crate::media::send::profile::Profile;
 use crate::session::recovery::Retry;
 use crate::signal::parameters::JoinParameters;
 use crate::signal::secret::Secret;
@@ -30,7 +32,7 @@ pub struct Settings {
 }
 
 /// Settings of our track.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct PublishSettings {
     /// The track's name.
     pub name: String,
@@ -41,4 +43,9 @@ pub struct PublishSettings {
     /// Whether silence is not sent (Opus DTX). It cuts steady tones and prompts after a second, so
     /// it is for microphones.
     pub dtx: bool,
+    /// What is done to the microphone's sound. The io ring leaves it untouched where microphone and
+    /// loudspeaker are not both cards.
+    pub duplex: Duplex,
+    /// What the send path is good at.
+    pub profile: Profile,
 }

@@ -49,6 +49,9 @@ pub trait Ports {
     fn play(&mut self, block: &Block, now: Instant);
     /// Next captured block, if there is one.
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool;
+    /// Samples that wait in the cards at this moment, to be heard and to be read behind the last captured
+    /// block; `None` where microphone and loudspeaker are not both cards.
+    fn lag(&mut self) -> Option<f32>;
     /// Next datagram, if there is one.
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived>;
     /// Next notice of the signal connection, if there is one.
@@ -91,7 +94,7 @@ pub fn turn(engine: &mut Engine, ports: &mut impl Ports, mut now: Instant) -> bo
         if !ports.captured(&mut block, now) {
             break;
         }
-        engine.capture(&block, now);
+        engine.capture(&block, ports.lag(), now);
         flush(engine, ports, now);
     }
     while let Some(notice) = ports.stream_changed() {

@@ -22,6 +22,7 @@ use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
 use crate::event::{Event, Stats};
+use crate::media::send::chain::Duplex;
 use crate::session::recovery::Outcome;
 
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.
@@ -45,7 +46,13 @@ pub(super) fn drive(
     }
     let seed = process::random_seed();
     let (url, volume_percent) = (options.settings.url.clone(), options.settings.volume_percent);
-    let mut engine = Engine::new(options.settings, seed, clock::now())?;
+    let mut settings = options.settings;
+    if let Some(publish) = &mut settings.publish
+        && !sound.has_both_cards()
+    {
+        publish.duplex = Duplex::Untouched;
+    }
+    let mut engine = Engine::new(settings, seed, clock::now())?;
 
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
@@ -89,6 +96,7 @@ pub(super) fn drive(
         }
         ports.attend_sound(&mut engine, now);
         let more = turn(&mut engine, &mut ports, now);
+        engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();
         // A full table costs the line, not the sound.
         ports.sound_changes(|event| _ = desk.events.post(Some(event)));

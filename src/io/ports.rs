@@ -21,7 +21,7 @@ use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, Notice, StreamNotice};
 use crate::event::{Event, Stats};
 use crate::limits::LOCAL_ADDRESSES_MAX;
-use crate::media::block::{BLOCK_MS, Block};
+use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::rtc::{Peer, Transmit};
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
@@ -240,6 +240,11 @@ impl Ports for RealPorts<'_, '_> {
             }
             Captured::End => false,
         }
+    }
+
+    fn lag(&mut self) -> Option<f32> {
+        let lag_ms = self.sound.loudspeaker.delay_ms() + self.sound.microphone.delay_ms();
+        self.sound.has_both_cards().then_some(lag_ms * (SAMPLE_RATE_HZ / 1000) as f32)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {

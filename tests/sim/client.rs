@@ -160,6 +160,7 @@ impl Client {
                 is_muted: setup.is_muted,
                 is_required: false,
                 dtx: setup.dtx,
+                ..PublishSettings::default()
             }),
             listens: true,
             hears: Policy::default(),
@@ -354,6 +355,10 @@ impl Ports for SimulatedPorts {
         };
         *block = microphone.capture();
         true
+    }
+
+    fn lag(&mut self) -> Option<f32> {
+        None
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {

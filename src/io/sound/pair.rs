@@ -88,6 +88,11 @@ impl Pair {
         self.microphone.is_card() || self.loudspeaker.is_card()
     }
 
+    /// Whether what is played can be heard by the microphone: both are cards.
+    pub fn has_both_cards(&self) -> bool {
+        self.microphone.is_card() && self.loudspeaker.is_card()
+    }
+
     /// The mixer control that is the volume, if there is one.
     pub fn volume_control(&self) -> Option<&str> {
         self.volume.as_ref().map(Volume::control)

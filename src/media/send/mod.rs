@@ -1,3 +1,17 @@
-//! From captured blocks to packets.
+//! Captured blocks in, packets out.
+//!
+//! ```text
+//! Block ─► chain (echo, noise, level) ─► capture (talk gate) ─► encode ─► SentPacket
+//! ```
+
+pub mod bands;
 pub mod capture;
+pub mod chain;
+pub mod echo;
 pub mod encode;
+pub mod half_duplex;
+pub mod levelling;
+pub mod load;
+pub mod noise;
+pub mod profile;
+pub mod reference;

@@ -1,0 +1,118 @@
+//! What we say: captured blocks → chain → packets → publisher.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use super::settings::PublishSettings;
+use crate::media::block::Block;
+use crate::media::send::capture::Sender;
+use crate::media::send::chain::{Chain, Duplex};
+use crate::media::send::encode::{EncoderError, EncoderSettings};
+use crate::media::send::load::{Advice, Load};
+use crate::rtc::{OutgoingPacket, Peer};
+
+/// The sending half of the sound.
+pub(super) struct Microphone {
+    chain: Option<Chain>,
+    pub(super) sender: Sender,
+    load: Load,
+    pub(super) dtx: bool,
+    pub(super) sent_bytes: u64,
+    pub(super) loss_permille: u32,
+}
+
+impl Microphone {
+    pub(super) fn new(settings: &PublishSettings) -> Result<Self, EncoderError> {
+        let encoder = EncoderSettings {
+            dtx: settings.dtx,
+            packet: settings.profile.packet(),
+            bitrate_bps: settings.profile.initial_bitrate_bps(),
+            ..EncoderSettings::default()
+        };
+        let mut sender = Sender::new(encoder)?;
+        sender.set_muted(settings.is_muted);
+        Ok(Self {
+            chain: Chain::new(settings.profile.allows(settings.duplex)),
+            sender,
+            load: Load::new(),
+            dtx: settings.dtx,
+            sent_bytes: 0,
+            loss_permille: 0,
+        })
+    }
+
+    pub(super) fn set_muted(&mut self, muted: bool) {
+        self.sender.set_muted(muted);
+    }
+
+    /// What is done to the sound, when all goes well.
+    pub(super) fn duplex(&self) -> Duplex {
+        self.chain.as_ref().map_or(Duplex::Untouched, Chain::wanted)
+    }
+
+    /// Takes the very block that the loudspeaker gets.
+    pub(super) fn played(&mut self, block: &Block) {
+        if let Some(chain) = &mut self.chain {
+            chain.played(block);
+        }
+    }
+}
+
+impl Engine {
+    /// Takes the next 10 ms from the microphone. Before the track is published it is dropped. `lag` is
+    /// how many samples (at 48 kHz) wait at this moment in the loudspeaker's card, to be heard, and in the
+    /// microphone's behind this block, to be read; `None` where they are not cards.
+    pub fn capture(&mut self, block: &Block, lag: Option<f32>, now: Instant) {
+        if !self.is_publishing() {
+            return;
+        }
+        let (Some(microphone), Some(publisher)) = (&mut self.microphone, &mut self.publisher) else { return };
+        let mut cleaned = *block;
+        if let Some(chain) = &mut microphone.chain {
+            chain.process(&mut cleaned, lag);
+        }
+        let Some(packet) = microphone.sender.push(&cleaned) else { return };
+        let sent = publisher.send(
+            OutgoingPacket {
+                sample_time: packet.rtp_time,
+                starts_talkspurt: packet.starts_talkspurt,
+                minus_dbov: packet.level.minus_dbov,
+                voice: packet.level.voice,
+                payload: packet.payload,
+            },
+            now,
+        );
+        if sent {
+            microphone.sent_bytes += packet.payload.len() as u64;
+            self.advance(Peer::Publisher, now);
+        }
+    }
+
+    /// How long the turn took that began at `now`: where too many take too long, work is given up.
+    pub fn handle_turn(&mut self, took: Duration, now: Instant) {
+        let Some(microphone) = &mut self.microphone else { return };
+        let Some(chain) = &mut microphone.chain else { return };
+        let advice = microphone.load.turn(took, now);
+        let lighter = chain.now().lighter();
+        match (advice, lighter) {
+            (Some(Advice::Shed), Some(lighter)) => {
+                chain.set(lighter);
+                self.warn(format!("this board is too slow for it: from now on {lighter}"));
+            }
+            (Some(Advice::Restore), _) if chain.now() != chain.wanted() => {
+                let heavier = chain.heavier();
+                chain.set(heavier);
+                self.warn(format!("this board has time again: {heavier}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// The receiver's report: in-band FEC follows the loss.
+    pub(super) fn feedback(&mut self, loss_permille: u32) {
+        let Some(microphone) = &mut self.microphone else { return };
+        microphone.loss_permille = loss_permille;
+        // The encoder keeps its old setting where it refuses one.
+        let _ = microphone.sender.set_loss_permille(loss_permille.min(1000) as u16);
+    }
+}

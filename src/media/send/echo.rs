@@ -1,0 +1,201 @@
+//! Takes out of the microphone what the loudspeaker said: WebRTC's AEC3, as ported by `sonora`.
+//!
+//! ```text
+//! reference ─► bands ─► 64 samples ─► render ─┐
+//!                                             ├─► AEC3 ─► 64 samples ─► bands without echo
+//! microphone ─► bands ─► 64 samples ─► capture┘
+//! ```
+//!
+//! This is the only file that names it. It works on blocks of 64 samples a band, ours have 160: what is
+//! left over waits, and 32 samples of silence at the start make the sums come out (2 ms). Reference and
+//! microphone come in step, one block each, so it never meets its own buffer's ends; keeping them in step
+//! is the work of [`reference`](crate::media::send::reference).
+//!
+//! The library allocates some 15 kB per block for its working memory, of fixed sizes; none of it outlives
+//! the call.
+
+use sonora_aec3::block::Block as AecBlock;
+use sonora_aec3::block_processor::BlockProcessor;
+use sonora_aec3::config::EchoCanceller3Config;
+
+use crate::media::block::SAMPLE_RATE_HZ;
+use crate::media::send::bands::{BAND_SAMPLES, BANDS, Bands};
+
+/// Samples of a band that AEC3 takes at a time.
+const STEP: usize = 64;
+
+/// Ours, whole steps of theirs, and what may be left over.
+const QUEUE: usize = BAND_SAMPLES + 2 * STEP;
+
+/// Silence before the first step, so that each block of ours finds 160 samples that are done:
+/// 160 = 2 × 64 + 32.
+const HEAD_START: usize = 32;
+
+/// An echo canceller for one microphone and one loudspeaker.
+#[derive(Debug)]
+pub struct EchoCanceller {
+    aec: BlockProcessor,
+    render: Queue,
+    capture: Queue,
+    done: Queue,
+    step: AecBlock,
+}
+
+impl EchoCanceller {
+    /// A canceller that has learned nothing yet.
+    pub fn new() -> Self {
+        let aec = BlockProcessor::new(&tuning(), SAMPLE_RATE_HZ as usize, 1, 1);
+        let mut done = Queue::new();
+        done.filled = HEAD_START;
+        Self { aec, render: Queue::new(), capture: Queue::new(), done, step: AecBlock::new(BANDS, 1) }
+    }
+
+    /// Takes the echo of `reference` out of `capture`. `is_clipped`: the microphone was too loud for its
+    /// converter, so that the echo in it is no longer linear.
+    pub fn process(&mut self, reference: &Bands, capture: &mut Bands, is_clipped: bool) {
+        self.render.push(reference);
+        self.capture.push(capture);
+        while self.capture.pop_step(&mut self.step) {
+            self.aec_step(is_clipped);
+        }
+        self.done.pop(capture);
+    }
+
+    /// One step, whose capture is in `self.step`.
+    fn aec_step(&mut self, is_clipped: bool) {
+        let Self { aec, render, done, step, .. } = self;
+        let mut played = AecBlock::new(BANDS, 1);
+        render.pop_step(&mut played);
+        aec.buffer_render(&played);
+        aec.process_capture(false, is_clipped, None, step);
+        done.push_step(step);
+    }
+}
+
+impl Default for EchoCanceller {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// AEC3's own settings, but for what we know better.
+fn tuning() -> EchoCanceller3Config {
+    let mut config = EchoCanceller3Config::default();
+    // The reference comes aligned: the echo begins within the first step, not 20 ms later. So the filter
+    // covers it from the first word on, before the delay is estimated.
+    config.delay.default_delay = 1;
+    // So the search for the delay, half of what it costs, need not look half a second back: one of its five
+    // filters reaches 128 ms, for cards that hide a buffer. And no echo comes before its reference.
+    config.delay.num_filters = 1;
+    config.delay.detect_pre_echo = false;
+    config
+}
+
+/// Samples of each band between blocks of ours and steps of theirs.
+#[derive(Debug)]
+struct Queue {
+    samples: [[f32; QUEUE]; BANDS],
+    filled: usize,
+}
+
+impl Queue {
+    fn new() -> Self {
+        Self { samples: [[0.0; QUEUE]; BANDS], filled: 0 }
+    }
+
+    fn push(&mut self, bands: &Bands) {
+        let end = self.filled + BAND_SAMPLES;
+        for (samples, band) in self.samples.iter_mut().zip(bands) {
+            samples[self.filled..end].copy_from_slice(band);
+        }
+        self.filled = end;
+    }
+
+    fn pop(&mut self, bands: &mut Bands) {
+        for (samples, band) in self.samples.iter_mut().zip(bands) {
+            band.copy_from_slice(&samples[..BAND_SAMPLES]);
+        }
+        self.drop_front(BAND_SAMPLES);
+    }
+
+    fn push_step(&mut self, step: &AecBlock) {
+        let end = self.filled + STEP;
+        for (band, samples) in self.samples.iter_mut().enumerate() {
+            samples[self.filled..end].copy_from_slice(step.view(band, 0));
+        }
+        self.filled = end;
+    }
+
+    /// The next step, if there is one.
+    fn pop_step(&mut self, step: &mut AecBlock) -> bool {
+        if self.filled < STEP {
+            return false;
+        }
+        for (band, samples) in self.samples.iter().enumerate() {
+            step.view_mut(band, 0).copy_from_slice(&samples[..STEP]);
+        }
+        self.drop_front(STEP);
+        true
+    }
+
+    fn drop_front(&mut self, count: usize) {
+        for samples in &mut self.samples {
+            samples.copy_within(count..self.filled, 0);
+        }
+        self.filled -= count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::block::Block;
+    use crate::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
+    use crate::media::voice::{correlate, noise};
+
+    #[test]
+    fn what_was_not_played_passes_and_is_late_by_a_few_milliseconds() {
+        let (mut echo, mut splitter, mut joiner) =
+            (EchoCanceller::new(), Splitter::default(), Joiner::default());
+        let (mut said, mut sent, mut state) = (Vec::new(), Vec::new(), 7);
+        for _ in 0..200 {
+            let (mut block, mut bands) = (Block::SILENCE, SILENT_BANDS);
+            noise(0.1, &mut state, &mut block);
+            said.extend(block.0);
+            splitter.split(&block, &mut bands);
+            echo.process(&SILENT_BANDS, &mut bands, false);
+            joiner.join(&bands, &mut block);
+            sent.extend(block.0);
+        }
+        let (lag, alike) = (0..1000)
+            .map(|lag| (lag, correlate(&said[48_000..50_000], &sent[48_000 + lag..], 0).1))
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .unwrap();
+        assert!((300..8 * 48).contains(&lag), "{} ms", lag as f64 / 48.0);
+        assert!(alike > 0.9, "{alike}");
+    }
+
+    #[test]
+    fn what_was_played_does_not() {
+        let (mut echo, mut splitter) = (EchoCanceller::new(), Splitter::default());
+        let mut state = 5;
+        let (mut before, mut after) = (0.0_f64, 0.0_f64);
+        let mut late = SILENT_BANDS;
+        for index in 0..400 {
+            let (mut block, mut bands) = (Block::SILENCE, SILENT_BANDS);
+            noise(0.2, &mut state, &mut block);
+            splitter.split(&block, &mut bands);
+            // The room: half as loud, one block later.
+            let mut heard = late.map(|band| band.map(|sample| 0.5 * sample));
+            let energy = |bands: &Bands| bands.iter().flatten().map(|s| f64::from(s * s)).sum::<f64>();
+            let loud = energy(&heard);
+            echo.process(&bands, &mut heard, false);
+            if index > 200 {
+                before += loud;
+                after += energy(&heard);
+            }
+            late = bands;
+        }
+        assert!(10.0 * (before / after).log10() > 30.0, "{} dB", 10.0 * (before / after).log10());
+    }
+}

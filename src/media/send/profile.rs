@@ -1,0 +1,72 @@
+//! What the send path is good at: three sets of numbers that belong together.
+//!
+//! | profile | packet | Opus, bit/s | RED copies | noise suppression |
+//! | --- | --- | --- | --- | --- |
+//! | default | 20 ms | 16 000 to 32 000 | 1, 2 under heavy loss | as wanted |
+//! | low latency | 10 ms | 24 000 to 32 000 | 1, 2 under heavy loss | none: it looks ahead by 6 ms |
+//! | metered | 40 ms | 12 000 to 20 000 | none: each doubles the bill | as wanted |
+
+use std::ops::RangeInclusive;
+
+use crate::media::send::chain::Duplex;
+use crate::media::send::encode::PacketDuration;
+
+/// A set of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Good sound over an ordinary link.
+    #[default]
+    Default,
+    /// 10 ms packets: half the delay that is ours, for twice the packets.
+    LowLatency,
+    /// A link that is paid by the megabyte.
+    Metered,
+}
+
+impl Profile {
+    /// What they are called by those who choose.
+    pub const NAMES: [(&str, Profile); 3] =
+        [("default", Profile::Default), ("low-latency", Profile::LowLatency), ("metered", Profile::Metered)];
+
+    /// Sound in one packet.
+    pub fn packet(self) -> PacketDuration {
+        match self {
+            Profile::Default => PacketDuration::Ms20,
+            Profile::LowLatency => PacketDuration::Ms10,
+            Profile::Metered => PacketDuration::Ms40,
+        }
+    }
+
+    /// Bits a second of Opus, without copies and headers: from what a bad link gets to what a good one does.
+    /// 10 ms packets need a third more for the same quality (PESQ-WB 4.00 at 32 000, against 3.95 of 20 ms
+    /// packets at 24 000).
+    pub fn bitrate_bps(self) -> RangeInclusive<u32> {
+        match self {
+            Profile::Default => 16_000..=32_000,
+            Profile::LowLatency => 24_000..=32_000,
+            Profile::Metered => 12_000..=20_000,
+        }
+    }
+
+    /// Bits a second at the start, before the receiver has reported anything.
+    pub fn initial_bitrate_bps(self) -> u32 {
+        match self {
+            Profile::Default => 24_000,
+            Profile::LowLatency => 32_000,
+            Profile::Metered => 16_000,
+        }
+    }
+
+    /// Whether lost packets may be repaired by sending each more than once.
+    pub fn may_repeat(self) -> bool {
+        self != Profile::Metered
+    }
+
+    /// What of `wanted` it allows.
+    pub fn allows(self, wanted: Duplex) -> Duplex {
+        match (self, wanted) {
+            (Profile::LowLatency, Duplex::Full { level, .. }) => Duplex::Full { noise: false, level },
+            (_, wanted) => wanted,
+        }
+    }
+}
