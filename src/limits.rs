@@ -231,9 +231,19 @@ pub const RED_COPIES_MAX: usize = 4;
 /// Blocks of a RED packet that are looked at: offsets of 14 bits reach 341 ms back, 17 packets of 20 ms.
 pub const RED_BLOCKS_MAX: usize = 17;
 
-/// Decoded samples that wait to be played: one packet behind less than two blocks of 480, since
-/// leaving out a block needs the next one too.
-pub const PENDING_SAMPLES: usize = OPUS_PACKET_SAMPLES_MAX + 2 * 480;
+/// Sound of a talker that may wait: 400 ms, twice the greatest delay that jitter asks for. More is thrown away.
+pub const WAITING_MS_MAX: u32 = 400;
+
+/// Samples of a talker kept after they were played: the longest period of a voice, 12.5 ms (80 Hz).
+pub const PENDING_HISTORY_SAMPLES: usize = 600;
+
+/// Decoded samples that wait when the next packet is decoded: two periods, to be compared.
+pub const PENDING_AHEAD_SAMPLES: usize = 2 * PENDING_HISTORY_SAMPLES;
+
+/// Decoded samples held per talker: those played, those ahead, one packet, and one period more where time is
+/// stretched.
+pub const PENDING_SAMPLES: usize =
+    PENDING_HISTORY_SAMPLES + PENDING_AHEAD_SAMPLES + OPUS_PACKET_SAMPLES_MAX + PENDING_HISTORY_SAMPLES;
 
 /// Played samples that are kept until the microphone has heard them: what waits in two cards whose
 /// periods were lengthened to 80 ms (3 and 4 of them), and a block on each side. 0.68 s.

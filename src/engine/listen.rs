@@ -148,7 +148,7 @@ fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters)
     let concealed = since(|c| c.concealed_blocks);
     let played = since(|c| c.played_blocks);
     TrackStats {
-        buffer_ms: talker.buffer_ms(),
+        buffer_ms: since(|c| c.waited_samples).checked_div(since(|c| c.played_packets)).unwrap_or(0) / 48,
         target_ms: talker.target_ms(),
         concealed_permille: if played == 0 { 0.0 } else { concealed as f32 * 1000.0 / played as f32 },
         received: since(|c| c.received),
@@ -156,6 +156,7 @@ fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters)
         late: since(|c| c.late),
         red_recovered: since(|c| c.red_recovered),
         fec_recovered: since(|c| c.fec_recovered),
+        drift_ppm: talker.drift_ppm(),
         level_dbfs: talker.level_dbfs(),
         ..TrackStats::default()
     }

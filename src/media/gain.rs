@@ -3,7 +3,7 @@
 //! A step in gain is a step in the wave, and that is heard as a click. So each change is spread
 //! over one [`Block`]: 10 ms, short enough for a talk key and longer than the ear takes for a click.
 
-use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::block::Block;
 
 /// A factor that each block is multiplied by; changes are ramped over the next block.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,14 +57,6 @@ pub(crate) fn ramp(samples: &mut [f32], from: f32, to: f32) {
     }
 }
 
-/// The crossfade of two stretches of the same length, into the first.
-pub(crate) fn crossfade(first: &mut [f32; BLOCK_FRAMES], second: &[f32; BLOCK_FRAMES]) {
-    for (i, (a, b)) in first.iter_mut().zip(second).enumerate() {
-        let share = (i + 1) as f32 / BLOCK_FRAMES as f32;
-        *a += (b - *a) * share;
-    }
-}
-
 fn sane(factor: f32) -> f32 {
     if factor.is_finite() { factor.max(0.0) } else { 0.0 }
 }
@@ -72,6 +64,7 @@ fn sane(factor: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::block::BLOCK_FRAMES;
 
     #[test]
     fn unity_is_transparent_and_zero_is_exact() {
@@ -105,13 +98,5 @@ mod tests {
             Gain::new(factor).apply(&mut block);
             assert!(block.is_silent());
         }
-    }
-
-    #[test]
-    fn a_crossfade_ends_in_the_second() {
-        let mut first = [1.0; BLOCK_FRAMES];
-        crossfade(&mut first, &[-1.0; BLOCK_FRAMES]);
-        assert!(first[0] > 0.99);
-        assert_eq!(first[BLOCK_FRAMES - 1], -1.0);
     }
 }

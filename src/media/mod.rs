@@ -8,11 +8,13 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+pub mod drift;
 pub mod gain;
 pub mod level;
 pub mod limiter;
 pub mod mix;
 pub mod receive;
+pub mod resample;
 pub mod send;
 #[cfg(test)]
 pub(crate) mod voice;

@@ -8,6 +8,10 @@ mod alloc;
 mod card;
 mod client;
 mod clock;
+mod jitter {
+    pub mod replay;
+    pub mod trace;
+}
 mod link;
 mod random;
 mod server;
@@ -16,6 +20,7 @@ mod stories {
     mod data;
     mod drift;
     mod eight_talkers;
+    mod figures;
     mod join;
     mod latency;
     mod loss;

@@ -41,48 +41,44 @@ pub fn rtp_gap(from: u64, to: u64) -> i64 {
     to.wrapping_sub(from) as i64
 }
 
-/// The smallest value of the last one to two windows.
+/// Parts of a window: the oldest is forgotten at a time.
+const PARTS: usize = 8;
+
+/// The smallest value of a window that moves on by an eighth of itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Minimum {
-    window: i64,
+    part_samples: i64,
     since: i64,
-    current: i64,
-    previous: i64,
-    is_whole: bool,
+    /// The newest part first.
+    parts: [i64; PARTS],
 }
 
 impl Minimum {
-    /// A minimum over windows of `window` samples, without a value yet.
+    /// A minimum over `window` samples, without a value yet.
     pub fn new(window: i64) -> Self {
-        Minimum { window, since: i64::MIN, current: i64::MAX, previous: i64::MAX, is_whole: false }
+        Minimum { part_samples: window / PARTS as i64, since: i64::MIN, parts: [i64::MAX; PARTS] }
     }
 
     /// Takes the value seen at local time `at`.
     pub fn push(&mut self, at: i64, value: i64) {
-        let age = at.saturating_sub(self.since);
-        if age >= self.window {
-            self.is_whole = self.since != i64::MIN && age < 2 * self.window;
-            self.previous = if self.is_whole { self.current } else { i64::MAX };
-            self.current = i64::MAX;
+        let begun = at.saturating_sub(self.since) / self.part_samples;
+        if begun > 0 {
+            let begun = usize::try_from(begun).unwrap_or(PARTS).min(PARTS);
+            self.parts.rotate_right(begun);
+            self.parts[..begun].fill(i64::MAX);
             self.since = at;
         }
-        self.current = self.current.min(value);
+        self.parts[0] = self.parts[0].min(value);
     }
 
     /// The smallest value, if there is one.
     pub fn get(&self) -> Option<i64> {
-        let smallest = self.current.min(self.previous);
-        (smallest != i64::MAX).then_some(smallest)
-    }
-
-    /// The smallest value, once a whole window has been seen.
-    pub fn get_whole(&self) -> Option<i64> {
-        self.is_whole.then(|| self.get()).flatten()
+        self.parts.iter().min().copied().filter(|&smallest| smallest != i64::MAX)
     }
 
     /// Forgets all values.
     pub fn clear(&mut self) {
-        *self = Minimum::new(self.window);
+        self.parts = [i64::MAX; PARTS];
     }
 }
 
@@ -134,18 +130,18 @@ mod tests {
     const BLOCK: i64 = BLOCK_FRAMES as i64;
 
     #[test]
-    fn a_minimum_forgets_after_two_windows() {
-        let mut minimum = Minimum::new(100);
+    fn a_minimum_forgets_a_window_later() {
+        let mut minimum = Minimum::new(800);
         assert_eq!(minimum.get(), None);
         minimum.push(0, 5);
-        minimum.push(50, 9);
-        assert_eq!((minimum.get(), minimum.get_whole()), (Some(5), None));
-        minimum.push(120, 8);
-        assert_eq!((minimum.get(), minimum.get_whole()), (Some(5), Some(5)));
-        minimum.push(230, 7);
-        assert_eq!(minimum.get(), Some(7));
-        minimum.push(900, 20);
-        assert_eq!((minimum.get(), minimum.get_whole()), (Some(20), None), "old values do not come back");
+        for (at, value, smallest) in
+            [(50, 9, 5), (120, 8, 5), (230, 7, 5), (750, 6, 5), (870, 9, 6), (1500, 11, 6), (1600, 11, 9)]
+        {
+            minimum.push(at, value);
+            assert_eq!(minimum.get(), Some(smallest), "{at}");
+        }
+        minimum.push(9000, 20);
+        assert_eq!(minimum.get(), Some(20), "old values do not come back");
     }
 
     #[test]

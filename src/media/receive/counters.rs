@@ -26,8 +26,16 @@ pub struct ReceiveCounters {
     /// Blocks that were invented, or silent after a fade, because the packet was lost or late. Stalls are
     /// counted when the next packet tells what they were; the pauses of a sender never are.
     pub concealed_blocks: u64,
-    /// Blocks left out to get back to the target delay (a stall before, or a faster clock at the sender).
+    /// Blocks left out because a stream that stopped starts again from the target, or a buffer ran over.
     pub dropped_blocks: u64,
+    /// Samples that time-scaling took out, to lower the delay.
+    pub removed_samples: u64,
+    /// Samples that time-scaling put in, to raise the delay.
+    pub added_samples: u64,
+    /// Packets that were played, and how long they waited for it together, in samples.
+    pub played_packets: u64,
+    /// See [`ReceiveCounters::played_packets`].
+    pub waited_samples: u64,
     /// Times that the stream began anew: another SSRC, or a jump of its sequence numbers.
     pub restarts: u64,
 }

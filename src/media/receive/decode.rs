@@ -2,7 +2,9 @@
 //!
 //! Opus invents what is missing from what it heard last. That is good for one or two packets and
 //! becomes a buzz later, so the invention fades from [`FADE_START_SAMPLES`] on and is silence after
-//! [`FADE_END_SAMPLES`]; the next real packet comes in on a short ramp. Packets may be 2.5 to 120 ms
+//! [`FADE_END_SAMPLES`]; the next real packet comes in on a short ramp. After a packet that announces a pause
+//! (DTX: no more than two bytes) what Opus invents is the noise of the far end's room: it is played on until
+//! the next sign of life, or the pauses would be black holes. Packets may be 2.5 to 120 ms
 //! and stereo (RFC 6716 §3.1); Opus mixes them down itself.
 
 use crate::limits::OPUS_PACKET_SAMPLES_MAX;
@@ -18,6 +20,12 @@ pub const FADE_START_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 40 / 1000;
 
 /// After this much of it concealment is silence: 100 ms.
 pub const FADE_END_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 100 / 1000;
+
+/// A packet of at most so many bytes has no sound in it: the sender pauses (RFC 6716 §3.2.1, DTX).
+const PAUSE_BYTES_MAX: usize = 2;
+
+/// Comfort noise is played this long: two signs of life of a pausing sender (400 ms each) and some jitter.
+const COMFORT_SAMPLES: usize = SAMPLE_RATE_HZ as usize;
 
 /// Length of the ramp on which sound comes back after a fade: 5 ms.
 const RETURN_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 5 / 1000;
@@ -91,6 +99,8 @@ pub struct Decoder {
     opus: opus::Decoder,
     /// Samples invented since the last real ones.
     concealed: usize,
+    /// Samples of comfort noise that are played before the fade.
+    comfort: usize,
 }
 
 impl Decoder {
@@ -98,13 +108,15 @@ impl Decoder {
     pub fn new() -> Result<Self, DecoderError> {
         let opus = opus::Decoder::new(SAMPLE_RATE_HZ, opus::Channels::Mono).map_err(DecoderError::Create)?;
         // As after a fade: there is nothing to invent from yet.
-        Ok(Decoder { opus, concealed: FADE_END_SAMPLES })
+        Ok(Decoder { opus, concealed: FADE_END_SAMPLES, comfort: 0 })
     }
 
     /// Decodes a packet to the beginning of `out`, which takes [`OPUS_PACKET_SAMPLES_MAX`]; returns its
     /// samples.
     pub fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, DecoderError> {
-        self.decode_real(payload, out, false)
+        let samples = self.decode_real(payload, out, false)?;
+        self.comfort = if payload.len() <= PAUSE_BYTES_MAX { COMFORT_SAMPLES } else { 0 };
+        Ok(samples)
     }
 
     /// Decodes what `next`, the following packet, says about the lost one, to fill `out`.
@@ -116,21 +128,31 @@ impl Decoder {
     /// [`FADE_END_SAMPLES`] of it without a packet between it is exact zeros.
     pub fn conceal(&mut self, out: &mut [f32]) {
         for step in out.chunks_mut(STEP_SAMPLES) {
-            let from = fade(self.concealed);
+            let from = self.fade();
             self.concealed = self.concealed.saturating_add(step.len());
             if from == 0.0 || self.opus.decode_float(&[], step, false).is_err() {
                 step.fill(0.0);
                 continue;
             }
             self.sanitize(step);
-            ramp(step, from, fade(self.concealed));
+            ramp(step, from, self.fade());
         }
     }
 
     /// Forgets the sound so far. Whether Opus agreed does not matter: the next packet is decoded anyway.
     pub fn reset(&mut self) {
         let _ = self.opus.reset_state();
-        self.concealed = FADE_END_SAMPLES;
+        self.interrupt();
+    }
+
+    /// What comes next does not follow on what went: it comes in on a ramp.
+    pub fn interrupt(&mut self) {
+        (self.concealed, self.comfort) = (FADE_END_SAMPLES, 0);
+    }
+
+    /// How much concealment there is until it is silence, after what was decoded last.
+    pub fn fade_samples(&self) -> usize {
+        self.comfort + FADE_END_SAMPLES
     }
 
     fn decode_real(&mut self, payload: &[u8], out: &mut [f32], fec: bool) -> Result<usize, DecoderError> {
@@ -138,12 +160,19 @@ impl Decoder {
         let samples = samples.min(out.len());
         let decoded = &mut out[..samples];
         self.sanitize(decoded);
-        let from = fade(std::mem::take(&mut self.concealed));
+        let from = self.fade();
+        self.concealed = 0;
         if from < 1.0 {
             let returning = samples.min(RETURN_SAMPLES);
             ramp(&mut decoded[..returning], from, 1.0);
         }
         Ok(samples)
+    }
+
+    /// Loudness of concealment now.
+    fn fade(&self) -> f32 {
+        let left = self.fade_samples().saturating_sub(self.concealed) as f32;
+        (left / (FADE_END_SAMPLES - FADE_START_SAMPLES) as f32).min(1.0)
     }
 
     fn sanitize(&mut self, samples: &mut [f32]) {
@@ -154,12 +183,6 @@ impl Decoder {
         }
         samples.iter_mut().for_each(|sample| *sample = sample.clamp(-SAMPLE_MAX, SAMPLE_MAX));
     }
-}
-
-/// Loudness of concealment after `concealed` samples of it.
-fn fade(concealed: usize) -> f32 {
-    let left = FADE_END_SAMPLES.saturating_sub(concealed) as f32;
-    (left / (FADE_END_SAMPLES - FADE_START_SAMPLES) as f32).min(1.0)
 }
 
 #[cfg(test)]

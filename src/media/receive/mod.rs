@@ -3,6 +3,7 @@ pub mod cells;
 pub mod clock;
 pub mod counters;
 pub mod decode;
+pub mod envelope;
 pub mod pending;
 pub mod playout;
 pub mod red;
@@ -10,7 +11,7 @@ pub mod rescue;
 pub mod ring;
 #[cfg(test)]
 mod story;
-pub mod surplus;
+pub mod stretch;
 #[cfg(test)]
 mod table;
 pub mod talker;

@@ -1,7 +1,9 @@
 //! From what waits to blocks that are always full: what is played when, and what happens where nothing is there.
 //!
 //! ```text
-//!   ring ─► rescue ─► pending ─► pull       (only when due, so that the choice sees the newest arrivals)
+//!   ring ─► rescue ─► pending ─► stretch ─► resampler ─► pull     (only when due: the choice sees the newest arrivals)
+//!                                   ▲            ▲
+//!                         far from the target   Drift: near it
 //!
 //!            nothing there, or a gap in time
 //!   Playing ─────────────────────────────────► Stalled: concealment that fades, then silence
@@ -14,19 +16,20 @@
 //! mute), and costs nobody a concealed block. While stalled we cannot know which of both it will be, so
 //! those blocks are counted when the next packet tells.
 //!
-//! Delay grows by being late only, and goes back by leaving blocks out, in one place:
-//! `Talker::leave_out`. A stream that stopped starts again from the target, never from a queue.
+//! The delay grows by being late, and is led to its target in three ways: a stream that stopped starts again
+//! exactly there, which nobody hears; the resampler takes what clocks and small errors make; time-scaling
+//! takes what is more than [`MARGIN_SAMPLES`] away.
 
-use super::clock::rtp_gap;
+use super::clock::{SAMPLES_PER_MS, rtp_gap};
 use super::decode::FRAME_SAMPLES_MIN;
 use super::rescue::Made;
 use super::ring::Waiting;
-use super::surplus::MARGIN_SAMPLES;
+use super::stretch::Change;
 use super::talker::{Pulled, State, Talker};
-use crate::limits::OPUS_PACKET_SAMPLES_MAX;
+use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PENDING_AHEAD_SAMPLES, WAITING_MS_MAX};
 use crate::media::block::{BLOCK_FRAMES, Block};
-use crate::media::gain::crossfade;
 use crate::media::level::level_dbfs;
+use crate::media::resample::{TAPS, TAPS_BEFORE};
 use std::time::Instant;
 
 /// A block in samples, for sums with RTP time.
@@ -35,36 +38,116 @@ const BLOCK: i64 = BLOCK_FRAMES as i64;
 /// RTP time may miss this much without meaning anything: half a shortest frame and rounding.
 const TOLERANCE_SAMPLES: i64 = FRAME_SAMPLES_MIN as i64;
 
+/// Samples that one block is made of: the rate is above one by 2.2 ‰ at most (`media::drift`).
+const BLOCK_NEEDS_SAMPLES: usize = BLOCK_FRAMES + 2 + TAPS - TAPS_BEFORE;
+
+/// Time-scaling begins this far from the target: as far as two clocks that are found to disagree may lead.
+const MARGIN_SAMPLES: i64 = 10 * SAMPLES_PER_MS;
+
+/// A stream that starts again leaves out what is this much too old.
+const STALE_SAMPLES: i64 = 30 * SAMPLES_PER_MS;
+
 impl Talker {
     /// Fills `out` with the next 10 ms. `now` is when this is asked; being late at it is understood.
     pub fn pull(&mut self, out: &mut Block, now: Instant) -> Pulled {
         let now = self.epoch.samples(now);
-        let now = self.pulls.pull(now);
-        while self.rescue.pending.len() < BLOCK_FRAMES {
-            self.step(now);
+        self.now = self.pulls.pull(now);
+        if self.buffered_samples() > i64::from(WAITING_MS_MAX) * SAMPLES_PER_MS {
+            self.run_over();
         }
-        if self.state == State::Playing {
-            let next_out = self.next_rtp_time.wrapping_sub(self.rescue.pending.len() as u64);
-            let delay = self.target.delay_samples(next_out, now);
-            self.surplus.watch(now, delay.saturating_sub(self.target.target_samples()));
+        self.play_to(BLOCK_NEEDS_SAMPLES);
+        let is_playing = self.state == State::Playing;
+        let rate = if is_playing { self.correct() } else { self.drift.steady_rate() };
+        let samples = self.rescue.pending.peek(TAPS_BEFORE);
+        if !is_playing && samples.iter().all(|&sample| sample == 0.0) {
+            *out = Block::SILENCE;
+            self.rescue.pending.pass(BLOCK_FRAMES);
+        } else {
+            let consumed = self.resampler.read(samples, rate, &mut out.0);
+            self.rescue.pending.pass(consumed);
         }
-        out.0 = self.rescue.pending.take().unwrap_or(Block::SILENCE.0);
-        if self.surplus.may_leave_out(out) {
-            self.leave_out(out);
-        }
-        self.counters.played_blocks += u64::from(self.state == State::Playing);
+        self.stretch.played(BLOCK_FRAMES);
+        self.counters.played_blocks += u64::from(is_playing);
         self.level_dbfs = level_dbfs(out);
         if out.is_silent() { Pulled::Silence } else { Pulled::Sound }
     }
 
-    /// Puts something behind what is pending, or changes state. Each packet and each missing one
-    /// is passed once, so that this ends.
-    fn step(&mut self, now: i64) {
+    /// Leads the delay to its target: the rate to read the next block at. What is far away is
+    /// brought nearer by a period of the voice first.
+    fn correct(&mut self) -> f64 {
+        let delay = self.delay_samples();
+        let target = self.target.target_samples();
+        let mut error = delay.saturating_sub(target);
+        let change = if delay.saturating_sub(self.target.held_samples()) > MARGIN_SAMPLES {
+            Some(Change::Shorter)
+        } else if error < -MARGIN_SAMPLES {
+            Some(Change::Longer)
+        } else {
+            None
+        };
+        if let Some(change) = change.filter(|_| self.stretch.is_ready()) {
+            self.look_ahead();
+            if let Some(period) = self.stretch.apply(change, &mut self.rescue.pending) {
+                let period = period as i64;
+                match change {
+                    Change::Shorter => self.counters.removed_samples += period.unsigned_abs(),
+                    Change::Longer => self.counters.added_samples += period.unsigned_abs(),
+                }
+                error = error.saturating_add(if change == Change::Shorter { -period } else { period });
+                // A low voice's period may have left too little for this block.
+                self.play_to(BLOCK_NEEDS_SAMPLES);
+            }
+        }
+        self.drift.rate(error as f64)
+    }
+
+    /// How far behind the fastest packet the next sample is.
+    fn delay_samples(&self) -> i64 {
+        let next_out = self.next_rtp_time.wrapping_sub(self.rescue.pending.len() as u64);
+        self.target.delay_samples(next_out, self.now)
+    }
+
+    /// Decodes what is there for sure, so that periods can be compared. A hole that is due next is left
+    /// to its time.
+    fn look_ahead(&mut self) {
+        while self.rescue.pending.len() < PENDING_AHEAD_SAMPLES
+            && let Some(first) = self.ring.first()
+            && self.ring.missing() == 0
+            && rtp_gap(self.next_rtp_time, first.rtp_time) <= TOLERANCE_SAMPLES
+        {
+            self.play(first);
+        }
+    }
+
+    /// More waits than any jitter explains: a sender that sends faster than it speaks, or a jump of its clock.
+    /// What is too old goes, audibly.
+    fn run_over(&mut self) {
+        let target = self.target.target_samples();
+        while let (Some(first), Some(second)) = (self.ring.first(), self.ring.second())
+            && self.buffered_samples() > target + self.packet_samples
+        {
+            self.leave_out(first, second);
+            self.next_rtp_time = second.rtp_time;
+        }
+        self.rescue.interrupt();
+    }
+
+    /// Puts samples behind what is pending until there are `count`. Each packet and each missing one is passed
+    /// once, so that this ends.
+    fn play_to(&mut self, count: usize) {
+        while self.rescue.pending.len() < count {
+            self.step();
+        }
+    }
+
+    /// Puts something behind what is pending, or changes state.
+    fn step(&mut self) {
         if self.state == State::Playing {
             if !self.play_next() {
                 self.state = State::Stalled { samples: 0 };
+                self.invented = 0;
             }
-        } else if !self.resume(now) {
+        } else if !self.resume() {
             self.stall();
         }
     }
@@ -97,6 +180,10 @@ impl Talker {
             return;
         }
         self.count(made);
+        if !matches!(made, Made::Unreadable(_)) {
+            self.counters.played_packets += 1;
+            self.counters.waited_samples += self.now.saturating_sub(first.arrived).max(0).unsigned_abs();
+        }
         self.next_rtp_time = first.rtp_time.wrapping_add(made.samples() as u64);
         self.packet_samples = made.samples() as i64;
     }
@@ -135,7 +222,7 @@ impl Talker {
         if let State::Stalled { samples } = &mut self.state {
             *samples = samples.saturating_add(BLOCK);
         }
-        self.rescue.conceal(BLOCK_FRAMES);
+        self.invented = self.invented.min(self.rescue.pending.len()) + self.rescue.conceal(BLOCK_FRAMES);
     }
 
     /// Whether `missing` packets explain a `hole` in time; a larger one is a sender that was silent.
@@ -144,7 +231,7 @@ impl Talker {
     }
 
     /// Leaves the stall if what waits may be played now.
-    fn resume(&mut self, now: i64) -> bool {
+    fn resume(&mut self) -> bool {
         let Some(first) = self.ring.first() else { return false };
         let missing = self.ring.missing();
         let hole = rtp_gap(self.next_rtp_time, first.rtp_time);
@@ -154,42 +241,61 @@ impl Talker {
             let is_late = missing == 0 && hole <= TOLERANCE_SAMPLES;
             let is_loss = missing > 0 && self.is_loss(missing, hole);
             if is_late || is_loss {
-                self.settle(samples, missing, hole);
                 // A lost packet's time went by in the stall; a late one is played whole, later.
                 let gone = if is_loss { samples.min(hole.max(0)) } else { 0 };
+                let surplus = self.invented_samples().min(samples - gone);
+                self.settle(samples - surplus, missing, hole);
                 self.next_rtp_time = self.next_rtp_time.wrapping_add(gone as u64);
                 self.state = State::Playing;
+                self.join(surplus);
                 return true;
             }
         }
-        if self.target.delay_samples(first.rtp_time, now) < self.target.target_samples() - BLOCK / 2 {
+        // What is pending is played before it.
+        let wait = self.target.target_samples().saturating_sub(self.delay_of(first));
+        if wait > BLOCK {
             return false;
         }
         if let State::Stalled { samples } = self.state {
             self.settle(samples, missing + self.overrun, hole);
             self.pass_missing();
         }
-        self.start(now);
+        // To the sample, as far as concealment comes in frames.
+        let wait = usize::try_from(wait).unwrap_or(0);
+        self.rescue.conceal(wait - wait % FRAME_SAMPLES_MIN);
+        self.start();
         true
     }
 
+    /// Concealment of the stall that was not played yet.
+    fn invented_samples(&self) -> i64 {
+        self.invented.min(self.rescue.pending.len()) as i64
+    }
+
+    /// Plays what ended a stall, in the place of the last `surplus` samples that were invented in it.
+    fn join(&mut self, surplus: i64) {
+        let before = self.rescue.pending.len();
+        if self.play_next() {
+            let fresh = self.rescue.pending.len() - before;
+            self.rescue.pending.join(usize::try_from(surplus).unwrap_or(0), fresh);
+        }
+        self.invented = 0;
+    }
+
+    /// How far behind the fastest packet `packet` would be if it were played next.
+    fn delay_of(&self, packet: Waiting) -> i64 {
+        let pending = self.rescue.pending.len() as i64;
+        self.target.delay_samples(packet.rtp_time, self.now).saturating_add(pending)
+    }
+
     /// Starts from the first packet that is not too old.
-    fn start(&mut self, now: i64) {
+    fn start(&mut self) {
         let target = self.target.target_samples();
-        let delay = |packet: Waiting| self.target.delay_samples(packet.rtp_time, now);
-        if self.ring.first().is_some_and(|first| delay(first) > target + MARGIN_SAMPLES) {
+        if self.ring.first().is_some_and(|first| self.delay_of(first) > target + STALE_SAMPLES) {
             while let (Some(first), Some(second)) = (self.ring.first(), self.ring.second())
-                && delay(second) >= target - BLOCK / 2
+                && self.delay_of(second) >= target
             {
-                let left_out =
-                    rtp_gap(first.rtp_time, second.rtp_time).clamp(0, OPUS_PACKET_SAMPLES_MAX as i64);
-                self.counters.dropped_blocks += (left_out / BLOCK) as u64;
-                self.counters.dropped_packets += 1;
-                self.ring.pass();
-                while self.ring.missing() > 0 {
-                    self.counters.lost += 1;
-                    self.ring.pass();
-                }
+                self.leave_out(first, second);
             }
         }
         if let Some(first) = self.ring.first() {
@@ -198,9 +304,18 @@ impl Talker {
         while self.ring.missing() > 0 {
             self.ring.pass();
         }
-        self.surplus.clear();
         self.overrun = 0;
         self.state = State::Playing;
+    }
+
+    /// Throws `first` away, and what is missing between it and `second`.
+    fn leave_out(&mut self, first: Waiting, second: Waiting) {
+        let left_out = rtp_gap(first.rtp_time, second.rtp_time).clamp(0, OPUS_PACKET_SAMPLES_MAX as i64);
+        self.counters.dropped_blocks += (left_out / BLOCK) as u64;
+        self.counters.dropped_packets += 1;
+        self.pass_missing();
+        self.ring.pass();
+        self.pass_missing();
     }
 
     /// Counts `samples` of a stall, now that it is known what they were.
@@ -225,22 +340,6 @@ impl Talker {
             self.ring.pass();
         }
     }
-
-    /// The one place where time is corrected: joins this block with the one after it, so that 10 ms
-    /// are gone.
-    fn leave_out(&mut self, out: &mut Block) {
-        // Only real sound is worth joining with; a hole that is due next is left to the next pull.
-        while self.rescue.pending.len() < BLOCK_FRAMES
-            && let Some(first) = self.ring.first()
-            && self.ring.missing() == 0
-            && rtp_gap(self.next_rtp_time, first.rtp_time) <= TOLERANCE_SAMPLES
-        {
-            self.play(first);
-        }
-        if let Some(following) = self.rescue.pending.take() {
-            crossfade(&mut out.0, &following);
-            self.counters.dropped_blocks += 1;
-            self.surplus.left_out();
-        }
-    }
 }
+
+const _: () = assert!(BLOCK_NEEDS_SAMPLES < PENDING_AHEAD_SAMPLES);

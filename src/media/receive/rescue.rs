@@ -89,6 +89,17 @@ impl Rescue {
         concealed.unwrap_or(0)
     }
 
+    /// How long concealment lasts until it is silence, after what was played last.
+    pub fn fade_samples(&self) -> usize {
+        self.decoder.fade_samples()
+    }
+
+    /// Something is left out here: what is pending ends in silence, and what follows comes in on a ramp.
+    pub fn interrupt(&mut self) {
+        self.decoder.interrupt();
+        self.pending.fade_out();
+    }
+
     /// Ends the sound of one sender: another one follows.
     pub fn reset(&mut self) {
         self.decoder.reset();

@@ -139,11 +139,15 @@ impl Ring {
     /// Puts a redundant copy into the place of its packet, if that is within the window and nothing is
     /// there. It moves nothing and pushes nothing out.
     pub fn insert_copy(&mut self, sequence: u64, rtp_time: u64, arrived: i64, payload: &[u8]) -> bool {
-        let is_missing = self.is_placed
+        self.is_missing(sequence) && self.put(Waiting { sequence, rtp_time, arrived, is_copy: true }, payload)
+    }
+
+    /// Whether a packet is not there that could still be played, and a later one is.
+    pub fn is_missing(&self, sequence: u64) -> bool {
+        self.is_placed
             && (0..RING_PACKETS as i64).contains(&distance(self.next, sequence))
             && distance(sequence, self.newest) > 0
-            && self.slot(sequence).is_none();
-        is_missing && self.put(Waiting { sequence, rtp_time, arrived, is_copy: true }, payload)
+            && self.slot(sequence).is_none()
     }
 
     /// The next sequence number to play.

@@ -8,15 +8,17 @@
 
 use super::clock::{Epoch, PullClock, SAMPLES_PER_MS, rtp_gap};
 use super::counters::ReceiveCounters;
-use super::decode::{DecoderError, FADE_END_SAMPLES, packet_samples};
+use super::decode::{DecoderError, frame_samples, has_fec, packet_samples};
 use super::red::split;
 use super::rescue::Rescue;
 use super::ring::{Insertion, Ring};
-use super::surplus::Surplus;
+use super::stretch::Stretch;
 use super::target::Target;
 use crate::limits::{OPUS_PACKET_SAMPLES_MAX, RING_PACKETS};
 use crate::media::block::BLOCK_FRAMES;
+use crate::media::drift::Drift;
 use crate::media::level::SILENCE_DBFS;
+use crate::media::resample::Resampler;
 use std::time::Instant;
 
 /// One packet as it arrived.
@@ -61,14 +63,20 @@ pub struct Talker {
     pub(super) target: Target,
     pub(super) epoch: Epoch,
     pub(super) pulls: PullClock,
+    pub(super) stretch: Stretch,
+    pub(super) resampler: Resampler,
+    pub(super) drift: Drift,
+    /// The punctual time of the last pull.
+    pub(super) now: i64,
     pub(super) state: State,
     /// RTP time of the sample that follows those pending.
     pub(super) next_rtp_time: u64,
     /// Samples of the last packet: what a missing one is taken for.
     pub(super) packet_samples: i64,
+    /// Of the pending samples the last ones, invented in a stall; less where fewer are pending.
+    pub(super) invented: usize,
     /// Packets that were lost in the ring, because newer ones needed their place.
     pub(super) overrun: u64,
-    pub(super) surplus: Surplus,
     pub(super) concealed_samples: u64,
     pub(super) level_dbfs: f32,
     pub(super) counters: ReceiveCounters,
@@ -83,11 +91,15 @@ impl Talker {
             target: Target::new(),
             epoch: Epoch::default(),
             pulls: PullClock::new(),
+            stretch: Stretch::new(),
+            resampler: Resampler::new(),
+            drift: Drift::new(),
+            now: 0,
             state: State::Fresh,
             next_rtp_time: 0,
             packet_samples: 2 * BLOCK_FRAMES as i64,
+            invented: 0,
             overrun: 0,
-            surplus: Surplus::new(),
             concealed_samples: 0,
             level_dbfs: SILENCE_DBFS,
             counters: ReceiveCounters::default(),
@@ -119,6 +131,16 @@ impl Talker {
         }
     }
 
+    /// In-band FEC comes with the packet after: where it is needed, there is to be time for it, too.
+    fn expect_fec(&mut self, packet: &ArrivedPacket<'_>, at: i64) {
+        if self.ring.is_missing(packet.sequence.wrapping_sub(1))
+            && has_fec(packet.payload)
+            && let Some(samples) = frame_samples(packet.payload)
+        {
+            self.target.arrive(packet.rtp_time.wrapping_sub(samples as u64), at, false);
+        }
+    }
+
     fn insert_primary(&mut self, packet: ArrivedPacket<'_>, at: i64) {
         if !packet.payload.is_empty() && packet_samples(packet.payload).is_none() {
             self.counters.invalid += 1;
@@ -144,6 +166,9 @@ impl Talker {
         let tells_time = matches!(insertion, Insertion::Inserted { .. } | Insertion::Late);
         if tells_time && !packet.payload.is_empty() {
             self.target.arrive(packet.rtp_time, at, is_idle);
+            if !packet.is_red {
+                self.expect_fec(&packet, at);
+            }
         }
     }
 
@@ -153,7 +178,7 @@ impl Talker {
         self.ring.clear();
         self.rescue.reset();
         self.target.rebase();
-        self.surplus.clear();
+        self.drift = Drift::new();
         self.overrun = 0;
         self.state = State::Fresh;
         self.counters.restarts += 1;
@@ -166,17 +191,34 @@ impl Talker {
 
     /// Sound that waits here, from the next sample to the end of the newest packet.
     pub fn buffer_ms(&self) -> u32 {
-        let pending = self.rescue.pending.len() as i64;
-        let waiting = match (self.ring.first(), self.ring.newest()) {
-            (Some(first), Some(newest)) => {
-                let from = if self.state == State::Playing { self.next_rtp_time } else { first.rtp_time };
-                rtp_gap(from, newest.rtp_time).saturating_add(self.packet_samples)
-            }
-            _ => 0,
-        };
-        // A sender may claim any time: more than a full ring of the longest packets is no buffer.
+        u32::try_from(self.buffered_samples() / SAMPLES_PER_MS).unwrap_or(0)
+    }
+
+    /// RTP time of the next sample, while the talker is played.
+    pub fn playout_rtp_time(&self) -> Option<u64> {
+        let pending = self.rescue.pending.len() as u64;
+        (self.state == State::Playing).then(|| self.next_rtp_time.wrapping_sub(pending))
+    }
+
+    /// How much faster the talker's clock is than the loudspeaker's, as far as is known.
+    pub fn drift_ppm(&self) -> f32 {
+        self.drift.difference_ppm() as f32
+    }
+
+    /// From now on the buffer aims at no more than this: a late packet is concealed rather than waited for.
+    pub fn set_target_ms_max(&mut self, max_ms: u32) {
+        self.target.set_max_ms(max_ms);
+    }
+
+    /// By time and by count: a sender may claim any time.
+    pub(super) fn buffered_samples(&self) -> i64 {
+        let pending = if self.is_silent() { 0 } else { self.rescue.pending.len() as i64 };
+        let (Some(first), Some(newest)) = (self.ring.first(), self.ring.newest()) else { return pending };
+        let from = if self.state == State::Playing { self.next_rtp_time } else { first.rtp_time };
+        let by_time = rtp_gap(from, newest.rtp_time).saturating_add(self.packet_samples);
+        let by_count = self.ring.len() as i64 * self.packet_samples;
         let full = (RING_PACKETS * OPUS_PACKET_SAMPLES_MAX) as i64;
-        u32::try_from((pending + waiting.clamp(0, full)) / SAMPLES_PER_MS).unwrap_or(0)
+        pending + by_time.clamp(by_count.min(full), full)
     }
 
     /// How far behind the fastest packet sound should be played.
@@ -194,7 +236,7 @@ impl Talker {
         match self.state {
             State::Fresh => true,
             State::Playing => false,
-            State::Stalled { samples } => samples >= FADE_END_SAMPLES as i64,
+            State::Stalled { samples } => samples >= self.rescue.fade_samples() as i64,
         }
     }
 }

@@ -1,32 +1,32 @@
 //! How long sound should wait, so that the next packet is there when it is due.
 //!
-//! A packet's *lateness* is its transit (arrival minus RTP time) over the fastest one's of the last
-//! seconds. Sound that is played `delay` behind the fastest packet hears every packet that is not
-//! later than that. So the target is the greatest lateness of the last windows and one block; it
-//! grows at once, since the next late packet may follow, and comes back in small steps.
+//! Sound that is played `delay` behind the fastest packet hears every packet that is not later than that. So
+//! the target is the lateness that [`Envelope`] knows, one block, since a block is due with its first sample, and
+//! a little for the clocks:
 //!
-//! What is later than [`TARGET_MS_MAX`] is an outage and no jitter: it does not move the target, as
-//! a conversation with that delay would be none, and the way back from it is a fresh start.
+//! ```text
+//!   fastest packet ─┬─ lateness ──────────┬─ block ─┬─ slack ─┬─► target
+//!                   └─ of the last second, if greater ────────┴─► held: nothing is hurried before that is over
+//! ```
+//!
+//! It grows at once with the second late packet of half a minute and shrinks when both are forgotten. What is
+//! later than [`TARGET_MS_MAX`] is an outage and no jitter: it does not move the target, as a conversation with
+//! that delay would be none, and the way back from it is a fresh start.
 
-use super::clock::{Minimum, SAMPLES_PER_MS, rtp_gap};
+use super::clock::{SAMPLES_PER_MS, rtp_gap};
+use super::decode::FADE_END_SAMPLES;
+use super::envelope::Envelope;
 use crate::media::block::BLOCK_FRAMES;
 
-/// The target where nothing is late: two packets of 20 ms, so that one hiccup of a busy scheduler
-/// is not heard.
-pub const TARGET_MS_MIN: u32 = 40;
+/// The target where nothing is late: one packet of 20 ms. Half of it is the block, the rest covers a
+/// hiccup of the scheduler.
+pub const TARGET_MS_MIN: u32 = 20;
 
 /// The greatest target. ITU-T G.114: 400 ms one way is the end of conversation; half of it may be ours.
 pub const TARGET_MS_MAX: u32 = 200;
 
-/// Fastest packets are remembered for one to two of these. A route that became slower is taken for
-/// lateness that long; clocks 300 ppm apart move 1.2 ms in it.
-const FASTEST_WINDOW_SAMPLES: i64 = 2000 * SAMPLES_PER_MS;
-
-/// Lateness is remembered for one to two of these: longer than the interval of Wi-Fi scans.
-const LATENESS_WINDOW_SAMPLES: i64 = 6000 * SAMPLES_PER_MS;
-
-/// The target falls by at most this much each window.
-const FALL_SAMPLES: i64 = 20 * SAMPLES_PER_MS;
+/// What the clocks may be wrong by within the memory of the fastest packet, and what the loop leaves of it.
+const SLACK_SAMPLES: i64 = 2 * SAMPLES_PER_MS;
 
 /// Transit that changes by more than this is a new time line of the sender and no lateness.
 const JUMP_SAMPLES: i64 = 2000 * SAMPLES_PER_MS;
@@ -39,64 +39,63 @@ const MAX_SAMPLES: i64 = TARGET_MS_MAX as i64 * SAMPLES_PER_MS;
 pub struct Target {
     /// RTP time that transits are counted from: differences stay small and may be negative.
     reference: Option<u64>,
-    fastest: Minimum,
-    /// Greatest lateness of this window and of the one before.
-    peaks: [i64; 2],
-    window_since: i64,
+    envelope: Envelope,
+    max_samples: i64,
     samples: i64,
-    is_outage: bool,
 }
 
 impl Target {
     /// A target that has seen no packet.
     pub fn new() -> Self {
-        Target {
-            reference: None,
-            fastest: Minimum::new(FASTEST_WINDOW_SAMPLES),
-            peaks: [0; 2],
-            window_since: i64::MIN,
-            samples: MIN_SAMPLES,
-            is_outage: false,
-        }
+        Target { reference: None, envelope: Envelope::new(), max_samples: MAX_SAMPLES, samples: MIN_SAMPLES }
+    }
+
+    /// From now on no target is greater than this: where a quick answer is worth more than a packet that was
+    /// late. At most [`TARGET_MS_MAX`].
+    pub fn set_max_ms(&mut self, max_ms: u32) {
+        self.max_samples = (i64::from(max_ms) * SAMPLES_PER_MS).clamp(MIN_SAMPLES, MAX_SAMPLES);
+        self.samples = self.wanted();
     }
 
     /// Learns that the packet of `rtp_time` arrived at local time `at` (in samples). `is_idle` says
-    /// that nothing waits or is played: a packet that is far too late then starts a new time line.
+    /// that nothing waits or is played: a packet that is far too late then begins a new route.
     pub fn arrive(&mut self, rtp_time: u64, at: i64, is_idle: bool) {
         let transit = self.transit(rtp_time, at);
-        if let Some(fastest) = self.fastest.get() {
+        if let Some(fastest) = self.envelope.fastest() {
             let lateness = transit.saturating_sub(fastest);
-            if lateness.saturating_abs() > JUMP_SAMPLES || (is_idle && lateness > MAX_SAMPLES) {
+            if lateness.saturating_abs() > JUMP_SAMPLES {
                 self.rebase();
+            } else if is_idle && lateness > FADE_END_SAMPLES as i64 {
+                self.envelope.begin_route(at);
             }
         }
         self.reference.get_or_insert(rtp_time);
         let transit = self.transit(rtp_time, at);
-        self.fastest.push(at, transit);
-        let lateness = transit - self.fastest.get().unwrap_or(transit);
-        self.is_outage = lateness > if self.is_outage { MIN_SAMPLES } else { MAX_SAMPLES };
-        self.roll(at);
-        if !self.is_outage {
-            self.peaks[0] = self.peaks[0].max(lateness);
-            self.samples = self.samples.max(self.wanted());
+        if self.envelope.push(at, transit) {
+            self.samples = self.wanted();
         }
     }
 
-    /// Forgets how RTP time relates to local time (a new sender), but not how late packets are.
+    /// Forgets how RTP time relates to local time: a new sender, or a new time line of it.
     pub fn rebase(&mut self) {
         self.reference = None;
-        self.fastest.clear();
-        self.is_outage = false;
+        self.envelope.clear();
     }
 
     /// How far behind the fastest packet the sample of `rtp_time` is, if it is played at local time `now`.
     pub fn delay_samples(&self, rtp_time: u64, now: i64) -> i64 {
-        self.transit(rtp_time, now).saturating_sub(self.fastest.get().unwrap_or(now))
+        self.transit(rtp_time, now).saturating_sub(self.envelope.fastest().unwrap_or(now))
     }
 
     /// How far behind the fastest packet sound should be played, in samples.
     pub fn target_samples(&self) -> i64 {
         self.samples
+    }
+
+    /// Up to where nothing need be done about a greater delay: a late packet of the last second may have
+    /// been the first of a slower route.
+    pub fn held_samples(&self) -> i64 {
+        self.bounded(self.envelope.recent_lateness()).max(self.samples)
     }
 
     /// How far behind the fastest packet sound should be played.
@@ -109,15 +108,12 @@ impl Target {
     }
 
     fn wanted(&self) -> i64 {
-        (self.peaks[0].max(self.peaks[1]) + BLOCK_FRAMES as i64).clamp(MIN_SAMPLES, MAX_SAMPLES)
+        self.bounded(self.envelope.lateness(MAX_SAMPLES))
     }
 
-    fn roll(&mut self, at: i64) {
-        if at.saturating_sub(self.window_since) >= LATENESS_WINDOW_SAMPLES {
-            self.samples = self.wanted().max(self.samples - FALL_SAMPLES);
-            self.peaks = [0, self.peaks[0]];
-            self.window_since = at;
-        }
+    fn bounded(&self, lateness: i64) -> i64 {
+        let samples = lateness.saturating_add(BLOCK_FRAMES as i64 + SLACK_SAMPLES);
+        samples.clamp(MIN_SAMPLES, self.max_samples)
     }
 }
 
@@ -141,13 +137,13 @@ mod tests {
     #[test]
     fn targets_after_arrivals() {
         let cases: [(&[i64], u32); 7] = [
-            (&[0, 0, 0, 0], 40),
-            (&[0, 30, 10, 25], 40),
-            (&[0, 0, 60, 40, 20, 0], 70),
-            (&[60, 40, 20, 0, 0], 40), // the first packets were late: only what follows is known to be
+            (&[0, 0, 0, 0], 20),
+            (&[0, 30, 10, 25], 42),
+            (&[0, 0, 60, 40, 20, 0], 72),
+            (&[60, 40, 20, 0, 0], 72), // the first packets were late, as the following tell
             (&[0, 190, 170], 200),
-            (&[0, 500, 480, 460, 100, 60, 0], 40), // an outage, to its end
-            (&[0, 500, 400, 300, 200, 100, 20, 0, 90], 100),
+            (&[0, 500, 480, 460, 440, 0], 20), // an outage
+            (&[3, 4, 8, 3, 5], 20),
         ];
         for (lateness_ms, target_ms) in cases {
             let mut target = Target::new();
@@ -157,17 +153,31 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_at_once_and_falls_in_steps() {
+    fn it_grows_at_once_and_forgets_after_half_a_minute() {
         let mut target = Target::new();
         arrive(&mut target, 0, &[0, 0, 150]);
-        let mut steps = vec![target.target_ms()];
-        for i in 3..3000 {
-            arrive(&mut target, i, &[0]);
-            if target.target_ms() != *steps.last().unwrap() {
-                steps.push(target.target_ms());
+        let mut steps = vec![(0, target.target_ms())];
+        for i in 3..3400 {
+            arrive(&mut target, i, &[if i == 1500 || i == 1600 { 90 } else { 0 }]);
+            if target.target_ms() != steps.last().unwrap().1 {
+                steps.push((i, target.target_ms()));
             }
         }
-        assert_eq!(steps, [160, 140, 120, 100, 80, 60, 40]);
+        let targets: Vec<u32> = steps.iter().map(|step| step.1).collect();
+        // The 150 ms count until they may be called an accident (8 s); of 90 ms the second makes it a habit
+        // as long as it is remembered together with the first.
+        assert_eq!(targets, [162, 20, 102, 20], "{steps:?}");
+        assert!(steps[1].0 >= 375 && steps[2].0 <= 1501 && steps[3].0 >= 3000, "{steps:?}");
+    }
+
+    #[test]
+    fn a_cap_is_kept_and_can_be_taken_back() {
+        let mut target = Target::new();
+        arrive(&mut target, 0, &[0, 150, 0]);
+        target.set_max_ms(80);
+        assert_eq!((target.target_ms(), target.held_samples()), (80, 80 * SAMPLES_PER_MS));
+        target.set_max_ms(1000);
+        assert_eq!(target.target_ms(), 162);
     }
 
     #[test]
@@ -186,7 +196,8 @@ mod tests {
             [(u64::MAX / 2, 2880), (7, 3840), (u64::MAX, 4800), (1 << 63, i64::MAX), (0, i64::MIN)]
         {
             target.arrive(rtp_time, at, false);
-            assert_eq!(target.target_ms(), 40);
+            // The last but two is 20 ms late.
+            assert!([20, 32].contains(&target.target_ms()), "{}", target.target_ms());
         }
     }
 
@@ -196,6 +207,6 @@ mod tests {
         arrive(&mut target, 0, &[0, 0, 0]);
         let at = 3 * 960 + 900 * SAMPLES_PER_MS;
         target.arrive(3 * 960, at, true);
-        assert_eq!((target.delay_samples(3 * 960, at), target.target_ms()), (0, 40));
+        assert_eq!((target.delay_samples(3 * 960, at), target.target_ms()), (0, 20));
     }
 }

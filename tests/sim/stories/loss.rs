@@ -1,11 +1,19 @@
 //! Packets are lost, late and out of order, and the sound goes on.
 
-use crate::card::{Sound, amplitude};
+use crate::card::{Played, Sound, amplitude};
 use crate::client::Setup;
 use crate::link::{Loss, Quality};
 use crate::world::World;
 
-/// Amplitude of the talker's tone after ten seconds over this path, heard over four, and the shortest 200 ms of it.
+/// Mean amplitude of the talker's tone in stretches of 200 ms: in longer ones the phase turns, when the buffer is read a
+/// little faster or slower.
+fn mean_amplitude(played: &[Played]) -> f64 {
+    let chunks = played.chunks(20);
+    let count = chunks.len();
+    chunks.map(|chunk| amplitude(chunk, 400.0)).sum::<f64>() / count as f64
+}
+
+/// Amplitude of the talker's tone after ten seconds over this path, heard over four, and the weakest 200 ms of it.
 fn heard_over(down: Quality) -> (f64, f64) {
     let mut world = World::new();
     world.enter(Setup::talker("door", Sound::Tone(400.0)));
@@ -13,8 +21,8 @@ fn heard_over(down: Quality) -> (f64, f64) {
     world.run_ms(10_000);
     let played = world.lately(hall, 4000);
     let weakest = played.chunks(20).map(|chunk| amplitude(chunk, 400.0)).fold(f64::MAX, f64::min);
-    println!("{:.3} {weakest:.3} {:?}", amplitude(played, 400.0), down);
-    (amplitude(played, 400.0), weakest)
+    println!("{:.3} {weakest:.3} {:?}", mean_amplitude(played), down);
+    (mean_amplitude(played), weakest)
 }
 
 #[test]
@@ -48,7 +56,7 @@ fn the_way_up_loses_too() {
     let (lost, received) = (track.lost(), track.packets.len() as u64);
     assert!(lost > 0 && lost * 10 < received, "{lost} of {received}");
     let played = world.lately(hall, 4000);
-    assert!(amplitude(played, 400.0) > 0.1);
+    assert!(mean_amplitude(played) > 0.1);
 }
 
 #[test]
@@ -63,6 +71,6 @@ fn a_line_that_grows_bad_during_the_call_is_followed() {
         // The buffer has to learn the line first.
         world.run_ms(5000);
         world.run_ms(4000);
-        assert!(amplitude(world.lately(hall, 4000), 400.0) > 0.15, "jitter {jitter_ms} ms");
+        assert!(mean_amplitude(world.lately(hall, 4000)) > 0.15, "jitter {jitter_ms} ms");
     }
 }
