@@ -71,6 +71,7 @@
 //!     },
 //!     token_source: None,
 //!     tls: tls::client_config(None)?,
+//!     proxy: None,
 //!     input: "auto".parse()?,
 //!     output: "auto".parse()?,
 //!     sound: SoundSetup::default(),

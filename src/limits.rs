@@ -105,6 +105,9 @@ pub const WRITE_BUFFER_BYTES_MAX: usize = 256 * 1024;
 /// messages at once; the reader waits when it is full.
 pub const SIGNAL_MAILBOX_MESSAGES: usize = 32;
 
+/// Head of a proxy's answer to `CONNECT`: a status line and a few headers, of which nothing but the status is used.
+pub const PROXY_ANSWER_BYTES_MAX: usize = 4 * 1024;
+
 /// Body of an HTTP refusal that is read (the server answers in one line).
 pub const REFUSAL_BODY_BYTES_MAX: usize = 4 * 1024;
 
@@ -135,6 +138,12 @@ pub const LOCAL_ADDRESSES_MAX: usize = 8;
 
 /// One UDP payload. WebRTC stays below 1200 bytes; the Ethernet MTU and a little.
 pub const DATAGRAM_BYTES_MAX: usize = 2048;
+
+/// Links whose carrier is followed: Ethernet, Wi-Fi, a modem, and twice as many that bridges and containers make.
+pub const LINKS_MAX: usize = 16;
+
+/// One read of what the kernel tells of networks: its own messages are at most 8 KiB (`NLMSG_GOODSIZE`).
+pub const NETLINK_BYTES: usize = 8 * 1024;
 
 /// TCP addresses of the server that are kept per peer connection, to be tried one after the other: it names
 /// one for each of its own addresses.

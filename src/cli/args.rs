@@ -24,7 +24,6 @@ const SECONDS_MAX: f64 = 366.0 * 86_400.0;
 
 /// What is to be done.
 pub enum Command {
-    /// Print this text.
     Help(String),
     /// Join a room.
     Join(Box<Join>),
@@ -32,7 +31,6 @@ pub enum Command {
     Token(ApiKey, Grant),
     /// List sound cards.
     Devices {
-        /// As JSON.
         json: bool,
     },
 }

@@ -13,7 +13,7 @@ use kinglet::media::send::profile::Profile;
 
 use super::args::{Events, Join};
 use super::print::Printer;
-use super::{Failed, control};
+use super::{Failed, control, proxy};
 
 /// Name of our track, as other clients call theirs.
 const TRACK_NAME: &str = "microphone";
@@ -42,6 +42,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         duplex: join.duplex,
         profile: join.profile,
     });
+    let proxy = proxy::for_server(&join.url, &super::environment)?;
     let settings = Settings {
         url: join.url,
         parameters: process::join_parameters(),
@@ -61,6 +62,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         settings,
         token_source: Some(join.credentials),
         tls,
+        proxy,
         input: join.input,
         output: join.output,
         sound,

@@ -14,6 +14,7 @@ mod devices;
 mod help;
 mod join;
 mod print;
+mod proxy;
 mod token;
 
 use kinglet::error::ExitStatus;

@@ -28,6 +28,7 @@ pub const USAGE: &[(&str, &str)] = &[
     ("data [--topic T] [--to ID]… [--lossy] TEXT", "send bytes to the applications of others"),
     ("text [--topic T] [--to ID]… TEXT", "send a text stream, up to 100 kB"),
     ("dtmf DIGITS", "press keys of a telephone: 0-9 * # A-D"),
+    ("reconnect", "begin a new session at once; what was set comes back"),
     ("leave", "leave the room and end"),
 ];
 
@@ -67,6 +68,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "name" => text().map(Command::Name),
         "metadata" => text().map(Command::Metadata),
         "attributes" => attributes(rest).map(Command::Attributes).ok_or_else(|| usage(word)),
+        "reconnect" => Ok(Command::Reconnect),
         "leave" => Ok(Command::Leave),
         "volume" => match rest.trim_end_matches('%').parse() {
             Ok(percent) if percent <= 150 => Ok(Command::Volume(percent)),

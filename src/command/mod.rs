@@ -68,6 +68,8 @@ pub enum Command {
     Text(TextMessage),
     /// Press these keys of a telephone.
     Dtmf(String),
+    /// Begin a new session at once, instead of the present one or of waiting.
+    Reconnect,
     /// Leave the room and end.
     Leave,
 }

@@ -13,6 +13,7 @@ use super::Engine;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::error::ExitStatus;
 use crate::limits::ANSWERS_MAX;
+use crate::session::cause::Cause;
 use crate::session::recovery::Outcome;
 use crate::signal::request::ProfileChange;
 
@@ -58,6 +59,10 @@ impl Engine {
             Command::Data(message) => self.send_data(message, now).into(),
             Command::Text(message) => self.send_text(message, now).into(),
             Command::Dtmf(digits) => self.send_dtmf(&digits, now).into(),
+            Command::Reconnect => {
+                self.lost(Cause::Asked, now);
+                Ok(Value::Null).into()
+            }
             Command::Leave => {
                 self.leave(Some(Outcome { status: ExitStatus::AsAsked, text: String::new() }), now);
                 Ok(Value::Null).into()

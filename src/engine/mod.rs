@@ -26,6 +26,7 @@ mod profile;
 mod publish;
 mod report;
 mod resume;
+mod roaming;
 mod session;
 mod settings;
 mod signal;
@@ -61,6 +62,7 @@ use listen::Listener;
 pub use port::{Action, Notice, StreamNotice};
 use profile::ProfileRequests;
 use resume::Resuming;
+use roaming::Whereabouts;
 use session::Phase;
 pub use settings::{PublishSettings, Settings};
 use speak::Microphone;
@@ -89,6 +91,7 @@ pub struct Engine {
     subscriber: Option<Subscriber>,
     /// Of publisher and subscriber.
     fallbacks: [Fallback; 2],
+    whereabouts: Whereabouts,
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
     server: String,
@@ -98,7 +101,8 @@ pub struct Engine {
     may_speak: bool,
     /// The application has ended our track, and has not asked for it again.
     is_unpublished: bool,
-    audience: Audience,
+    /// Who may hear us, once it was said.
+    audience: Option<Audience>,
     profile: Profile,
     profile_requests: ProfileRequests,
     listener: Listener,
@@ -193,12 +197,13 @@ impl Engine {
             publisher: None,
             subscriber: None,
             fallbacks: Default::default(),
+            whereabouts: Whereabouts::default(),
             is_subscriber_primary: true,
             server: String::new(),
             microphone,
             may_speak: false,
             is_unpublished: false,
-            audience: Audience::default(),
+            audience: None,
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,

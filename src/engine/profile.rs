@@ -108,17 +108,18 @@ impl Engine {
             }
             _ => Audience::Only(identities),
         };
-        self.audience = audience;
+        self.audience = Some(audience);
         if self.has_signal() {
-            self.request(&Request::SubscriptionPermission(self.audience.clone()));
+            self.tell_audience();
         }
         Ok(Value::Null)
     }
 
-    /// A new session lets everybody hear us unless it is told otherwise, before there is something to hear.
+    /// A new session lets everybody hear us unless it is told otherwise, before there is something to hear;
+    /// in a resumed one the last word may have been lost.
     pub(super) fn tell_audience(&mut self) {
-        if self.audience != Audience::Everybody {
-            self.request(&Request::SubscriptionPermission(self.audience.clone()));
+        if let Some(audience) = self.audience.clone() {
+            self.request(&Request::SubscriptionPermission(audience));
         }
     }
 

@@ -23,8 +23,8 @@ impl Engine {
             .map(|track| track.identity)
             .collect();
         let heard_by = match &self.audience {
-            Audience::Everybody => json!("all"),
-            Audience::Only(identities) => json!(identities),
+            None | Some(Audience::Everybody) => json!("all"),
+            Some(Audience::Only(identities)) => json!(identities),
         };
         json!({
             "state": self.phase.words(),

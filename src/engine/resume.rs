@@ -148,8 +148,10 @@ impl Engine {
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.request(&Request::SyncState(Box::new(self.sync_state())));
+        self.publication.mute.resumed();
         self.tell_mute(now);
-        self.update_subscriptions();
+        self.resume_subscriptions();
+        self.tell_audience();
         // An offer whose answer was lost with the connection is made anew, too.
         let is_unanswered = self.publisher.as_ref().is_some_and(Publisher::awaits_answer);
         if mend == Mend::Path || is_unanswered {

@@ -66,7 +66,7 @@ impl Engine {
                 self.hung_up(now)
             }
             (Phase::Idle | Phase::Waiting | Phase::Leaving | Phase::Ended, _) => {}
-            (Phase::Resuming, Notice::Reached) => {}
+            (Phase::Resuming, Notice::Reached) => self.open_sockets_again(),
             (_, Notice::Reached) => self.open_peers(now),
             (_, Notice::Opened) => {}
             (_, Notice::Message(bytes)) => self.message(&bytes, now),
@@ -110,15 +110,6 @@ impl Engine {
             Phase::Idle => self.dial(now),
             Phase::Leaving if self.outcome.is_none() => self.enters_again = true,
             _ => {}
-        }
-    }
-
-    /// The device has another address, or a network again: what waits is tried at once, what was up is
-    /// looked after at once.
-    pub fn handle_network_change(&mut self, now: Instant) {
-        // The first attempt goes on: that it fails may be the end.
-        if self.was_connected || self.phase == Phase::Waiting {
-            self.lost(Cause::NetworkChanged, now);
         }
     }
 
@@ -287,6 +278,7 @@ impl Engine {
             Reason::Redial if self.phase == Phase::Resuming => self.dial_resume(now),
             Reason::Path => self.lost(Cause::PathMissing, now),
             Reason::Redial => self.dial(now),
+            Reason::Network => self.network_settled(now),
             Reason::Recovery if self.phase == Phase::Leaving => self.hung_up(now),
             Reason::Recovery => {
                 let text = "the server closed it".to_owned();
@@ -379,6 +371,7 @@ impl Engine {
         }
         self.transmits.clear();
         self.fallbacks = Default::default();
+        self.whereabouts = Default::default();
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();

@@ -6,8 +6,9 @@ use super::Engine;
 use crate::command::{Answer, CommandError};
 use crate::event::{Event, TrackSource};
 use crate::local::policy::Policy;
-use crate::local::subscription::Offered;
+use crate::local::subscription::{Change, Offered};
 use crate::local::wishes::Whom;
+use crate::rtc::Subscriber;
 use crate::signal::request::Request;
 use crate::signal::response::SubscriptionError;
 use crate::signal::sid::Sid;
@@ -37,17 +38,29 @@ impl Engine {
         let change = self.subscriptions.update(&offered);
         drop(offered);
         self.warn_of_encrypted(&encrypted);
-        for (sids, subscribe) in [(change.unsubscribe, false), (change.subscribe, true)] {
+        self.tell_subscriptions(&change);
+        self.tracks_ended();
+    }
+
+    /// The session is resumed: what was asked for while the connection died is asked for again.
+    pub(super) fn resume_subscriptions(&mut self) {
+        let carried = self.subscriber.iter().flat_map(Subscriber::tracks);
+        let change = self.subscriptions.resumed(carried);
+        self.tell_subscriptions(&change);
+        self.update_subscriptions();
+    }
+
+    fn tell_subscriptions(&mut self, change: &Change) {
+        for (sids, subscribe) in [(&change.unsubscribe, false), (&change.subscribe, true)] {
             if !sids.is_empty() {
                 self.request(&Request::Subscription { sids: sids.to_vec(), subscribe });
             }
         }
-        for (sids, paused) in [(change.pause, true), (change.resume, false)] {
+        for (sids, paused) in [(&change.pause, true), (&change.resume, false)] {
             if !sids.is_empty() {
                 self.request(&Request::TrackSettings { sids: sids.to_vec(), paused });
             }
         }
-        self.tracks_ended();
     }
 
     /// Decoded without the key, an encrypted track is noise at full scale.

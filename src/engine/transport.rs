@@ -1,6 +1,5 @@
 //! Datagrams, sockets and time of the two peer connections.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Engine;
@@ -11,8 +10,6 @@ use crate::rtc::{
     Transmit,
 };
 use crate::session::cause::Cause;
-use crate::signal::description::Trickle;
-use crate::signal::request::Request;
 use crate::time::deadline::Reason;
 
 /// Events of one drain. One input makes at most a few: connected, path, feedback.
@@ -21,22 +18,6 @@ const EVENTS_PER_DRAIN: usize = 8;
 type Happened<E> = heapless::Vec<E, EVENTS_PER_DRAIN>;
 
 impl Engine {
-    /// The io ring opened sockets for `peer`; call it for each [`super::Action::OpenSockets`]. Addresses
-    /// told after the first description has left are trickled to the server.
-    pub fn handle_sockets(&mut self, peer: Peer, addresses: &[SocketAddr], now: Instant) {
-        let mut late = heapless::Vec::<String, { crate::limits::LOCAL_ADDRESSES_MAX }>::new();
-        for &address in addresses {
-            if let Some(line) = self.ice(peer).and_then(|mut ice| ice.add_address(address)) {
-                // More addresses than are ever opened: the rest is reached through the first ones.
-                let _ = late.push(line);
-            }
-        }
-        for candidate in late {
-            self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
-        }
-        self.advance(peer, now);
-    }
-
     /// One datagram that arrived on a socket of `peer`, at `arrival` by the kernel's or the caller's clock.
     pub fn handle_datagram(&mut self, peer: Peer, datagram: Datagram<'_>, arrival: Instant) {
         self.drive(peer, arrival, Some(datagram));

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, Task};
 
 use super::desk::Desk;
+use super::netlink::Netlink;
 use super::options::{Options, StartError};
-use super::ports::RealPorts;
+use super::ports::{RealPorts, Server};
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
 use super::sound::pair::Pair;
 use super::termination::Termination;
-use super::{clock, process, realtime};
+use super::{clock, process, realtime, udp};
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
@@ -40,6 +41,11 @@ pub(super) fn drive(
 ) -> Result<Outcome, StartError> {
     let termination = Termination::new()?;
     reactor.watch(termination.raw_fd(), Interest::Read)?;
+    // Where the kernel does not tell, losses show by their silence.
+    let mut netlink = Netlink::new().ok();
+    if let Some(netlink) = &netlink {
+        reactor.watch(netlink.raw_fd(), Interest::Read)?;
+    }
     let sound = Pair::open(&options.input, options.loops_input, &options.output, options.sound)?;
     if sound.has_card() {
         let _ = desk.events.post(Some(Event::Log { text: realtime::claim().to_string() }));
@@ -57,8 +63,9 @@ pub(super) fn drive(
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
-    let server = (url, options.tls, options.token_source);
-    let mut ports = RealPorts::new(&executor, reactor, server, sound, ends_with_input);
+    let server = Server { url, tls: options.tls, proxy: options.proxy };
+    let mut ports =
+        RealPorts::new(&executor, reactor, (server, options.token_source), sound, ends_with_input);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
@@ -90,6 +97,9 @@ pub(super) fn drive(
                 command => engine.handle_command(command, now),
             };
             desk.reply(reply, slot);
+        }
+        if netlink.as_mut().is_some_and(Netlink::take) {
+            engine.handle_network(&udp::all_addresses(), now);
         }
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);

@@ -6,6 +6,7 @@
 //!   reactor.rs  the one wait      mailbox.rs  between driver and tasks
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
+//!   netlink.rs  addresses and networks that come and go
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
 //! ```
@@ -23,9 +24,11 @@ pub mod gpio;
 pub mod keys;
 pub mod lines;
 mod mailbox;
+mod netlink;
 mod options;
 mod ports;
 pub mod process;
+pub mod proxy;
 pub mod reactor;
 pub mod realtime;
 mod sockets;

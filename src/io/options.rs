@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use super::credentials::Source;
+use super::proxy::ProxyUrl;
 use super::sound::open::OpenError;
 use super::sound::setup::SoundSetup;
 use super::sound::spec::{InputSpec, OutputSpec};
@@ -22,6 +23,8 @@ pub struct Options {
     pub token_source: Option<Source>,
     /// TLS settings, see [`tls::client_config`].
     pub tls: Arc<ClientConfig>,
+    /// The HTTP proxy through which the signal connection goes.
+    pub proxy: Option<ProxyUrl>,
     /// Where our sound comes from.
     pub input: InputSpec,
     /// Where the room's sound goes.

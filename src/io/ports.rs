@@ -12,6 +12,7 @@ use super::blocking::unblock;
 use super::clock;
 use super::credentials::Source;
 use super::mailbox::Mailbox;
+use super::proxy::ProxyUrl;
 use super::reactor::{Interest, Reactor};
 use super::sockets::Sockets;
 use super::sound::microphone::Captured;
@@ -53,9 +54,19 @@ struct Tail {
     blocks: u32,
 }
 
+/// Where the signal connection goes.
+#[derive(Clone)]
+pub(super) struct Server {
+    /// The server.
+    pub(super) url: ServerUrl,
+    /// TLS settings.
+    pub(super) tls: Arc<ClientConfig>,
+    /// What is between.
+    pub(super) proxy: Option<ProxyUrl>,
+}
+
 struct SignalPort {
-    url: ServerUrl,
-    tls: Arc<ClientConfig>,
+    server: Server,
     connection: Option<(Rc<Wire>, Task<()>)>,
 }
 
@@ -64,15 +75,15 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     pub(super) fn new(
         executor: &'e LocalExecutor<'r>,
         reactor: &'e Rc<Reactor>,
-        server: (ServerUrl, Arc<ClientConfig>, Option<Source>),
+        server: (Server, Option<Source>),
         sound: Pair,
         ends_with_input: bool,
     ) -> Self {
-        let (url, tls, token_source) = server;
+        let (server, token_source) = server;
         Self {
             executor,
             reactor,
-            signal: SignalPort { url, tls, connection: None },
+            signal: SignalPort { server, connection: None },
             token_source,
             tokens: Rc::default(),
             sockets: Sockets::new(reactor),
@@ -179,7 +190,8 @@ impl<'e, 'r> RealPorts<'e, 'r> {
 
     fn dial(&mut self, target: String, token: Secret) {
         let wire = Rc::new(Wire::default());
-        let dial = Dial { url: self.signal.url.clone(), target, token, tls: self.signal.tls.clone() };
+        let Server { url, tls, proxy } = self.signal.server.clone();
+        let dial = Dial { url, target, token, tls, proxy };
         let task = self.executor.spawn(run_websocket(dial, wire.clone(), self.reactor.clone()));
         self.signal.connection = Some((wire, task));
     }

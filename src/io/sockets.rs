@@ -48,16 +48,22 @@ impl Sockets {
             || self.streams.iter().flatten().any(|watched| watched.stream.raw_fd() == fd)
     }
 
-    /// Opens UDP sockets for `peer` in the place of older ones; their addresses. `signal` is our address of
-    /// the signal connection.
+    /// Opens UDP sockets for `peer` on each of our addresses; those that are open already stay, those of
+    /// vanished addresses are closed. All their addresses, that of the signal connection first.
     pub fn open(
         &mut self,
         peer: Peer,
         signal: Option<IpAddr>,
     ) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
-        self.close_ports(peer);
+        let wanted = signal.map(local_addresses).unwrap_or_default();
+        self.close_ports(|port| port.peer == peer && !wanted.contains(&port.address.ip()));
         let mut addresses = heapless::Vec::new();
-        for ip in signal.map(local_addresses).unwrap_or_default() {
+        for ip in wanted {
+            let is_there = |port: &&Port| port.peer == peer && port.address.ip() == ip;
+            if let Some(port) = self.ports.iter().find(is_there) {
+                let _ = addresses.push(port.address);
+                continue;
+            }
             // An address that vanished meanwhile is simply not offered.
             let Ok(port) = Port::bind(peer, ip) else { continue };
             if self.reactor.watch(port.raw_fd(), Interest::Read).is_ok() {
@@ -70,7 +76,7 @@ impl Sockets {
 
     /// Closes everything of `peer`.
     pub fn close(&mut self, peer: Peer) {
-        self.close_ports(peer);
+        self.close_ports(|port| port.peer == peer);
         self.close_stream(peer);
     }
 
@@ -164,11 +170,11 @@ impl Sockets {
         }
     }
 
-    fn close_ports(&mut self, peer: Peer) {
-        for port in self.ports.iter().filter(|port| port.peer == peer) {
+    fn close_ports(&mut self, is_over: impl Fn(&Port) -> bool) {
+        for port in self.ports.iter().filter(|port| is_over(port)) {
             self.reactor.unwatch(port.raw_fd());
         }
-        self.ports.retain(|port| port.peer != peer);
+        self.ports.retain(|port| !is_over(port));
     }
 
     fn rewatch(&mut self, peer: Peer) {

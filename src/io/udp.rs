@@ -66,14 +66,14 @@ impl Port {
 
 /// Our addresses that the server may reach: those of real interfaces, IPv4 first, and the loopback
 /// ones only where the signal connection itself is on loopback.
+///
+/// What the whole device has is [`all_addresses`].
 pub fn local_addresses(signal_address: IpAddr) -> heapless::Vec<IpAddr, LOCAL_ADDRESSES_MAX> {
     let mut addresses = heapless::Vec::new();
     // The address that reaches the server for the signal connection is the likeliest to work.
     let _ = addresses.push(signal_address);
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut others: Vec<IpAddr> = interfaces
-        .iter()
-        .map(if_addrs::Interface::ip)
+    let mut others: Vec<IpAddr> = all_addresses()
+        .into_iter()
         .filter(|ip| ip.is_loopback() == signal_address.is_loopback() && is_usable(*ip))
         .filter(|ip| *ip != signal_address)
         .collect();
@@ -84,6 +84,12 @@ pub fn local_addresses(signal_address: IpAddr) -> heapless::Vec<IpAddr, LOCAL_AD
         }
     }
     addresses
+}
+
+/// Every address that this device has now.
+pub fn all_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().map(if_addrs::Interface::ip).collect()
 }
 
 /// Link-local addresses need a scope that candidates cannot carry.

@@ -23,6 +23,7 @@ use rustls::ClientConfig;
 
 use super::dns;
 use super::mailbox::Mailbox;
+use super::proxy::{self, ProxyUrl};
 use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
 use crate::engine::Notice;
@@ -62,6 +63,8 @@ pub struct Dial {
     pub token: Secret,
     /// TLS settings for `wss://`.
     pub tls: Arc<ClientConfig>,
+    /// The proxy that the connection goes through.
+    pub proxy: Option<ProxyUrl>,
 }
 
 /// Runs one connection to its end.
@@ -90,10 +93,15 @@ async fn open(
     let unreachable = |what: &str, error: io::Error| {
         Notice::Unreachable(format!("{what} {host}:{port}: {}", explain(&error)))
     };
-    let addresses =
-        dns::resolve(reactor, &host, port).await.map_err(|error| unreachable("cannot look up", error))?;
-    let tcp =
-        Tcp::connect(reactor, &addresses).await.map_err(|error| unreachable("cannot connect to", error))?;
+    let tcp = match &dial.proxy {
+        Some(proxy) => through(proxy, dial, reactor).await?,
+        None => {
+            let addresses = dns::resolve(reactor, &host, port).await;
+            let addresses = addresses.map_err(|error| unreachable("cannot look up", error))?;
+            let connected = Tcp::connect(reactor, &addresses).await;
+            connected.map_err(|error| unreachable("cannot connect to", error))?
+        }
+    };
     let local = tcp.local_address().map_err(|error| unreachable("cannot connect to", error))?.ip();
     let stream = if dial.url.is_secure() {
         let secured = Stream::secure(tcp, &host, dial.tls.clone()).await;
@@ -112,6 +120,20 @@ async fn open(
         }),
         Err(error) => Err(Notice::Unreachable(format!("{host}:{port} does not speak WebSocket: {error}"))),
     }
+}
+
+/// A connection to the server through a proxy, which looks the server's name up itself.
+async fn through(proxy: &ProxyUrl, dial: &Dial, reactor: &Rc<Reactor>) -> Result<Tcp, Notice> {
+    let unreachable = |what: &str, error: io::Error| {
+        Notice::Unreachable(format!("{what} the proxy {proxy}: {}", explain(&error)))
+    };
+    let addresses = dns::resolve(reactor, proxy.host(), proxy.port()).await;
+    let addresses = addresses.map_err(|error| unreachable("cannot look up", error))?;
+    let connected = Tcp::connect(reactor, &addresses).await;
+    let mut tcp = connected.map_err(|error| unreachable("cannot connect to", error))?;
+    let opened = proxy::connect(&mut tcp, proxy, &dial.url.tunnel()).await;
+    opened.map_err(|error| unreachable("no way through", error))?;
+    Ok(tcp)
 }
 
 fn request(dial: &Dial) -> Result<Request, async_tungstenite::tungstenite::http::Error> {

@@ -22,8 +22,8 @@ pub const TALK_HOLD: Duration = Duration::from_secs(2);
 pub struct Mute {
     is_muted: bool,
     talk: Talk,
-    /// What the server was told in this session.
-    told: bool,
+    /// What the server knows, as far as we know.
+    told: Option<bool>,
     /// What the application was told.
     shown: bool,
 }
@@ -38,7 +38,7 @@ enum Talk {
 impl Mute {
     /// Nobody has used a talk key.
     pub fn new(is_muted: bool) -> Self {
-        Self { is_muted, talk: Talk::Unused, told: is_muted, shown: is_muted }
+        Self { is_muted, talk: Talk::Unused, told: None, shown: is_muted }
     }
 
     /// Whether packets are sent.
@@ -77,19 +77,25 @@ impl Mute {
     /// The server has set the mute, and knows that.
     pub fn set_by_server(&mut self, is_muted: bool) {
         self.is_muted = is_muted;
-        self.told = is_muted;
+        self.told = Some(is_muted);
+    }
+
+    /// The session is resumed: what was last told may have been lost with the connection.
+    pub fn resumed(&mut self) {
+        self.told = None;
     }
 
     /// The track is announced to the server: how. A released key needs no hold then.
     pub fn announce(&mut self) -> bool {
-        self.told = !self.is_open();
-        self.told
+        let is_muted = !self.is_open();
+        self.told = Some(is_muted);
+        is_muted
     }
 
     /// What the server has to be told now, if it does not know it.
     pub fn poll_server(&mut self, now: Instant) -> Option<bool> {
-        let told = self.for_room(now).filter(|muted| *muted != self.told)?;
-        self.told = told;
+        let told = self.for_room(now).filter(|muted| Some(*muted) != self.told)?;
+        self.told = Some(told);
         Some(told)
     }
 
@@ -103,7 +109,7 @@ impl Mute {
     /// When a released key becomes a mute, where it has not yet.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.talk {
-            Talk::Released { since } if !(self.is_muted || self.told && self.shown) => {
+            Talk::Released { since } if !(self.is_muted || self.told == Some(true) && self.shown) => {
                 Some(since + TALK_HOLD)
             }
             _ => None,
@@ -143,6 +149,7 @@ mod tests {
         ];
         for (is_muted, key, is_open, at_once, later) in table {
             let mut mute = Mute::new(false);
+            mute.announce();
             mute.set(is_muted);
             if let Some(is_held) = key {
                 mute.talk(is_held, base);
@@ -161,6 +168,7 @@ mod tests {
     fn a_dialogue_is_not_told_word_by_word() {
         let mut now = base();
         let mut mute = Mute::new(false);
+        mute.announce();
         let mut told: Vec<bool> = Vec::new();
         for _ in 0..10 {
             for (is_held, ms) in [(true, 800), (false, 900)] {
@@ -203,5 +211,7 @@ mod tests {
         assert_eq!(mute.poll_server(now), None);
         mute.talk(true, now);
         assert_eq!(mute.poll_server(now), Some(false));
+        mute.resumed();
+        assert_eq!((mute.poll_server(now), mute.poll_server(now)), (Some(false), None), "perhaps lost");
     }
 }

@@ -94,6 +94,18 @@ impl Subscriptions {
         change
     }
 
+    /// The session is resumed, and requests of before may have been lost with the connection: what to tell
+    /// the server that it does not read in `SyncState`, which names only what is wanted and what is paused.
+    /// `carried` is what it offered last.
+    pub fn resumed(&self, carried: impl Iterator<Item = Sid>) -> Change {
+        let has_paused = self.pauses.is_any();
+        Change {
+            unsubscribe: carried.filter(|sid| !self.wanted.contains(sid)).take(SUBSCRIPTIONS_MAX).collect(),
+            resume: if has_paused { not_in(&self.wanted, &self.paused) } else { Sids::new() },
+            ..Change::default()
+        }
+    }
+
     /// The tracks that we asked for.
     pub fn wanted(&self) -> &[Sid] {
         &self.wanted
@@ -233,5 +245,7 @@ mod tests {
         subscriptions.set_paused(Whom::Track(room[0].sid), false);
         assert_eq!(subscriptions.update(&room).resume.len(), 1);
         assert!(subscriptions.paused().is_empty());
+        let again = subscriptions.resumed([track(1, false).sid, track(2, false).sid].into_iter());
+        assert_eq!((again.resume.len(), &again.unsubscribe[..]), (1, &[track(2, false).sid][..]));
     }
 }

@@ -41,6 +41,11 @@ impl Wishes {
         self.list.iter().rev().find(|(whom, _)| fits(whom)).map(|(_, wish)| *wish)
     }
 
+    /// Whether there is any.
+    pub fn is_any(&self) -> bool {
+        !self.list.is_empty()
+    }
+
     /// Forgets wishes about tracks that are gone.
     pub fn retain_tracks(&mut self, is_there: impl Fn(Sid) -> bool) {
         self.list.retain(|(whom, _)| match whom {

@@ -46,6 +46,13 @@ impl Ice<'_> {
         self.add(candidate)
     }
 
+    /// Takes the address of a UDP socket back.
+    pub fn remove_address(&mut self, address: SocketAddr) {
+        if let Ok(candidate) = Candidate::host(address, "udp") {
+            self.connection.rtc().direct_api().invalidate_candidate(&candidate);
+        }
+    }
+
     /// Takes one of the server's candidate lines; `false` if it is unreadable, or one too many.
     pub fn add_candidate(&mut self, line: &str) -> bool {
         self.candidates.push(line)

@@ -79,6 +79,14 @@ impl ServerUrl {
         if self.port == usual_port(self.is_secure) { host } else { format!("{host}:{}", self.port) }
     }
 
+    /// Host and port as a proxy is asked for them (RFC 9110 §9.3.6): the port always.
+    pub fn tunnel(&self) -> String {
+        match &self.host {
+            Host::Name(name) => format!("{name}:{}", self.port),
+            Host::V6(address) => format!("[{address}]:{}", self.port),
+        }
+    }
+
     /// Path and query of the WebSocket request: `/rtc` is the door for two peer connections.
     pub fn join_target(&self, parameters: &JoinParameters) -> String {
         format!("{}/rtc?{}", self.path, parameters.query())

@@ -23,6 +23,8 @@ pub enum Reason {
     Path,
     /// A lost peer connection must have come back by then.
     Recovery,
+    /// What is told of a new network has settled.
+    Network,
     /// UDP, or a TCP address, has had its time to give a path.
     Fallback,
     /// A released talk key counts as a mute.
@@ -35,7 +37,7 @@ pub enum Reason {
     Subscriber,
 }
 
-const REASONS: [Reason; 12] = [
+const REASONS: [Reason; 13] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -43,6 +45,7 @@ const REASONS: [Reason; 12] = [
     Reason::Redial,
     Reason::Path,
     Reason::Recovery,
+    Reason::Network,
     Reason::Fallback,
     Reason::TalkHold,
     Reason::Answer,

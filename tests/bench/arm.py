@@ -1,4 +1,7 @@
-"""What a call costs an ARM processor, for kinglet and baresip. `tests/bench/arm` prepares and runs it.
+"""What sound and a call cost an ARM processor, for kinglet and baresip. `tests/bench/arm` prepares and runs it.
+
+    stages            each stage of the sound alone, as the slope between two lengths: the same figure on any machine
+    call              what follows: all of it, by owner
 
     kinglet (counted) ⇄ real server ⇄ kinglet (this machine's)          baresip (counted) ⇄ baresip (this machine's)
 
@@ -9,6 +12,7 @@ System calls are counted apart; what the kernel does in them qemu-user does not 
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +28,8 @@ from sound import speech  # noqa: E402
 
 FOLDER = ROOT / "target/bench/arm"
 NATIVE = Path(os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet"))
+# Whole turns of the sound that the stages repeat.
+STAGE_BLOCKS = 100, 300
 WARM_UP_S = 12
 WINDOW_S = 20
 AFTER_S = 4
@@ -120,6 +126,33 @@ def table(name, calls_per_s, blocks):
         print(f"  {count / 1e3:8.2f}  {owner:18} {symbol[:NAME_SHOWN] or Path(file).name}")
 
 
+def stage_names(prefix, program):
+    lines = subprocess.run([*prefix, program, "--list"], check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.split("\t") for line in lines]
+
+
+def stages(machine):
+    """Instructions per 10 ms of each stage of tests/bench/stages.rs; nothing where it is not built."""
+    program = CROSS / machine.triple / "release/examples/stages"
+    sysroot = CROSS / f"sysroot-{machine.arch}"
+    counts = FOLDER / "stage.counts"
+    figures = {}
+    for name, what in stage_names([*machine.qemu, "-L", sysroot], program):
+        totals = []
+        for blocks in STAGE_BLOCKS:
+            subprocess.run([*machine.command(sysroot, counts), program, name, str(blocks)], check=True, stdout=subprocess.DEVNULL)
+            totals.append(total_counted(counts))
+        figures[name] = (totals[1] - totals[0]) / (STAGE_BLOCKS[1] - STAGE_BLOCKS[0])
+        print(f"  {figures[name] / 1e3:8.1f}  {name:18} {what}", flush=True)
+    return figures
+
+
+def total_counted(counts):
+    """All instructions of a run."""
+    blocks = (line.split() for line in counts.read_text().splitlines() if line.startswith("block"))
+    return sum(int(length) * int(count) for _, _, length, _, count in blocks)
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
@@ -129,6 +162,8 @@ def main():
     try:
         for name in sys.argv[1:]:
             machine = Machine(name)
+            print(f"{name}: thousand instructions per 10 ms of each stage", flush=True)
+            figures[name] = {"stages": stages(machine)}
             print(f"{name}: counting {WINDOW_S} s of a call of each", flush=True)
             ours = measure(lambda: kinglet(machine, server, spoken), kinglet_owner(machine))
             phone = measure(lambda: baresip(machine, spoken), baresip_owner)
@@ -137,7 +172,7 @@ def main():
             ratio = total_of(ours[1]) / total_of(phone[1])
             verdict = "ok" if ratio <= GOAL else "MISSED"
             print(f"\n{verdict} {name}: kinglet / baresip = {ratio:.2f}, at most {GOAL} is the goal\n", flush=True)
-            figures[name] = {"kinglet": by_owner(ours[1]), "baresip": by_owner(phone[1]), "ratio": ratio}
+            figures[name] |= {"kinglet": by_owner(ours[1]), "baresip": by_owner(phone[1]), "ratio": ratio}
     finally:
         server.stop()
     (FOLDER.parent / "arm.json").write_text(json.dumps(figures, indent=1))

@@ -45,9 +45,9 @@ class Machine:
         for table in ([], ["-D"]):
             text = subprocess.run([f"{self.gnu}-nm", *table, "--demangle", "--defined-only", path], capture_output=True, text=True).stdout
             for line in text.splitlines():
-                address, kind, name = line.split(maxsplit=2)
-                # The low bit of an address says Thumb; $a, $d, $t and $x mark code and data.
-                if kind in "tTwWiu" and not name.startswith("$"):
+                address, kind, name = (line.split(maxsplit=2) + [""])[:3]
+                # Some have no name. The low bit of an address says Thumb; $a, $d, $t and $x mark code and data.
+                if kind in "tTwWiu" and name and not name.startswith("$"):
                     found.append((int(address, 16) & ~1, name if "::" in name else name.split("@")[0]))
         return sorted(set(found))
 

@@ -72,7 +72,7 @@ class Browser:
             time.sleep(0.1)
         raise AssertionError(f"{identity} at {hz} Hz is at {level_db:.0f} dB; {self.report()}")
 
-    def wait_for(self, name, timeout_s=20, since=0, **members):
+    def wait_for(self, name, /, timeout_s=20, since=0, **members):
         """The first note of this name with these members, from place `since` of `seen` on."""
         def find():
             for note in self.seen[since:]:

@@ -65,7 +65,7 @@ class Kinglet:
         events = [json.loads(line) for line in lines]
         return [event for event in events if name in (None, event["event"])]
 
-    def wait_for(self, name, timeout_s=20, after=None, **members):
+    def wait_for(self, name, /, timeout_s=20, after=None, **members):
         """The first event of this name with these members, later than the event `after`."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

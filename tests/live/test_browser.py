@@ -10,6 +10,7 @@ def test_both_hear_each_other_and_see_the_mutes(server, room, browser, kinglet, 
     box = kinglet("door", "--input", "tone:900", "--output", f"wav:{folder}/heard.wav")
     box.wait_for("track_subscribed", identity="panel")
     browser.wait_for("track_subscribed", identity="door")
+    box.wait_for("heard_by")
     print(f"door heard at {browser.hears('door', 900):.0f} dB")
     assert browser.levels("door", [600])[600] < UNHEARD_DB, "it hears the box, not itself"
 
@@ -24,6 +25,8 @@ def test_both_hear_each_other_and_see_the_mutes(server, room, browser, kinglet, 
     box.wait_for("track_muted", identity="panel")
     browser.set_muted(False)
     box.wait_for("track_unmuted", identity="panel")
+    for identity in ("door", "panel"):
+        box.wait_for("connection_quality", identity=identity)
     box.leave()
     browser.wait_for("participant_disconnected", identity="door")
     heard = tone_levels(read_wav(folder / "heard.wav"), [600, 900])

@@ -113,14 +113,19 @@ def test_a_paused_track_is_silent_and_comes_back(server, room, browser, kinglet,
     box.ask(f"pause {sid}")
     assert box.ask("participants")[0]["tracks"][0]["paused"]
     mark()
+    # It holds in a new session as well.
+    box.ask("reconnect")
+    reconnected = box.wait_for("reconnected")
+    box.wait_for("track_subscribed", identity="panel", after=reconnected)
+    mark()
     box.ask(f"resume {sid}")
     mark()
     box.leave()
     samples = read_wav(wav)
     ends = [(size - 44) // 2 for size in marks]
     levels = [tone_levels(samples[end - RATE // 2 : end], [600])[600] for end in ends]
-    print("before, paused, after: " + ", ".join(f"{level:.0f} dB" for level in levels))
-    assert levels[0] > -40 and levels[1] < -60 and levels[2] > -40
+    print("before, paused, reconnected, after: " + ", ".join(f"{level:.0f} dB" for level in levels))
+    assert levels[0] > -40 and levels[1] < -60 and levels[2] < -60 and levels[3] > -40
 
 
 def test_our_track_ends_and_comes_back(server, room, browser, kinglet):
@@ -134,6 +139,26 @@ def test_our_track_ends_and_comes_back(server, room, browser, kinglet):
     box.ask("publish")
     box.wait_for("local_track_published", after=first)
     browser.hears("door", 900)
+    box.leave()
+
+
+def test_what_was_set_comes_back_in_a_new_session(server, room, browser, kinglet):
+    browser.join(server.url, room, "panel")
+    box = kinglet("door", "--input", "tone:900", "--output", "none", grants={"canUpdateOwnMetadata": True})
+    first = box.wait_for("local_track_published")
+    box.ask("name Front door")
+    box.ask("attributes lock=open")
+    box.ask("mute")
+    browser.wait_for("attributes_changed", identity="door", changed={"lock": "open"})
+    box.ask("reconnect")
+    box.wait_for("reconnected")
+    again = box.wait_for("local_track_published", after=first)
+    print(f"back after {box.events('reconnected')[0]['gap_ms']} ms")
+    seen = "const p = room.remoteParticipants.get('door'); return p && [p.name, p.attributes.lock, p.isMicrophoneEnabled]"
+    box.wait_until(lambda: browser.run(seen) == ["Front door", "open", False])
+    box.ask("unmute")
+    browser.hears("door", 900)
+    assert again["sid"] != first["sid"] and box.ask("status")["name"] == "Front door"
     box.leave()
 
 

@@ -150,7 +150,7 @@ async function openDoor() {
     const answer = await room.localParticipant.performRpc({ destinationIdentity: config.box, method: "open", payload: "" });
     button.classList.add("done");
     button.querySelector("span").textContent = "Open";
-    tell(answer || "The door is open.");
+    tell(answer.trim() || "The door is open.");
     setTimeout(() => {
       button.classList.remove("done");
       button.querySelector("span").textContent = "Open door";

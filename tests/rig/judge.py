@@ -9,6 +9,7 @@
     judge.py agree FOLDER FOLDER             whether two calls sound alike
     judge.py heard FOLDER CORRELATION_MIN    judges only what was heard, not when
     judge.py pauses FOLDER FOLDER            whether the second sent less than the first before anybody spoke
+    judge.py roam FOLDER                     judges what roam.sh left: how long nothing was heard
 
 Prints a line for each check, `ok NAME figures` or `FAILED NAME figures`.
 
@@ -30,6 +31,8 @@ from sound import RATE, Likeness, correlate, read_wav, speech, write_wav  # noqa
 DIRECTIONS = [("alice", "bob"), ("bob", "alice")]
 PROBE_SPREAD_MS_MAX = 1.0
 MOUTH_TO_EAR_MS_MAX = 250
+# From the moment the old address is gone; it takes 100 ms until there is a new one.
+ROAM_MS_MAX = 2000
 # The phase of 10 ms blocks in 20 ms packets depends on when each party joined.
 AGREEMENT_MS = 20
 
@@ -199,6 +202,26 @@ def judge_pauses(folder, folder_dtx):
         result(less < full / 2, f"dtx-{party}", f"heard {less} packets of silence with DTX, {full} without")
 
 
+def judge_roam(folder):
+    folder = Path(folder)
+    for listener in ("alice", "bob"):
+        sound = read_wav(folder / f"{listener}-hears.wav")
+        # The tone is there in each 20 ms, or it is not.
+        blocks = sound[: len(sound) // 960 * 960].reshape(-1, 960)
+        silent = np.sqrt((blocks**2).mean(axis=1)) < 0.02
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], silent, [False]]).astype(int)))
+        gaps_ms = [20 * int(end - start) for start, end in edges.reshape(-1, 2) if start > 100 and end < len(silent)]
+        result(
+            len(gaps_ms) >= 1 and max(gaps_ms) <= ROAM_MS_MAX,
+            f"roam-{listener}",
+            f"silent for {gaps_ms} ms",
+        )
+    events = [json.loads(line) for line in (folder / "alice.jsonl").read_text().splitlines()]
+    resumed = [event["gap_ms"] for event in events if event["event"] == "resumed"]
+    anew = sum(event["event"] == "reconnected" for event in events)
+    result(len(resumed) == 3 and anew == 0, "roam-sessions", f"resumed after {resumed} ms, {anew} new sessions")
+
+
 if __name__ == "__main__":
     verbs = {
         "speech": judge_speech,
@@ -208,5 +231,6 @@ if __name__ == "__main__":
         "minutes": judge_minutes,
         "agree": judge_agree,
         "pauses": judge_pauses,
+        "roam": judge_roam,
     }
     verbs[sys.argv[1]](*sys.argv[2:])

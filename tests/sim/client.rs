@@ -236,6 +236,20 @@ impl Client {
         self.events.iter().find_map(|(at, event)| choose(event).map(|chosen| (*at, chosen)))
     }
 
+    /// Its address becomes another one, and it is told so, as netlink does.
+    pub fn move_to(&mut self, address: IpAddr, now: Instant) {
+        self.ports.move_to(address);
+        self.engine.handle_network(&[address], now);
+        self.turn(now);
+    }
+
+    /// Something about its networks has changed, but not its address.
+    pub fn tell_network(&mut self, now: Instant) {
+        let address = self.ports.address;
+        self.engine.handle_network(&[address], now);
+        self.turn(now);
+    }
+
     /// Serves all that is due. The world calls it when [`Client::poll_timeout`] says so.
     pub fn turn(&mut self, now: Instant) {
         self.ports.now = now;
@@ -289,6 +303,14 @@ impl SimulatedPorts {
     pub fn set_udp(&mut self, passes: bool) {
         self.up.set_up(passes);
         self.down.set_up(passes);
+    }
+
+    /// The old address is gone, with everything that was bound to it and without a word to anybody.
+    fn move_to(&mut self, address: IpAddr) {
+        self.address = address;
+        self.is_dialled = false;
+        self.connection = None;
+        self.streams.clear();
     }
 
     /// The server ends a TCP connection for datagrams.
@@ -390,7 +412,8 @@ impl Ports for SimulatedPorts {
         let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
         let datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
         match protocol {
-            Protocol::Udp => self.up.send(datagram, self.now),
+            Protocol::Udp if source.ip() == self.address => self.up.send(datagram, self.now),
+            Protocol::Udp => {}
             Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
                 self.stream_up.send(datagram, self.now);
             }
@@ -429,9 +452,14 @@ impl Ports for SimulatedPorts {
     }
 
     fn open_sockets(&mut self, peer: Peer) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
-        self.sockets.retain(|(other, _)| *other != peer);
+        // Sockets of an address that is still ours stay.
+        let ip = self.address;
+        self.sockets.retain(|(other, address)| *other != peer || address.ip() == ip);
+        if let Some(&(_, address)) = self.sockets.iter().find(|(other, _)| *other == peer) {
+            return [address].into_iter().collect();
+        }
         self.next_port += 1;
-        let address = SocketAddr::new(self.address, self.next_port);
+        let address = SocketAddr::new(ip, self.next_port);
         self.sockets.push((peer, address));
         [address].into_iter().collect()
     }

@@ -29,6 +29,8 @@ mod stories {
     mod paths;
     mod resume;
     mod returns;
+    mod roaming;
+    mod room;
     mod service;
 }
 mod world;

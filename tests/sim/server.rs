@@ -16,6 +16,7 @@ mod caller;
 pub mod forward;
 pub mod log;
 mod media;
+pub mod moderator;
 mod nomination;
 mod participant;
 mod requests;
@@ -72,6 +73,7 @@ pub struct Sfu {
     schedule: Schedule<Job>,
     transmits: VecDeque<Datagram>,
     refusal: Option<Refusal>,
+    quirks: moderator::Quirks,
     numbers: u64,
     ports: u16,
 }
@@ -125,6 +127,7 @@ impl Sfu {
             schedule: Schedule::new(),
             transmits: VecDeque::new(),
             refusal: None,
+            quirks: moderator::Quirks::default(),
             numbers: 0,
             ports: FIRST_PORT,
         }

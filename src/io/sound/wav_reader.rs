@@ -4,11 +4,12 @@
 //! as it goes. Looped, the last sample is followed by the first, without a gap.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::io::sound::convert::Resampler;
+use crate::io::sound::format::SampleFormat;
 use crate::io::sound::microphone::Captured;
 use crate::io::sound::open::OpenError;
 use crate::io::sound::wav_header::WavHeader;
@@ -114,6 +115,20 @@ impl Samples {
         if data_bytes.is_some_and(|all| self.taken_bytes + frame_bytes as u64 > all) {
             return None;
         }
+        // Nearly always there is a whole frame in memory, and to copy it would cost more than all else here.
+        let sample = match self.file.buffer().get(..frame_bytes) {
+            Some(frame) => {
+                let sample = mono(frame, format, channels);
+                self.file.consume(frame_bytes);
+                sample
+            }
+            None => self.next_across_reads(frame_bytes)?,
+        };
+        self.taken_bytes += frame_bytes as u64;
+        Some(sample)
+    }
+
+    fn next_across_reads(&mut self, frame_bytes: usize) -> Option<f32> {
         let mut frame = [0; WAV_CHANNELS_MAX as usize * 4];
         let frame = &mut frame[..frame_bytes];
         if let Err(error) = self.file.read_exact(frame) {
@@ -122,16 +137,23 @@ impl Samples {
             }
             return None;
         }
-        self.taken_bytes += frame_bytes as u64;
-        let sum: f32 = frame.chunks_exact(format.bytes()).map(|bytes| format.decode(bytes)).sum();
-        Some(sum / f32::from(channels))
+        Some(mono(frame, self.header.format, self.header.channels))
     }
+}
+
+/// The mean of a frame's channels.
+fn mono(frame: &[u8], format: SampleFormat, channels: u16) -> f32 {
+    // Without the division that `chunks_exact` makes: an ARMv7 may have no instruction for it.
+    if channels == 1 {
+        return format.decode(frame);
+    }
+    let sum: f32 = frame.chunks_exact(format.bytes()).map(|bytes| format.decode(bytes)).sum();
+    sum / f32::from(channels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::format::SampleFormat;
     use crate::io::sound::testing::TempFile;
 
     /// A WAV file of any layout; `value(frame, channel)` gives its samples.

@@ -56,8 +56,11 @@ impl WavWriter {
         if self.fault.is_some() {
             return false;
         }
-        for &sample in &block.0 {
-            self.pending.extend_from_slice(&to_s16(sample).to_le_bytes());
+        // Room for all of it first: to grow sample by sample is what costs.
+        let at = self.pending.len();
+        self.pending.resize(at + BLOCK_FRAMES * 2, 0);
+        for (bytes, &sample) in self.pending[at..].as_chunks_mut::<2>().0.iter_mut().zip(&block.0) {
+            *bytes = to_s16(sample).to_le_bytes();
         }
         if self.pending.len() >= WAV_WRITE_BYTES {
             let header_is_old = self.written_bytes >= self.header_bytes + HEADER_EVERY_BYTES;

@@ -14,6 +14,8 @@ pub struct Log {
     pub video_subscriptions: Vec<String>,
     /// Signal messages that could not be read, and requests that the server refused.
     pub complaints: Vec<String>,
+    /// Who may hear somebody, as it was said: everybody, or these identities.
+    pub audiences: Vec<(bool, Vec<String>)>,
     /// What was received of each track, by SID; tracks that have ended stay.
     pub tracks: BTreeMap<String, TrackLog>,
 }

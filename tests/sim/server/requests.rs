@@ -46,6 +46,7 @@ impl Sfu {
             }
             Request::Leave(_) => self.remove(session, DisconnectReason::ClientInitiated, now),
             Request::SyncState(state) => self.sync_state(session, &state, now),
+            Request::SubscriptionPermission(permission) => self.note_audience(&permission),
             Request::UpdateMetadata(update) => self.update_metadata(session, update, now),
             Request::Ping(timestamp) => self.send(session, Message::Pong(timestamp)),
             Request::PingReq(ping) => {
@@ -176,7 +177,9 @@ impl Sfu {
         }
         participant.attributes.extend(update.attributes);
         participant.attributes.retain(|_, value| !value.is_empty());
-        self.respond(session, update.request_id, Reason::Ok, "");
+        if !self.quirks.answers_no_metadata {
+            self.respond(session, update.request_id, Reason::Ok, "");
+        }
         self.broadcast(session, now);
     }
 

@@ -191,8 +191,12 @@ impl Sfu {
             connection.session = Some(session);
         }
         self.log.joins += 1;
+        let mut room_info = self.room_info(&room);
+        if self.quirks.names_rooms_late {
+            room_info.sid.clear();
+        }
         let response = JoinResponse {
-            room: Some(self.room_info(&room)),
+            room: Some(room_info),
             participant: Some(own),
             other_participants: self.infos(session, false),
             server_version: SERVER_VERSION.to_string(),

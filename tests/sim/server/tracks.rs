@@ -4,8 +4,9 @@ use crate::server::participant::Track;
 use crate::server::{Job, SessionId, Sfu};
 use livekit_protocol::signal_response::Message;
 use livekit_protocol::{
-    AddTrackRequest, MuteTrackRequest, SubscriptionError, SubscriptionPermissionUpdate, SubscriptionResponse,
-    TrackInfo, TrackPublishedResponse, TrackSource, TrackType, UpdateSubscription, request_response::Reason,
+    AddTrackRequest, MuteTrackRequest, RequestResponse, SubscriptionError, SubscriptionPermissionUpdate,
+    SubscriptionResponse, TrackInfo, TrackPublishedResponse, TrackSource, TrackType, UpdateSubscription,
+    request_response::{self, Reason},
 };
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,12 @@ impl Sfu {
         let Some(participant) = self.participants.get_mut(&session) else { return };
         if !participant.claims.can_publish {
             return self.respond(session, 0, Reason::NotAllowed, "does not have permission to publish");
+        }
+        if self.quirks.refuses_tracks {
+            let reason = Reason::LimitExceeded.into();
+            let request = Some(request_response::Request::AddTrack(request));
+            let response = RequestResponse { reason, request, message: "no more".into(), request_id: 0 };
+            return self.send(session, Message::RequestResponse(response));
         }
         let cid = request.cid.clone();
         let (track, published) = participant.announce(request, sid);

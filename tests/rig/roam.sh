@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# In the guest: two boards talk by tones, and one of them changes its address, three times.
+#
+#   roam.sh FOLDER
+#
+# What Bob hears of Alice, and Alice of Bob, is recorded by kinglet itself; judge.py looks for the gaps.
+set -euo pipefail
+folder=$1
+kinglet=${KINGLET_BINARY:-target/release/kinglet}
+export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-the-board-only
+declare -a started=()
+
+rig net server 10.9.0.1/24
+rig net alice 10.9.0.2/24
+rig net bob 10.9.0.3/24
+cat >"$folder/livekit.yaml" <<END
+port: 7880
+bind_addresses: ["10.9.0.1"]
+keys: { $LIVEKIT_API_KEY: $LIVEKIT_API_SECRET }
+rtc: { node_ip: 10.9.0.1, use_external_ip: false, udp_port: 7882, tcp_port: 7881, stun_servers: ["10.9.0.1:7882"] }
+logging: { level: info }
+END
+rig in server target/livekit-server --config "$folder/livekit.yaml" >"$folder/livekit.log" 2>&1 &
+server=$!
+
+wait_until() {
+  for _ in $(seq 200); do
+    if "$@" 2>/dev/null; then return; fi
+    sleep 0.1
+  done
+  echo "roam.sh: not within 20 s: $*" >&2
+  kill "${started[@]}" "$server"
+  exit 1
+}
+
+join() {    # join NAME HERTZ
+  rig in "$1" "$kinglet" join ws://10.9.0.1:7880 --room board --identity "$1" --input "tone:$2" \
+    --output "wav:$folder/$1-hears.wav" --events "json:$folder/$1.jsonl" --stats 2 2>"$folder/$1.err" &
+  started+=($!)
+}
+
+resumed() { [ "$(grep -c '"resumed"' "$folder/alice.jsonl")" -ge "$1" ]; }
+
+wait_until rig in server bash -c ': </dev/tcp/10.9.0.1/7880'
+join alice 400
+join bob 700
+for name in alice bob; do wait_until grep -q '"track_subscribed"' "$folder/$name.jsonl"; done
+sleep 4
+for number in 1 2 3; do
+  # As a new lease does it: the old address goes first.
+  rig in alice ip address flush dev eth0 scope global
+  sleep 0.1
+  rig in alice ip address add "10.9.0.2$number/24" dev eth0
+  wait_until resumed "$number"
+  sleep 4
+done
+kill -INT "${started[@]}"
+status=0
+for pid in "${started[@]}"; do wait "$pid" || status=$?; done
+kill "$server"
+wait "$server" || true
+exit $status
