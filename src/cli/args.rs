@@ -27,9 +27,7 @@ pub enum Command {
     Help(String),
     /// Join a room.
     Join(Box<Join>),
-    /// Make a token.
     Token(ApiKey, Grant),
-    /// List sound cards.
     Devices {
         json: bool,
     },
