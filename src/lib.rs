@@ -67,6 +67,8 @@
 //!         listens: true,
 //!         hears: "microphones".parse()?,
 //!         retry: Retry::Forever,
+//!         rpc_methods: Vec::new(),
+//!         stores_files: false,
 //!         volume_percent: 100,
 //!     },
 //!     token_source: None,
@@ -78,6 +80,8 @@
 //!     loops_input: false,
 //!     duration: None,
 //!     stats_interval: None,
+//!     handlers: Vec::new(),
+//!     files: None,
 //! };
 //! let outcome = client::run(options, |mut events, _commands| async move {
 //!     while let Some(event) = events.next().await {

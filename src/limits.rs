@@ -206,8 +206,34 @@ pub const TEXT_SENT_BYTES_MAX: usize = 100_000;
 /// 8 GB is not filled by one sender in a day.
 pub const STREAM_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Files that are sent at a time.
+pub const FILES_SENT_MAX: usize = 4;
+
+/// Files that the io ring has open: those sent and received, and as many that are about to end.
+pub const FILES_MAX: usize = 2 * (STREAMS_IN_MAX + FILES_SENT_MAX);
+
+/// Orders that wait for the disk, for one file: each is what one datagram set free. Fuller: the disk is too
+/// slow, and the file fails.
+pub const FILE_ORDERS_MAX: usize = 64;
+
+/// Bytes in the folder of received files beyond which none is added.
+pub const STORED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Numbers of chat messages remembered, since many come twice: as a packet and as a stream.
 pub const CHAT_IDS_MAX: usize = 32;
+
+/// What a call carries there, and back (RPC version 1).
+pub const RPC_PAYLOAD_BYTES_MAX: usize = 15_360;
+
+/// The words of a call's failure (RPC version 1).
+pub const RPC_MESSAGE_BYTES_MAX: usize = 256;
+
+/// Calls that wait for their answers, in each direction. More are refused.
+pub const RPC_PENDING_MAX: usize = 16;
+
+/// Numbers of calls remembered, so that none is carried out twice: those pending, and as many again three
+/// times.
+pub const RPC_REMEMBERED_MAX: usize = 4 * RPC_PENDING_MAX;
 
 /// Content of data in events that wait for the application, in bytes. Fuller: the event is counted as
 /// lost, as with [`EVENTS_MAX`].

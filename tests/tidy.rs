@@ -40,8 +40,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "io",
         &[
-            "limits", "time", "command", "event", "error", "signal", "rtc", "session", "media", "engine",
-            "config",
+            "limits", "time", "command", "event", "error", "signal", "rtc", "session", "data", "media",
+            "engine", "config",
         ],
     ),
     // The binary: it sees the library as any other program does, as `kinglet::…`.
@@ -69,7 +69,11 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("UdpSocket", &["src/io/"], "engine::turn::Ports"),
     ("TcpStream", &["src/io/"], "engine::turn::Ports"),
     ("std::fs", &["src/io/"], "bytes as an argument; the io ring reads files"),
-    ("std::process::Command", &["src/io/credentials.rs"], "nothing: the program starts no others"),
+    (
+        "std::process::Command",
+        &["src/io/credentials.rs", "src/io/command.rs"],
+        "nothing: the program starts no others",
+    ),
     ("std::env::", &["src/cli/"], "an argument; only the command line reads the environment"),
     ("println!", &["src/cli/"], "an Event"),
     ("eprintln!", &["src/cli/"], "an Event::Warning"),

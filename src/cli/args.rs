@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kinglet::io::credentials::{ApiKey, Grant, Source};
+use kinglet::io::handlers::Handler;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
 use kinglet::local::policy::{Policy, PolicyError};
 use kinglet::media::send::chain::Duplex;
@@ -14,6 +15,7 @@ use kinglet::signal::secret::Secret;
 use kinglet::signal::url::ServerUrl;
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::events::{Events, events};
 use super::{Failed, help};
 
 /// Validity of made tokens (the official tools' default).
@@ -61,6 +63,10 @@ pub struct Join {
     pub profile: Profile,
     /// `--duration`
     pub duration: Option<Duration>,
+    /// `--files`
+    pub files: Option<PathBuf>,
+    /// `--rpc`
+    pub handlers: Vec<Handler>,
     /// `--stats`
     pub stats_interval: Option<Duration>,
     /// `--events`
@@ -73,15 +79,6 @@ pub struct Join {
     pub ca: Option<PathBuf>,
     /// `-v`, counted.
     pub verbosity: u8,
-}
-
-/// `--events`
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Events {
-    /// JSON, as opposed to words.
-    pub json: bool,
-    /// A file, as opposed to a standard stream.
-    pub file: Option<PathBuf>,
 }
 
 /// Reads the command line. `environment` gives variables.
@@ -140,6 +137,8 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             Arg::Long("dtx") => words.dtx = Some(one_of(parser, "--dtx", &[("on", true), ("off", false)])?),
             Arg::Long("duration") => words.duration = Some(seconds(parser, "--duration")?),
             Arg::Long("stats") => words.stats_interval = Some(seconds(parser, "--stats")?),
+            Arg::Long("files") => words.files = Some(parser.value().map_err(usage)?.into()),
+            Arg::Long("rpc") => words.handlers.extend(parsed::<Handler>(parser, "--rpc")?),
             Arg::Long("events") => words.events = events(&text(parser)?)?,
             Arg::Long("control") => words.reads_commands = one_of(parser, "--control", &[("-", true)])?,
             Arg::Long("retry") => {
@@ -178,6 +177,8 @@ struct JoinWords {
     profile: Profile,
     duration: Option<Duration>,
     stats_interval: Option<Duration>,
+    handlers: Vec<Handler>,
+    files: Option<PathBuf>,
     events: Events,
     reads_commands: bool,
     retry: Retry,
@@ -218,6 +219,8 @@ impl JoinWords {
             profile: self.profile,
             duration: self.duration,
             stats_interval: self.stats_interval,
+            handlers: self.handlers,
+            files: self.files,
             events: self.events,
             reads_commands: self.reads_commands,
             retry: self.retry,
@@ -328,23 +331,6 @@ fn seconds(parser: &mut Parser, option: &str) -> Result<Duration, Failed> {
     let number = word.parse::<f64>().ok().filter(|number| *number > 0.0 && *number <= SECONDS_MAX);
     let wrong = || Failed::usage(format!("{option} {word}: it must be a number of seconds above 0"));
     number.map(Duration::from_secs_f64).ok_or_else(wrong)
-}
-
-fn events(word: &str) -> Result<Events, Failed> {
-    let (form, file) = match word.split_once(':') {
-        Some((form, file)) => (form, Some(PathBuf::from(file))),
-        None => (word, None),
-    };
-    let json = match form {
-        "human" => false,
-        "json" => true,
-        _ => {
-            return Err(Failed::usage(format!(
-                "--events {word}: it must be human or json, with :FILE or without"
-            )));
-        }
-    };
-    Ok(Events { json, file })
 }
 
 #[cfg(test)]

@@ -68,6 +68,9 @@ running
                          stdout) or in FILE (default human)
   --stats SECONDS        a `stats` event this often
   --control -            read commands from stdin, one a line (below)
+  --files DIR            store files that others send here; else they are only told
+  --rpc METHOD=COMMAND   answer calls of METHOD by this command (no shell): the payload is
+                         its input, its output the answer; may be given again
   --retry forever|never  forever: keep trying the first connection too;
                          never: end when the connection is lost
   --ca FILE              trust the certificates in this PEM file too

@@ -11,7 +11,8 @@ use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
 use kinglet::media::send::profile::Profile;
 
-use super::args::{Events, Join};
+use super::args::Join;
+use super::events::Events;
 use super::print::Printer;
 use super::{Failed, control, proxy};
 
@@ -52,6 +53,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         listens: join.output != OutputSpec::None,
         hears: join.hears,
         retry: join.retry,
+        rpc_methods: join.handlers.iter().map(|handler| handler.method.clone()).collect(),
+        stores_files: join.files.is_some(),
         volume_percent: join.volume_percent,
     };
     let mut sound = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
@@ -69,6 +72,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         loops_input: join.loops_input,
         duration: join.duration,
         stats_interval: join.stats_interval,
+        handlers: join.handlers,
+        files: join.files,
     };
     let mut printer = Printer::new(lines, join.events.json, join.verbosity, clock::now());
     let reads_commands = join.reads_commands;

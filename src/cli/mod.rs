@@ -1,7 +1,7 @@
 //! The command line: `join`, `token`, `devices`.
 //!
 //! ```text
-//!   args.rs  words → checked options      help.rs  what a person reads
+//!   args.rs, events.rs  words → checked options      help.rs  what a person reads
 //!   join.rs  options → a call             print.rs events → lines      control.rs lines → commands
 //! ```
 //!
@@ -11,6 +11,7 @@
 mod args;
 mod control;
 mod devices;
+mod events;
 mod help;
 mod join;
 mod print;

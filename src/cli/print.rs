@@ -108,6 +108,14 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
             let place = file.path.as_deref().unwrap_or("not stored");
             format!("{} sends {}, {} bytes: {place}", file.identity, file.name, file.bytes)
         }
+        Event::RpcInvoked(call) => format!("{} calls {}", call.identity, call.method),
+        Event::RpcAnswered(answer) => match (&answer.payload, answer.code) {
+            (Some(payload), _) => format!("{} answers {}: {payload}", answer.identity, answer.method),
+            (None, code) => {
+                let message = answer.message.as_deref().unwrap_or_default();
+                format!("{} of {}: {message} ({})", answer.method, answer.identity, code.unwrap_or_default())
+            }
+        },
         Event::Dtmf { identity, digit } => format!("{identity} presses {digit}"),
         Event::Transcription(said) if said.is_final || verbosity > 0 => {
             format!("{} said: {}", said.identity, said.text)

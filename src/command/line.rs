@@ -27,6 +27,8 @@ pub const USAGE: &[(&str, &str)] = &[
     ("chat TEXT", "say something in the room's chat"),
     ("data [--topic T] [--to ID]… [--lossy] TEXT", "send bytes to the applications of others"),
     ("text [--topic T] [--to ID]… TEXT", "send a text stream, up to 100 kB"),
+    ("file [--topic T] [--to ID]… PATH", "send a file, up to 64 MiB"),
+    ("rpc ID METHOD [PAYLOAD]", "call somebody's method"),
     ("dtmf DIGITS", "press keys of a telephone: 0-9 * # A-D"),
     ("reconnect", "begin a new session at once; what was set comes back"),
     ("leave", "leave the room and end"),

@@ -33,6 +33,46 @@ pub struct TextMessage {
     pub text: String,
 }
 
+/// A file, as a byte stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileMessage {
+    /// For whom.
+    pub address: Address,
+    /// Where it is.
+    pub path: String,
+}
+
+/// A call of somebody's method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcCommand {
+    /// Whose.
+    pub to: String,
+    /// Which.
+    pub method: String,
+    /// With what; may be empty.
+    pub payload: String,
+}
+
+/// The answer to a call of one of our methods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcAnswer {
+    /// The call's number, from `rpc_invoked`.
+    pub id: String,
+    /// The answer, or why there is none.
+    pub result: Result<String, RpcRefusal>,
+}
+
+/// Why a call of one of our methods failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RpcRefusal {
+    /// The application's own number; `None` is LiveKit's for it (1500).
+    pub code: Option<u32>,
+    /// One line for a person.
+    pub message: String,
+    /// More, for a program.
+    pub data: String,
+}
+
 impl Address {
     /// Whether it is one that can be sent.
     ///

@@ -1,10 +1,11 @@
-//! The words of messages: `chat`, `data`, `text`, `dtmf` …
+//! The words of messages: `chat`, `data`, `text`, `file`, `rpc`, `dtmf`.
 //!
 //! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
 //! double quotes; the rest of the line is not looked into.
 
 use super::line::usage;
-use super::message::{Address, DataMessage, TextMessage};
+use super::message::{Address, DataMessage, FileMessage, RpcCommand, TextMessage};
+use super::words::next_word;
 use super::{Command, CommandError};
 
 /// The command that begins with `word`; `None` for a word of somebody else.
@@ -20,8 +21,21 @@ pub(super) fn parse(word: &str, rest: &str) -> Option<Result<Command, CommandErr
             true => Err(usage(word)),
             false => Ok(Command::Text(TextMessage { address, text: text(rest)? })),
         }),
+        "file" => options(word, rest).and_then(|(address, is_lossy, rest)| match is_lossy {
+            true => Err(usage(word)),
+            false => Ok(Command::File(FileMessage { address, path: text(rest)? })),
+        }),
+        "rpc" => call(rest).map(Command::Rpc).ok_or_else(|| usage(word)),
         _ => return None,
     })
+}
+
+fn call(rest: &str) -> Option<RpcCommand> {
+    let (to, rest) = next_word(rest)?;
+    let (method, payload) = next_word(rest)?;
+    let is_whole = !to.is_empty() && !method.is_empty();
+    let (to, method, payload) = (to.to_owned(), method.to_owned(), payload.to_owned());
+    is_whole.then_some(RpcCommand { to, method, payload })
 }
 
 /// Options and what follows them.
@@ -47,16 +61,6 @@ fn options<'l>(word: &str, mut rest: &'l str) -> Result<(Address, bool, &'l str)
     Ok((address, is_lossy, rest))
 }
 
-/// The next word, without its quotes, and what follows; `None` at the end or where a quote is not closed.
-pub(super) fn next_word(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start();
-    let (word, rest) = match text.strip_prefix('"') {
-        Some(quoted) => quoted.split_once('"')?,
-        None => text.split_at(text.find(char::is_whitespace).unwrap_or(text.len())),
-    };
-    (!word.is_empty() || text.starts_with('"')).then_some((word, rest.trim_start()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +80,20 @@ mod tests {
         let address = Address::default();
         assert_eq!(parsed("text -- --to"), Ok(Command::Text(TextMessage { address, text: "--to".into() })));
         assert_eq!(parsed("chat --to be sure"), Ok(Command::Chat("--to be sure".into())));
+    }
+
+    #[test]
+    fn a_call_names_whom_and_what() {
+        let call = |to: &str, method: &str, payload: &str| {
+            let (to, method, payload) = (to.to_owned(), method.to_owned(), payload.to_owned());
+            Ok(Command::Rpc(RpcCommand { to, method, payload }))
+        };
+        assert_eq!(parsed("rpc door open"), call("door", "open", ""));
+        assert_eq!(
+            parsed(r#"rpc "front door" open {"for": 5}"#),
+            call("front door", "open", r#"{"for": 5}"#)
+        );
+        assert!(parsed("rpc door").is_err() && parsed("rpc").is_err());
     }
 
     #[test]

@@ -8,12 +8,13 @@
 pub mod line;
 pub mod message;
 mod message_line;
+pub mod words;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use message::{DataMessage, TextMessage};
+use message::{DataMessage, FileMessage, RpcAnswer, RpcCommand, TextMessage};
 
 /// One thing the application asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +67,12 @@ pub enum Command {
     Data(DataMessage),
     /// Send text as a stream; the result is its number (`id`).
     Text(TextMessage),
+    /// Send a file as a stream; the result comes when all of it is on its way.
+    File(FileMessage),
+    /// Call somebody's method; the result is the answer (`payload`).
+    Rpc(RpcCommand),
+    /// Answer a call of one of ours.
+    RpcAnswer(RpcAnswer),
     /// Press these keys of a telephone.
     Dtmf(String),
     /// Begin a new session at once, instead of the present one or of waiting.

@@ -4,7 +4,7 @@
 //! ```text
 //!               ┌─ user data, chat, DTMF, transcription ──────────► events
 //!  bytes ─► codec ─► reliable::Received (each packet once)
-//!               ├─ rpc::Invocations, rpc::Calls ──────────────────► events, answers
+//!               ├─ invocations, rpc::Calls ───────────────────────► events, answers
 //!               └─ stream_rx: header, chunks, trailer ────────────► text, files
 //!
 //!  commands, stream_tx ─► codec ─► reliable::Outbox (numbers, until confirmed) ─► bytes
@@ -15,8 +15,10 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+pub mod invocations;
 pub mod packet;
 pub mod reliable;
+pub mod rpc;
 pub mod stream_rx;
 pub mod stream_tx;
 

@@ -148,6 +148,12 @@ impl IncomingStreams {
         gone
     }
 
+    /// A stream is given up on our side.
+    pub fn take(&mut self, key: u32) -> Option<Stream> {
+        let place = self.streams.iter().position(|stream| stream.key == key)?;
+        Some(self.streams.remove(place))
+    }
+
     fn position(&self, sender: &str, id: &str) -> Option<usize> {
         self.streams.iter().position(|stream| stream.header.id == id && stream.sender == sender)
     }

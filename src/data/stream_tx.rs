@@ -1,7 +1,7 @@
 //! Streams that we send: text, cut into chunks that end at a character.
 
 use super::packet::{Content, StreamHeader};
-use crate::limits::STREAM_CHUNK_BYTES;
+use crate::limits::{DATA_NAME_BYTES_MAX, STREAM_CHUNK_BYTES};
 
 /// All packets of a text stream, in order: header, chunks, trailer.
 pub fn text_packets(header: StreamHeader, text: &str) -> impl Iterator<Item = Content> {
@@ -20,6 +20,30 @@ pub fn end(id: &str, reason: &str) -> Content {
     Content::StreamTrailer { id: id.to_owned(), reason: reason.to_owned(), attributes: Default::default() }
 }
 
+/// What the bytes of a file are, by the name's end (RFC 6838); what is not known is only bytes.
+pub fn mime_type_of(name: &str) -> &'static str {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    match extension.as_deref().unwrap_or_default() {
+        "txt" | "log" => "text/plain",
+        "json" => "application/json",
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "wav" => "audio/wav",
+        "ogg" | "opus" => "audio/ogg",
+        "mp4" => "video/mp4",
+        _ => "application/octet-stream",
+    }
+}
+
+/// A file's name, no longer than receivers take.
+pub fn short_name(mut name: String) -> String {
+    let is_boundary = |end: &usize| name.is_char_boundary(*end);
+    let end = (0..=DATA_NAME_BYTES_MAX.min(name.len())).rev().find(is_boundary).unwrap_or(0);
+    name.truncate(end);
+    name
+}
+
 /// `text` in pieces of at most [`STREAM_CHUNK_BYTES`], no character cut in two.
 fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
@@ -34,6 +58,14 @@ fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_has_a_type_and_a_name_that_fits() {
+        assert_eq!(mime_type_of("a.b.PNG"), "image/png");
+        assert_eq!(mime_type_of("png"), "application/octet-stream");
+        assert_eq!(short_name("€".repeat(100)), "€".repeat(85));
+        assert_eq!(short_name("a.png".to_owned()), "a.png");
+    }
 
     #[test]
     fn text_is_cut_between_characters() {

@@ -58,6 +58,9 @@ impl Engine {
             Command::Chat(text) => self.send_chat(text, now).into(),
             Command::Data(message) => self.send_data(message, now).into(),
             Command::Text(message) => self.send_text(message, now).into(),
+            Command::File(message) => self.send_file(message),
+            Command::Rpc(call) => self.call(call, now),
+            Command::RpcAnswer(answer) => self.answer_call(answer, now).into(),
             Command::Dtmf(digits) => self.send_dtmf(&digits, now).into(),
             Command::Reconnect => {
                 self.lost(Cause::Asked, now);

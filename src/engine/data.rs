@@ -14,6 +14,8 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Engine;
+use super::files::Files;
+use super::rpc::Rpc;
 use super::session::Phase;
 use super::streams::Streams;
 use crate::command::message::{Address, DataMessage};
@@ -35,6 +37,8 @@ pub(super) struct Data {
     /// Packets of the drain under way.
     inbox: Vec<(Channel, Vec<u8>)>,
     pub(super) streams: Streams,
+    pub(super) files: Files,
+    pub(super) rpc: Rpc,
     /// Sender and number of the last chat messages.
     chat_ids: heapless::Deque<(String, String), CHAT_IDS_MAX>,
     /// The server's clock: milliseconds since 1970 at an instant of ours.
@@ -196,6 +200,7 @@ impl Engine {
             self.data.outbox.arrived(publisher.buffered_bytes());
         }
         self.send_waiting(now);
+        self.files_move(now);
     }
 
     /// Takes the packets that a drain brought.
@@ -208,6 +213,7 @@ impl Engine {
                 self.data_packet(channel, &bytes, now);
             }
         }
+        self.flush_stores();
         // Its memory is used again, unless a burst has made it large.
         if inbox.capacity() <= LOSSY_WAITING_MAX {
             self.data.inbox = inbox;
@@ -259,7 +265,9 @@ impl Engine {
             Content::StreamTrailer { id, reason, attributes } => {
                 self.stream_ended(&sender, &id, &reason, attributes, now);
             }
-            Content::RpcRequest(_) | Content::RpcAck { .. } | Content::RpcResponse { .. } => {}
+            rpc @ (Content::RpcRequest(_) | Content::RpcAck { .. } | Content::RpcResponse { .. }) => {
+                self.rpc_packet(&sender, rpc, now);
+            }
             Content::Encrypted => {
                 if !std::mem::replace(&mut self.data.has_warned.encrypted, true) {
                     self.warn(format!(
@@ -296,6 +304,8 @@ impl Engine {
         self.data.received = Received::default();
         self.data.is_wanted = false;
         self.streams_lost();
+        self.calls_lost();
+        self.files_lost();
     }
 
     /// The server says what time it is.

@@ -19,6 +19,7 @@ mod cards;
 mod commands;
 mod data;
 mod fallback;
+mod files;
 mod listen;
 mod mute;
 pub mod port;
@@ -27,6 +28,7 @@ mod publish;
 mod report;
 mod resume;
 mod roaming;
+mod rpc;
 mod session;
 mod settings;
 mod signal;
@@ -59,7 +61,7 @@ use crate::time::deadline::{Deadlines, Reason};
 use data::Data;
 use fallback::Fallback;
 use listen::Listener;
-pub use port::{Action, Notice, StreamNotice};
+pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
 use resume::Resuming;
 use roaming::Whereabouts;
@@ -245,6 +247,11 @@ impl Engine {
             self.warn(format!("{lost} events were lost: more happened at once than this program keeps"));
         }
         event
+    }
+
+    /// Whether [`Engine::poll_event`] has something.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Next thing that the io ring must do. Anything but the other `poll_` calls may add some.

@@ -69,14 +69,79 @@ pub enum Action {
     HangUp,
     /// Drop the connection.
     Drop,
-    /// Open sockets on our addresses and tell them by `handle_sockets`; older ones of this peer
-    /// connection are closed.
+    /// Open sockets on our addresses and tell them by `handle_sockets`. Those of this peer connection that
+    /// are open already stay where the address is still ours, and are closed where it is not.
     OpenSockets(Peer),
     /// Close the sockets of this peer connection, its TCP connection too.
     CloseSockets(Peer),
+    /// Do something with a file, and tell by `handle_file` what there is to tell.
+    File(FileKey, FileOrder),
     /// Connect this peer connection to an address by TCP (ICE-TCP) and tell by `handle_stream`; an older
     /// connection is closed, about which nothing more is told.
     DialStream(Peer, SocketAddr),
     /// Close that connection, or give it up while it is being made; nothing more is told.
     CloseStream(Peer),
+}
+
+/// Which file an order is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKey {
+    /// One that we send.
+    Sent(u32),
+    /// One that a stream of somebody else is stored in.
+    Received(u32),
+}
+
+/// What is to be done with a file.
+///
+/// ```text
+/// Read ─► ReadMore … (─► Discard)              Create ─► Write … ─► Keep | Discard
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileOrder {
+    /// Open it, and tell its name and length.
+    Read {
+        /// Where it is.
+        path: String,
+    },
+    /// Read the next chunk, of at most [`STREAM_CHUNK_BYTES`](crate::limits::STREAM_CHUNK_BYTES).
+    ReadMore,
+    /// Make a new one.
+    Create {
+        /// What its sender calls it: of no trustworthy form.
+        name: String,
+    },
+    /// Add to it.
+    Write(Vec<u8>),
+    /// It is whole: give it its name, and tell it.
+    Keep,
+    /// It is of no use: close it, and remove it if it was made.
+    Discard,
+}
+
+impl FileOrder {
+    /// Whether it is the first one of its file.
+    pub fn is_first(&self) -> bool {
+        matches!(self, FileOrder::Read { .. } | FileOrder::Create { .. })
+    }
+}
+
+/// What has become of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileNotice {
+    /// It is open.
+    Opened {
+        /// The last part of its path.
+        name: String,
+        /// How long it is.
+        bytes: u64,
+    },
+    /// The next bytes of it.
+    Chunk(Vec<u8>),
+    /// It has no more.
+    End,
+    /// It is stored here.
+    Stored(String),
+    /// It cannot be read or written, and why; nothing follows.
+    Failed(String),
 }

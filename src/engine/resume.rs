@@ -186,6 +186,7 @@ impl Engine {
             self.offer(now);
         }
         self.send_waiting(now);
+        self.files_move(now);
     }
 
     /// Whether sound can flow, on every peer connection that is in use.

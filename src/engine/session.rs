@@ -290,6 +290,7 @@ impl Engine {
             }
             Reason::TalkHold => self.mute_changed(By::Us, now),
             Reason::Answer => self.requests_unanswered(now),
+            Reason::Call => self.calls_overdue(now),
             Reason::PublisherAnswer => {
                 let text = "the server does not answer our offer".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);

@@ -27,6 +27,10 @@ pub struct Settings {
     pub hears: Policy,
     /// When to come back.
     pub retry: Retry,
+    /// Methods that the application answers (RPC); others are refused.
+    pub rpc_methods: Vec<String>,
+    /// Whether byte streams of others are stored ([`super::FileOrder::Create`]); otherwise they are only told.
+    pub stores_files: bool,
     /// Loudness of what we play, percent of the unchanged level.
     pub volume_percent: u8,
 }

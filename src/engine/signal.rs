@@ -61,6 +61,7 @@ impl Engine {
                 let gone = |info: &&ParticipantInfo| info.state == ParticipantState::Disconnected;
                 for info in participants.iter().filter(gone) {
                     self.streams_of_gone(&info.identity);
+                    self.calls_of_gone(&info.identity);
                 }
                 self.participants_changed(now);
             }

@@ -82,7 +82,7 @@ impl Engine {
     }
 
     pub(super) fn stream_began(&mut self, sender: &str, header: StreamHeader, now: Instant) {
-        let Some((_, replaced)) = self.data.streams.incoming.begin(sender, header, now) else {
+        let Some((stream, replaced)) = self.data.streams.incoming.begin(sender, header, now) else {
             self.counters.streams_refused += 1;
             if !std::mem::replace(&mut self.data.streams.has_warned_of_flood, true) {
                 self.warn(format!(
@@ -91,6 +91,10 @@ impl Engine {
             }
             return;
         };
+        let to_store = stream.header.byte_name.clone().map(|name| (stream.key, name));
+        if let Some((key, name)) = to_store {
+            self.store_begins(key, name);
+        }
         if let Some(stream) = replaced {
             self.stream_failed(&stream, "nothing of it came for a minute");
         }
@@ -111,7 +115,11 @@ impl Engine {
             }
             Step::Text(stream, Some(piece)) => text_event(stream, piece, false),
             Step::Failed(stream, why) => return self.stream_failed(&stream, &why),
-            Step::Nothing | Step::Bytes(..) | Step::Text(..) | Step::End(..) => return,
+            Step::Bytes(stream, content) => {
+                let key = stream.key;
+                return self.store(key, content);
+            }
+            Step::Nothing | Step::Text(..) | Step::End(..) => return,
         };
         self.emit(event);
     }
@@ -126,7 +134,7 @@ impl Engine {
     ) {
         match self.data.streams.incoming.trailer(sender, id, reason, attributes) {
             Step::End(stream, text) if stream.is_text() => self.text_ended(*stream, text),
-            Step::End(stream, _) => self.emit(Event::ByteStream(file_facts(*stream, None))),
+            Step::End(stream, _) => self.store_ends(*stream),
             Step::Failed(stream, why) => self.stream_failed(&stream, &why),
             Step::Nothing | Step::Bytes(..) | Step::Text(..) => {}
         }
@@ -145,7 +153,10 @@ impl Engine {
         });
     }
 
-    fn stream_failed(&mut self, stream: &Stream, why: &str) {
+    pub(super) fn stream_failed(&mut self, stream: &Stream, why: &str) {
+        if !stream.is_text() {
+            self.store_given_up(stream.key);
+        }
         let what = stream.header.byte_name.as_deref().unwrap_or("text");
         let topic = &stream.header.topic;
         self.warn(format!("{what} ({topic}) of {} did not come whole: {why}", stream.sender));
@@ -155,6 +166,13 @@ impl Engine {
     pub(super) fn streams_of_gone(&mut self, sender: &str) {
         for stream in self.data.streams.incoming.sender_left(Some(sender)) {
             self.stream_failed(&stream, "its sender left");
+        }
+    }
+
+    /// A byte stream that is still under way has no file any more.
+    pub(super) fn stream_cannot_be_stored(&mut self, key: u32, why: &str) {
+        if let Some(stream) = self.data.streams.incoming.take(key) {
+            self.stream_failed(&stream, why);
         }
     }
 
@@ -184,7 +202,7 @@ fn transcription(stream: &Stream, text: String, is_final: bool) -> Event {
     Event::Transcription(facts)
 }
 
-fn file_facts(stream: Stream, path: Option<String>) -> FileFacts {
+pub(super) fn file_facts(stream: Stream, path: Option<String>) -> FileFacts {
     let header = stream.header;
     FileFacts {
         identity: stream.sender,

@@ -62,7 +62,7 @@ pub trait Ports {
     fn transmit(&mut self, peer: Peer, transmit: &Transmit);
     /// Carries out anything but the opening of sockets.
     fn act(&mut self, action: Action);
-    /// Opens sockets for `peer` in the place of older ones; their addresses.
+    /// Opens sockets for `peer` on each of our addresses, where there is none yet; all their addresses.
     fn open_sockets(
         &mut self,
         peer: Peer,

@@ -104,6 +104,37 @@ pub struct TranscriptionFacts {
     pub segment: String,
 }
 
+/// A call of one of our methods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RpcCallFacts {
+    /// Who calls.
+    pub identity: String,
+    /// The call's number, for the answer.
+    pub id: String,
+    /// Which method.
+    pub method: String,
+    /// With what.
+    pub payload: String,
+}
+
+/// What a call of ours came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RpcAnswerFacts {
+    /// Who was called.
+    pub identity: String,
+    /// Which method.
+    pub method: String,
+    /// The answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// Why there is none: LiveKit's number (1400 and on), or the other application's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+    /// The same in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -204,6 +204,10 @@ pub enum Event {
     TextStream(TextFacts),
     /// Bytes that were sent as a stream, all of them.
     ByteStream(FileFacts),
+    /// Somebody calls one of our methods, and waits.
+    RpcInvoked(RpcCallFacts),
+    /// What a call of ours came to.
+    RpcAnswered(RpcAnswerFacts),
     /// Somebody pressed a key of a telephone.
     Dtmf {
         /// Who.
@@ -284,6 +288,8 @@ impl Event {
             Event::Chat { text, .. } => text.len(),
             Event::TextStream(text) => text.text.len(),
             Event::Transcription(said) => said.text.len(),
+            Event::RpcInvoked(call) => call.payload.len(),
+            Event::RpcAnswered(answer) => answer.payload.as_deref().map_or(0, str::len),
             _ => 0,
         }
     }

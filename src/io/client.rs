@@ -41,7 +41,7 @@ pub struct Events {
 impl Events {
     /// The next event; `None` when the client has ended.
     pub async fn next(&mut self) -> Option<Event> {
-        self.desk.events.receive().await
+        self.desk.next_event().await
     }
 }
 

@@ -1,13 +1,13 @@
 //! What lies between the driver and the program: two bounded boxes, and the answers that are awaited.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::mailbox::Mailbox;
 use crate::command::{Answer, Command, Reply, Ticket};
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::limits::{ANSWERS_MAX, COMMANDS_MAX, EVENTS_MAX};
+use crate::limits::{ANSWERS_MAX, COMMANDS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX};
 
 /// Where one answer is put. Whoever has asked may have stopped waiting.
 pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
@@ -17,6 +17,8 @@ pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
 pub(super) struct Desk {
     /// `None` is the end.
     pub(super) events: Mailbox<Option<Event>, EVENTS_MAX>,
+    /// Others' content in `events`.
+    pub(super) content_bytes: Cell<usize>,
     pub(super) commands: Mailbox<(Command, Slot), COMMANDS_MAX>,
     awaited: RefCell<heapless::Vec<(Ticket, Slot), ANSWERS_MAX>>,
 }
@@ -29,6 +31,25 @@ impl Desk {
             // As many places as the engine has tickets.
             Reply::Later(ticket) => _ = self.awaited.borrow_mut().push((ticket, slot)),
         }
+    }
+
+    /// Whether an event of the engine can be posted: a program that does not take them costs no memory.
+    pub(super) fn has_room(&self) -> bool {
+        !self.events.is_full() && self.content_bytes.get() < DATA_EVENT_BYTES_MAX
+    }
+
+    /// Posts an event of the engine; [`Desk::has_room`] was asked before.
+    pub(super) fn post(&self, event: Event) {
+        self.content_bytes.set(self.content_bytes.get() + event.content_bytes());
+        let _ = self.events.post(Some(event));
+    }
+
+    /// The next event, for the program.
+    pub(super) async fn next_event(&self) -> Option<Event> {
+        let event = self.events.receive().await;
+        let content_bytes = event.as_ref().map_or(0, Event::content_bytes);
+        self.content_bytes.set(self.content_bytes.get().saturating_sub(content_bytes));
+        event
     }
 
     /// Answers that have come meanwhile.

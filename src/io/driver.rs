@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, Task};
 
 use super::desk::Desk;
+use super::files::Files;
 use super::netlink::Netlink;
 use super::options::{Options, StartError};
 use super::ports::{RealPorts, Server};
@@ -18,11 +19,11 @@ use super::process::Usage;
 use super::reactor::{Interest, Reactor};
 use super::sound::pair::Pair;
 use super::termination::Termination;
-use super::{clock, process, realtime, udp};
+use super::{clock, handlers, process, realtime, udp};
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
-use crate::event::{Event, Stats};
+use crate::event::{Event, RpcCallFacts, Stats};
 use crate::media::send::chain::Duplex;
 use crate::session::recovery::Outcome;
 
@@ -64,8 +65,9 @@ pub(super) fn drive(
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
     let server = Server { url, tls: options.tls, proxy: options.proxy };
+    let files = Files::new(options.files);
     let mut ports =
-        RealPorts::new(&executor, reactor, (server, options.token_source), sound, ends_with_input);
+        RealPorts::new(&executor, reactor, (server, options.token_source), sound, ends_with_input, files);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
@@ -104,6 +106,9 @@ pub(super) fn drive(
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);
         }
+        while let Some((key, notice)) = ports.take_file_notice() {
+            engine.handle_file(key, notice, now);
+        }
         ports.attend_sound(&mut engine, now);
         let more = turn(&mut engine, &mut ports, now);
         engine.handle_turn(clock::now().saturating_duration_since(now), now);
@@ -115,13 +120,19 @@ pub(super) fn drive(
             let _ = desk.events.post(Some(Event::Stats(stats)));
         }
         desk.deliver_answers(&mut engine);
-        deliver(&mut engine, desk);
+        deliver(&mut engine, desk, |call| {
+            handlers::answer(&executor, reactor, desk, &options.handlers, call)
+        });
         if more || engine.outcome().is_some() {
             continue;
         }
         // Tasks may have posted something, or want to go on: then there is no time to wait.
         let is_idle = tick(&executor);
-        if !is_idle || ports.has_notices() || desk.commands.has_items() {
+        if !is_idle
+            || ports.has_notices()
+            || desk.commands.has_items()
+            || engine.has_events() && desk.has_room()
+        {
             continue;
         }
         let until = [engine.poll_timeout().map(|(at, _)| at), ports.next_due(now), schedule.next()];
@@ -150,11 +161,14 @@ fn tick(executor: &LocalExecutor<'_>) -> bool {
 }
 
 /// Events that the program has no room for stay with the engine, whose table counts what is lost.
-fn deliver(engine: &mut Engine, desk: &Desk) {
-    while !desk.events.is_full()
+fn deliver(engine: &mut Engine, desk: &Desk, mut answer: impl FnMut(&RpcCallFacts)) {
+    while desk.has_room()
         && let Some(event) = engine.poll_event()
     {
-        let _ = desk.events.post(Some(event));
+        if let Event::RpcInvoked(call) = &event {
+            answer(call);
+        }
+        desk.post(event);
     }
 }
 
@@ -165,7 +179,7 @@ fn farewell(engine: &mut Engine, desk: &Desk, executor: &LocalExecutor<'_>, prog
     let mut is_told = false;
     while clock::now() < deadline && !program.is_finished() {
         let is_idle = tick(executor);
-        deliver(engine, desk);
+        deliver(engine, desk, |_| {});
         if is_idle && !is_told {
             is_told = desk.events.post(None).is_ok();
         } else if is_idle {

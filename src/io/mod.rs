@@ -8,6 +8,8 @@
 //!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
 //!   netlink.rs  addresses and networks that come and go
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
+//!   command.rs  programs beside us ─ handlers.rs   those that answer calls      files.rs
+//!   sound/      cards, files, pipes
 //!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
 //! ```
 
@@ -16,11 +18,14 @@
 mod blocking;
 pub mod client;
 pub mod clock;
+pub mod command;
 pub mod credentials;
 mod desk;
 mod dns;
 mod driver;
+mod files;
 pub mod gpio;
+pub mod handlers;
 pub mod keys;
 pub mod lines;
 mod mailbox;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use super::credentials::Source;
+use super::handlers::Handler;
 use super::proxy::ProxyUrl;
 use super::sound::open::OpenError;
 use super::sound::setup::SoundSetup;
@@ -37,6 +38,10 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// How often a `stats` event is made.
     pub stats_interval: Option<Duration>,
+    /// Commands that answer calls of others; their methods are among those of `settings`.
+    pub handlers: Vec<Handler>,
+    /// Where received files go, if `settings` say that they are stored.
+    pub files: Option<PathBuf>,
 }
 
 /// Why a client could not be started. Nothing was sent to anybody.

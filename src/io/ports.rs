@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 use super::blocking::unblock;
 use super::clock;
 use super::credentials::Source;
+use super::files::Files;
 use super::mailbox::Mailbox;
 use super::proxy::ProxyUrl;
 use super::reactor::{Interest, Reactor};
@@ -19,7 +20,7 @@ use super::sound::microphone::Captured;
 use super::sound::pair::{Descriptors, Pair};
 use super::websocket::{Dial, Order, Wire, run as run_websocket};
 use crate::engine::turn::{Arrived, Ports};
-use crate::engine::{Action, Engine, Notice, StreamNotice};
+use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
 use crate::event::{Event, Stats};
 use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
@@ -46,6 +47,7 @@ pub(super) struct RealPorts<'e, 'r> {
     grid: Option<Instant>,
     ends_with_input: bool,
     tail: Option<Tail>,
+    files: Files,
 }
 
 /// The silence after the end of the input.
@@ -78,6 +80,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         server: (Server, Option<Source>),
         sound: Pair,
         ends_with_input: bool,
+        files: Files,
     ) -> Self {
         let (server, token_source) = server;
         Self {
@@ -93,6 +96,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             grid: None,
             ends_with_input,
             tail: None,
+            files,
         }
     }
 
@@ -163,6 +167,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// Whether the signal connection or the source of tokens has something to tell.
     pub(super) fn has_notices(&self) -> bool {
         self.tokens.has_items()
+            || self.files.has_notices()
             || self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
     }
 
@@ -213,6 +218,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// The answer to the engine's wish for a new token, when it has come.
     pub(super) fn take_token(&mut self) -> Option<Result<Secret, String>> {
         self.tokens.take()
+    }
+
+    /// What has become of a file, when there is something to tell.
+    pub(super) fn take_file_notice(&mut self) -> Option<(FileKey, FileNotice)> {
+        self.files.take_notice()
     }
 
     fn order(&mut self, order: Order) {
@@ -285,6 +295,7 @@ impl Ports for RealPorts<'_, '_> {
             Action::DialStream(peer, remote) => self.sockets.dial_stream(peer, remote),
             Action::CloseStream(peer) => self.sockets.close_stream(peer),
             Action::RenewToken => self.renew_token(),
+            Action::File(key, order) => self.files.order(self.executor, self.reactor, key, order),
             // `turn` opens sockets itself, because the engine wants the addresses.
             Action::OpenSockets(_) => {}
         }

@@ -27,11 +27,11 @@ use std::time::{Duration, Instant};
 use polling::{Event, Events, PollMode, Poller};
 
 /// Descriptors of tasks at a time: signal connection, a second one while dialling, control input, one
-/// look-up; the control socket and its 8 clients; 32 lines and keys.
-const TASK_SLOTS: usize = 48;
+/// look-up; the control socket and its 8 clients; 32 lines and keys; three of each of 16 commands.
+const TASK_SLOTS: usize = 96;
 
 /// Sleeping tasks at a time.
-const TIMERS: usize = 8;
+const TIMERS: usize = 32;
 
 /// Key under which the driver's descriptors are registered; nobody asks which of them was ready.
 const DRIVER_KEY: usize = TASK_SLOTS;
@@ -122,7 +122,7 @@ impl Reactor {
         }
     }
 
-    /// Resolves at `at`. With more than eight sleepers the ninth resolves at once, which costs a retry.
+    /// Resolves at `at`. With more sleepers than places the last resolves at once, which costs a retry.
     pub fn sleep_until(&self, at: Instant, clock: fn() -> Instant) -> Sleep<'_> {
         Sleep { reactor: self, at, clock, place: None }
     }

@@ -31,13 +31,15 @@ pub enum Reason {
     TalkHold,
     /// A request to the server must be answered by then.
     Answer,
+    /// A call between participants must be heard of or answered by then.
+    Call,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 13] = [
+const REASONS: [Reason; 14] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -49,6 +51,7 @@ const REASONS: [Reason; 13] = [
     Reason::Fallback,
     Reason::TalkHold,
     Reason::Answer,
+    Reason::Call,
     Reason::Publisher,
     Reason::Subscriber,
 ];

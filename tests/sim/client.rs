@@ -4,6 +4,7 @@
 //! sockets and cards, and gives it a sound card, an address with UDP ports, and one WebSocket over TCP.
 
 use crate::card::{Loudspeaker, Microphone, Sound};
+use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe, Quality};
 use crate::random::Random;
 use crate::server::ConnectionId;
@@ -43,6 +44,10 @@ pub struct Setup<'a> {
     pub is_muted: bool,
     /// When it comes back.
     pub retry: Retry,
+    /// Methods that it answers.
+    pub rpc_methods: &'a [&'a str],
+    /// Whether it stores the files that it gets.
+    pub stores_files: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -58,6 +63,8 @@ impl<'a> Setup<'a> {
             dtx: false,
             is_muted: false,
             retry: Retry::AfterFirst,
+            rpc_methods: &[],
+            stores_files: false,
         }
     }
 
@@ -144,6 +151,8 @@ pub struct SimulatedPorts {
     is_dialled: bool,
     upgrade: Option<(String, String)>,
     wants_token: bool,
+    /// Its files.
+    pub disk: Disk,
 }
 
 impl Client {
@@ -165,6 +174,8 @@ impl Client {
             listens: true,
             hears: Policy::default(),
             retry: setup.retry,
+            rpc_methods: setup.rpc_methods.iter().map(|method| method.to_string()).collect(),
+            stores_files: setup.stores_files,
             volume_percent: 100,
         };
         let ports = SimulatedPorts {
@@ -190,6 +201,7 @@ impl Client {
             is_dialled: false,
             upgrade: None,
             wants_token: false,
+            disk: Disk::default(),
         };
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");
         Client {
@@ -262,6 +274,10 @@ impl Client {
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
         self.answers.extend(std::iter::from_fn(|| self.engine.poll_answer()));
+        while let Some((key, notice)) = self.ports.disk.notices.pop_front() {
+            self.engine.handle_file(key, notice, now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
         self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|event| (now, event)));
     }
 
@@ -433,6 +449,7 @@ impl Ports for SimulatedPorts {
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
             Action::RenewToken => self.wants_token = true,
+            Action::File(key, order) => self.disk.order(key, order),
             Action::Drop => self.hang_up(),
             Action::CloseSockets(peer) => {
                 self.sockets.retain(|(other, _)| *other != peer);

@@ -8,6 +8,7 @@ mod alloc;
 mod card;
 mod client;
 mod clock;
+mod disk;
 mod jitter {
     pub mod replay;
     pub mod trace;
@@ -31,7 +32,9 @@ mod stories {
     mod returns;
     mod roaming;
     mod room;
+    mod rpc;
     mod service;
+    mod streams;
 }
 mod world;
 

@@ -1,0 +1,122 @@
+//! Commands that answer calls of others (RPC): each call starts its method's command, whose output is the
+//! answer.
+//!
+//! ```text
+//!   rpc_invoked ─► command: payload on standard input, caller and method in the environment
+//!   status 0: standard output is the answer      anything else: 1500, and a warning
+//! ```
+
+use std::rc::Rc;
+
+use async_executor::LocalExecutor;
+
+use super::command::{CommandError, Program, run};
+use super::desk::{Desk, Slot};
+use super::reactor::Reactor;
+use crate::command::message::{RpcAnswer, RpcRefusal};
+use crate::command::{Command, words};
+use crate::data::rpc::{RESPONSE_TIMEOUT, RpcCode};
+use crate::event::{Event, RpcCallFacts};
+use crate::limits::RPC_PAYLOAD_BYTES_MAX;
+
+/// A method and the command that answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handler {
+    /// The method.
+    pub method: String,
+    /// The program and its arguments.
+    pub words: Vec<String>,
+}
+
+/// A text that is not `METHOD=COMMAND`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandlerError;
+
+impl std::str::FromStr for Handler {
+    type Err = HandlerError;
+
+    /// Reads `METHOD=COMMAND`, the command as words; those with spaces stand in double quotes.
+    fn from_str(text: &str) -> Result<Self, HandlerError> {
+        let (method, command) = text.split_once('=').ok_or(HandlerError)?;
+        let words = words::split(command).filter(|words| !words.is_empty() && !method.is_empty());
+        Ok(Self { method: method.to_owned(), words: words.ok_or(HandlerError)? })
+    }
+}
+
+impl std::fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it must be METHOD=COMMAND, with arguments as there are")
+    }
+}
+
+impl std::error::Error for HandlerError {}
+
+/// Starts the command of a call, if there is one for it. As many run at a time as calls may be pending.
+pub(super) fn answer(
+    executor: &LocalExecutor<'_>,
+    reactor: &Rc<Reactor>,
+    desk: &Rc<Desk>,
+    handlers: &[Handler],
+    call: &RpcCallFacts,
+) {
+    let Some(handler) = handlers.iter().find(|handler| handler.method == call.method) else { return };
+    let (reactor, desk, words, call) = (reactor.clone(), desk.clone(), handler.words.clone(), call.clone());
+    let answering = async move {
+        let program = Program {
+            words: &words,
+            environment: &[("KINGLET_RPC_METHOD", &call.method), ("KINGLET_RPC_CALLER", &call.identity)],
+            input: call.payload.as_bytes(),
+            output_bytes_max: RPC_PAYLOAD_BYTES_MAX,
+            patience: RESPONSE_TIMEOUT,
+        };
+        let result = result_of(run(&reactor, program).await);
+        if let Err(refusal) = &result {
+            let text = format!("the command of {} for {}: {}", call.method, call.identity, refusal.message);
+            let _ = desk.events.post(Some(Event::Warning { text }));
+        }
+        let answer = Command::RpcAnswer(RpcAnswer { id: call.id, result });
+        // Whether anybody still waits for it only the engine knows.
+        desk.commands.send((answer, Slot::default())).await;
+    };
+    executor.spawn(answering).detach();
+}
+
+/// The answer, or how the call failed.
+fn result_of(output: Result<Vec<u8>, CommandError>) -> Result<String, RpcRefusal> {
+    let refused =
+        |code: RpcCode, message: String| RpcRefusal { code: Some(code as u32), message, data: String::new() };
+    match output {
+        Ok(output) => String::from_utf8(output)
+            .map_err(|_| refused(RpcCode::ApplicationError, "its answer is not text".to_owned())),
+        Err(error @ CommandError::TooMuch) => {
+            Err(refused(RpcCode::ResponsePayloadTooLarge, error.to_string()))
+        }
+        Err(error @ CommandError::TooLate) => Err(refused(RpcCode::ResponseTimeout, error.to_string())),
+        Err(error) => Err(refused(RpcCode::ApplicationError, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_is_a_method_and_words() {
+        let handler = r#"open=/usr/bin/door --name "front door" --for=5"#.parse::<Handler>().expect("valid");
+        assert_eq!(handler.method, "open");
+        assert_eq!(handler.words, ["/usr/bin/door", "--name", "front door", "--for=5"]);
+        for text in ["open", "open=", "=door", "open=\"door", ""] {
+            assert_eq!(text.parse::<Handler>(), Err(HandlerError), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_failure_has_its_number() {
+        let code = |output| result_of(output).err().and_then(|refusal| refusal.code);
+        assert_eq!(code(Ok(b"yes".to_vec())), None);
+        assert_eq!(code(Ok(vec![0xff])), Some(1500));
+        assert_eq!(code(Err(CommandError::Failed("ended with status 3".to_owned()))), Some(1500));
+        assert_eq!(code(Err(CommandError::TooLate)), Some(1502));
+        assert_eq!(code(Err(CommandError::TooMuch)), Some(1504));
+    }
+}
