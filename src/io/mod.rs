@@ -9,7 +9,6 @@
 //!   netlink.rs  addresses and networks that come and go
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   command.rs  programs beside us ─ handlers.rs   those that answer calls      files.rs
-//!   sound/      cards, files, pipes
 //!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
 //! ```
 
