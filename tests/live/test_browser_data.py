@@ -1,4 +1,5 @@
-"""Messages between kinglet and the official JavaScript SDK: user data, chat, text streams."""
+"""Messages between kinglet and the official JavaScript SDK: user data, chat, streams, calls."""
+import hashlib
 import time
 
 import pytest
@@ -83,3 +84,54 @@ def test_text_streams_both_ways(box, browser, length):
     )
     got = box.wait_for("text_stream", topic="notes", identity="panel")
     assert got["text"] == text and got["attributes"] == {"floor": "2"} and got["last"]
+
+
+@pytest.mark.parametrize("length", [1, 15_000, 1_000_000])
+def test_byte_streams_both_ways(server, room, browser, kinglet, folder, length):
+    files = folder / "files"
+    files.mkdir(exist_ok=True)
+    content = bytes(number * 7 % 251 for number in range(length))
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = folder / f"{length}.bin"
+    path.write_bytes(content)
+    browser.join(server.url, room, "panel")
+    browser.run("listenToBytes('files')")
+    box = kinglet("door", *QUIET, "--files", files)
+    box.wait_for("participant_joined", identity="panel")
+    browser.wait_for("participant_connected", identity="door")
+    box.ask(f"file --topic files --to panel {path}")
+    browser.wait_for("bytes", topic="files", length=length, sha256=sha256, name=path.name)
+    browser.run(
+        "const bytes = Uint8Array.from({ length: argument }, (_, number) => number * 7 % 251);"
+        "await room.localParticipant.sendFile(new File([bytes], 'back.bin'), { topic: 'files' })",
+        length,
+    )
+    got = box.wait_for("byte_stream", topic="files", identity="panel", bytes=length)
+    assert hashlib.sha256(open(got["path"], "rb").read()).hexdigest() == sha256
+    box.leave()
+
+
+def test_calls_both_ways(server, room, browser, kinglet):
+    browser.join(server.url, room, "panel")
+    browser.run(
+        "room.registerRpcMethod('greet', async (call) => `hello ${call.callerIdentity}: ${call.payload}`);"
+        "room.registerRpcMethod('stuck', async () => { throw new LivekitClient.RpcError(123, 'the door is stuck') })"
+    )
+    box = kinglet("door", *QUIET, "--rpc", "echo=cat", "--rpc", "fail=false")
+    box.wait_for("participant_joined", identity="panel")
+    browser.wait_for("participant_connected", identity="door")
+    assert box.ask("rpc panel greet Tür 1") == {"payload": "hello door: Tür 1"}
+    for method, code in (("stuck", 123), ("unknown", 1400)):
+        error = box.ask_refused(f"rpc panel {method}")
+        assert error["code"] == "rpc" and error["message"].startswith(f"{code} "), error
+
+    perform = (
+        "try { return { payload: await room.localParticipant.performRpc({ destinationIdentity: 'door', ...argument }) } }"
+        "catch (error) { return { code: error.code } }"
+    )
+    payload = "€" * 5000
+    assert browser.run(perform, {"method": "echo", "payload": payload}) == {"payload": payload}
+    assert browser.run(perform, {"method": "fail", "payload": ""}) == {"code": 1500}
+    assert browser.run(perform, {"method": "unknown", "payload": ""}) == {"code": 1400}
+    assert [event["method"] for event in box.events("rpc_invoked")] == ["echo", "fail"]
+    box.leave()

@@ -53,11 +53,12 @@ def phone(server, room, folder):
         one.stop()
 
 
-def shows(phone, words, timeout_s=15):
+def shows(phone, words, where="state", timeout_s=15):
+    """Waits until the page says these words in this place."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        seen = phone.run("return document.getElementById('state').textContent")
-        if seen == words:
+        seen = phone.run("return document.getElementById(argument).textContent", where)
+        if words in seen:
             return
         time.sleep(0.05)
     raise AssertionError(f"the page says {seen!r}, not {words!r}; {phone.report()}")
@@ -139,3 +140,21 @@ def test_mutes_are_seen_both_ways(phone, kinglet, folder):
     assert page.run("return document.querySelector('audio').muted"), "the box is not silenced"
     box.leave()
     shows(page, "Waiting for the box")
+
+
+def test_the_door_opens_or_says_why_not(phone, kinglet, folder):
+    write_wav(folder / "hum.wav", tone(300, 2))
+    page = phone(folder / "hum.wav", door=True)
+    box = kinglet(BOX, "--input", "tone:500", "--output", "none", "--rpc", "open=echo The door is open.")
+    shows(page, "Speaking")
+    page.tap("#open")
+    box.wait_for("rpc_invoked", method="open", identity="panel-1")
+    shows(page, "The door is open.", "news")
+    page.screenshot(folder / "page.png")
+    box.leave()
+
+    shows(page, "Waiting for the box")
+    box = kinglet(BOX, "--input", "tone:500", "--output", "none", "--rpc", "open=false")
+    shows(page, "Speaking")
+    page.tap("#open")
+    shows(page, "The door stays shut", "news")
