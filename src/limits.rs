@@ -328,8 +328,7 @@ pub const WAV_WRITE_BYTES: usize = 9_600;
 /// input that is later (100 ms) goes on from now; an output catches up over several turns.
 pub const CATCH_UP_BLOCKS_MAX: usize = 10;
 
-/// Milliseconds of silence that stand in for capture lost in an overrun. A longer gap is shortened
-/// to this: nobody waits for it.
+/// Milliseconds of silence that stand in for capture lost in an overrun, at most: nobody waits for more.
 pub const CAPTURE_GAP_MS_MAX: u32 = 1_000;
 
 // ---- application -----------------------------------------------------------------------------
