@@ -50,6 +50,7 @@
 //! ```no_run
 //! use kinglet::engine::{PublishSettings, Settings};
 //! use kinglet::event::Event;
+//! use kinglet::io::sound::setup::SoundSetup;
 //! use kinglet::io::{client, process, tls};
 //! use kinglet::media::send::chain::Duplex;
 //! use kinglet::session::recovery::Retry;
@@ -76,6 +77,7 @@
 //!     proxy: None,
 //!     input: "auto".parse()?,
 //!     output: "auto".parse()?,
+//!     sound: SoundSetup::default(),
 //!     loops_input: false,
 //!     duration: None,
 //!     stats_interval: None,

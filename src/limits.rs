@@ -292,6 +292,15 @@ pub const REFERENCE_SAMPLES: usize = 32_768;
 /// Descriptors of one PCM: one for a card, two or three for plugins that join or share cards.
 pub const CARD_DESCRIPTORS_MAX: usize = 8;
 
+/// News of one card that wait to be told: each of its periods once, and that its clock is ours now.
+pub const CARD_NOTES_MAX: usize = 4;
+
+/// Subdevices of a PCM that are looked at for who has them. Cards that mix have up to 32.
+pub const CARD_HOLDERS_MAX: usize = 32;
+
+/// Mixer controls that a board file sets. A WM8960 needs about ten.
+pub const BOARD_LEVELS_MAX: usize = 32;
+
 /// Channels of a card that we open. The widest microphone arrays and interfaces have 32.
 pub const CARD_CHANNELS_MAX: u32 = 32;
 
@@ -322,8 +331,7 @@ pub const WAV_WRITE_BYTES: usize = 9_600;
 /// input that is later (100 ms) goes on from now; an output catches up over several turns.
 pub const CATCH_UP_BLOCKS_MAX: usize = 10;
 
-/// Milliseconds of silence that stand in for capture lost in an overrun. A longer gap is shortened
-/// to this: nobody waits for it.
+/// Milliseconds of silence that stand in for capture lost in an overrun, at most: nobody waits for more.
 pub const CAPTURE_GAP_MS_MAX: u32 = 1_000;
 
 // ---- application -----------------------------------------------------------------------------

@@ -28,6 +28,9 @@ use crate::io::credentials::CredentialsError;
 use crate::io::gpio::GpioError;
 use crate::io::keys::KeyError;
 use crate::io::options::StartError;
+use crate::io::sound::board;
+use crate::io::sound::setup::SoundSetup;
+use crate::io::sound::sizes::Buffering;
 use crate::io::sound::spec::{InputSpec, OutputSpec, SpecError};
 use crate::io::{process, tls};
 use crate::local::policy::Policy;
@@ -129,6 +132,17 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
         stats_interval: None,
         handlers: Vec::new(),
         files: None,
+        sound: setup(config)?,
+    })
+}
+
+/// How the cards are used: the board's file, and the profile.
+fn setup(config: &Config) -> Result<SoundSetup, RunError> {
+    let board = config.board.as_deref().map(board::load).transpose().map_err(StartError::Open)?;
+    let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
+    Ok(match config.audio.profile {
+        Profile::LowLatency => setup.with_buffering(Buffering::LOW_LATENCY),
+        Profile::Default | Profile::Metered => setup,
     })
 }
 

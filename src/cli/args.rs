@@ -26,19 +26,20 @@ const SECONDS_MAX: f64 = 366.0 * 86_400.0;
 
 /// What is to be done.
 pub enum Command {
-    /// Print this text.
     Help(String),
     /// Join a room.
     Join(Box<Join>),
-    /// Run a box by its `--config`, or only `--check` that.
-    Run { config: PathBuf, checks: bool },
-    /// Ask a box that runs.
-    Ctl { socket: PathBuf, json: bool, words: Vec<String> },
-    /// Make a token.
+    Run {
+        config: PathBuf,
+        checks: bool,
+    },
+    Ctl {
+        socket: PathBuf,
+        json: bool,
+        words: Vec<String>,
+    },
     Token(ApiKey, Grant),
-    /// List sound cards.
     Devices {
-        /// As JSON.
         json: bool,
     },
 }
@@ -53,6 +54,8 @@ pub struct Join {
     pub input: InputSpec,
     /// Where the room's sound goes.
     pub output: OutputSpec,
+    /// `--board`
+    pub board: Option<String>,
     /// `--loop`
     pub loops_input: bool,
     /// `--hear`
@@ -131,6 +134,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             Arg::Long("identity") => words.identity = Some(text(parser)?),
             Arg::Long("input") => words.input = parsed(parser, "--input")?,
             Arg::Long("output") => words.output = parsed(parser, "--output")?,
+            Arg::Long("board") => words.board = Some(text(parser)?),
             Arg::Long("loop") => words.loops_input = true,
             Arg::Long("hear") => {
                 words.hears = text(parser)?
@@ -154,7 +158,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             }
             Arg::Long("ca") => words.ca = Some(parser.value().map_err(usage)?.into()),
             Arg::Long("profile") => words.profile = one_of(parser, "--profile", &Profile::NAMES)?,
-            Arg::Long(name @ ("board" | "token-endpoint" | "token-header-file")) => {
+            Arg::Long(name @ ("token-endpoint" | "token-header-file")) => {
                 return Err(Failed::usage(format!("--{name} is not in this version (kinglet join --help)")));
             }
             Arg::Value(url) if words.url.is_none() => words.url = Some(url.string().map_err(usage)?),
@@ -174,6 +178,7 @@ struct JoinWords {
     identity: Option<String>,
     input: Option<InputSpec>,
     output: Option<OutputSpec>,
+    board: Option<String>,
     loops_input: bool,
     hears: Policy,
     volume_percent: Option<u8>,
@@ -215,6 +220,7 @@ impl JoinWords {
             credentials,
             input,
             output: self.output.unwrap_or(OutputSpec::Auto),
+            board: self.board,
             loops_input: self.loops_input,
             hears: self.hears,
             volume_percent: self.volume_percent.unwrap_or(100),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use kinglet::io::sound::AutoChoice;
+use kinglet::io::sound::holder::Holder;
 use kinglet::io::sound::list::{CardListing, PcmListing, list};
 use kinglet::io::sound::open::choose;
 
@@ -61,6 +62,9 @@ fn print_card(card: &CardListing, out: &mut impl Write) -> io::Result<()> {
             .collect();
         writeln!(out, "  mixer: {}", names.join(", "))?;
     }
+    if let Some(volume) = &card.volume {
+        writeln!(out, "  volume: {volume}")?;
+    }
     Ok(())
 }
 
@@ -85,6 +89,9 @@ fn print_pcm(pcm: &PcmListing, out: &mut impl Write) -> io::Result<()> {
     }
     if let Some(fault) = &pcm.fault {
         writeln!(out, "    {fault}")?;
+    }
+    for Holder { pid, program } in &pcm.holders {
+        writeln!(out, "    in use by {program} (process {pid})")?;
     }
     Ok(())
 }
@@ -119,6 +126,8 @@ mod tests {
                 buffer_frames: 1_440,
             }),
             fault: None,
+            device: 0,
+            holders: vec![Holder { pid: 7, program: "aplay".to_owned() }],
         };
         let control = ControlListing { name: "Master".to_owned(), playback: true, capture: false };
         CardListing {
@@ -128,6 +137,7 @@ mod tests {
             driver: "USB-Audio".to_owned(),
             pcms: vec![pcm],
             controls: vec![control],
+            volume: Some("Master".to_owned()),
         }
     }
 
@@ -140,7 +150,9 @@ X: Example (driver USB-Audio)
   playback alsa:plughw:CARD=X,DEV=0  USB Audio
     offers   8000-48000 Hz, 2 channels, S16_LE
     opens as 48000 Hz, 2 channels, S16_LE, period 10.0 ms, buffer 30.0 ms
+    in use by aplay (process 7)
   mixer: Master (playback)
+  volume: Master
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -49,6 +49,8 @@ sound
                            raw:FILE     s16le, 48 kHz, mono; raw:- is stdin or stdout
                            tone[:HZ]    a test tone (input only; default 440)
                            none
+  --board NAME|FILE      the sound of this device: PCMs for auto, formats, mixer levels
+                         (a name of those in boards/, or a file, ./NAME.toml)
   --loop                 start the input file again at its end
   --hear WHOM            microphones (default), all (screen sound too), none (by command),
                          or identities: 'hall panel-*', '!tv' for all but that one

@@ -4,8 +4,12 @@ use kinglet::engine::{PublishSettings, Settings};
 use kinglet::error::ExitStatus;
 use kinglet::io::client::{self, Options, StartError};
 use kinglet::io::lines::Lines;
+use kinglet::io::sound::board;
+use kinglet::io::sound::setup::SoundSetup;
+use kinglet::io::sound::sizes::Buffering;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
+use kinglet::media::send::profile::Profile;
 
 use super::args::Join;
 use super::events::Events;
@@ -28,6 +32,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         let path = join.ca.clone().unwrap_or_default();
         start_failed(&StartError::Ca(path, error))
     })?;
+    let board = join.board.as_deref().map(board::load).transpose();
+    let board = board.map_err(|error| start_failed(&StartError::Open(error)))?;
     let lines = open_lines(&join.events, join.output.is_standard_output())?;
     let publish = (join.input != InputSpec::None).then(|| PublishSettings {
         name: TRACK_NAME.to_owned(),
@@ -51,6 +57,10 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         stores_files: join.files.is_some(),
         volume_percent: join.volume_percent,
     };
+    let mut sound = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
+    if join.profile == Profile::LowLatency {
+        sound = sound.with_buffering(Buffering::LOW_LATENCY);
+    }
     let options = Options {
         settings,
         token_source: Some(join.credentials),
@@ -58,6 +68,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         proxy,
         input: join.input,
         output: join.output,
+        sound,
         loops_input: join.loops_input,
         duration: join.duration,
         stats_interval: join.stats_interval,

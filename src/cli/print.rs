@@ -136,6 +136,7 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         Event::OutputPulsed { name, by } => format!("{name} is driven for {by}"),
         Event::AudioDevice { card, state } => format!("sound: {card} {state}"),
         Event::Warning { text } => format!("warning: {text}"),
+        Event::Log { text } if verbosity > 0 => text.clone(),
         Event::Stats(stats) => {
             let heard: Vec<String> = stats
                 .tracks

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod audio;
+pub mod board;
 pub mod call;
 pub mod gpio;
 pub mod hooks;

@@ -118,6 +118,13 @@ impl Listener {
         self.mixer.finish(volume, out);
     }
 
+    /// What waits to be heard is forgotten; all begin anew.
+    pub(super) fn restart(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
+            slot.talker.restart();
+        }
+    }
+
     /// The talker of a track that is gone fades within one block, then its slot is free.
     fn release(&mut self, track: Sid) {
         for slot in self.slots.iter_mut().filter(|slot| slot.track == Some(track)) {
@@ -158,14 +165,10 @@ fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters)
 impl Engine {
     /// Fills `out` with the next 10 ms to play: always all of it, exact zeros where nobody is heard.
     pub fn playback(&mut self, out: &mut Block, now: Instant) {
-        self.listener.mix(&mut self.volume, out, now);
+        self.listener.mix(self.volume.gain(), out, now);
         if let Some(microphone) = &mut self.microphone {
             microphone.played(out);
         }
-    }
-
-    pub(super) fn set_volume(&mut self, percent: u8) {
-        self.volume.set(f32::from(percent) / 100.0);
     }
 
     /// The subscriber carries other tracks than before, or the room knows more of them: a track may be

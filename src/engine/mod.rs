@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cards;
 mod commands;
 mod data;
 mod fallback;
@@ -45,7 +46,6 @@ use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS
 use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
-use crate::media::gain::Gain;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
@@ -109,7 +109,7 @@ pub struct Engine {
     profile_requests: ProfileRequests,
     listener: Listener,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
-    volume: Gain,
+    volume: cards::Volume,
     data: Data,
 
     session_began: Option<Instant>,
@@ -180,8 +180,7 @@ impl Engine {
             None => (String::new(), true),
         };
         let microphone = settings.publish.as_ref().map(Microphone::new).transpose()?;
-        let mut volume = Gain::new(1.0);
-        volume.set(f32::from(settings.volume_percent) / 100.0);
+        let volume = cards::Volume::new(settings.volume_percent);
         let mut engine = Self {
             token: settings.token.clone(),
             backoff: Backoff::new(random.u64(..)),

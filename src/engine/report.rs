@@ -98,7 +98,8 @@ impl Phase {
     /// For `status`.
     fn words(self) -> &'static str {
         match self {
-            Phase::Idle | Phase::Dialing | Phase::Joined => "joining",
+            Phase::Idle => "outside",
+            Phase::Dialing | Phase::Joined => "joining",
             Phase::Active => "connected",
             Phase::Resuming => "resuming",
             Phase::Waiting => "waiting",

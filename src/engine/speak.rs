@@ -14,7 +14,7 @@ use crate::rtc::{OutgoingPacket, Peer};
 /// The sending half of the sound.
 pub(super) struct Microphone {
     chain: Option<Chain>,
-    sender: Sender,
+    pub(super) sender: Sender,
     load: Load,
     pub(super) dtx: bool,
     pub(super) sent_bytes: u64,

@@ -258,6 +258,11 @@ pub enum Event {
         /// One line.
         text: String,
     },
+    /// What was found out or chosen, for whoever looks into it later.
+    Log {
+        /// One line.
+        text: String,
+    },
     /// Counters since the last `stats`.
     Stats(Stats),
     /// Answer to a command that came with a request for one.

@@ -17,10 +17,9 @@ use super::options::{Options, StartError};
 use super::ports::{RealPorts, Server};
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
-use super::sound::loudspeaker::Loudspeaker;
-use super::sound::microphone::Microphone;
+use super::sound::pair::Pair;
 use super::termination::Termination;
-use super::{clock, handlers, process, udp};
+use super::{clock, handlers, process, realtime, udp};
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
@@ -48,13 +47,15 @@ pub(super) fn drive(
     if let Some(netlink) = &netlink {
         reactor.watch(netlink.raw_fd(), Interest::Read)?;
     }
-    let microphone = Microphone::open(&options.input, options.loops_input)?;
-    let loudspeaker = Loudspeaker::open(&options.output)?;
+    let sound = Pair::open(&options.input, options.loops_input, &options.output, options.sound)?;
+    if sound.has_card() {
+        let _ = desk.events.post(Some(Event::Log { text: realtime::claim().to_string() }));
+    }
     let seed = process::random_seed();
-    let url = options.settings.url.clone();
+    let (url, volume_percent) = (options.settings.url.clone(), options.settings.volume_percent);
     let mut settings = options.settings;
     if let Some(publish) = &mut settings.publish
-        && !(microphone.is_card() && loudspeaker.is_card())
+        && !sound.has_both_cards()
     {
         publish.duplex = Duplex::Untouched;
     }
@@ -65,17 +66,15 @@ pub(super) fn drive(
     let ends_with_input = options.duration.is_none() && !options.loops_input;
     let server = Server { url, tls: options.tls, proxy: options.proxy };
     let files = Files::new(options.files);
-    let mut ports = RealPorts::new(
-        &executor,
-        reactor,
-        (server, options.token_source),
-        (microphone, loudspeaker),
-        ends_with_input,
-        files,
-    );
+    let mut ports =
+        RealPorts::new(&executor, reactor, (server, options.token_source), sound, ends_with_input, files);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
+    // Left as it is found where nobody asks for another one.
+    if volume_percent != 100 {
+        ports.set_volume(&mut engine, volume_percent);
+    }
 
     let outcome = loop {
         if let Some(outcome) = engine.outcome() {
@@ -88,6 +87,9 @@ pub(super) fn drive(
             let _ = engine.handle_command(Command::Leave, now);
         }
         while let Some((command, slot)) = desk.commands.take() {
+            if let Command::Volume(percent) = command {
+                ports.set_volume(&mut engine, percent);
+            }
             let reply = match command {
                 Command::Stats => {
                     // Plain numbers and texts: they always serialise.
@@ -107,7 +109,7 @@ pub(super) fn drive(
         while let Some((key, notice)) = ports.take_file_notice() {
             engine.handle_file(key, notice, now);
         }
-        ports.start_sound(&engine, now);
+        ports.attend_sound(&mut engine, now);
         let more = turn(&mut engine, &mut ports, now);
         engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();

@@ -9,7 +9,7 @@
 //!   netlink.rs  addresses and networks that come and go
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   command.rs  programs beside us ─ handlers.rs   those that answer calls      files.rs
-//!   sound/      cards, files, pipes
+//!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
 //! ```
 
 #![allow(clippy::disallowed_types, reason = "sockets and files live in this ring")]
@@ -34,6 +34,7 @@ mod ports;
 pub mod process;
 pub mod proxy;
 pub mod reactor;
+pub mod realtime;
 mod sockets;
 pub mod sound;
 pub mod stdin;

@@ -10,6 +10,7 @@ use super::credentials::Source;
 use super::handlers::Handler;
 use super::proxy::ProxyUrl;
 use super::sound::open::OpenError;
+use super::sound::setup::SoundSetup;
 use super::sound::spec::{InputSpec, OutputSpec};
 use super::tls;
 use crate::engine::Settings;
@@ -29,6 +30,8 @@ pub struct Options {
     pub input: InputSpec,
     /// Where the room's sound goes.
     pub output: OutputSpec,
+    /// How cards are used: the default, or what a board file says.
+    pub sound: SoundSetup,
     /// A file starts again at its end.
     pub loops_input: bool,
     /// Leave this long after the first `connected`; then the end of the input ends nothing.

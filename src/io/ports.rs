@@ -16,15 +16,13 @@ use super::mailbox::Mailbox;
 use super::proxy::ProxyUrl;
 use super::reactor::{Interest, Reactor};
 use super::sockets::Sockets;
-use super::sound::SoundState;
-use super::sound::counters::SoundCounters;
-use super::sound::loudspeaker::Loudspeaker;
-use super::sound::microphone::{Captured, Microphone};
+use super::sound::microphone::Captured;
+use super::sound::pair::{Descriptors, Pair};
 use super::websocket::{Dial, Order, Wire, run as run_websocket};
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
 use crate::event::{Event, Stats};
-use crate::limits::{CARD_DESCRIPTORS_MAX, LOCAL_ADDRESSES_MAX};
+use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::rtc::{Peer, Transmit};
 use crate::signal::secret::Secret;
@@ -42,13 +40,11 @@ pub(super) struct RealPorts<'e, 'r> {
     token_source: Option<Source>,
     tokens: Rc<Mailbox<Result<Secret, String>, 1>>,
     sockets: Sockets,
-    microphone: Microphone,
-    loudspeaker: Loudspeaker,
-    watched: heapless::Vec<libc::pollfd, { 2 * CARD_DESCRIPTORS_MAX }>,
+    sound: Pair,
+    watched: Descriptors,
+    /// Openings of the cards when they were last looked at.
+    openings: u32,
     grid: Option<Instant>,
-    reported: (SoundCounters, SoundCounters),
-    /// What was last told of microphone and loudspeaker.
-    told: [Option<SoundState>; 2],
     ends_with_input: bool,
     tail: Option<Tail>,
     files: Files,
@@ -82,7 +78,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         executor: &'e LocalExecutor<'r>,
         reactor: &'e Rc<Reactor>,
         server: (Server, Option<Source>),
-        (microphone, loudspeaker): (Microphone, Loudspeaker),
+        sound: Pair,
         ends_with_input: bool,
         files: Files,
     ) -> Self {
@@ -94,32 +90,39 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             token_source,
             tokens: Rc::default(),
             sockets: Sockets::new(reactor),
-            microphone,
-            loudspeaker,
-            watched: heapless::Vec::new(),
+            sound,
+            watched: Descriptors::new(),
+            openings: 0,
             grid: None,
-            reported: Default::default(),
-            told: [None; 2],
             ends_with_input,
             tail: None,
             files,
         }
     }
 
-    /// Files and pipes begin when they can be heard, or hear.
-    pub(super) fn start_sound(&mut self, engine: &Engine, now: Instant) {
-        let now = self.on_grid(now);
+    /// Files and pipes begin when they can be heard, or hear. Lost cards are looked for, and the engine is told
+    /// what they did not bring.
+    pub(super) fn attend_sound(&mut self, engine: &mut Engine, now: Instant) {
+        self.sound.attend(now);
+        let begin = self.on_grid(now);
         if engine.is_publishing() {
-            self.microphone.start(now);
+            self.sound.microphone.start(begin);
         }
         if engine.was_connected() {
-            self.loudspeaker.start(now);
+            self.sound.loudspeaker.start(begin);
+        }
+        let missed_blocks = self.sound.microphone.take_missed(now);
+        if missed_blocks > 0 {
+            engine.skip_capture(missed_blocks);
+        }
+        if self.sound.loudspeaker.take_return() {
+            engine.restart_playback();
         }
     }
 
-    /// Whether what is played can be heard by the microphone: both are cards.
-    fn has_cards(&self) -> bool {
-        self.microphone.is_card() && self.loudspeaker.is_card()
+    /// Sets the volume by the card's mixer where it can; the engine does the rest.
+    pub(super) fn set_volume(&mut self, engine: &mut Engine, percent: u8) {
+        engine.set_volume_by_card(self.sound.set_volume(percent));
     }
 
     /// The next multiple of 10 ms since the first call: what runs by our clock is due together, which
@@ -132,14 +135,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
 
     /// A reopened card has other descriptors: what is watched follows.
     pub(super) fn watch_sound(&mut self) {
-        let mut wanted = heapless::Vec::<libc::pollfd, { 2 * CARD_DESCRIPTORS_MAX }>::new();
-        let mut list = heapless::Vec::new();
-        self.microphone.descriptors(&mut list);
-        wanted.extend(list.drain(..));
-        self.loudspeaker.descriptors(&mut list);
-        wanted.extend(list.drain(..));
+        let wanted = self.sound.descriptors();
+        let openings = std::mem::replace(&mut self.openings, self.sound.openings());
+        let is_as_before = openings == self.openings && wanted.len() == self.watched.len();
         let same = |a: &libc::pollfd, b: &libc::pollfd| a.fd == b.fd && a.events == b.events;
-        if wanted.len() == self.watched.len() && wanted.iter().zip(&self.watched).all(|(a, b)| same(a, b)) {
+        if is_as_before && wanted.iter().zip(&self.watched).all(|(a, b)| same(a, b)) {
             return;
         }
         // A lost card has closed its descriptors, whose numbers may be a socket's by now.
@@ -155,37 +155,13 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     }
 
     /// What has become of cards, files and pipes since the last call, each change once.
-    pub(super) fn sound_changes(&mut self, mut tell: impl FnMut(Event)) {
-        let now = [
-            (self.microphone.state(), self.microphone.is_card()),
-            (self.loudspeaker.state(), self.loudspeaker.is_card()),
-        ];
-        for (place, (state, is_card)) in now.into_iter().enumerate() {
-            if self.told[place] == Some(state) {
-                continue;
-            }
-            self.told[place] = Some(state);
-            let (name, fault) = match place {
-                0 => (self.microphone.name(), self.microphone.fault()),
-                _ => (self.loudspeaker.name(), self.loudspeaker.fault()),
-            };
-            if let Some(fault) = fault {
-                tell(Event::Warning { text: fault });
-            } else if is_card {
-                let way = ["capture", "playback"][place];
-                tell(Event::AudioDevice { card: name.to_owned(), state: format!("{way} {state}") });
-            }
-        }
+    pub(super) fn sound_changes(&mut self, tell: impl FnMut(Event)) {
+        self.sound.changes(tell);
     }
 
     /// Adds what the cards have counted.
     pub(super) fn add_counters(&mut self, stats: &mut Stats) {
-        let (input, output) = (self.microphone.counters(), self.loudspeaker.counters());
-        let (input_before, output_before) = std::mem::replace(&mut self.reported, (input, output));
-        stats.xruns_in = input.xruns.wrapping_sub(input_before.xruns);
-        stats.xruns_out = output.xruns.wrapping_sub(output_before.xruns);
-        let reopens = |now: SoundCounters, before: SoundCounters| now.reopens.wrapping_sub(before.reopens);
-        stats.reopens = reopens(input, input_before) + reopens(output, output_before);
+        self.sound.add_counters(stats);
     }
 
     /// Whether the signal connection or the source of tokens has something to tell.
@@ -203,13 +179,13 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// The next time something is due that no descriptor tells of.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let tail = self.tail.as_ref().map(Tail::next_due);
-        let due = [self.microphone.next_due(now), self.loudspeaker.next_due(now), tail];
+        let due = [self.sound.next_due(now), tail];
         due.into_iter().flatten().min()
     }
 
     /// Files are made whole, descriptors are left.
     pub(super) fn finish(&mut self) {
-        self.loudspeaker.finish();
+        self.sound.loudspeaker.finish();
         self.signal.connection = None;
         self.sockets.finish();
         for old in &self.watched {
@@ -266,15 +242,15 @@ impl Tail {
 
 impl Ports for RealPorts<'_, '_> {
     fn wanted(&mut self, now: Instant) -> usize {
-        self.loudspeaker.wanted(now)
+        self.sound.loudspeaker.wanted(now)
     }
 
     fn play(&mut self, block: &Block, now: Instant) {
-        self.loudspeaker.write(block, now);
+        self.sound.loudspeaker.write(block, now);
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
-        match self.microphone.read(block, now) {
+        match self.sound.microphone.read(block, now) {
             Captured::Block => true,
             Captured::NotYet => false,
             Captured::End if self.ends_with_input => {
@@ -289,8 +265,8 @@ impl Ports for RealPorts<'_, '_> {
     }
 
     fn lag(&mut self) -> Option<f32> {
-        let lag_ms = self.loudspeaker.delay_ms() + self.microphone.delay_ms();
-        self.has_cards().then_some(lag_ms * (SAMPLE_RATE_HZ / 1000) as f32)
+        let lag_ms = self.sound.loudspeaker.delay_ms() + self.sound.microphone.delay_ms();
+        self.sound.has_both_cards().then_some(lag_ms * (SAMPLE_RATE_HZ / 1000) as f32)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {

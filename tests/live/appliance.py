@@ -72,6 +72,13 @@ class Appliance:
         assert answer["ok"], answer
         return answer.get("result")
 
+    def wait_until_in_room(self):
+        """Who begins to watch may miss how it entered."""
+        deadline = time.monotonic() + 20
+        while self.ask("status")["state"] != "connected":
+            assert time.monotonic() < deadline, self.journal.read_text()
+            time.sleep(0.05)
+
     def events(self, name=None):
         lines = self.watched.read_text().split("\n")[:-1]
         events = [json.loads(line) for line in lines]

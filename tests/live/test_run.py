@@ -120,7 +120,6 @@ def test_the_box_is_called_by_method(server, room, box, run, folder):
 
 def test_privacy_outlives_the_process(box):
     door = box()
-    door.wait_for("connected")
     assert door.ask("status")["privacy"] is False
     door.ask("mute")
     assert door.ask("status")["privacy"] is True
@@ -137,7 +136,7 @@ def test_privacy_outlives_the_process(box):
 
 def test_who_is_removed_by_its_own_identity_waits(server, room, box, kinglet):
     door = box()
-    door.wait_for("connected")
+    door.wait_until_in_room()
     twin = kinglet("door", "--input", "none", "--output", "none")
     twin.wait_for("connected")
     lost = door.wait_for("disconnected", reason="DUPLICATE_IDENTITY")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # In the guest: what a person is told about sound cards that are there, not there, in use, and pulled out.
 set -uo pipefail
-kinglet=target/release/kinglet
+kinglet=${KINGLET_BINARY:-target/release/kinglet}
 export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-the-board-only
 failed=0
 

@@ -1,16 +1,17 @@
 //! A card that records: periods of its frames in, blocks out.
 //!
-//! The first channel is taken, converted to 48 kHz where the card has another rate. The timeline stays
-//! whole: what an overrun or a lost card swallowed is replaced by as much silence, since the receiver's
-//! buffer and the echo canceller both count samples.
+//! One channel is taken, converted to 48 kHz where the card has another rate. The timeline stays whole: what
+//! an overrun swallowed is replaced by as much silence, since the receiver's buffer and the echo canceller
+//! both count samples. While the card is away there are no blocks, and the time without them is counted.
 
 use std::time::Instant;
 
-use crate::io::sound::card::Card;
+use crate::io::sound::card::{Card, CardNote};
+use crate::io::sound::condition::{Conditioner, Conditioning};
 use crate::io::sound::convert::Resampler;
 use crate::io::sound::microphone::Captured;
 use crate::io::sound::open::OpenError;
-use crate::io::sound::settings::Settings;
+use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::Moved;
 use crate::limits::CAPTURE_GAP_MS_MAX;
@@ -20,6 +21,7 @@ use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 #[derive(Debug)]
 pub struct Capture {
     card: Card,
+    conditioning: Conditioning,
     gather: Gather,
     /// When frames were last read, and how many were left behind then.
     read_at: Option<Instant>,
@@ -28,15 +30,30 @@ pub struct Capture {
 
 impl Capture {
     /// Opens a PCM.
-    pub fn open(name: &str) -> Result<Capture, OpenError> {
-        let card = Card::open(name, Way::Capture)?;
-        let gather = Gather::new(card.settings());
-        Ok(Capture { card, gather, read_at: None, left_frames: 0 })
+    pub fn open(name: &str, wish: Wish, conditioning: Conditioning) -> Result<Capture, OpenError> {
+        let card = Card::open(name, Way::Capture, wish)?;
+        let gather = Gather::new(card.settings(), conditioning);
+        Ok(Capture { card, conditioning, gather, read_at: None, left_frames: 0 })
     }
 
     /// The card behind it.
     pub fn card(&self) -> &Card {
         &self.card
+    }
+
+    /// What has become of the card, each once.
+    pub fn take_note(&mut self) -> Option<CardNote> {
+        self.card.take_note()
+    }
+
+    /// Blocks of time that passed without the card, each counted once.
+    pub fn take_missed(&mut self, now: Instant) -> u32 {
+        self.card.absence().take_missed(now)
+    }
+
+    /// Something has changed among the cards.
+    pub fn look_again(&mut self, now: Instant) {
+        self.card.look_again(now);
     }
 
     /// Lets it run.
@@ -50,7 +67,7 @@ impl Capture {
             return Captured::NotYet;
         }
         if self.card.revive(now) {
-            self.gather = Gather::new(self.card.settings());
+            self.gather = Gather::new(self.card.settings(), self.conditioning);
             self.read_at = None;
             self.left_frames = 0;
         }
@@ -60,7 +77,7 @@ impl Capture {
                 self.gather.take(block);
                 return Captured::Block;
             }
-            let Some(stream) = self.card.stream() else { return self.stand_in(block, now) };
+            let Some(stream) = self.card.stream() else { return Captured::NotYet };
             match stream.read(self.gather.room()) {
                 Moved::Frames(frames) => {
                     self.gather.add(frames);
@@ -72,8 +89,8 @@ impl Capture {
                     self.card.progress(now);
                 }
                 Moved::Nothing => {
-                    let there = self.card.no_progress(now);
-                    return if there { Captured::NotYet } else { self.stand_in(block, now) };
+                    self.card.no_progress(now);
+                    return Captured::NotYet;
                 }
                 Moved::Xrun => self.overrun(now),
                 Moved::Lost => self.card.lose(now),
@@ -98,8 +115,11 @@ impl Capture {
     }
 
     fn overrun(&mut self, now: Instant) {
-        self.card.counters.xruns = self.card.counters.xruns.wrapping_add(1);
-        let (Some(settings), Some(read_at)) = (self.card.settings(), self.read_at) else { return };
+        let settings = self.card.settings().copied();
+        if self.card.xrun(now) {
+            self.gather = Gather::new(self.card.settings(), self.conditioning);
+        }
+        let (Some(settings), Some(read_at)) = (settings, self.read_at) else { return };
         let gap_ms = now.saturating_duration_since(read_at).as_secs_f64() * 1000.0;
         let gap_ms = gap_ms.min(f64::from(CAPTURE_GAP_MS_MAX));
         let lost_frames = (gap_ms * f64::from(settings.rate_hz) / 1000.0).round() as usize + self.left_frames;
@@ -108,16 +128,6 @@ impl Capture {
         self.gather.lose(lost_frames);
         self.read_at = Some(now);
         self.left_frames = 0;
-        self.card.progress(now);
-    }
-
-    fn stand_in(&mut self, block: &mut Block, now: Instant) -> Captured {
-        if self.card.stand_in.due(now) == 0 {
-            return Captured::NotYet;
-        }
-        self.card.stand_in.advance();
-        *block = Block::SILENCE;
-        Captured::Block
     }
 }
 
@@ -125,6 +135,7 @@ impl Capture {
 #[derive(Debug)]
 struct Gather {
     resampler: Option<Resampler>,
+    conditioner: Conditioner,
     frame_bytes: usize,
     rate_hz: u32,
     settings: Option<Settings>,
@@ -138,7 +149,7 @@ struct Gather {
 }
 
 impl Gather {
-    fn new(settings: Option<&Settings>) -> Gather {
+    fn new(settings: Option<&Settings>, conditioning: Conditioning) -> Gather {
         let rate_hz = settings.map_or(SAMPLE_RATE_HZ, |settings| settings.rate_hz);
         let frame_bytes = settings.map_or(1, Settings::frame_bytes);
         // A block of the card's frames, and one for the fraction that the resampler carries over.
@@ -146,6 +157,7 @@ impl Gather {
             (BLOCK_FRAMES as u64 * u64::from(rate_hz)).div_ceil(u64::from(SAMPLE_RATE_HZ)) as usize + 1;
         Gather {
             resampler: Resampler::new(rate_hz, SAMPLE_RATE_HZ),
+            conditioner: Conditioner::new(conditioning, rate_hz),
             frame_bytes,
             rate_hz,
             settings: settings.copied(),
@@ -179,7 +191,7 @@ impl Gather {
         self.fill_lost();
         for bytes in self.bytes.chunks_exact(self.frame_bytes).take(frames) {
             if let Some(slot) = self.frames.get_mut(self.filled) {
-                *slot = settings.format.decode(bytes);
+                *slot = self.conditioner.sample(bytes, &settings);
                 self.filled += 1;
             }
         }
@@ -219,12 +231,13 @@ impl Gather {
 mod tests {
     use super::*;
     use crate::io::sound::format::SampleFormat;
-    use crate::io::sound::sizes::Sizes;
+    use crate::io::sound::sizes::Buffering;
 
     fn gather(rate_hz: u32, channels: u32, format: SampleFormat) -> Gather {
-        let (period_frames, buffer_frames) = Sizes::wanted(Way::Capture, rate_hz);
-        let sizes = Sizes::granted(Way::Capture, rate_hz, period_frames, buffer_frames).unwrap();
-        Gather::new(Some(&Settings { rate_hz, channels, format, sizes }))
+        let buffering = Buffering::default();
+        let (period_frames, buffer_frames) = buffering.wanted(Way::Capture, rate_hz);
+        let sizes = buffering.granted(Way::Capture, rate_hz, period_frames, buffer_frames).unwrap();
+        Gather::new(Some(&Settings { rate_hz, channels, format, sizes }), Conditioning::default())
     }
 
     /// Gives `frames` frames whose first channel is `value`, and the others loud.

@@ -1,61 +1,86 @@
 //! A card by name, whether it is there or not.
 //!
 //! ```text
-//! open ──(xrun)──► open          counted; the stream goes on
-//!   │ lost: ENODEV, or no frame for 2 s                  ▲
-//!   └────► lost ──── each 500 ms: opened by the same name┘   meanwhile a 10 ms timer stands in
+//! open ──(xrun)──► open          counted; three in ten seconds: reopened with a longer period
+//!   │ lost: ENODEV, or no frame for 500 ms                    ▲
+//!   └────► lost ──── looked for at once, when /dev/snd ───────┘   meanwhile there is neither a
+//!                    changes, and each second                     block nor a wake-up
 //! ```
 //!
 //! Names hold `CARD=<id>`, never an index, so a card that comes back elsewhere is the same card. The
-//! 2 s are for plugins that notice nothing when their card is pulled out (dmix stays "running" for
-//! ever), and longer than a sound server takes to begin (1.5 s was measured).
+//! 500 ms are for plugins that notice nothing when their card is pulled out (dmix says `EAGAIN` for
+//! ever). Before its first frame a card has 2 s: a sound server takes 1.5 s to begin.
 //!
 //! Readiness is not believed: descriptors that stay ready and bring nothing would take all of the CPU.
-//! After a hundred such wakes they are left alone and a timer is used.
+//! After three such wakes they are left alone and the period is counted by our clock.
 
 use std::time::{Duration, Instant};
 
 use crate::io::sound::SoundState;
+use crate::io::sound::absence::Absence;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::open::OpenError;
-use crate::io::sound::pace::Pace;
-use crate::io::sound::settings::Settings;
+use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::{Moved, Stream};
-use crate::limits::{CAPTURE_GAP_MS_MAX, CARD_DESCRIPTORS_MAX};
+use crate::limits::{CARD_DESCRIPTORS_MAX, CARD_NOTES_MAX};
+use crate::media::block::BLOCK_MS;
 
 /// A card, there or lost.
 #[derive(Debug)]
 pub struct Card {
     name: String,
     way: Way,
+    wish: Wish,
     stream: Option<Stream>,
     started: bool,
     retry_at: Option<Instant>,
     /// When a frame was last moved.
     progress_at: Option<Instant>,
+    has_moved: bool,
     /// Wakes in a row that brought nothing.
     empty_wakes: u32,
     spins: bool,
-    /// Counts blocks while the card is lost.
-    pub stand_in: Pace,
+    openings: u32,
+    /// The last xruns, the newest at the end.
+    xruns: heapless::Deque<Instant, XRUNS_MAX>,
+    absence: Absence,
+    notes: heapless::Deque<CardNote, CARD_NOTES_MAX>,
     /// What went wrong so far.
     pub counters: SoundCounters,
 }
 
+/// What a person should know of a card that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardNote {
+    /// It xruns again and again, and has this period now.
+    PeriodRaised {
+        /// Time between two wake-ups.
+        period_ms: u32,
+    },
+    /// It says that it is ready and is not; our clock serves it.
+    ServedByClock,
+}
+
 impl Card {
     /// Opens a card; it does not run yet.
-    pub fn open(name: &str, way: Way) -> Result<Card, OpenError> {
+    pub fn open(name: &str, way: Way, wish: Wish) -> Result<Card, OpenError> {
+        let stream = Stream::open(name, way, &wish)?;
         Ok(Card {
             name: name.to_owned(),
             way,
-            stream: Some(Stream::open(name, way)?),
+            wish,
+            stream: Some(stream),
             started: false,
             retry_at: None,
             progress_at: None,
+            has_moved: false,
             empty_wakes: 0,
             spins: false,
-            stand_in: Pace::default(),
+            openings: 1,
+            xruns: heapless::Deque::new(),
+            absence: Absence::default(),
+            notes: heapless::Deque::new(),
             counters: SoundCounters::default(),
         })
     }
@@ -67,11 +92,17 @@ impl Card {
         }
         self.started = true;
         self.progress_at = Some(now);
+        self.has_moved = false;
         if let (Way::Capture, Some(stream)) = (self.way, &mut self.stream)
             && stream.start() == Moved::Lost
         {
             self.lose(now);
         }
+    }
+
+    /// How often it was opened: after each, its descriptors are others, perhaps of the same numbers.
+    pub fn openings(&self) -> u32 {
+        self.openings
     }
 
     /// Whether it was started.
@@ -94,6 +125,11 @@ impl Card {
         if self.stream.is_some() { SoundState::Open } else { SoundState::Lost }
     }
 
+    /// What has become of it, each once.
+    pub fn take_note(&mut self) -> Option<CardNote> {
+        self.notes.pop_front()
+    }
+
     /// Time between its converter and us, in milliseconds; 0 while it is lost.
     pub fn delay_ms(&self) -> f32 {
         self.stream
@@ -104,34 +140,69 @@ impl Card {
     /// Frames were moved.
     pub fn progress(&mut self, now: Instant) {
         self.progress_at = Some(now);
+        self.has_moved = true;
         self.empty_wakes = 0;
     }
 
     /// Nothing was moved. Loses the card where that has lasted too long; says whether it is still there.
     pub fn no_progress(&mut self, now: Instant) -> bool {
         let Some(stream) = &self.stream else { return false };
-        if stream.is_ready() {
-            self.counters.empty_wakes = self.counters.empty_wakes.wrapping_add(1);
-            self.empty_wakes += 1;
-            self.spins |= self.empty_wakes >= EMPTY_WAKES_MAX;
+        if !self.spins && stream.is_ready() {
+            self.empty_wake();
         }
         let since = *self.progress_at.get_or_insert(now);
-        if now.saturating_duration_since(since) >= STALLED_AFTER {
+        if now.saturating_duration_since(since) >= self.patience() {
             self.lose(now);
         }
         self.stream.is_some()
     }
 
-    /// The card is gone: close it, look for it again, count time meanwhile from the last frame on.
+    /// The stream broke off and runs again. Where that happens again and again it is reopened with a longer
+    /// period: `true` where it was, since its settings are others now.
+    pub fn xrun(&mut self, now: Instant) -> bool {
+        self.counters.xruns = self.counters.xruns.wrapping_add(1);
+        self.progress_at = Some(now);
+        // A card that does nothing but xrun keeps its descriptors ready, too.
+        self.empty_wake();
+        if self.xruns.is_full() {
+            self.xruns.pop_front();
+        }
+        let _ = self.xruns.push_back(now);
+        let is_often = self.xruns.is_full()
+            && self.xruns.front().is_some_and(|&first| now.saturating_duration_since(first) <= XRUNS_WITHIN);
+        let Some(buffering) = self.wish.buffering.raised().filter(|_| is_often) else { return false };
+        self.wish.buffering = buffering;
+        self.xruns.clear();
+        self.empty_wakes = 0;
+        // Closed first: a card is opened once.
+        self.stream = None;
+        match Stream::open(&self.name, self.way, &self.wish) {
+            Ok(stream) => {
+                self.stream = Some(stream);
+                self.openings = self.openings.wrapping_add(1);
+            }
+            Err(_) => self.lose(now),
+        }
+        self.started = false;
+        self.start(now);
+        self.note(CardNote::PeriodRaised { period_ms: buffering.period_ms });
+        true
+    }
+
+    /// The card is gone: close it, look for it again.
     pub fn lose(&mut self, now: Instant) {
         self.stream = None;
-        self.retry_at = Some(now + RETRY_EVERY);
+        self.retry_at = Some(now);
         self.spins = false;
         self.empty_wakes = 0;
-        let gap_max = Duration::from_millis(u64::from(CAPTURE_GAP_MS_MAX));
-        let since = self.progress_at.unwrap_or(now);
-        self.stand_in.stop();
-        self.stand_in.start(since.max(now.checked_sub(gap_max).unwrap_or(now)));
+        self.absence.begin(self.progress_at.unwrap_or(now), now);
+    }
+
+    /// Something has changed among the cards: a lost one is looked for now.
+    pub fn look_again(&mut self, now: Instant) {
+        if self.stream.is_none() {
+            self.retry_at = Some(now);
+        }
     }
 
     /// Looks for a lost card, where it is time to. Says whether it came back just now.
@@ -140,15 +211,21 @@ impl Card {
             return false;
         }
         self.retry_at = Some(now + RETRY_EVERY);
-        let Ok(stream) = Stream::open(&self.name, self.way) else { return false };
+        let Ok(stream) = Stream::open(&self.name, self.way, &self.wish) else { return false };
         self.stream = Some(stream);
+        self.openings = self.openings.wrapping_add(1);
         self.counters.reopens = self.counters.reopens.wrapping_add(1);
-        self.stand_in.stop();
+        self.absence.end(now);
         if self.started {
             self.started = false;
             self.start(now);
         }
         self.stream.is_some()
+    }
+
+    /// The time that passes without the card.
+    pub fn absence(&mut self) -> &mut Absence {
+        &mut self.absence
     }
 
     /// Adds the descriptors that wake for it: none before it runs, while it is lost, or where they lie.
@@ -164,70 +241,154 @@ impl Card {
             return None;
         }
         match (&self.stream, self.spins) {
-            (Some(_), false) => Some(self.progress_at.unwrap_or(now) + STALLED_AFTER),
-            (Some(_), true) => Some(now + SPIN_TIMER),
-            (None, _) => self.retry_at.into_iter().chain(self.stand_in.next_due()).min(),
+            (Some(_), false) => Some(self.progress_at.unwrap_or(now) + self.patience()),
+            (Some(_), true) => Some(now + self.period()),
+            (None, _) => self.retry_at,
         }
+    }
+
+    fn empty_wake(&mut self) {
+        self.counters.empty_wakes = self.counters.empty_wakes.wrapping_add(1);
+        self.empty_wakes += 1;
+        if self.empty_wakes >= EMPTY_WAKES_MAX && !self.spins {
+            self.spins = true;
+            self.note(CardNote::ServedByClock);
+        }
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_millis(u64::from(self.wish.buffering.period_ms.min(BLOCK_MS)))
+    }
+
+    fn patience(&self) -> Duration {
+        if self.has_moved { STALLED_AFTER } else { BEGINS_WITHIN }
+    }
+
+    fn note(&mut self, note: CardNote) {
+        // Fuller: the counters tell as well.
+        let _ = self.notes.push_back(note);
     }
 }
 
-/// Between two attempts to open a lost card. Each costs a millisecond at most where it is not there.
-const RETRY_EVERY: Duration = Duration::from_millis(500);
+/// Between two attempts to open a lost card of which nothing is heard. Each costs a millisecond at most.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// A running stream without a frame for so long is a lost card.
-const STALLED_AFTER: Duration = Duration::from_secs(2);
+const STALLED_AFTER: Duration = Duration::from_millis(500);
+
+/// The same before its first frame.
+const BEGINS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Wakes without a frame, in a row, after which descriptors are left alone.
-const EMPTY_WAKES_MAX: u32 = 100;
+const EMPTY_WAKES_MAX: u32 = 3;
 
-/// What stands in for descriptors that lie: half a period.
-const SPIN_TIMER: Duration = Duration::from_millis(5);
+/// So many xruns…
+const XRUNS_MAX: usize = 3;
+
+/// …within this time, and the period is too short for this machine.
+const XRUNS_WITHIN: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
 mod tests {
     use super::*;
+    use crate::io::sound::scripted::Script;
 
-    /// alsa-lib's `null` plugin is always ready and moves whatever is asked: a card that lies.
+    fn card(name: &str, way: Way) -> (Script, Card, Instant) {
+        let script = Script::new(name);
+        let card = Card::open(&format!("scripted:{name}"), way, Wish::default()).unwrap();
+        (script, card, Instant::now())
+    }
+
     #[test]
-    fn a_card_that_stalls_is_lost_and_comes_back() {
-        let Ok(mut card) = Card::open("null", Way::Playback) else { return };
-        let start = Instant::now();
+    fn descriptors_that_lie_are_left_alone_after_three_wakes() {
+        let (script, mut card, start) = card("liar", Way::Playback);
         let mut fds = heapless::Vec::new();
         card.descriptors(&mut fds);
         assert!(fds.is_empty() && card.next_due(start).is_none(), "silent before its start");
         card.start(start);
+        assert_eq!(card.next_due(start), Some(start + BEGINS_WITHIN));
+        card.progress(start);
         assert_eq!(card.next_due(start), Some(start + STALLED_AFTER));
-        for _ in 0..EMPTY_WAKES_MAX {
+        assert!(card.no_progress(start));
+        assert_eq!(card.counters.empty_wakes, 0, "others woke us");
+        script.claims_ready(true);
+        for _ in 0..3 {
             card.descriptors(&mut fds);
             assert!(!fds.is_empty());
             fds.clear();
             assert!(card.no_progress(start));
         }
         card.descriptors(&mut fds);
-        assert!(fds.is_empty() && card.next_due(start) == Some(start + SPIN_TIMER), "spinning is ended");
+        assert!(fds.is_empty());
+        assert_eq!(card.next_due(start), Some(start + Duration::from_millis(10)), "the period, by our clock");
+        assert_eq!((card.take_note(), card.take_note()), (Some(CardNote::ServedByClock), None));
+    }
+
+    /// As dmix after its card was pulled out: EAGAIN for ever.
+    #[test]
+    fn a_card_that_stalls_is_lost_and_comes_back() {
+        let (_script, mut card, start) = card("stalls", Way::Playback);
+        card.start(start);
+        assert!(card.no_progress(start + BEGINS_WITHIN - Duration::from_millis(1)), "a sound server begins");
+        card.progress(start);
+        assert!(card.no_progress(start + STALLED_AFTER - Duration::from_millis(1)));
         let late = start + STALLED_AFTER;
         assert!(!card.no_progress(late));
-        assert_eq!((card.state(), card.stand_in.due(late)), (SoundState::Lost, 10));
-        assert!(!card.revive(late));
-        assert!(card.revive(late + RETRY_EVERY));
-        assert_eq!((card.state(), card.counters.reopens), (SoundState::Open, 1));
-        assert_eq!(card.stand_in.next_due(), None);
+        assert_eq!((card.state(), card.next_due(late)), (SoundState::Lost, Some(late)), "looked for at once");
+        assert_eq!(card.absence().take_missed(late), 50, "from the last frame on");
+        assert!(card.revive(late));
+        assert_eq!(
+            (card.state(), card.counters.reopens, card.absence().take_return()),
+            (SoundState::Open, 1, true)
+        );
     }
 
     #[test]
-    fn a_lost_card_is_looked_for_by_name() {
-        let Ok(mut card) = Card::open("null", Way::Capture) else { return };
-        let start = Instant::now();
+    fn a_lost_card_costs_a_look_a_second_and_is_back_when_something_changes() {
+        let (script, mut card, start) = card("pulled", Way::Capture);
         card.start(start);
-        card.name = "hw:CARD=NoSuchCard".to_owned();
+        card.progress(start);
+        script.plug(false);
         card.lose(start);
-        let mut now = start;
-        for _ in 0..5 {
-            now += RETRY_EVERY;
+        let (mut now, mut wakes) = (start, 0);
+        while let Some(due) = card.next_due(now).filter(|due| *due < start + Duration::from_secs(60)) {
+            now = due;
+            wakes += 1;
             assert!(!card.revive(now));
-            assert_eq!(card.next_due(now), card.stand_in.next_due());
         }
-        assert_eq!(card.counters.reopens, 0);
+        assert_eq!(wakes, 60);
+        script.plug(true);
+        now += Duration::from_millis(300);
+        assert!(!card.revive(now), "not before its time");
+        card.look_again(now);
+        assert!(card.revive(now));
+        assert_eq!(
+            card.absence().take_missed(now + Duration::from_secs(9)),
+            5_930,
+            "the time of the absence, no more"
+        );
+        assert!(card.absence().take_return() && !card.absence().take_return());
+    }
+
+    #[test]
+    fn three_xruns_in_ten_seconds_lengthen_the_period() {
+        let (script, mut card, start) = card("xruns", Way::Playback);
+        card.start(start);
+        let mut at_s = |seconds| {
+            let at = start + Duration::from_secs(seconds);
+            card.progress(at);
+            card.xrun(at)
+        };
+        assert_eq!([at_s(0), at_s(9), at_s(18), at_s(27)], [false; 4], "now and then is normal");
+        assert!(!at_s(30) && at_s(31));
+        assert!(
+            !at_s(32) && !at_s(33) && at_s(34) && !at_s(35) && !at_s(35) && !at_s(35),
+            "40 ms is the last"
+        );
+        let periods: Vec<u32> = script.wishes().iter().map(|wish| wish.buffering.period_ms).collect();
+        assert_eq!(periods, [10, 20, 40]);
+        assert_eq!(card.take_note(), Some(CardNote::PeriodRaised { period_ms: 20 }));
+        assert_eq!((card.counters.xruns, card.state(), card.openings()), (12, SoundState::Open, 3));
     }
 }

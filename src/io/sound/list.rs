@@ -9,9 +9,13 @@ use alsa::mixer::{Mixer, Selem};
 use alsa::pcm::{Access, Format, HwParams, PCM};
 use serde::{Serialize, Serializer};
 
+use crate::io::sound::holder::{self, Holder};
+use crate::io::sound::mixer::Volume;
 use crate::io::sound::open::OpenError;
+use crate::io::sound::pcm::direction;
+use crate::io::sound::settings::Wish;
 use crate::io::sound::sizes::Way;
-use crate::io::sound::stream::{Stream, direction, quiet};
+use crate::io::sound::stream::{Stream, quiet};
 use crate::limits::CARD_CHANNELS_MAX;
 
 /// A sound card.
@@ -29,6 +33,8 @@ pub struct CardListing {
     pub pcms: Vec<PcmListing>,
     /// Its mixer's simple controls.
     pub controls: Vec<ControlListing>,
+    /// The control that would be its volume.
+    pub volume: Option<String>,
 }
 
 /// One direction of one device of a card.
@@ -36,6 +42,8 @@ pub struct CardListing {
 pub struct PcmListing {
     /// The name by which `auto` opens it, and `alsa:<name>` does.
     pub name: String,
+    /// The device's number on its card.
+    pub device: u32,
     /// What the driver calls it.
     pub description: String,
     /// Which direction.
@@ -47,6 +55,8 @@ pub struct PcmListing {
     pub opens_as: Option<OpensAs>,
     /// Why it cannot be opened.
     pub fault: Option<String>,
+    /// Who has it open.
+    pub holders: Vec<Holder>,
 }
 
 /// What the hardware of a PCM can do.
@@ -95,9 +105,12 @@ pub fn list() -> Vec<CardListing> {
     let mut cards = scan();
     for card in &mut cards {
         card.controls = controls(&card.id);
+        card.volume = Volume::find(&card.id, None).map(|volume| volume.control().to_owned());
         for pcm in &mut card.pcms {
+            // Before we open it ourselves.
+            pcm.holders = holder::of(card.index, pcm.device, pcm.direction);
             pcm.offers = offers(&pcm.name, pcm.direction);
-            match Stream::open(&pcm.name, pcm.direction) {
+            match Stream::open(&pcm.name, pcm.direction, &Wish::default()) {
                 Ok(stream) => {
                     let settings = stream.settings();
                     pcm.opens_as = Some(OpensAs {
@@ -133,6 +146,7 @@ fn look_at(card: &alsa::Card) -> Option<CardListing> {
             if let Ok(pcm) = ctl.pcm_info(device, 0, direction(way)) {
                 pcms.push(PcmListing {
                     name: format!("plughw:CARD={id},DEV={device}"),
+                    device,
                     description: pcm.get_name().unwrap_or_default().to_owned(),
                     direction: way,
                     ..PcmListing::default()
@@ -147,6 +161,7 @@ fn look_at(card: &alsa::Card) -> Option<CardListing> {
         driver: info.get_driver().unwrap_or_default().to_owned(),
         pcms,
         controls: Vec::new(),
+        volume: None,
     })
 }
 

@@ -9,11 +9,13 @@
 
 use std::time::Instant;
 
+use crate::io::sound::card::CardNote;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::open::{OpenError, auto_pcm};
 use crate::io::sound::pace::Pace;
 use crate::io::sound::playback::Playback;
 use crate::io::sound::raw_writer::RawWriter;
+use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::sizes::Way;
 use crate::io::sound::spec::OutputSpec;
 use crate::io::sound::wav_writer::WavWriter;
@@ -28,6 +30,7 @@ pub struct Loudspeaker {
     name: String,
     pace: Pace,
     blocks_dropped: u32,
+    echo_delay_ms: f32,
 }
 
 #[derive(Debug)]
@@ -40,19 +43,22 @@ enum Sink {
 
 impl Loudspeaker {
     /// Opens a sink; a file is created or emptied, and a WAV file has its header.
-    pub fn open(spec: &OutputSpec) -> Result<Loudspeaker, OpenError> {
+    /// `setup` names the PCM that `auto` means, and how a card is used.
+    pub fn open(spec: &OutputSpec, setup: &SoundSetup) -> Result<Loudspeaker, OpenError> {
+        let wish = setup.playback.wish;
         let (sink, name) = match spec {
             OutputSpec::Auto => {
-                let pcm = auto_pcm(Way::Playback)?;
-                (Sink::Card(Box::new(Playback::open(&pcm)?)), pcm)
+                let pcm = setup.playback.pcm.clone().map_or_else(|| auto_pcm(Way::Playback), Ok)?;
+                (Sink::Card(Box::new(Playback::open(&pcm, wish)?)), pcm)
             }
-            OutputSpec::Alsa(pcm) => (Sink::Card(Box::new(Playback::open(pcm)?)), pcm.clone()),
+            OutputSpec::Alsa(pcm) => (Sink::Card(Box::new(Playback::open(pcm, wish)?)), pcm.clone()),
             OutputSpec::Wav(path) => (Sink::Wav(Box::new(WavWriter::open(path)?)), spec.to_string()),
             OutputSpec::Raw(place) => (Sink::Raw(Box::new(RawWriter::open(place)?)), spec.to_string()),
             OutputSpec::None => (Sink::None, spec.to_string()),
         };
         stream::quiet();
-        Ok(Loudspeaker { sink, name, pace: Pace::default(), blocks_dropped: 0 })
+        let echo_delay_ms = setup.playback.echo_delay_ms as f32;
+        Ok(Loudspeaker { sink, name, pace: Pace::default(), blocks_dropped: 0, echo_delay_ms })
     }
 
     /// Begins: from now on blocks are wanted. Later calls do nothing.
@@ -61,6 +67,45 @@ impl Loudspeaker {
             Sink::Card(playback) => playback.start(now),
             Sink::None => {}
             _ => self.pace.start(now),
+        }
+    }
+
+    /// What has become of a card, each once.
+    pub fn take_note(&mut self) -> Option<CardNote> {
+        match &mut self.sink {
+            Sink::Card(playback) => playback.take_note(),
+            _ => None,
+        }
+    }
+
+    /// Whether a lost card came back since the last call: what was to be heard before is long over.
+    pub fn take_return(&mut self) -> bool {
+        match &mut self.sink {
+            Sink::Card(playback) => playback.take_return(),
+            _ => false,
+        }
+    }
+
+    /// Something has changed among the cards: a lost one is looked for now.
+    pub fn look_again(&mut self, now: Instant) {
+        if let Sink::Card(playback) = &mut self.sink {
+            playback.look_again(now);
+        }
+    }
+
+    /// How often a card was opened.
+    pub fn openings(&self) -> u32 {
+        match &self.sink {
+            Sink::Card(playback) => playback.card().openings(),
+            _ => 0,
+        }
+    }
+
+    /// Frames per second of a card that is there.
+    pub fn card_rate_hz(&self) -> Option<u32> {
+        match &self.sink {
+            Sink::Card(playback) => playback.card().settings().map(|settings| settings.rate_hz),
+            _ => None,
         }
     }
 
@@ -145,10 +190,11 @@ impl Loudspeaker {
         fault.map(|kind| format!("{}: {kind}", self.name))
     }
 
-    /// Time until a block written now is heard, in milliseconds; 0 where there is no card.
+    /// Time until a block written now is heard, in milliseconds, with what a board file adds; 0 where there is
+    /// no card.
     pub fn delay_ms(&self) -> f32 {
         match &self.sink {
-            Sink::Card(playback) => playback.delay_ms(),
+            Sink::Card(playback) => playback.delay_ms() + self.echo_delay_ms,
             _ => 0.0,
         }
     }
@@ -170,11 +216,14 @@ mod tests {
     use crate::media::block::BLOCK_FRAMES;
     use std::time::Duration;
 
+    fn open(spec: &str) -> Result<Loudspeaker, OpenError> {
+        Loudspeaker::open(&spec.parse().unwrap(), &SoundSetup::default())
+    }
+
     #[test]
     fn a_file_is_as_long_as_the_time_that_passed() {
         let file = TempFile::new("loudspeaker.wav", b"");
-        let mut loudspeaker =
-            Loudspeaker::open(&format!("wav:{}", file.path().display()).parse().unwrap()).unwrap();
+        let mut loudspeaker = open(&format!("wav:{}", file.path().display())).unwrap();
         let start = Instant::now();
         assert_eq!((loudspeaker.wanted(start), loudspeaker.next_due(start)), (0, None));
         loudspeaker.start(start);
@@ -205,8 +254,7 @@ mod tests {
             &crate::io::sound::spec::RawSpec::File(pipe.path().into()),
             false,
         );
-        let mut loudspeaker =
-            Loudspeaker::open(&format!("raw:{}", pipe.path().display()).parse().unwrap()).unwrap();
+        let mut loudspeaker = open(&format!("raw:{}", pipe.path().display())).unwrap();
         let now = Instant::now();
         loudspeaker.start(now);
         loudspeaker.write(&Block::SILENCE, now);
@@ -222,11 +270,11 @@ mod tests {
 
     #[test]
     fn missing_cards_and_files_are_told_apart() {
-        let status = |spec: &str| Loudspeaker::open(&spec.parse().unwrap()).unwrap_err().exit_status();
+        let status = |spec: &str| open(spec).unwrap_err().exit_status();
         assert_eq!(status("alsa:hw:CARD=NoSuchCard").code(), 6);
         assert_eq!(status("wav:/nowhere/x.wav").code(), 3);
         assert_eq!(status("raw:/nowhere/x.pcm").code(), 3);
-        let mut none = Loudspeaker::open(&OutputSpec::None).unwrap();
+        let mut none = open("none").unwrap();
         let now = Instant::now();
         none.start(now);
         assert_eq!((none.wanted(now), none.next_due(now)), (0, None));

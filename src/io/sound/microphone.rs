@@ -11,10 +11,12 @@
 use std::time::Instant;
 
 use crate::io::sound::capture::Capture;
+use crate::io::sound::card::CardNote;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::open::{OpenError, auto_pcm};
 use crate::io::sound::pace::Pace;
 use crate::io::sound::raw_reader::RawReader;
+use crate::io::sound::setup::{CaptureSetup, SoundSetup};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::spec::InputSpec;
 use crate::io::sound::tone::Tone;
@@ -55,13 +57,18 @@ enum Source {
 
 impl Microphone {
     /// Opens a source; nothing is read from it yet. With `loop_input` a file begins again at its end.
-    pub fn open(spec: &InputSpec, loop_input: bool) -> Result<Microphone, OpenError> {
+    /// `setup` names the PCM that `auto` means, and how a card is used.
+    pub fn open(spec: &InputSpec, loop_input: bool, setup: &SoundSetup) -> Result<Microphone, OpenError> {
+        let card = |pcm: &str| {
+            let CaptureSetup { wish, conditioning, .. } = setup.capture;
+            Ok(Source::Card(Box::new(Capture::open(pcm, wish, conditioning)?)))
+        };
         let (source, name) = match spec {
             InputSpec::Auto => {
-                let pcm = auto_pcm(Way::Capture)?;
-                (Source::Card(Box::new(Capture::open(&pcm)?)), pcm)
+                let pcm = setup.capture.pcm.clone().map_or_else(|| auto_pcm(Way::Capture), Ok)?;
+                (card(&pcm)?, pcm)
             }
-            InputSpec::Alsa(pcm) => (Source::Card(Box::new(Capture::open(pcm)?)), pcm.clone()),
+            InputSpec::Alsa(pcm) => (card(pcm)?, pcm.clone()),
             InputSpec::Wav(path) => {
                 (Source::Wav(Box::new(WavReader::open(path, loop_input)?)), spec.to_string())
             }
@@ -81,6 +88,45 @@ impl Microphone {
             Source::Card(capture) => capture.start(now),
             Source::None => {}
             _ => self.pace.start(now),
+        }
+    }
+
+    /// What has become of a card, each once.
+    pub fn take_note(&mut self) -> Option<CardNote> {
+        match &mut self.source {
+            Source::Card(capture) => capture.take_note(),
+            _ => None,
+        }
+    }
+
+    /// Blocks of time that passed without the card, each counted once: nothing was recorded in them.
+    pub fn take_missed(&mut self, now: Instant) -> u32 {
+        match &mut self.source {
+            Source::Card(capture) => capture.take_missed(now),
+            _ => 0,
+        }
+    }
+
+    /// Something has changed among the cards: a lost one is looked for now.
+    pub fn look_again(&mut self, now: Instant) {
+        if let Source::Card(capture) = &mut self.source {
+            capture.look_again(now);
+        }
+    }
+
+    /// How often a card was opened.
+    pub fn openings(&self) -> u32 {
+        match &self.source {
+            Source::Card(capture) => capture.card().openings(),
+            _ => 0,
+        }
+    }
+
+    /// Frames per second of a card that is there.
+    pub fn card_rate_hz(&self) -> Option<u32> {
+        match &self.source {
+            Source::Card(capture) => capture.card().settings().map(|settings| settings.rate_hz),
+            _ => None,
         }
     }
 
@@ -191,7 +237,7 @@ mod tests {
     fn a_file_runs_in_real_time_from_its_start() {
         let file = TempFile::new("microphone.pcm", &[1; 960 * 50]);
         let spec: InputSpec = format!("raw:{}", file.path().display()).parse().unwrap();
-        let mut microphone = Microphone::open(&spec, false).unwrap();
+        let mut microphone = Microphone::open(&spec, false, &SoundSetup::default()).unwrap();
         let mut block = Block::SILENCE;
         let start = Instant::now();
         assert_eq!(
@@ -223,7 +269,8 @@ mod tests {
 
     #[test]
     fn a_late_turn_sends_no_burst() {
-        let mut microphone = Microphone::open(&InputSpec::Tone(1_000), false).unwrap();
+        let mut microphone =
+            Microphone::open(&InputSpec::Tone(1_000), false, &SoundSetup::default()).unwrap();
         let start = Instant::now();
         microphone.start(start);
         let mut block = Block::SILENCE;
@@ -241,7 +288,7 @@ mod tests {
 
     #[test]
     fn none_gives_nothing() {
-        let mut microphone = Microphone::open(&InputSpec::None, false).unwrap();
+        let mut microphone = Microphone::open(&InputSpec::None, false, &SoundSetup::default()).unwrap();
         let now = Instant::now();
         microphone.start(now);
         assert_eq!(microphone.read(&mut Block::SILENCE.clone(), now), Captured::NotYet);
@@ -250,7 +297,9 @@ mod tests {
 
     #[test]
     fn missing_cards_and_files_are_told_apart() {
-        let status = |spec: &str| Microphone::open(&spec.parse().unwrap(), false).unwrap_err().exit_status();
+        let status = |spec: &str| {
+            Microphone::open(&spec.parse().unwrap(), false, &SoundSetup::default()).unwrap_err().exit_status()
+        };
         assert_eq!(status("alsa:hw:CARD=NoSuchCard").code(), 6);
         assert_eq!(status("wav:/nowhere/x.wav").code(), 3);
         assert_eq!(status("raw:/nowhere/x.pcm").code(), 3);

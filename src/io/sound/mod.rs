@@ -1,7 +1,7 @@
 //! Microphones and loudspeakers, and what can stand in for them: files, pipes, a tone.
 //!
 //! ```text
-//! card ── stream ─ capture ──┐                            ┌── playback ─ stream ── card
+//! card ── stream ─ capture ──┐           pair             ┌── playback ─ stream ── card
 //! wav ─── wav_reader ─┐      ├─► Microphone   Loudspeaker ┤      ┌─ wav_writer ─── wav
 //! raw ─── raw_reader ─┼ pace ┘   read(block)  write(block)└ pace ┴─ raw_writer ─── raw
 //! tone ───────────────┘
@@ -10,30 +10,42 @@
 //! Inside there are only [blocks](crate::media::block::Block): rate, channels and sample format end
 //! here. A card is its own clock: it wakes the driver through its descriptors, capture pushes and
 //! playback pulls. Everything else has no clock, so `pace` counts 10 ms steps of the caller's `now`.
-//! A card that is lost is stood in for by the same steps, and opened again by the same name.
+//! A card that is lost wakes nobody and moves no blocks until it is opened again by the same name; the time
+//! without a microphone is counted, so that RTP time goes on.
 //!
 //! Nothing here waits. Sound is never blocked by a full pipe or an empty one; what is lost is counted.
 
 // Files are this module's business; the core has none (.clippy.toml).
 #![allow(clippy::disallowed_types)]
 
+mod absence;
+pub mod board;
 mod capture;
-mod card;
+pub mod card;
+pub mod condition;
 mod convert;
 pub mod counters;
-mod format;
+pub mod format;
+pub mod holder;
+mod hotplug;
 pub mod list;
 pub mod loudspeaker;
 pub mod microphone;
+pub mod mixer;
 #[cfg(test)]
 mod on_board;
 pub mod open;
 mod pace;
+pub mod pair;
+mod pcm;
 mod playback;
 mod raw_reader;
 mod raw_writer;
-mod settings;
-mod sizes;
+#[cfg(test)]
+mod scripted;
+pub mod settings;
+pub mod setup;
+pub mod sizes;
 pub mod spec;
 mod stream;
 #[cfg(test)]
@@ -55,7 +67,7 @@ pub use spec::{InputSpec, OutputSpec};
 pub enum SoundState {
     /// It works, or waits to be started.
     Open,
-    /// The card is gone; it is being looked for every second, and silence stands in for it.
+    /// The card is gone, and is being looked for.
     Lost,
     /// It has ended for good: the input is at its end, or nobody reads the output any more.
     Closed,

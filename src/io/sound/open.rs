@@ -141,7 +141,7 @@ impl fmt::Display for CardFault {
         match *self {
             CardFault::Missing => f.write_str("is not there: 'kinglet devices' lists those that are"),
             CardFault::Busy => {
-                f.write_str("is in use by another program: end that, or share the card with dmix and dsnoop")
+                f.write_str("is in use by another program ('kinglet devices' says which): end that, or share the card with dmix and dsnoop")
             }
             CardFault::Forbidden => f.write_str("may not be opened by this user: join the group 'audio'"),
             CardFault::Refused(what, errno) => {

@@ -20,11 +20,6 @@ impl Pace {
         self.next_at.get_or_insert(now);
     }
 
-    /// Stops counting; [`Pace::start`] begins anew.
-    pub fn stop(&mut self) {
-        self.next_at = None;
-    }
-
     /// Blocks due by now, at most [`CATCH_UP_BLOCKS_MAX`] at a time.
     pub fn due(&self, now: Instant) -> usize {
         match self.next_at {

@@ -1,14 +1,15 @@
 //! A card that plays: it says how many blocks it wants, and gets exactly those.
 //!
 //! Every channel carries the same sample. Where the card has another rate, a block becomes one frame
-//! more or less than the card's ring has room for; the rest waits here for the next time.
+//! more or less than the card's ring has room for; the rest waits here for the next time. While the card is
+//! away, no block is wanted.
 
 use std::time::Instant;
 
-use crate::io::sound::card::Card;
+use crate::io::sound::card::{Card, CardNote};
 use crate::io::sound::convert::Resampler;
 use crate::io::sound::open::OpenError;
-use crate::io::sound::settings::Settings;
+use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::Moved;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
@@ -22,8 +23,8 @@ pub struct Playback {
 
 impl Playback {
     /// Opens a PCM.
-    pub fn open(name: &str) -> Result<Playback, OpenError> {
-        let card = Card::open(name, Way::Playback)?;
+    pub fn open(name: &str, wish: Wish) -> Result<Playback, OpenError> {
+        let card = Card::open(name, Way::Playback, wish)?;
         let spread = Spread::new(card.settings());
         Ok(Playback { card, spread })
     }
@@ -31,6 +32,21 @@ impl Playback {
     /// The card behind it.
     pub fn card(&self) -> &Card {
         &self.card
+    }
+
+    /// What has become of the card, each once.
+    pub fn take_note(&mut self) -> Option<CardNote> {
+        self.card.take_note()
+    }
+
+    /// Whether it came back since the last call: what was heard before is long over.
+    pub fn take_return(&mut self) -> bool {
+        self.card.absence().take_return()
+    }
+
+    /// Something has changed among the cards.
+    pub fn look_again(&mut self, now: Instant) {
+        self.card.look_again(now);
     }
 
     /// Lets it run.
@@ -48,7 +64,7 @@ impl Playback {
         }
         self.flush(now);
         for _ in 0..2 {
-            let Some(stream) = self.card.stream() else { return self.card.stand_in.due(now) };
+            let Some(stream) = self.card.stream() else { return 0 };
             let sizes = stream.settings().sizes;
             match stream.available() {
                 Moved::Frames(frames) => {
@@ -62,21 +78,17 @@ impl Playback {
                     break;
                 }
                 Moved::Nothing => break,
-                Moved::Xrun => self.underrun(),
+                Moved::Xrun => self.underrun(now),
                 Moved::Lost => self.card.lose(now),
             }
         }
-        if self.card.no_progress(now) { 0 } else { self.card.stand_in.due(now) }
+        self.card.no_progress(now);
+        0
     }
 
     /// Plays a block.
     pub fn write(&mut self, block: &Block, now: Instant) {
-        if self.card.settings().is_none() {
-            self.card.stand_in.advance();
-            self.drop_block();
-            return;
-        }
-        if !self.spread.add(block) {
+        if self.card.settings().is_none() || !self.spread.add(block) {
             self.drop_block();
         }
         self.flush(now);
@@ -115,14 +127,16 @@ impl Playback {
                     self.card.progress(now);
                 }
                 Moved::Nothing => return,
-                Moved::Xrun => self.underrun(),
+                Moved::Xrun => self.underrun(now),
                 Moved::Lost => self.card.lose(now),
             }
         }
     }
 
-    fn underrun(&mut self) {
-        self.card.counters.xruns = self.card.counters.xruns.wrapping_add(1);
+    fn underrun(&mut self, now: Instant) {
+        if self.card.xrun(now) {
+            self.spread = Spread::new(self.card.settings());
+        }
     }
 
     fn drop_block(&mut self) {
@@ -201,15 +215,87 @@ fn frames_of_a_block(rate_hz: u32) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // a test needs some instant to start from
 mod tests {
     use super::*;
     use crate::io::sound::format::SampleFormat;
-    use crate::io::sound::sizes::Sizes;
+    use crate::io::sound::scripted::Script;
+    use crate::io::sound::sizes::Buffering;
+    use std::time::Duration;
 
     fn spread(rate_hz: u32, channels: u32, format: SampleFormat) -> Spread {
-        let (period_frames, buffer_frames) = Sizes::wanted(Way::Playback, rate_hz);
-        let sizes = Sizes::granted(Way::Playback, rate_hz, period_frames, buffer_frames).unwrap();
+        let buffering = Buffering::default();
+        let (period_frames, buffer_frames) = buffering.wanted(Way::Playback, rate_hz);
+        let sizes = buffering.granted(Way::Playback, rate_hz, period_frames, buffer_frames).unwrap();
         Spread::new(Some(&Settings { rate_hz, channels, format, sizes }))
+    }
+
+    fn playback(name: &str) -> (Script, Playback, Instant) {
+        let script = Script::new(name);
+        let playback = Playback::open(&format!("scripted:{name}"), Wish::default()).unwrap();
+        (script, playback, Instant::now())
+    }
+
+    /// Writes what is wanted; how many blocks that were.
+    fn serve(playback: &mut Playback, now: Instant) -> usize {
+        let wanted = playback.wanted(now);
+        (0..wanted).for_each(|_| playback.write(&Block::SILENCE, now));
+        wanted
+    }
+
+    #[test]
+    fn an_xrun_or_a_suspend_ends_with_a_full_buffer() {
+        let (script, mut playback, now) = playback("breaks");
+        playback.start(now);
+        for errno in [libc::EPIPE, libc::ESTRPIPE] {
+            script.run(1440);
+            assert_eq!((serve(&mut playback, now), serve(&mut playback, now)), (3, 0));
+            let written = script.written_frames();
+            script.fail_once(errno);
+            assert_eq!(serve(&mut playback, now), 0);
+            script.run(1440);
+            assert_eq!(serve(&mut playback, now), 3, "all of it at once: it starts with two blocks");
+            assert_eq!(script.written_frames() - written, 1440);
+        }
+        assert_eq!(playback.card().counters.xruns, 2);
+    }
+
+    #[test]
+    fn a_card_that_is_away_wants_nothing_and_one_that_is_back_is_told() {
+        let (script, mut playback, now) = playback("away");
+        playback.start(now);
+        script.run(1440);
+        serve(&mut playback, now);
+        script.plug(false);
+        let later = now + Duration::from_secs(5);
+        assert_eq!((playback.wanted(now), playback.wanted(later)), (0, 0));
+        playback.write(&Block::SILENCE, later);
+        assert_eq!(playback.card().counters.blocks_dropped, 1);
+        script.plug(true);
+        playback.look_again(later);
+        assert_eq!((playback.wanted(later), playback.take_return()), (0, true));
+        script.run(1440);
+        assert_eq!(serve(&mut playback, later), 3);
+    }
+
+    /// With the clock and the system's own poll: a descriptor that is ready at all times would be a full core.
+    #[test]
+    fn a_descriptor_that_lies_costs_three_wakes_and_then_the_period() {
+        let (script, mut playback, start) = playback("spins");
+        playback.start(start);
+        script.claims_ready(true);
+        let mut wakes = 0;
+        while start.elapsed() < Duration::from_millis(200) {
+            wakes += 1;
+            let now = Instant::now();
+            assert_eq!(playback.wanted(now), 0);
+            let mut fds = heapless::Vec::new();
+            playback.card().descriptors(&mut fds);
+            let wait = playback.next_due(now).unwrap().saturating_duration_since(Instant::now());
+            alsa::poll::poll(&mut fds, wait.as_millis() as i32 + 1).unwrap();
+        }
+        assert!(wakes <= 3 + 20 + 1, "{wakes} wake-ups in 200 ms");
+        assert_eq!(playback.card().counters.empty_wakes, 3);
     }
 
     #[test]

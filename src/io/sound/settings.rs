@@ -1,16 +1,29 @@
 //! What we ask of a PCM, and what it grants.
 //!
-//! Asked for: one channel, 48 kHz, periods of 10 ms. Whatever comes nearest is taken, and converted by
-//! us; only what cannot be converted is refused.
+//! Asked for: one channel, 48 kHz, periods of 10 ms, unless a [`Wish`] says otherwise. Whatever comes
+//! nearest is taken, and converted by us; only what cannot be converted is refused.
 
 use alsa::ValueOr;
 use alsa::pcm::{Access, Frames, HwParams, PCM};
 
 use crate::io::sound::format::SampleFormat;
 use crate::io::sound::open::CardFault;
-use crate::io::sound::sizes::{Sizes, Way};
+use crate::io::sound::sizes::{Buffering, Sizes, Way};
 use crate::limits::{CARD_CHANNELS_MAX, CARD_RATE_HZ_MAX};
 use crate::media::block::SAMPLE_RATE_HZ;
+
+/// What is wanted of a PCM. Left out: what suits us best of what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wish {
+    /// Frames per second.
+    pub rate_hz: Option<u32>,
+    /// Sample format.
+    pub format: Option<SampleFormat>,
+    /// Samples of one frame.
+    pub channels: Option<u32>,
+    /// Period and depth.
+    pub buffering: Buffering,
+}
 
 /// What a PCM was opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,23 +46,37 @@ impl Settings {
 }
 
 /// Settles with a PCM what both can do, and prepares it.
-pub fn negotiate(pcm: &PCM, way: Way) -> Result<Settings, CardFault> {
+pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault> {
     let refused = |what: &'static str| move |error: alsa::Error| CardFault::of(error.errno(), what);
     let hw = HwParams::any(pcm).map_err(refused("has no settings"))?;
     hw.set_access(Access::RWInterleaved).map_err(refused("refuses interleaved frames"))?;
-    let format = SampleFormat::OF_CARDS
-        .into_iter()
-        .find(|format| hw.set_format(format.alsa()).is_ok())
-        .ok_or(CardFault::Refused("has none of the sample formats that we know", libc::EINVAL))?;
-    let channels = hw.set_channels_near(1).map_err(refused("refuses a number of channels"))?;
-    let rate_hz = hw.set_rate_near(SAMPLE_RATE_HZ, ValueOr::Nearest).map_err(refused("refuses a rate"))?;
+    let format = match wish.format {
+        Some(format) => {
+            hw.set_format(format.alsa()).map_err(refused("refuses the sample format"))?;
+            format
+        }
+        None => SampleFormat::OF_CARDS
+            .into_iter()
+            .find(|format| hw.set_format(format.alsa()).is_ok())
+            .ok_or(CardFault::Refused("has none of the sample formats that we know", libc::EINVAL))?,
+    };
+    let channels = match wish.channels {
+        Some(channels) => hw.set_channels(channels).map(|()| channels),
+        None => hw.set_channels_near(1),
+    };
+    let channels = channels.map_err(refused("refuses a number of channels"))?;
+    let rate_hz = match wish.rate_hz {
+        Some(rate_hz) => hw.set_rate(rate_hz, ValueOr::Nearest).map(|()| rate_hz),
+        None => hw.set_rate_near(SAMPLE_RATE_HZ, ValueOr::Nearest),
+    };
+    let rate_hz = rate_hz.map_err(refused("refuses a rate"))?;
     if channels == 0 || channels > CARD_CHANNELS_MAX {
         return Err(CardFault::Refused("has too many channels", libc::EINVAL));
     }
     if !(RATE_HZ_MIN..=CARD_RATE_HZ_MAX).contains(&rate_hz) {
         return Err(CardFault::Refused("has no rate between 8 and 192 kHz", libc::EINVAL));
     }
-    let (period_frames, buffer_frames) = Sizes::wanted(way, rate_hz);
+    let (period_frames, buffer_frames) = wish.buffering.wanted(way, rate_hz);
     hw.set_period_size_near(period_frames as Frames, ValueOr::Nearest)
         .map_err(refused("refuses a period"))?;
     hw.set_buffer_size_near(buffer_frames as Frames).map_err(refused("refuses a buffer size"))?;
@@ -57,10 +84,10 @@ pub fn negotiate(pcm: &PCM, way: Way) -> Result<Settings, CardFault> {
 
     let granted = |frames: alsa::Result<Frames>| frames.ok().and_then(|frames| u32::try_from(frames).ok());
     let sizes = match (granted(hw.get_period_size()), granted(hw.get_buffer_size())) {
-        (Some(period), Some(buffer)) => Sizes::granted(way, rate_hz, period, buffer),
+        (Some(period), Some(buffer)) => wish.buffering.granted(way, rate_hz, period, buffer),
         _ => None,
     };
-    let sizes = sizes.ok_or(CardFault::Refused("has a buffer of less than 20 ms", libc::EINVAL))?;
+    let sizes = sizes.ok_or(CardFault::Refused("has a buffer of less than two blocks", libc::EINVAL))?;
     let sw = pcm.sw_params_current().map_err(refused("has no software settings"))?;
     sw.set_avail_min(sizes.avail_min_frames as Frames)
         .and_then(|()| sw.set_start_threshold(sizes.start_threshold_frames as Frames))

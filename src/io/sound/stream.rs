@@ -1,28 +1,27 @@
-//! One open PCM: its readiness, frames in and out, and recovery from what ALSA reports.
+//! One open PCM: frames in and out, and recovery from what ALSA reports.
 //!
 //! The card's own rate, channels and format are taken as they are and converted by us: ALSA's plug
 //! layer is asked not to, since it would average channels (a lone I2S microphone loses half) and its
 //! rate converter is linear. Only where that leads nowhere may it convert.
 //!
-//! Recovery (edge by edge, as cards and plugins have been seen to behave):
-//! `EPIPE` is an xrun: prepare, and capture must be started again by hand. `ESTRPIPE` is a suspend: resume,
-//! or prepare where the driver cannot. Everything else means that the card is gone.
-
-use std::ffi::CString;
-
-use alsa::Direction;
-use alsa::pcm::PCM;
-use alsa::poll::{Descriptors, Flags};
+//! | errno | what it means | what is done |
+//! | --- | --- | --- |
+//! | `EAGAIN`, `EINTR` | nothing now | nothing; a card that says so for too long is lost ([`super::card`]) |
+//! | `EPIPE` | xrun | prepare; capture must be started again by hand |
+//! | `ESTRPIPE` | suspend | resume, again while that says `EAGAIN`; prepare where the driver cannot |
+//! | `EBADFD` | in no state to move frames: a resume or xrun seen first by a plugin | as an xrun |
+//! | all others | the card is gone | close, wait for it |
 
 use crate::io::sound::open::{CardFault, OpenError};
-use crate::io::sound::settings::{Settings, negotiate};
+use crate::io::sound::pcm::{Conversion, Pcm};
+use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::limits::CARD_DESCRIPTORS_MAX;
 
 /// An open PCM.
 #[derive(Debug)]
 pub struct Stream {
-    pcm: PCM,
+    pcm: Pcm,
     way: Way,
     settings: Settings,
 }
@@ -34,7 +33,7 @@ pub enum Moved {
     Frames(usize),
     /// None now.
     Nothing,
-    /// There was an xrun; the stream runs again from now.
+    /// There was an xrun, or a suspend is over; the stream runs again from now.
     Xrun,
     /// The card is gone.
     Lost,
@@ -43,30 +42,24 @@ pub enum Moved {
 impl Stream {
     /// Opens a PCM by any name that ALSA knows. Capture does not run before [`Stream::start`];
     /// playback starts by itself when enough is written.
-    pub fn open(name: &str, way: Way) -> Result<Stream, OpenError> {
-        let fail = |fault| OpenError::Card { pcm: name.to_owned(), fault };
+    pub fn open(name: &str, way: Way, wish: &Wish) -> Result<Stream, OpenError> {
+        Self::open_unconverted(name, way, wish)
+            .or_else(|fault| match fault {
+                CardFault::Refused(..) => Self::open_with(name, way, wish, Conversion::Any),
+                fault => Err(fault),
+            })
+            .map_err(|fault| OpenError::Card { pcm: name.to_owned(), fault })
+    }
+
+    /// As [`Stream::open`], refusing what the card itself cannot do.
+    pub fn open_unconverted(name: &str, way: Way, wish: &Wish) -> Result<Stream, CardFault> {
+        Self::open_with(name, way, wish, Conversion::Ours)
+    }
+
+    fn open_with(name: &str, way: Way, wish: &Wish, conversion: Conversion) -> Result<Stream, CardFault> {
         quiet();
-        let Ok(name_c) = CString::new(name) else { return Err(fail(CardFault::Missing)) };
-        let mut last = CardFault::Missing;
-        for flags in [AS_IT_IS, MAY_CONVERT] {
-            // SAFETY: the flags are those of alsa-lib's pcm.h, which the C function takes beside the
-            // mode; none of them changes who owns memory or how frames are moved.
-            let pcm = match unsafe { PCM::open_with_flags(&name_c, direction(way), true, flags) } {
-                Ok(pcm) => pcm,
-                Err(error) => match CardFault::of(error.errno(), "cannot be opened") {
-                    fault @ CardFault::Refused(..) => {
-                        last = fault;
-                        continue;
-                    }
-                    fault => return Err(fail(fault)),
-                },
-            };
-            match negotiate(&pcm, way) {
-                Ok(settings) => return Ok(Stream { pcm, way, settings }),
-                Err(fault) => last = fault,
-            }
-        }
-        Err(fail(last))
+        let (pcm, settings) = Pcm::open(name, way, wish, conversion)?;
+        Ok(Stream { pcm, way, settings })
     }
 
     /// What it was opened with.
@@ -78,45 +71,39 @@ impl Stream {
     pub fn start(&mut self) -> Moved {
         match self.pcm.start() {
             Ok(()) => Moved::Nothing,
-            Err(error) => self.recover(error.errno()),
+            Err(errno) => self.recover(errno),
         }
     }
 
     /// Adds the descriptors that wake for this PCM.
     pub fn descriptors(&self, fds: &mut heapless::Vec<libc::pollfd, CARD_DESCRIPTORS_MAX>) {
-        let (own, count) = self.own_descriptors();
+        let (own, count) = self.pcm.descriptors();
         // What does not fit is served by the timer.
         for fd in &own[..count] {
             let _ = fds.push(*fd);
         }
     }
 
-    /// Whether the PCM says, now, that it has something for us. Must be asked after each wake-up:
-    /// plugins clear their descriptors here.
+    /// Whether the PCM says, now, that it has something for us.
     pub fn is_ready(&self) -> bool {
-        let (mut own, count) = self.own_descriptors();
-        let polled = alsa::poll::poll(&mut own[..count], 0).is_ok_and(|ready| ready > 0);
-        polled && self.pcm.revents(&own[..count]).is_ok_and(|flags| flags != Flags::empty())
+        self.pcm.is_ready()
     }
 
     /// Frames that can be read or written now.
     pub fn available(&mut self) -> Moved {
-        match self.pcm.avail() {
-            Ok(0) => Moved::Nothing,
-            Ok(frames) => usize::try_from(frames).map_or(Moved::Lost, Moved::Frames),
-            Err(error) => self.recover(error.errno()),
-        }
+        let result = self.pcm.available();
+        self.moved(result)
     }
 
     /// Reads whole frames.
     pub fn read(&mut self, bytes: &mut [u8]) -> Moved {
-        let result = self.pcm.io_bytes().readi(bytes);
+        let result = self.pcm.read(bytes);
         self.moved(result)
     }
 
     /// Writes whole frames.
     pub fn write(&mut self, bytes: &[u8]) -> Moved {
-        let result = self.pcm.io_bytes().writei(bytes);
+        let result = self.pcm.write(bytes);
         self.moved(result)
     }
 
@@ -136,7 +123,7 @@ impl Stream {
         let buffer_ms = self.settings.sizes.buffer_frames / (self.settings.rate_hz / 1000).max(1);
         let steps = (buffer_ms / DRAIN_STEP_MS + 5).min(100);
         for _ in 0..steps {
-            if self.pcm.state_raw() != alsa::pcm::State::Draining as libc::c_int {
+            if !self.pcm.is_draining() {
                 break;
             }
             // Non-blocking `drain` says EAGAIN; its end can only be waited for. Poll without descriptors
@@ -145,11 +132,11 @@ impl Stream {
         }
     }
 
-    fn moved(&mut self, result: alsa::Result<usize>) -> Moved {
+    fn moved(&mut self, result: Result<usize, i32>) -> Moved {
         match result {
             Ok(0) => Moved::Nothing,
             Ok(frames) => Moved::Frames(frames),
-            Err(error) => self.recover(error.errno()),
+            Err(errno) => self.recover(errno),
         }
     }
 
@@ -159,12 +146,9 @@ impl Stream {
         }
         quiet();
         match errno {
-            libc::ESTRPIPE => match self.pcm.resume() {
-                Err(error) if error.errno() == libc::EAGAIN => return Moved::Nothing,
-                // Drivers that cannot resume say ENOSYS; those that can stand prepared or running.
-                _ => {}
-            },
-            // EBADFD: in no state to move frames, as after a resume or an xrun seen first by a plugin.
+            libc::ESTRPIPE if self.pcm.resume() == Err(libc::EAGAIN) => return Moved::Nothing,
+            // Drivers that cannot resume say ENOSYS; those that can stand prepared or running.
+            libc::ESTRPIPE => {}
             libc::EPIPE | libc::EBADFD => {}
             _ => return Moved::Lost,
         }
@@ -173,12 +157,6 @@ impl Stream {
             Way::Playback => Ok(()),
         });
         if restarted.is_ok() { Moved::Xrun } else { Moved::Lost }
-    }
-
-    fn own_descriptors(&self) -> ([libc::pollfd; CARD_DESCRIPTORS_MAX], usize) {
-        let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; CARD_DESCRIPTORS_MAX];
-        let count = self.pcm.fill(&mut own).unwrap_or(0).min(own.len());
-        (own, count)
     }
 }
 
@@ -189,34 +167,21 @@ pub fn quiet() {
     let _ = alsa::Output::local_error_handler();
 }
 
-/// Open flags of alsa-lib's pcm.h: no conversion of rate, channels, format by the plug layer.
-const AS_IT_IS: i32 = 0x0001_0000 | 0x0002_0000 | 0x0004_0000;
-
-/// All conversions allowed.
-const MAY_CONVERT: i32 = 0;
-
 const DRAIN_STEP_MS: u32 = 5;
 const DRAIN_STEP: rustix::event::Timespec =
     rustix::event::Timespec { tv_sec: 0, tv_nsec: DRAIN_STEP_MS as i64 * 1_000_000 };
-
-/// ALSA's word for it.
-pub fn direction(way: Way) -> Direction {
-    match way {
-        Way::Capture => Direction::Capture,
-        Way::Playback => Direction::Playback,
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::io::sound::format::SampleFormat;
+    use crate::io::sound::scripted::Script;
 
     #[test]
     fn a_card_that_is_not_there() {
         for way in [Way::Capture, Way::Playback] {
             for name in ["hw:CARD=NoSuchCard,DEV=0", "no such pcm", "plughw:CARD=NoSuchCard", "a\0b", ""] {
-                let error = Stream::open(name, way).unwrap_err();
+                let error = Stream::open(name, way, &Wish::default()).unwrap_err();
                 assert_eq!(error.exit_status().code(), 6, "{name}: {error}");
             }
         }
@@ -225,7 +190,7 @@ mod tests {
     /// The `null` plugin of alsa-lib takes and gives frames without a clock: all but the pace is real.
     #[test]
     fn frames_move_through_the_null_plugin() {
-        let Ok(mut playback) = Stream::open("null", Way::Playback) else { return };
+        let Ok(mut playback) = Stream::open("null", Way::Playback, &Wish::default()) else { return };
         let settings = *playback.settings();
         assert_eq!((settings.rate_hz, settings.channels, settings.format), (48_000, 1, SampleFormat::S16));
         assert!(matches!(playback.available(), Moved::Frames(_)));
@@ -234,8 +199,32 @@ mod tests {
         playback.descriptors(&mut fds);
         assert!(!fds.is_empty());
         playback.drain();
-        let mut capture = Stream::open("null", Way::Capture).unwrap();
+        let wish = Wish { rate_hz: Some(16_000), channels: Some(2), ..Wish::default() };
+        let mut capture = Stream::open("null", Way::Capture, &wish).unwrap();
+        assert_eq!((capture.settings().rate_hz, capture.settings().channels), (16_000, 2));
         assert_eq!(capture.start(), Moved::Nothing);
-        assert_eq!(capture.read(&mut [1; 960]), Moved::Frames(480));
+        assert_eq!(capture.read(&mut [1; 960]), Moved::Frames(240));
+    }
+
+    #[test]
+    fn what_alsa_reports_is_answered_as_the_table_says() {
+        for (errno, way, resumes, expected, calls) in [
+            (libc::EAGAIN, Way::Capture, Ok(()), Moved::Nothing, ""),
+            (libc::EINTR, Way::Playback, Ok(()), Moved::Nothing, ""),
+            (libc::EPIPE, Way::Capture, Ok(()), Moved::Xrun, "prepare start"),
+            (libc::EPIPE, Way::Playback, Ok(()), Moved::Xrun, "prepare"),
+            (libc::EBADFD, Way::Playback, Ok(()), Moved::Xrun, "prepare"),
+            (libc::ESTRPIPE, Way::Playback, Err(libc::EAGAIN), Moved::Nothing, "resume"),
+            (libc::ESTRPIPE, Way::Capture, Err(libc::ENOSYS), Moved::Xrun, "resume prepare start"),
+            (libc::ENODEV, Way::Capture, Ok(()), Moved::Lost, ""),
+            (libc::EIO, Way::Playback, Ok(()), Moved::Lost, ""),
+        ] {
+            let script = Script::new("table");
+            let mut stream = Stream::open("scripted:table", way, &Wish::default()).unwrap();
+            script.fail_once(errno);
+            script.resumes(resumes);
+            assert_eq!(stream.available(), expected, "errno {errno}");
+            assert_eq!(script.take_calls(), calls, "errno {errno}");
+        }
     }
 }

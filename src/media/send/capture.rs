@@ -95,6 +95,15 @@ impl Sender {
         self.finish_packet()
     }
 
+    /// So many blocks of time passed in which nothing was captured: RTP time goes on without packets, and
+    /// what began before is not finished with what comes after.
+    pub fn skip(&mut self, blocks: u32) {
+        self.captured += u64::from(blocks) * BLOCK_FRAMES as u64;
+        self.filled = 0;
+        self.starts_talkspurt = true;
+        self.in_dtx = false;
+    }
+
     /// Closes or opens the gate. Closing takes the packet or two that hold the ramp.
     pub fn set_muted(&mut self, muted: bool) {
         match (muted, self.gate) {

@@ -1,0 +1,53 @@
+//! Who has a PCM open, as the kernel tells of each of its subdevices in `/proc/asound`.
+
+use serde::Serialize;
+
+use crate::io::sound::sizes::Way;
+use crate::limits::CARD_HOLDERS_MAX;
+
+/// A program that has a PCM open.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// What it is called; empty where we may not know.
+    pub program: String,
+}
+
+/// Who has this device open; nobody where the kernel does not tell.
+pub fn of(card: i32, device: u32, way: Way) -> Vec<Holder> {
+    let letter = match way {
+        Way::Capture => 'c',
+        Way::Playback => 'p',
+    };
+    let mut holders: Vec<Holder> = Vec::new();
+    for sub in 0..CARD_HOLDERS_MAX {
+        let path = format!("/proc/asound/card{card}/pcm{device}{letter}/sub{sub}/status");
+        let Ok(status) = std::fs::read_to_string(path) else { break };
+        let Some(pid) = owner(&status).filter(|pid| holders.iter().all(|holder| holder.pid != *pid)) else {
+            continue;
+        };
+        let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        holders.push(Holder { pid, program: program.trim_end().to_owned() });
+    }
+    holders
+}
+
+/// A thread, for a program with several: its name is that of the thread.
+fn owner(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("owner_pid"))?;
+    line.trim_start_matches([' ', ':']).trim_end().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_kernel_writes() {
+        let running = "state: RUNNING\nowner_pid   : 1234\ntrigger_time: 0.0\n";
+        assert_eq!(owner(running), Some(1234));
+        assert_eq!((owner("closed\n"), owner("owner_pid : x")), (None, None));
+        assert!(of(99, 0, Way::Capture).is_empty());
+    }
+}

@@ -1,0 +1,153 @@
+//! How cards are to be used: what a board file says, or nothing in particular.
+
+use crate::config::board::{Board, BoardChannel, BoardFormat, BoardLevel, BoardPcm, BoardSide, BoardValue};
+use crate::io::sound::condition::{Conditioning, Pick};
+use crate::io::sound::format::SampleFormat;
+use crate::io::sound::mixer::{Level, LevelValue};
+use crate::io::sound::pair::card_of;
+use crate::io::sound::settings::Wish;
+use crate::io::sound::sizes::{Buffering, Way};
+use crate::io::sound::spec::{InputSpec, OutputSpec};
+
+/// How the cards are to be used. The default suits every card that hides nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SoundSetup {
+    /// The microphone's side.
+    pub capture: CaptureSetup,
+    /// The loudspeaker's side.
+    pub playback: PlaybackSetup,
+    /// Mixer controls, set whenever a card of these is opened: cards that were unplugged forget them.
+    pub levels: Vec<Level>,
+}
+
+/// How a microphone's card is to be used.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CaptureSetup {
+    /// The PCM that `auto` means; `None` is what suits best of what is there.
+    pub pcm: Option<String>,
+    /// What is asked of it.
+    pub wish: Wish,
+    /// What is done to its samples.
+    pub conditioning: Conditioning,
+}
+
+/// How a loudspeaker's card is to be used.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlaybackSetup {
+    /// The PCM that `auto` means; `None` is what suits best of what is there.
+    pub pcm: Option<String>,
+    /// What is asked of it.
+    pub wish: Wish,
+    /// The mixer control that is the volume; `None` is the first of the usual names.
+    pub volume_control: Option<String>,
+    /// What the card's own figure of its delay leaves out: converters, and the air to the microphone.
+    pub echo_delay_ms: u32,
+}
+
+impl SoundSetup {
+    /// What a board file says.
+    pub fn of_board(board: &Board) -> SoundSetup {
+        let pick = match board.channel {
+            BoardChannel::Number(number) => Pick::Channel(number),
+            BoardChannel::Mean => Pick::Mean,
+        };
+        SoundSetup {
+            capture: CaptureSetup {
+                pcm: board.capture.pcm.clone(),
+                wish: wish(&board.capture),
+                conditioning: Conditioning { pick, gain_db: board.gain_db, blocks_dc: board.blocks_dc },
+            },
+            playback: PlaybackSetup {
+                pcm: board.playback.pcm.clone(),
+                wish: wish(&board.playback),
+                volume_control: board.volume.clone(),
+                echo_delay_ms: board.echo_delay_ms.unwrap_or(0),
+            },
+            levels: board.mixer.iter().map(level).collect(),
+        }
+    }
+
+    /// Without what is said of other cards than those that are named: it would not fit them.
+    pub fn for_specs(mut self, input: &InputSpec, output: &OutputSpec) -> SoundSetup {
+        let is_other = |named: &str, pcm: &Option<String>| {
+            pcm.as_ref().is_some_and(|pcm| card_of(named) != card_of(pcm))
+        };
+        if let InputSpec::Alsa(named) = input
+            && is_other(named, &self.capture.pcm)
+        {
+            let wish = Wish { buffering: self.capture.wish.buffering, ..Wish::default() };
+            self.capture = CaptureSetup { wish, ..CaptureSetup::default() };
+        }
+        if let OutputSpec::Alsa(named) = output
+            && is_other(named, &self.playback.pcm)
+        {
+            let wish = Wish { buffering: self.playback.wish.buffering, ..Wish::default() };
+            self.playback = PlaybackSetup { wish, ..PlaybackSetup::default() };
+        }
+        self
+    }
+
+    /// Both directions with this much sound between us and the card.
+    pub fn with_buffering(mut self, buffering: Buffering) -> SoundSetup {
+        self.capture.wish.buffering = buffering;
+        self.playback.wish.buffering = buffering;
+        self
+    }
+}
+
+fn wish(pcm: &BoardPcm) -> Wish {
+    let usual = Buffering::default();
+    Wish {
+        rate_hz: pcm.rate_hz,
+        format: pcm.format.map(|format| match format {
+            BoardFormat::S16 => SampleFormat::S16,
+            BoardFormat::S24Packed => SampleFormat::S24Packed,
+            BoardFormat::S24 => SampleFormat::S24,
+            BoardFormat::S32 => SampleFormat::S32,
+            BoardFormat::Float => SampleFormat::Float,
+        }),
+        channels: pcm.channels,
+        buffering: Buffering { period_ms: pcm.period_ms.unwrap_or(usual.period_ms), ..usual },
+    }
+}
+
+fn level(level: &BoardLevel) -> Level {
+    Level {
+        control: level.control.clone(),
+        side: level.side.map(|side| match side {
+            BoardSide::Capture => Way::Capture,
+            BoardSide::Playback => Way::Playback,
+        }),
+        value: match &level.value {
+            BoardValue::Percent(percent) => LevelValue::Percent(*percent),
+            BoardValue::Decibels(db) => LevelValue::Decibels(*db),
+            BoardValue::Switch(on) => LevelValue::Switch(*on),
+            BoardValue::Choice(name) => LevelValue::Choice(name.clone()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_is_for_its_own_cards() {
+        let text = "title='T'\ntested_on='nothing yet'\necho_delay_ms=9\n[capture]\npcm='hw:CARD=Hat,DEV=0'\nformat='S32_LE'\n\
+            gain_db=20\nperiod_ms=20\n[playback]\npcm='hw:CARD=Hat,DEV=0'\nvolume='Speaker'\n";
+        let setup = SoundSetup::of_board(&Board::read(text).0.expect("usable"));
+        assert_eq!(setup.capture.wish.format, Some(SampleFormat::S32));
+        assert_eq!(
+            (setup.capture.wish.buffering.period_ms, setup.playback.wish.buffering.period_ms),
+            (20, 10)
+        );
+        let specs = |input: &str, output: &str| (input.parse().unwrap(), output.parse().unwrap());
+        let (input, output) = specs("alsa:plughw:CARD=Hat", "auto");
+        assert_eq!(setup.clone().for_specs(&input, &output), setup);
+        let (input, output) = specs("alsa:hw:CARD=Usb", "alsa:default");
+        let other = setup.for_specs(&input, &output);
+        assert_eq!((other.capture.pcm, other.capture.conditioning.gain_db), (None, 0.0));
+        assert_eq!((other.playback.volume_control, other.playback.echo_delay_ms), (None, 0));
+        assert_eq!(other.capture.wish.buffering.period_ms, 20, "what the board's bus needs stays");
+    }
+}
