@@ -1,7 +1,7 @@
 //! One data packet: who sent it ([`Packet`]), or whom it is for ([`Outgoing`]), and what it says
 //! ([`Content`]).
 //!
-//! Every text in a packet that was read is within the limits of `limits.rs`; a packet with a longer one is
+//! Every text in a packet that was read is within the limits of `limits`; a packet with a longer one is
 //! refused as a whole, since half a message says something else.
 
 use std::collections::BTreeMap;

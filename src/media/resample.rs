@@ -1,7 +1,7 @@
 //! Reads sound at a rate that is not quite its own, for clocks that do not quite agree.
 //!
 //! Each output sample is a windowed sinc of [`TAPS`] input samples around its place. The filter is tabulated at
-//! [`PHASES`] places between two samples and interpolated on a line between those:
+//! `PHASES` places between two samples and interpolated on a line between those:
 //!
 //! ```text
 //!   input   ·   ·   ·   ·   ·   ·   ·   │·   ·   ·   ·   ·   ·   ·   ·

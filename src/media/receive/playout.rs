@@ -18,7 +18,7 @@
 //!
 //! The delay grows by being late, and is led to its target in three ways: a stream that stopped starts again
 //! exactly there, which nobody hears; the resampler takes what clocks and small errors make; time-scaling
-//! takes what is more than [`MARGIN_SAMPLES`] away.
+//! takes what is more than `MARGIN_SAMPLES` away.
 
 use super::clock::{SAMPLES_PER_MS, rtp_gap};
 use super::decode::FRAME_SAMPLES_MIN;

@@ -8,6 +8,10 @@
 //!            datagram ≤ 2 KiB                          64 packets, 32 KiB each    10 ms blocks
 //! ```
 
+mod device;
+
+pub use device::*;
+
 // ---- room ------------------------------------------------------------------------------------
 
 /// Participants known at a time. A house has tens of panels; those without a microphone are
@@ -356,54 +360,6 @@ pub const ANSWERS_MAX: usize = 32;
 
 /// One line on the control input.
 pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
-
-/// What a box wants done and nobody has done yet. One input makes at most what a call decides, an action
-/// for each output, and four of its own.
-pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
-
-/// Programs that run at a time because something happened: a press, a call, its end, and one that hangs.
-pub const PROGRAMS_MAX: usize = 4;
-
-/// Clients of the control socket at a time: a person, a panel, a collector of figures, and as many again.
-pub const CONTROL_CLIENTS_MAX: usize = 8;
-
-/// Events that wait for one who watches. Slower: they are lost to it alone.
-pub const WATCHED_EVENTS_MAX: usize = 256;
-
-/// What is on its way to a box's decisions: one of each line, key and client at a time, and some events.
-pub const STATION_INPUTS_MAX: usize = 2 * CONFIG_SECTIONS_MAX + CONTROL_CLIENTS_MAX + 24;
-
-// ---- configuration ---------------------------------------------------------------------------
-
-/// A configuration or board file. The commented example of every key is a tenth of it.
-pub const CONFIG_BYTES_MAX: usize = 64 * 1024;
-
-/// One text of it: a URL with a long query, a command's argument.
-pub const CONFIG_TEXT_BYTES_MAX: usize = 4096;
-
-/// Entries of one list: the arguments of a command, the identities that may do something.
-pub const CONFIG_LIST_MAX: usize = 128;
-
-/// Tables with names of the user's: the lines of a Pi's header are 28.
-pub const CONFIG_SECTIONS_MAX: usize = 32;
-
-/// Problems told of one file. Who has more begins at the top.
-pub const CONFIG_PROBLEMS_MAX: usize = 64;
-
-// ---- the box at the door ---------------------------------------------------------------------
-
-/// Patterns in one list of identities: the flats of a house, or one `flat-*` for all of them.
-pub const ALLOW_PATTERNS_MAX: usize = 128;
-
-/// One such pattern: as long as an identity may be (livekit-server: `MaxParticipantIdentityLength`).
-pub const ALLOW_PATTERN_BYTES_MAX: usize = 256;
-
-/// Wishes that an output remembers, so that none is granted twice. One a second for the minute that
-/// each is remembered; only those who may open the door can push out older ones.
-pub const OUTPUT_WISHES_REMEMBERED: usize = 64;
-
-/// Decisions of a call that wait to be carried out: one input makes at most five.
-pub const CALL_DECISIONS_MAX: usize = 16;
 
 const _: () = assert!(PARTICIPANTS_MAX <= PARTICIPANTS_PER_MESSAGE_MAX);
 const _: () = assert!(TALKERS_MAX <= SUBSCRIPTIONS_MAX);
