@@ -2,7 +2,7 @@
 //!
 //! Commands come from a program that holds the library, from the lines of `join --control -` and from
 //! `kinglet ctl`; [`line`](mod@line) is their common grammar. A new one is a variant here, an arm in
-//! [`line::parse`](line::parse) with a line of its usage, and an arm in `Engine::handle_command`; one that somebody else has to answer takes a
+//! [`line::parse`] with a line of its usage, and an arm in `Engine::handle_command`; one that somebody else has to answer takes a
 //! [`Ticket`] there.
 
 pub mod line;
