@@ -4,7 +4,7 @@
 #   call.sh FOLDER SECONDS WHAT_HAPPENS [OPTIONS OF KINGLET...]
 #
 # WHAT_HAPPENS: nothing · jitter (25 ms ± 5 ms each way, for both) · loss (every fiftieth UDP packet to each) · drift
-# (cards 300 ppm fast and slow) · cut-N (Alice is without a network for N seconds, from the tenth on) · restart (the
+# (Alice's cards 300 ppm fast, Bob's as slow) · cut-N (Alice is without a network for N seconds, from the tenth on) · restart (the
 # server ends at the tenth second and is back five seconds later).
 #
 # Both speak at once: FOLDER/NAME-says.wav is played into NAME's microphone card, and what NAME's loudspeaker card plays
@@ -48,8 +48,8 @@ loss)
       add rule inet rig in ip protocol udp numgen inc mod 50 0 drop"
   done ;;
 drift)
-  for card in AliceMic BobSpeaker; do rig ppm $card 300; done
-  for card in AliceSpeaker BobMic; do rig ppm $card -300; done ;;
+  for card in AliceMic AliceSpeaker; do rig ppm $card 300; done
+  for card in BobMic BobSpeaker; do rig ppm $card -300; done ;;
 esac
 
 # What comes in the middle of the call.

@@ -43,7 +43,7 @@ call() {
 # gap NAME SECONDS WHAT_HAPPENS FROM_S TO_S WITHIN_S: whether what was cut is heard again soon.
 gap() {
   local name=$1
-  board_call "$1" "$2" "$3" --dtx off && judge gap "$folder/$name" "${@:4}"
+  board_call "$1" "$2" "$3" --dtx off --no-aec && judge gap "$folder/$name" "${@:4}"
 }
 
 # The last line, and the status.
