@@ -86,7 +86,9 @@ impl std::fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             CredentialsError::File(path, error) => write!(f, "token file {}: {error}", path.display()),
-            CredentialsError::Command(what) => write!(f, "the program that gives tokens: {what}"),
+            CredentialsError::Command(what) => {
+                write!(f, "the token command (--token-command, or token.command): {what}")
+            }
             CredentialsError::Malformed(why) => write!(f, "the token is not an access token: {why}"),
             CredentialsError::Expired => f.write_str(
                 "the token has expired: ask its issuer for a new one (and check this device's clock)",
