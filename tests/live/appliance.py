@@ -1,6 +1,7 @@
 """`kinglet run` with a configuration of the test's own, and `kinglet ctl` to it."""
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -40,7 +41,9 @@ class Appliance:
             )
         )
         state = folder / "state"
-        state.mkdir(exist_ok=True)
+        # What an earlier run left is not this box's memory.
+        shutil.rmtree(state, ignore_errors=True)
+        state.mkdir()
         self.environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state), **(environment or {})}
         self.processes = []
         self.start()
@@ -55,9 +58,12 @@ class Appliance:
             assert time.monotonic() < deadline and self.process.poll() is None, self.journal.read_text()
             time.sleep(0.02)
         self.watched = self.socket.with_suffix(f".{len(self.processes)}.events")
-        watch = [BINARY, "ctl", "--socket", self.socket, "watch"]
+        watch = [BINARY, "ctl", "--socket", self.socket, "--json", "watch"]
         self.processes.append(subprocess.Popen(watch, stdout=self.watched.open("w"), stderr=subprocess.DEVNULL))
-        time.sleep(0.2)
+        # The answer comes first: from then on nothing is missed.
+        while not self.watched.read_text():
+            assert time.monotonic() < deadline, self.journal.read_text()
+            time.sleep(0.02)
 
     def ctl(self, *words):
         """The answer to a command."""
@@ -80,7 +86,7 @@ class Appliance:
             time.sleep(0.05)
 
     def events(self, name=None):
-        lines = self.watched.read_text().split("\n")[:-1]
+        lines = self.watched.read_text().split("\n")[1:-1]
         events = [json.loads(line) for line in lines]
         return [event for event in events if name in (None, event["event"])]
 

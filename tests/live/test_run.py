@@ -82,6 +82,7 @@ def test_strangers_do_not_answer(server, room, box, run):
 def test_the_box_is_called_by_method(server, room, box, run, folder):
     """Rung, answered and hung up by RPC; programs are started; strangers are refused."""
     told = folder / "told"
+    told.unlink(missing_ok=True)
     program = f'[on]\nanswered = ["/bin/sh", "-c", "echo $1 >> {told}", "sh", "' + '{identity}"]'
     door = box(call='parties = ["flat-*"]', more=program)
 
@@ -182,6 +183,7 @@ def test_a_bad_configuration_is_told_whole(folder, server, room):
 
 def test_the_service_manager_is_told(folder, box):
     path = folder / "notify"
+    path.unlink(missing_ok=True)
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(path))
     manager.settimeout(10)
