@@ -49,6 +49,8 @@ class Appliance:
         self.start()
 
     def start(self):
+        # One that was left behind by a kill would be taken for the new one's.
+        self.socket.unlink(missing_ok=True)
         journal = self.journal.open("a")
         command = [BINARY, "run", "--config", self.config]
         self.process = subprocess.Popen(command, env=self.environment, stdout=journal, stderr=journal)
