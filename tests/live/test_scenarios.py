@@ -11,14 +11,11 @@ from sound import longest_silence, read_wav, tone
 SCENARIOS = [
     ("speaker_update", False, None),
     ("node_failure", False, "reconnected"),
-    ("migration", False, "reconnected"),
     ("server_leave", False, "reconnected"),
     # Server 1.13.5 knows the name only: nothing happens. `tests/sim/stories/many_cuts.rs` has such a leave.
     ("leave_request_full_reconnect", False, None),
     ("disconnect_signal_on_resume", True, "resumed"),
     ("disconnect_signal_on_resume_no_messages", True, "resumed"),
-    # The server takes TCP only from then on.
-    ("switch_candidate_protocol_tcp", False, "resumed"),
 ]
 
 
