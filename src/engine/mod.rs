@@ -9,7 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
-//!                   fallback.rs: TCP where UDP does not get through
+//!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -20,11 +20,13 @@ mod commands;
 mod data;
 mod fallback;
 mod files;
+mod ice_servers;
 mod listen;
 mod mute;
 pub mod port;
 mod profile;
 mod publish;
+mod reflexive;
 mod report;
 mod resume;
 mod roaming;
@@ -60,9 +62,11 @@ use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
 use fallback::Fallback;
+use ice_servers::IceServers;
 use listen::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
+use reflexive::Reflexive;
 use resume::Resuming;
 use roaming::Whereabouts;
 use session::Phase;
@@ -93,6 +97,9 @@ pub struct Engine {
     subscriber: Option<Subscriber>,
     /// Of publisher and subscriber.
     fallbacks: [Fallback; 2],
+    /// The same.
+    reflexive: [Reflexive; 2],
+    ice_servers: IceServers,
     whereabouts: Whereabouts,
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
@@ -201,6 +208,8 @@ impl Engine {
             publisher: None,
             subscriber: None,
             fallbacks: Default::default(),
+            reflexive: Default::default(),
+            ice_servers: IceServers::new(),
             whereabouts: Whereabouts::default(),
             is_subscriber_primary: true,
             server: String::new(),
@@ -278,6 +287,7 @@ impl Engine {
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
             self.fallback_timeout().map(|at| (at, Reason::Fallback)),
+            self.bindings_timeout().map(|at| (at, Reason::Bindings)),
         ]
         .into_iter()
         .flatten()

@@ -300,7 +300,7 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
-            Reason::Ping | Reason::Fallback | Reason::Publisher | Reason::Subscriber => {}
+            Reason::Ping | Reason::Fallback | Reason::Bindings | Reason::Publisher | Reason::Subscriber => {}
         }
     }
 
@@ -377,6 +377,8 @@ impl Engine {
         self.transmits.clear();
         self.fallbacks = Default::default();
         self.whereabouts = Default::default();
+        self.reflexive = Default::default();
+        self.ice_servers.clear();
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();

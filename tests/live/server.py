@@ -24,7 +24,7 @@ rtc:
   udp_port: {udp}
   tcp_port: {tcp}
   # Left out, the list names servers outside.
-  stun_servers: ["127.0.0.1:{udp}"]
+  stun_servers: ["{stun}"]
   {rtc}
 room:
   auto_create: {auto_create}
@@ -43,7 +43,7 @@ def free_ports(count):
 
 
 class Server:
-    def __init__(self, folder, auto_create=True, remote_unmute=False, rtc="", more=""):
+    def __init__(self, folder, auto_create=True, remote_unmute=False, rtc="", more="", stun=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
         config = folder / "livekit.yaml"
@@ -51,7 +51,7 @@ class Server:
             CONFIG.format(
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
-                rtc=rtc, more=more,
+                rtc=rtc, more=more, stun=stun or f"127.0.0.1:{udp}",
             )
         )
         self.config = config

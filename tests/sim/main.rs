@@ -14,6 +14,7 @@ mod jitter {
     pub mod trace;
 }
 mod link;
+mod nat;
 mod random;
 mod server;
 mod stories {
@@ -31,6 +32,7 @@ mod stories {
     mod mute;
     mod outage;
     mod paths;
+    mod reflexive;
     mod resume;
     mod returns;
     mod roaming;
