@@ -187,6 +187,8 @@ mod tests {
     const LOCAL: &str = "10.0.1.2:40000";
     const SERVER: &str = "192.0.2.9:3478";
 
+    type Attribute<'a> = (u16, &'a [u8]);
+
     #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
     fn base() -> Instant {
         Instant::now()
@@ -204,7 +206,7 @@ mod tests {
         (bindings, id)
     }
 
-    fn response(kind: u16, id: TransactionId, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+    fn response(kind: u16, id: TransactionId, attributes: &[Attribute<'_>]) -> Vec<u8> {
         let mut body = Vec::new();
         for (kind, value) in attributes {
             body.extend(kind.to_be_bytes());
@@ -285,7 +287,7 @@ mod tests {
     #[test]
     fn a_response_of_no_use_ends_the_question() {
         let value = &[0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43][..];
-        let cases: &[(u16, &[(u16, &[u8])])] = &[
+        let cases: &[(u16, &[Attribute<'_>])] = &[
             (BINDING_ERROR, &[(XOR_MAPPED_ADDRESS, value)]),
             (BINDING_SUCCESS, &[]),
             (BINDING_SUCCESS, &[(XOR_MAPPED_ADDRESS, &value[..7])]),
