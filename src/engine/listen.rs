@@ -3,17 +3,18 @@
 //! ```text
 //!   RTP ─► slot of its track (8) ─► Talker ─► Gain ─┐
 //!                                                   ├─► Mixer ─► volume ─► playback
-//!   RTP of a ninth talker ─► counted            …  ─┘
+//!   RTP of a ninth talker ─► Activity, counted  …  ─┘
 //! ```
 //!
-//! A slot belongs to a track from its first packet until the track is gone or has been silent while
-//! another one wants to be heard.
+//! A slot belongs to a track from its first packet until the track is gone, or until another one wants to be
+//! heard and says clearly more.
 
 use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::event::{Event, TrackFacts, TrackStats};
 use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
+use crate::media::activity::Activity;
 use crate::media::block::Block;
 use crate::media::gain::Gain;
 use crate::media::mix::Mixer;
@@ -31,6 +32,8 @@ const SLOT_IDLE: Duration = Duration::from_millis(1000);
 pub(super) struct Listener {
     slots: Vec<Slot>,
     mixer: Mixer,
+    /// Tracks that send and have no slot.
+    waiting: heapless::Vec<(Sid, Activity), SUBSCRIPTIONS_MAX>,
     /// Tracks that the subscriber carries, as the application was told; when one is gone, the room may
     /// have forgotten it already.
     tracks: heapless::Vec<(Sid, TrackFacts), SUBSCRIPTIONS_MAX>,
@@ -40,6 +43,7 @@ struct Slot {
     track: Option<Sid>,
     ssrc: u32,
     last_packet: Option<Instant>,
+    activity: Activity,
     talker: Talker,
     gain: Gain,
     reported: ReceiveCounters,
@@ -51,10 +55,12 @@ impl Listener {
         let slot = || {
             let talker = Talker::new()?;
             let reported = *talker.counters();
-            Ok(Slot { track: None, ssrc: 0, last_packet: None, talker, gain: Gain::new(1.0), reported })
+            let activity = Activity::default();
+            let gain = Gain::new(1.0);
+            Ok(Slot { track: None, ssrc: 0, last_packet: None, activity, talker, gain, reported })
         };
         let slots = (0..TALKERS_MAX).map(|_| slot()).collect::<Result<_, DecoderError>>()?;
-        Ok(Self { slots, mixer: Mixer::new(), tracks: heapless::Vec::new() })
+        Ok(Self { slots, mixer: Mixer::new(), waiting: heapless::Vec::new(), tracks: heapless::Vec::new() })
     }
 
     /// Whether this track can be heard: the subscriber carries it, and the application knows.
@@ -66,6 +72,7 @@ impl Listener {
     pub(super) fn insert(&mut self, packet: &RtpArrival<'_>) -> bool {
         let Some(slot) = self.slot_for(packet) else { return false };
         slot.last_packet = Some(packet.arrival);
+        slot.activity.packet(packet.payload.len(), packet.arrival);
         slot.talker.insert(ArrivedPacket {
             sequence: packet.sequence,
             rtp_time: packet.rtp_time,
@@ -83,7 +90,8 @@ impl Listener {
         };
         let index = known
             .or_else(|| self.slots.iter().position(|slot| slot.track.is_none()))
-            .or_else(|| self.slots.iter().position(idle))?;
+            .or_else(|| self.slots.iter().position(idle))
+            .or_else(|| self.least_active_for(packet))?;
         let slot = &mut self.slots[index];
         if known.is_none() || slot.ssrc != packet.ssrc {
             slot.talker.restart();
@@ -92,9 +100,31 @@ impl Listener {
         if known.is_none() {
             slot.track = Some(packet.track);
             slot.gain = Gain::new(1.0);
+            slot.activity = Activity::default();
             slot.reported = *slot.talker.counters();
+            self.waiting.retain(|(track, _)| *track != packet.track);
         }
         Some(slot)
+    }
+
+    /// The slot of the least active talker, if this packet's says clearly more.
+    fn least_active_for(&mut self, packet: &RtpArrival<'_>) -> Option<usize> {
+        let now = packet.arrival;
+        let place = self.waiting.iter().position(|(track, _)| *track == packet.track);
+        let place = place.or_else(|| {
+            // As many places as subscriptions: who is gone makes room.
+            if self.waiting.is_full() {
+                self.waiting.remove(0);
+            }
+            self.waiting.push((packet.track, Activity::default())).ok()?;
+            Some(self.waiting.len() - 1)
+        })?;
+        let (_, activity) = self.waiting.get_mut(place)?;
+        activity.packet(packet.payload.len(), now);
+        let bytes = |slot: &Slot| slot.activity.bytes(now);
+        let (index, least) =
+            self.slots.iter().enumerate().min_by(|(_, a), (_, b)| bytes(a).total_cmp(&bytes(b)))?;
+        activity.takes_place_of(&least.activity, now).then_some(index)
     }
 
     /// Fills `out` with everybody's next 10 ms.

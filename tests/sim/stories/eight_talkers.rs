@@ -27,3 +27,24 @@ fn everybody_is_heard() {
     }
     assert!(amplitude(played, 250.0) < 0.01, "nobody speaks there");
 }
+
+#[test]
+fn a_ninth_who_speaks_takes_the_place_of_one_who_is_silent() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..TALKERS_MAX).map(|talker| format!("talker {talker}")).collect();
+    for (talker, name) in names.iter().enumerate() {
+        // Without DTX silence is sent, too.
+        let sound = if talker == 3 { Sound::Silence } else { Sound::Tone(pitch_hz(talker)) };
+        world.enter(Setup::talker(name, sound));
+        world.run_ms(100);
+    }
+    let hall = world.enter(Setup::listener("hall"));
+    world.run_ms(3000);
+    world.enter(Setup::talker("ninth", Sound::Tone(250.0)));
+    world.run_ms(4000);
+    let played = world.lately(hall, 1000);
+    assert!(amplitude(played, 250.0) > 0.03, "the ninth: {}", amplitude(played, 250.0));
+    for talker in (0..TALKERS_MAX).filter(|&talker| talker != 3) {
+        assert!(amplitude(played, pitch_hz(talker)) > 0.03, "talker {talker} keeps its place");
+    }
+}
