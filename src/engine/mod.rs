@@ -21,6 +21,7 @@ mod data;
 mod fallback;
 mod files;
 mod listen;
+mod listener;
 mod mute;
 pub mod port;
 mod profile;
@@ -46,6 +47,7 @@ use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS
 use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
+use crate::local::wishes::Wishes;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
@@ -60,7 +62,7 @@ use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
 use fallback::Fallback;
-use listen::Listener;
+use listener::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
 use resume::Resuming;
@@ -108,6 +110,8 @@ pub struct Engine {
     profile: Profile,
     profile_requests: ProfileRequests,
     listener: Listener,
+    /// Of single talkers, in percent.
+    talker_volumes: Wishes<u16>,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: cards::Volume,
     data: Data,
@@ -211,6 +215,7 @@ impl Engine {
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,
+            talker_volumes: Wishes::default(),
             warned_encrypted: heapless::Vec::new(),
             volume,
             data: Data::default(),
