@@ -97,7 +97,7 @@ impl Engine {
                 }
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::Closed => self.peer_closed(now),
-                PublisherEvent::Feedback { loss_permille } => self.feedback(loss_permille),
+                PublisherEvent::Feedback { loss_permille, rtt } => self.feedback(loss_permille, rtt),
                 // What waits is sent after each drain.
                 PublisherEvent::ChannelOpen(_) | PublisherEvent::Data(..) => {}
             }

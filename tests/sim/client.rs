@@ -18,6 +18,7 @@ use kinglet::event::Event;
 use kinglet::limits::LOCAL_ADDRESSES_MAX;
 use kinglet::local::policy::Policy;
 use kinglet::media::block::Block;
+use kinglet::media::send::adapt::Redundancy;
 use kinglet::rtc::{Peer, Protocol, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::parameters::JoinParameters;
@@ -46,6 +47,8 @@ pub struct Setup<'a> {
     pub down: Quality,
     /// Whether silence is not sent.
     pub dtx: bool,
+    /// Whether its packets carry earlier ones again.
+    pub redundancy: Redundancy,
     /// Whether it starts muted.
     pub is_muted: bool,
     /// When it comes back.
@@ -67,6 +70,7 @@ impl<'a> Setup<'a> {
             up,
             down,
             dtx: false,
+            redundancy: Redundancy::Auto,
             is_muted: false,
             retry: Retry::AfterFirst,
             rpc_methods: &[],
@@ -187,6 +191,7 @@ impl Client {
                 is_muted: setup.is_muted,
                 is_required: false,
                 dtx: setup.dtx,
+                redundancy: setup.redundancy,
                 ..PublishSettings::default()
             }),
             listens: true,

@@ -3,6 +3,7 @@
 //! Nothing here has a socket, a thread or a clock of its own. Every story runs in a [`clock`] that jumps from one event to
 //! the next, so hours pass in seconds and the same seed gives the same story.
 
+mod acoustics;
 #[path = "../alloc/mod.rs"]
 mod alloc;
 mod card;
@@ -21,6 +22,7 @@ mod stories {
     mod cuts;
     mod data;
     mod drift;
+    mod echo;
     mod eight_talkers;
     mod figures;
     mod hostile;
