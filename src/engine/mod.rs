@@ -22,6 +22,7 @@ mod fallback;
 mod files;
 mod ice_servers;
 mod listen;
+mod listener;
 mod mute;
 pub mod port;
 mod profile;
@@ -48,6 +49,7 @@ use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS
 use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
+use crate::local::wishes::Wishes;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
@@ -63,7 +65,7 @@ use crate::time::deadline::{Deadlines, Reason};
 use data::Data;
 use fallback::Fallback;
 use ice_servers::IceServers;
-use listen::Listener;
+use listener::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
 use reflexive::Reflexive;
@@ -115,6 +117,8 @@ pub struct Engine {
     profile: Profile,
     profile_requests: ProfileRequests,
     listener: Listener,
+    /// Of single talkers, in percent.
+    talker_volumes: Wishes<u16>,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: cards::Volume,
     data: Data,
@@ -220,6 +224,7 @@ impl Engine {
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,
+            talker_volumes: Wishes::default(),
             warned_encrypted: heapless::Vec::new(),
             volume,
             data: Data::default(),

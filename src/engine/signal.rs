@@ -66,7 +66,8 @@ impl Engine {
                 self.participants_changed(now);
             }
             Response::Speakers(changes) => {
-                self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink))
+                self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink));
+                self.speakers_changed();
             }
             Response::Quality(changes) => {
                 self.with_room(|room, mut sink| room.apply_quality(&changes, &mut sink))
