@@ -107,6 +107,9 @@ pub(super) fn drive(
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);
         }
+        while let Some(found) = ports.take_resolved() {
+            engine.handle_resolved(&found.host, found.port, &found.addresses, now);
+        }
         while let Some((key, notice)) = ports.take_file_notice() {
             engine.handle_file(key, notice, now);
         }

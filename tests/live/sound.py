@@ -1,6 +1,8 @@
 """Sound to say, and how to tell whether it was heard. All of it 48 kHz mono, float32 in -1..1."""
+import asyncio
 import hashlib
 import subprocess
+import time
 import wave
 from pathlib import Path
 
@@ -47,6 +49,28 @@ def read_wav(path):
     padded = np.zeros(length // 2 + 1, complex)
     padded[: min(len(spectrum), len(padded))] = spectrum[: len(padded)]
     return (np.fft.irfft(padded, length) * length / len(samples)).astype(np.float32)
+
+
+class Recording:
+    """A WAV file (48 kHz, mono) that kinglet is still writing; its length is the time."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def samples(self):
+        data = self.path.read_bytes()[44:] if self.path.exists() else b""
+        return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32768
+
+    async def hears_on(self, after, seconds=0.5, timeout_s=60):
+        """Waits until this much lies behind the sample `after` without a hole of 10 ms; where it ends."""
+        count = int(seconds * RATE)
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            samples = self.samples()
+            if len(samples) >= after + count and longest_silence(samples[-count:], ends_count=True) == 0:
+                return len(samples)
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{self.path.name}: nothing is heard for {seconds} s behind {after / RATE:.2f} s")
 
 
 def write_wav(path, samples):
@@ -108,10 +132,13 @@ def first_sound(samples, level=0.01):
     return int(above[0]) if len(above) else None
 
 
-def longest_silence(samples, level=0.02):
-    """Longest stretch in ms, in steps of 10 ms, without a sample above `level`, between the first and the last of them."""
+def longest_silence(samples, level=0.02, ends_count=False):
+    """Longest stretch in ms, in steps of 10 ms, without a sample above `level`: between the first and the last of
+    them, or all over `samples`."""
     blocks = np.abs(samples[: len(samples) // 480 * 480].reshape(-1, 480)).max(axis=1) > level
     loud = np.flatnonzero(blocks)
+    if ends_count:
+        loud = np.concatenate([[-1], loud, [len(blocks)]])
     return 10 * int(np.diff(loud).max() - 1) if len(loud) > 1 else None
 
 

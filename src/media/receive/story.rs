@@ -352,3 +352,23 @@ fn a_new_sender_is_heard_after_a_restart_and_after_a_jump() {
         assert!(delay_ms < 75.0 && alike > 0.8, "{delay_ms} {alike}");
     }
 }
+
+#[test]
+fn a_place_that_was_empty_is_heard_at_once() {
+    for empty_ms in [20, 100, 300, 450, 600, 3000] {
+        let mut call = Call::new(EncoderSettings::default());
+        call.run(300, voice, |_| Some(5));
+        call.in_flight.clear();
+        call.talker.restart();
+        // Nobody pulls; what is said is said, but not sent.
+        let unheard = call.heard.len();
+        call.step += empty_ms / 10;
+        call.heard.resize(unheard + empty_ms as usize / 10 * BLOCK_FRAMES, 0.0);
+        call.said.resize(call.heard.len(), 0.0);
+        (call.sequence, call.rtp_base) = (call.sequence + 1_000_000, 17);
+        call.talker.restart();
+        call.run(300, voice, |_| Some(5));
+        let (delay_ms, alike) = call.likeness(300 + empty_ms / 10 + 20);
+        assert!(delay_ms < 75.0 && alike > 0.7, "{empty_ms} ms: {delay_ms} {alike}");
+    }
+}

@@ -172,13 +172,16 @@ impl Talker {
         }
     }
 
-    /// Another sender takes over (a new SSRC on the same track): nothing of the old one is played
-    /// any more, and the new one starts from the target delay.
+    /// Another sender takes over (a new SSRC on the same track, or a place that was empty): nothing of the old
+    /// one is played any more, and the new one starts from the target delay. Nobody pulled while the place was
+    /// empty, so the pulls count anew: half a second without them would be taken for half a second of lateness,
+    /// and the new sender would not be heard before that is forgotten.
     pub fn restart(&mut self) {
         self.ring.clear();
         self.rescue.reset();
         self.target.rebase();
         self.drift = Drift::new();
+        self.pulls = PullClock::new();
         self.overrun = 0;
         self.state = State::Fresh;
         self.counters.restarts += 1;
