@@ -160,6 +160,8 @@ impl Engine {
         self.deadlines.clear(Reason::Redial);
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
+        self.speakers_changed();
+        self.ice_servers_told(&reconnect.ice_servers, now);
         self.request(&Request::SyncState(Box::new(self.sync_state())));
         self.publication.mute.resumed();
         self.tell_mute(now);

@@ -7,6 +7,7 @@ use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
 use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe, Quality};
+use crate::nat::{self, Nat};
 use crate::random::Random;
 use crate::server::ConnectionId;
 use crate::server::token::Claims;
@@ -18,6 +19,7 @@ use kinglet::event::Event;
 use kinglet::limits::LOCAL_ADDRESSES_MAX;
 use kinglet::local::policy::Policy;
 use kinglet::media::block::Block;
+use kinglet::media::send::adapt::Redundancy;
 use kinglet::rtc::{Peer, Protocol, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::parameters::JoinParameters;
@@ -46,6 +48,8 @@ pub struct Setup<'a> {
     pub down: Quality,
     /// Whether silence is not sent.
     pub dtx: bool,
+    /// Whether its packets carry earlier ones again.
+    pub redundancy: Redundancy,
     /// Whether it starts muted.
     pub is_muted: bool,
     /// When it comes back.
@@ -67,6 +71,7 @@ impl<'a> Setup<'a> {
             up,
             down,
             dtx: false,
+            redundancy: Redundancy::Auto,
             is_muted: false,
             retry: Retry::AfterFirst,
             rpc_methods: &[],
@@ -157,6 +162,9 @@ pub struct SimulatedPorts {
     is_dialled: bool,
     upgrade: Option<(String, String)>,
     wants_token: bool,
+    lookups: VecDeque<(String, u16)>,
+    /// The router that it is behind.
+    pub nat: Option<Nat>,
     /// Its files.
     pub disk: Disk,
     syn: Option<Syn>,
@@ -187,6 +195,7 @@ impl Client {
                 is_muted: setup.is_muted,
                 is_required: false,
                 dtx: setup.dtx,
+                redundancy: setup.redundancy,
                 ..PublishSettings::default()
             }),
             listens: true,
@@ -219,6 +228,8 @@ impl Client {
             is_dialled: false,
             upgrade: None,
             wants_token: false,
+            lookups: VecDeque::new(),
+            nat: None,
             disk: Disk::default(),
             syn: None,
             is_metered: false,
@@ -305,6 +316,10 @@ impl Client {
             self.engine.handle_token(Ok(token), now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
+        while let Some((host, port)) = self.ports.lookups.pop_front() {
+            self.engine.handle_resolved(&host, port, &nat::look_up(port), now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
         self.answers.extend(std::iter::from_fn(|| self.engine.poll_answer()));
         while let Some((key, notice)) = self.ports.disk.notices.pop_front() {
             self.engine.handle_file(key, notice, now);
@@ -345,7 +360,10 @@ impl Client {
 impl SimulatedPorts {
     /// Whether an address is this client's.
     pub fn is_at(&self, address: SocketAddr) -> bool {
-        address.ip() == self.address
+        match &self.nat {
+            Some(nat) => nat.is_at(address),
+            None => address.ip() == self.address,
+        }
     }
 
     /// A firewall lets UDP through, or not.
@@ -399,7 +417,10 @@ impl SimulatedPorts {
 
     fn receive(&mut self, now: Instant) {
         self.repeat_syn(now);
-        while let Some(datagram) = self.down.receive(now) {
+        while let Some(mut datagram) = self.down.receive(now) {
+            if self.nat.as_ref().is_some_and(|nat| !nat.inbound(&mut datagram)) {
+                continue;
+            }
             // RFC 7983, RFC 5761: RTP, and not RTCP.
             if matches!(datagram.bytes[..], [128..=191, 0..=127 | 224.., ..]) {
                 let gap = self.audio_gap.1.map_or(Duration::ZERO, |last| now - last);
@@ -486,9 +507,14 @@ impl Ports for SimulatedPorts {
 
     fn transmit(&mut self, _peer: Peer, transmit: &Transmit) {
         let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
-        let datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
+        let mut datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
         match protocol {
-            Protocol::Udp if source.ip() == self.address => self.up.send(datagram, self.now),
+            Protocol::Udp if source.ip() == self.address => {
+                if let Some(nat) = &mut self.nat {
+                    nat.outbound(&mut datagram);
+                }
+                self.up.send(datagram, self.now);
+            }
             Protocol::Udp => {}
             Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
                 self.stream_up.send(datagram, self.now);
@@ -510,6 +536,7 @@ impl Ports for SimulatedPorts {
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
             Action::RenewToken => self.wants_token = true,
+            Action::Resolve { host, port } => self.lookups.push_back((host, port)),
             Action::File(key, order) => self.disk.order(key, order),
             Action::Drop => self.hang_up(),
             Action::CloseSockets(peer) => {

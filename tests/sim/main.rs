@@ -3,6 +3,7 @@
 //! Nothing here has a socket, a thread or a clock of its own. Every story runs in a [`clock`] that jumps from one event to
 //! the next, so hours pass in seconds and the same seed gives the same story.
 
+mod acoustics;
 #[path = "../alloc/mod.rs"]
 mod alloc;
 mod card;
@@ -14,6 +15,7 @@ mod jitter {
     pub mod trace;
 }
 mod link;
+mod nat;
 mod random;
 mod server;
 mod stories {
@@ -21,6 +23,7 @@ mod stories {
     mod cuts;
     mod data;
     mod drift;
+    mod echo;
     mod eight_talkers;
     mod figures;
     mod hostile;
@@ -31,6 +34,7 @@ mod stories {
     mod mute;
     mod outage;
     mod paths;
+    mod reflexive;
     mod resume;
     mod returns;
     mod roaming;
