@@ -33,6 +33,7 @@ mod stories {
     mod mute;
     mod outage;
     mod paths;
+    mod quality;
     mod resume;
     mod returns;
     mod roaming;
