@@ -9,7 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
-//!                   fallback.rs: TCP where UDP does not get through
+//!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -20,12 +20,14 @@ mod commands;
 mod data;
 mod fallback;
 mod files;
+mod ice_servers;
 mod listen;
 mod listener;
 mod mute;
 pub mod port;
 mod profile;
 mod publish;
+mod reflexive;
 mod report;
 mod resume;
 mod roaming;
@@ -62,9 +64,11 @@ use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
 use fallback::Fallback;
+use ice_servers::IceServers;
 use listener::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
+use reflexive::Reflexive;
 use resume::Resuming;
 use roaming::Whereabouts;
 use session::Phase;
@@ -95,6 +99,9 @@ pub struct Engine {
     subscriber: Option<Subscriber>,
     /// Of publisher and subscriber.
     fallbacks: [Fallback; 2],
+    /// The same.
+    reflexive: [Reflexive; 2],
+    ice_servers: IceServers,
     whereabouts: Whereabouts,
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
@@ -119,6 +126,8 @@ pub struct Engine {
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
     attempt_began: Instant,
+    /// When the last new session was dialled.
+    join_began: Instant,
     /// When the upgrade was asked for: the `join` comes a round trip later.
     reached_at: Option<Instant>,
     lost_at: Option<Instant>,
@@ -205,6 +214,8 @@ impl Engine {
             publisher: None,
             subscriber: None,
             fallbacks: Default::default(),
+            reflexive: Default::default(),
+            ice_servers: IceServers::new(),
             whereabouts: Whereabouts::default(),
             is_subscriber_primary: true,
             server: String::new(),
@@ -221,6 +232,7 @@ impl Engine {
             data: Data::default(),
             session_began: None,
             attempt_began: now,
+            join_began: now,
             reached_at: None,
             lost_at: None,
             told_cause: String::new(),
@@ -283,6 +295,7 @@ impl Engine {
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
             self.fallback_timeout().map(|at| (at, Reason::Fallback)),
+            self.bindings_timeout().map(|at| (at, Reason::Bindings)),
         ]
         .into_iter()
         .flatten()

@@ -146,6 +146,15 @@ pub const LOCAL_ADDRESSES_MAX: usize = 8;
 /// One UDP payload. WebRTC stays below 1200 bytes; the Ethernet MTU and a little.
 pub const DATAGRAM_BYTES_MAX: usize = 2048;
 
+/// STUN servers that are asked how they see us, of all that a join names: one may be gone.
+pub const STUN_SERVERS_MAX: usize = 2;
+
+/// Binding requests of one peer connection that wait for a response: each socket asks each server.
+pub const BINDINGS_MAX: usize = LOCAL_ADDRESSES_MAX * STUN_SERVERS_MAX;
+
+/// Addresses that are used of one STUN or TURN server's name: one for each family, and a spare.
+pub const ICE_SERVER_ADDRESSES_MAX: usize = 4;
+
 /// Links whose carrier is followed: Ethernet, Wi-Fi, a modem, and twice as many that bridges and containers make.
 pub const LINKS_MAX: usize = 16;
 

@@ -24,7 +24,7 @@ rtc:
   udp_port: {udp}
   tcp_port: {tcp}
   # Left out, the list names servers outside.
-  stun_servers: ["127.0.0.1:{udp}"]
+  stun_servers: ["{stun}"]
   {rtc}
 room:
   auto_create: {auto_create}
@@ -43,7 +43,9 @@ def free_ports(count):
 
 
 class Server:
-    def __init__(self, folder, auto_create=True, remote_unmute=False, rtc="", more="", node_ip="127.0.0.1"):
+    def __init__(
+        self, folder, auto_create=True, remote_unmute=False, rtc="", more="", node_ip="127.0.0.1", stun=None
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
         self.udp_port = udp
@@ -52,7 +54,7 @@ class Server:
             CONFIG.format(
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
-                rtc=rtc, more=more, node_ip=node_ip,
+                rtc=rtc, more=more, node_ip=node_ip, stun=stun or f"127.0.0.1:{udp}",
             )
         )
         self.config = config

@@ -7,6 +7,7 @@ use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
 use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe, Quality};
+use crate::nat::{self, Nat};
 use crate::random::Random;
 use crate::server::ConnectionId;
 use crate::server::token::Claims;
@@ -172,6 +173,9 @@ pub struct SimulatedPorts {
     is_dialled: bool,
     upgrade: Option<(String, String)>,
     wants_token: bool,
+    lookups: VecDeque<(String, u16)>,
+    /// The router that it is behind.
+    pub nat: Option<Nat>,
     /// Its files.
     pub disk: Disk,
     syn: Option<Syn>,
@@ -236,6 +240,8 @@ impl Client {
             is_dialled: false,
             upgrade: None,
             wants_token: false,
+            lookups: VecDeque::new(),
+            nat: None,
             disk: Disk::default(),
             syn: None,
             is_metered: false,
@@ -322,6 +328,10 @@ impl Client {
             self.engine.handle_token(Ok(token), now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
+        while let Some((host, port)) = self.ports.lookups.pop_front() {
+            self.engine.handle_resolved(&host, port, &nat::look_up(port), now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
         self.answers.extend(std::iter::from_fn(|| self.engine.poll_answer()));
         while let Some((key, notice)) = self.ports.disk.notices.pop_front() {
             self.engine.handle_file(key, notice, now);
@@ -362,7 +372,10 @@ impl Client {
 impl SimulatedPorts {
     /// Whether an address is this client's.
     pub fn is_at(&self, address: SocketAddr) -> bool {
-        address.ip() == self.address
+        match &self.nat {
+            Some(nat) => nat.is_at(address),
+            None => address.ip() == self.address,
+        }
     }
 
     /// A firewall lets UDP through, or not.
@@ -416,7 +429,10 @@ impl SimulatedPorts {
 
     fn receive(&mut self, now: Instant) {
         self.repeat_syn(now);
-        while let Some(datagram) = self.down.receive(now) {
+        while let Some(mut datagram) = self.down.receive(now) {
+            if self.nat.as_ref().is_some_and(|nat| !nat.inbound(&mut datagram)) {
+                continue;
+            }
             // RFC 7983, RFC 5761: RTP, and not RTCP.
             if matches!(datagram.bytes[..], [128..=191, 0..=127 | 224.., ..]) {
                 let gap = self.audio_gap.1.map_or(Duration::ZERO, |last| now - last);
@@ -460,7 +476,7 @@ impl Ports for SimulatedPorts {
     }
 
     fn play(&mut self, block: &Block, _now: Instant) {
-        self.loudspeaker.play(*block);
+        Meter::aside(|| self.loudspeaker.play(*block));
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
@@ -504,9 +520,14 @@ impl Ports for SimulatedPorts {
 
     fn transmit(&mut self, _peer: Peer, transmit: &Transmit) {
         let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
-        let datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
+        let mut datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
         match protocol {
-            Protocol::Udp if source.ip() == self.address => self.up.send(datagram, self.now),
+            Protocol::Udp if source.ip() == self.address => {
+                if let Some(nat) = &mut self.nat {
+                    nat.outbound(&mut datagram);
+                }
+                self.up.send(datagram, self.now);
+            }
             Protocol::Udp => {}
             Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
                 self.stream_up.send(datagram, self.now);
@@ -528,6 +549,7 @@ impl Ports for SimulatedPorts {
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
             Action::RenewToken => self.wants_token = true,
+            Action::Resolve { host, port } => self.lookups.push_back((host, port)),
             Action::File(key, order) => self.disk.order(key, order),
             Action::Drop => self.hang_up(),
             Action::CloseSockets(peer) => {
