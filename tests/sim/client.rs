@@ -464,7 +464,7 @@ impl Ports for SimulatedPorts {
     }
 
     fn play(&mut self, block: &Block, _now: Instant) {
-        self.loudspeaker.play(*block);
+        Meter::aside(|| self.loudspeaker.play(*block));
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
