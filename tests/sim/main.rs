@@ -27,6 +27,7 @@ mod stories {
     mod eight_talkers;
     mod figures;
     mod hostile;
+    mod hostile_data;
     mod join;
     mod latency;
     mod loss;
