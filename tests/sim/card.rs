@@ -5,6 +5,7 @@
 //! true time, so drift appears exactly as with hardware: as too many or too few blocks. An xrun is a stretch in which the
 //! card asks for nothing; afterwards it goes on from where true time is, and those blocks are gone.
 
+use crate::acoustics::sample_at;
 use kinglet::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use std::f64::consts::TAU;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub enum Sound {
     Tone(f64),
     /// Something that Opus takes for speech: a pitch of this frequency, in Hz, with formants and syllables.
     Voice(f64),
+    /// The same with a pitch that glides and pauses between syllables, as a canceller wants it: nobody sings one vowel.
+    Speech(f64),
     /// One sample value per block, rising by 1 ÷ 32768: blocks can be told apart where no codec lies between.
     Numbered,
 }
@@ -34,6 +37,15 @@ impl Crystal {
     fn next(&self) -> Instant {
         self.started + Duration::from_secs_f64(self.ticks as f64 * self.period_s)
     }
+
+    /// Blocks that are due by `now`.
+    fn due(&self, now: Instant) -> u64 {
+        let mut crystal = self.clone();
+        while crystal.next() <= now {
+            crystal.ticks += 1;
+        }
+        crystal.ticks - self.ticks
+    }
 }
 
 /// The capturing direction.
@@ -42,6 +54,7 @@ pub struct Microphone {
     crystal: Crystal,
     sound: Sound,
     frame: u64,
+    deaf_blocks: u64,
     /// Blocks that an xrun swallowed.
     pub lost_blocks: u64,
 }
@@ -49,7 +62,7 @@ pub struct Microphone {
 impl Microphone {
     /// A microphone whose first block is complete 10 ms after `now`. `ppm` is how much too fast its crystal is.
     pub fn new(sound: Sound, ppm: f64, now: Instant) -> Microphone {
-        Microphone { crystal: crystal(ppm, now), sound, frame: 0, lost_blocks: 0 }
+        Microphone { crystal: crystal(ppm, now), sound, frame: 0, deaf_blocks: 0, lost_blocks: 0 }
     }
 
     /// From the next block on, this is heard.
@@ -62,6 +75,11 @@ impl Microphone {
         self.crystal.next()
     }
 
+    /// Whether silence stands in for the block that is complete now.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf_blocks > 0
+    }
+
     /// Takes the block that is complete now.
     pub fn capture(&mut self) -> Block {
         let mut block = Block::SILENCE;
@@ -69,11 +87,30 @@ impl Microphone {
             *sample = self.sound.sample(self.frame);
             self.frame += 1;
         }
+        if self.is_deaf() {
+            self.deaf_blocks -= 1;
+            block = Block::SILENCE;
+        }
         self.crystal.ticks += 1;
         block
     }
 
-    /// The card overruns: `blocks` blocks are never delivered.
+    /// The card overruns: silence stands in for `blocks` blocks, as it does behind a real card.
+    pub fn deafen(&mut self, blocks: u64) {
+        self.deaf_blocks += blocks;
+    }
+
+    /// Blocks that are complete by `now`.
+    pub fn due(&self, now: Instant) -> u64 {
+        self.crystal.due(now)
+    }
+
+    /// Time between two of its samples.
+    pub fn sample_s(&self) -> f64 {
+        self.crystal.period_s / BLOCK_FRAMES as f64
+    }
+
+    /// The card is away: `blocks` blocks are never delivered.
     pub fn overrun(&mut self, blocks: u64) {
         self.crystal.ticks += blocks;
         self.frame += blocks * BLOCK_FRAMES as u64;
@@ -86,6 +123,8 @@ impl Microphone {
 pub struct Loudspeaker {
     crystal: Crystal,
     played: Vec<Played>,
+    /// The same, sample by sample.
+    samples: Vec<f32>,
     /// Blocks that an xrun swallowed.
     pub lost_blocks: u64,
 }
@@ -102,7 +141,7 @@ pub struct Played {
 impl Loudspeaker {
     /// A loudspeaker that asks for its first block 10 ms after `now`. `ppm` is how much too fast its crystal is.
     pub fn new(ppm: f64, now: Instant) -> Loudspeaker {
-        Loudspeaker { crystal: crystal(ppm, now), played: Vec::new(), lost_blocks: 0 }
+        Loudspeaker { crystal: crystal(ppm, now), played: Vec::new(), samples: Vec::new(), lost_blocks: 0 }
     }
 
     /// When the next block is wanted.
@@ -112,16 +151,12 @@ impl Loudspeaker {
 
     /// How many blocks are wanted by `now`.
     pub fn wanted(&self, now: Instant) -> usize {
-        let mut crystal = self.crystal.clone();
-        let first = crystal.ticks;
-        while crystal.next() <= now {
-            crystal.ticks += 1;
-        }
-        (crystal.ticks - first) as usize
+        self.crystal.due(now) as usize
     }
 
     /// Plays a block.
     pub fn play(&mut self, block: Block) {
+        self.samples.extend(block.0);
         self.played.push(Played { at: self.crystal.next(), block });
         self.crystal.ticks += 1;
     }
@@ -142,6 +177,24 @@ impl Loudspeaker {
     /// Forgets what was played so far: hours of it are much memory.
     pub fn forget(&mut self) {
         self.played.clear();
+        self.samples.clear();
+    }
+
+    /// What it says at an instant, `delay` after it was given to the card.
+    pub fn said_at(&self, at: Instant, delay: Duration) -> f32 {
+        let index = self.played.partition_point(|played| played.at + delay <= at);
+        let Some((index, played)) = index.checked_sub(1).map(|index| (index, &self.played[index])) else {
+            return 0.0;
+        };
+        let into_s = (at - played.at - delay).as_secs_f64();
+        let frames = into_s / self.crystal.period_s * BLOCK_FRAMES as f64;
+        let is_over = frames >= BLOCK_FRAMES as f64;
+        if is_over { 0.0 } else { sample_at(&self.samples, (index * BLOCK_FRAMES) as f64 + frames) }
+    }
+
+    /// When what it was given is over, `delay` after it was given to the card.
+    pub fn said_until(&self, delay: Duration) -> Option<Instant> {
+        self.played.last().map(|played| played.at + Duration::from_secs_f64(self.crystal.period_s) + delay)
     }
 
     /// When the first block with sound in it was played.
@@ -182,6 +235,7 @@ impl Sound {
             Sound::Silence => 0.0,
             Sound::Tone(hz) => (0.25 * (TAU * hz * time_s).sin()) as f32,
             Sound::Voice(hz) => voice(hz, time_s) as f32,
+            Sound::Speech(hz) => speech(hz, time_s) as f32,
             Sound::Numbered => (frame / BLOCK_FRAMES as u64 % 32_768) as f32 / 32_768.0,
         }
     }
@@ -199,6 +253,16 @@ fn voice(hz: f64, time_s: f64) -> f64 {
         .sum();
     let syllable = 0.55 + 0.45 * (TAU * 4.0 * time_s).sin();
     0.06 * syllable * sum
+}
+
+/// Sixteen harmonics under a formant that moves, four syllables a second at 120 Hz and faster with a higher pitch.
+fn speech(hz: f64, time_s: f64) -> f64 {
+    let phase = TAU * hz * (time_s + 0.03 * (0.9 * time_s).sin() + 0.02 * (2.3 * time_s).sin());
+    let syllable = (TAU * hz / 60.0 * time_s).sin().powi(2) * (0.6 + 0.4 * (TAU * 0.37 * time_s).sin());
+    let formant = 3.0 + 2.0 * (TAU * 0.7 * time_s).sin();
+    let tone: f64 =
+        (1..=16).map(|n| (phase * f64::from(n)).sin() / (1.0 + (f64::from(n) - formant).powi(2))).sum();
+    0.15 * syllable * tone
 }
 
 fn crystal(ppm: f64, now: Instant) -> Crystal {
