@@ -56,8 +56,7 @@
 //! use kinglet::session::recovery::Retry;
 //! use kinglet::signal::secret::Secret;
 //!
-//! let name = "microphone".to_owned();
-//! let microphone = PublishSettings { name, dtx: true, duplex: Duplex::ALL, ..PublishSettings::default() };
+//! let microphone = PublishSettings { dtx: true, duplex: Duplex::ALL, ..PublishSettings::default() };
 //! let options = client::Options {
 //!     settings: Settings {
 //!         url: "wss://intercom.example.com".parse()?,

@@ -40,9 +40,6 @@ use crate::session::recovery::{Outcome, Retry};
 use crate::signal::secret::Secret;
 use station::Station;
 
-/// Name of our track, as other clients call theirs.
-const TRACK_NAME: &str = "microphone";
-
 /// What the service manager gives: variables of the environment, which only the command line reads.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
@@ -99,12 +96,11 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
     let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
     let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
     let microphone = PublishSettings {
-        name: TRACK_NAME.to_owned(),
-        is_muted: false,
-        is_required: false,
         dtx: config.audio.dtx.unwrap_or(input.is_card()),
         duplex: duplex(config),
         profile: config.audio.profile,
+        redundancy: config.audio.redundancy,
+        ..PublishSettings::default()
     };
     let settings = Settings {
         url: config.server.url.clone(),
@@ -139,7 +135,7 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
 /// How the cards are used: the board's file, and the profile.
 fn setup(config: &Config) -> Result<SoundSetup, RunError> {
     let board = config.board.as_deref().map(board::load).transpose().map_err(StartError::Open)?;
-    let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
+    let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default().waiting();
     Ok(match config.audio.profile {
         Profile::LowLatency => setup.with_buffering(Buffering::LOW_LATENCY),
         Profile::Default | Profile::Metered => setup,

@@ -8,6 +8,7 @@ use kinglet::io::credentials::{ApiKey, Grant, Source};
 use kinglet::io::handlers::Handler;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
 use kinglet::local::policy::{Policy, PolicyError};
+use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::chain::Duplex;
 use kinglet::media::send::profile::Profile;
 use kinglet::session::recovery::Retry;
@@ -70,6 +71,8 @@ pub struct Join {
     pub duplex: Duplex,
     /// `--profile`
     pub profile: Profile,
+    /// `--red`
+    pub redundancy: Redundancy,
     /// `--duration`
     pub duration: Option<Duration>,
     /// `--files`
@@ -112,7 +115,7 @@ pub fn parse(
         Some("run") => super::args_box::run(&mut parser),
         Some("ctl") => super::args_box::ctl(&mut parser),
         Some("token") => token(&mut parser, environment),
-        Some("devices") => devices(&mut parser),
+        Some("devices") => super::args_box::devices(&mut parser),
         Some("help") => Ok(Command::Help(help::MAIN.into())),
         _ => Err(Failed::usage(format!(
             "unknown command {:?}; there are join, run, ctl, token and devices (kinglet --help)",
@@ -157,6 +160,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
                 words.retry = one_of(parser, "--retry", &choices)?;
             }
             Arg::Long("ca") => words.ca = Some(parser.value().map_err(usage)?.into()),
+            Arg::Long("red") => words.redundancy = one_of(parser, "--red", &Redundancy::NAMES)?,
             Arg::Long("profile") => words.profile = one_of(parser, "--profile", &Profile::NAMES)?,
             Arg::Long(name @ ("token-endpoint" | "token-header-file")) => {
                 return Err(Failed::usage(format!("--{name} is not in this version (kinglet join --help)")));
@@ -186,6 +190,7 @@ struct JoinWords {
     dtx: Option<bool>,
     duplex: Option<Duplex>,
     profile: Profile,
+    redundancy: Redundancy,
     duration: Option<Duration>,
     stats_interval: Option<Duration>,
     handlers: Vec<Handler>,
@@ -228,6 +233,7 @@ impl JoinWords {
             dtx: self.dtx,
             duplex: self.duplex.unwrap_or(Duplex::ALL),
             profile: self.profile,
+            redundancy: self.redundancy,
             duration: self.duration,
             stats_interval: self.stats_interval,
             handlers: self.handlers,
@@ -279,18 +285,6 @@ fn token(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> R
     let room = room.ok_or_else(|| Failed::usage("kinglet token needs --room"))?;
     let identity = identity.ok_or_else(|| Failed::usage("kinglet token needs --identity"))?;
     Ok(Command::Token(api_key(environment)?, Grant { room, identity, ttl_s }))
-}
-
-fn devices(parser: &mut Parser) -> Result<Command, Failed> {
-    let mut json = false;
-    while let Some(arg) = parser.next().map_err(usage)? {
-        match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::DEVICES.into())),
-            Arg::Long("json") => json = true,
-            other => return Err(usage(other.unexpected())),
-        }
-    }
-    Ok(Command::Devices { json })
 }
 
 fn api_key(environment: &dyn Fn(&str) -> Option<String>) -> Result<ApiKey, Failed> {
@@ -384,6 +378,7 @@ mod tests {
             ("join ws://h --room r --retry often", "forever or never"),
             ("join ws://h --room r --input raw:- --control -", "stdin"),
             ("join ws://h --room r --profile fast", "low-latency"),
+            ("join ws://h --room r --red maybe", "auto or on or off"),
             ("join ws://h --room r --frob", "frob"),
             ("token --room r", "--identity"),
         ];

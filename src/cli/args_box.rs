@@ -1,4 +1,4 @@
-//! Words of `kinglet run` and `kinglet ctl` → checked options.
+//! Words of `kinglet run`, `kinglet ctl` and `kinglet devices` → checked options.
 
 use std::path::PathBuf;
 
@@ -42,4 +42,16 @@ pub(super) fn ctl(parser: &mut Parser) -> Result<Command, Failed> {
         true => Err(Failed::usage("kinglet ctl needs a command (kinglet ctl --help)")),
         false => Ok(Command::Ctl { socket, json, words }),
     }
+}
+
+pub(super) fn devices(parser: &mut Parser) -> Result<Command, Failed> {
+    let mut json = false;
+    while let Some(arg) = parser.next().map_err(usage)? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::DEVICES.into())),
+            Arg::Long("json") => json = true,
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    Ok(Command::Devices { json })
 }

@@ -63,6 +63,7 @@ sound
                          of echo cancellation: for the smallest boards
   --profile NAME         default, low-latency (10 ms packets, short card buffers, noise
                          stays in) or metered (low rate, no repeats)
+  --red auto|on|off      repeat earlier packets against loss (default: as the profile)
 
 running
   --duration SECONDS     leave this long after the first connection

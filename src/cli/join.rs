@@ -16,9 +16,6 @@ use super::events::Events;
 use super::print::Printer;
 use super::{Failed, control, proxy};
 
-/// Name of our track, as other clients call theirs.
-const TRACK_NAME: &str = "microphone";
-
 /// Runs a call to its end.
 ///
 /// # Errors
@@ -36,12 +33,13 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
     let board = board.map_err(|error| start_failed(&StartError::Open(error)))?;
     let lines = open_lines(&join.events, join.output.is_standard_output())?;
     let publish = (join.input != InputSpec::None).then(|| PublishSettings {
-        name: TRACK_NAME.to_owned(),
         is_muted: join.is_muted,
         is_required: join.input.is_file() && !join.loops_input && join.duration.is_none(),
         dtx: join.dtx.unwrap_or(join.input.is_card()),
         duplex: join.duplex,
         profile: join.profile,
+        redundancy: join.redundancy,
+        ..PublishSettings::default()
     });
     let proxy = proxy::for_server(&join.url, &super::environment)?;
     let settings = Settings {

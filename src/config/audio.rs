@@ -1,6 +1,7 @@
 //! `[audio]`: what differs from the board file, and how it shall sound.
 
 use super::section::Section;
+use crate::media::send::adapt::Redundancy;
 use crate::media::send::profile::Profile;
 
 /// How the box sounds. What is left out is the board's, or the usual.
@@ -14,6 +15,8 @@ pub struct AudioConfig {
     pub volume_percent: Option<u8>,
     /// Delay against quality against data.
     pub profile: Profile,
+    /// Whether packets carry earlier ones again.
+    pub redundancy: Redundancy,
     /// Whether our own loudspeaker is taken out of what we send.
     pub echo_cancellation: Option<bool>,
     /// Whether silence is not sent.
@@ -28,6 +31,7 @@ impl AudioConfig {
             // Within a byte by its range.
             volume_percent: audio.number("volume", 0..=150).map(|percent| percent as u8),
             profile: audio.word("profile", &Profile::NAMES).unwrap_or_default(),
+            redundancy: audio.word("red", &Redundancy::NAMES).unwrap_or_default(),
             echo_cancellation: audio.flag("echo_cancellation"),
             dtx: audio.flag("dtx"),
         }

@@ -100,6 +100,7 @@ impl Engine {
 
     /// ICE has a path. A connection that is still being made is not needed any more.
     pub(super) fn path_found(&mut self, peer: Peer) {
+        self.forget_bindings(peer);
         let fallback = &mut self.fallbacks[peer as usize];
         (fallback.try_at, fallback.lost_at) = (None, None);
         if fallback.dialled.take().is_some() {

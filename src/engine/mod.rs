@@ -9,7 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
-//!                   fallback.rs: TCP where UDP does not get through
+//!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -20,11 +20,14 @@ mod commands;
 mod data;
 mod fallback;
 mod files;
+mod ice_servers;
 mod listen;
+mod listener;
 mod mute;
 pub mod port;
 mod profile;
 mod publish;
+mod reflexive;
 mod report;
 mod resume;
 mod roaming;
@@ -46,6 +49,7 @@ use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS
 use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
+use crate::local::wishes::Wishes;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
@@ -60,9 +64,11 @@ use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
 use fallback::Fallback;
-use listen::Listener;
+use ice_servers::IceServers;
+use listener::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
+use reflexive::Reflexive;
 use resume::Resuming;
 use roaming::Whereabouts;
 use session::Phase;
@@ -93,6 +99,9 @@ pub struct Engine {
     subscriber: Option<Subscriber>,
     /// Of publisher and subscriber.
     fallbacks: [Fallback; 2],
+    /// The same.
+    reflexive: [Reflexive; 2],
+    ice_servers: IceServers,
     whereabouts: Whereabouts,
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
@@ -108,6 +117,8 @@ pub struct Engine {
     profile: Profile,
     profile_requests: ProfileRequests,
     listener: Listener,
+    /// Of single talkers, in percent.
+    talker_volumes: Wishes<u16>,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: cards::Volume,
     data: Data,
@@ -115,6 +126,8 @@ pub struct Engine {
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
     attempt_began: Instant,
+    /// When the last new session was dialled.
+    join_began: Instant,
     /// When the upgrade was asked for: the `join` comes a round trip later.
     reached_at: Option<Instant>,
     lost_at: Option<Instant>,
@@ -201,6 +214,8 @@ impl Engine {
             publisher: None,
             subscriber: None,
             fallbacks: Default::default(),
+            reflexive: Default::default(),
+            ice_servers: IceServers::new(),
             whereabouts: Whereabouts::default(),
             is_subscriber_primary: true,
             server: String::new(),
@@ -211,11 +226,13 @@ impl Engine {
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,
+            talker_volumes: Wishes::default(),
             warned_encrypted: heapless::Vec::new(),
             volume,
             data: Data::default(),
             session_began: None,
             attempt_began: now,
+            join_began: now,
             reached_at: None,
             lost_at: None,
             told_cause: String::new(),
@@ -278,6 +295,7 @@ impl Engine {
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
             self.fallback_timeout().map(|at| (at, Reason::Fallback)),
+            self.bindings_timeout().map(|at| (at, Reason::Bindings)),
         ]
         .into_iter()
         .flatten()

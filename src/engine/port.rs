@@ -63,6 +63,13 @@ pub enum Action {
     /// Ask the source of tokens again, and tell by `handle_token`; only where the settings say that it
     /// can be asked.
     RenewToken,
+    /// Look up a host's addresses and tell them by `handle_resolved`, none where there are none.
+    Resolve {
+        /// Its name.
+        host: String,
+        /// What the addresses are to be completed with.
+        port: u16,
+    },
     /// Write a message.
     Send(Vec<u8>),
     /// Write what is queued, then close.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Engine;
+use super::port::Action;
+use super::speak::Microphone;
 use crate::command::{Answer, CommandError};
 use crate::error::ExitStatus;
 use crate::event::{By, Event};
@@ -37,6 +39,12 @@ impl Engine {
         }
     }
 
+    pub(super) fn open_publisher(&mut self, now: Instant) {
+        let offers_red = self.microphone.as_ref().is_some_and(Microphone::may_repeat);
+        self.publisher = Some(Publisher::new(&mut self.random, offers_red, now));
+        self.act(Action::OpenSockets(Peer::Publisher));
+    }
+
     /// Asks the server for our track, where we have one and may.
     pub(super) fn announce(&mut self, now: Instant) {
         let Some(microphone) = &self.microphone else { return };
@@ -52,7 +60,7 @@ impl Engine {
             name: self.publication.name().to_owned(),
             muted,
             no_dtx: !dtx,
-            no_red: true,
+            no_red: !microphone.may_repeat(),
             auto_gain_control: microphone.duplex().controls_level(),
             echo_cancellation: microphone.duplex().cancels_echo(),
             noise_suppression: microphone.duplex().suppresses_noise(),
@@ -103,6 +111,9 @@ impl Engine {
     pub(super) fn published(&mut self, cid: &str, sid: Sid, now: Instant) {
         if !self.publication.published(cid, sid) {
             return;
+        }
+        if let Some(microphone) = &mut self.microphone {
+            microphone.published();
         }
         let name = self.publication.name().to_owned();
         self.emit(Event::LocalTrackPublished { sid: sid.to_string(), name });

@@ -35,6 +35,13 @@ pub(super) struct Whereabouts {
     is_home_gone: bool,
 }
 
+impl Whereabouts {
+    /// The UDP sockets of a peer connection.
+    pub(super) fn sockets(&self, peer: Peer) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
+        self.sockets[peer as usize].clone()
+    }
+}
+
 impl Engine {
     /// Something about this device's networks has changed; `addresses` are those that it has now.
     pub fn handle_network(&mut self, addresses: &[IpAddr], now: Instant) {
@@ -70,6 +77,7 @@ impl Engine {
         let new = addresses.iter().copied().take(LOCAL_ADDRESSES_MAX).collect();
         let old = std::mem::replace(&mut self.whereabouts.sockets[peer as usize], new);
         for gone in old.into_iter().filter(|address| !addresses.contains(address)) {
+            self.forget_mapping(peer, gone);
             if let Some(mut ice) = self.ice(peer) {
                 ice.remove_address(gone);
             }
@@ -86,6 +94,7 @@ impl Engine {
         for candidate in late {
             self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
         }
+        self.ask_for_mappings(peer, now);
         self.advance(peer, now);
     }
 

@@ -8,7 +8,7 @@ use super::Engine;
 use super::port::{Action, Notice};
 use crate::event::{By, Event};
 use crate::room::Room;
-use crate::rtc::{Peer, Publisher, Subscriber};
+use crate::rtc::{Peer, Subscriber};
 use crate::session::cause::Cause;
 use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
@@ -115,6 +115,7 @@ impl Engine {
 
     pub(super) fn dial(&mut self, now: Instant) {
         self.phase = Phase::Dialing;
+        self.join_began = now;
         let patience = if self.was_connected { DIAL_PATIENCE } else { JOIN_PATIENCE };
         self.deadlines.set(Reason::Join, now + patience);
         self.dial_with(None, now);
@@ -142,11 +143,6 @@ impl Engine {
         }
         self.subscriber = Some(Subscriber::new(now));
         self.act(Action::OpenSockets(Peer::Subscriber));
-    }
-
-    pub(super) fn open_publisher(&mut self, now: Instant) {
-        self.publisher = Some(Publisher::new(&mut self.random, now));
-        self.act(Action::OpenSockets(Peer::Publisher));
     }
 
     /// The primary peer connection is up.
@@ -236,7 +232,8 @@ impl Engine {
             Cause::Unreachable(_) => self.backoff.probe_delay(),
             _ => self.backoff.next_delay(),
         };
-        let at = now.max(self.attempt_began + wait);
+        // A resume that is refused is no reason to wait: the server that does not know us was just started.
+        let at = now.max(self.join_began + wait);
         self.phase = Phase::Waiting;
         self.deadlines.set(Reason::Redial, at);
         self.disconnected(cause.reason(), Some(at.saturating_duration_since(now)));
@@ -300,7 +297,7 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
-            Reason::Ping | Reason::Fallback | Reason::Publisher | Reason::Subscriber => {}
+            Reason::Ping | Reason::Fallback | Reason::Bindings | Reason::Publisher | Reason::Subscriber => {}
         }
     }
 
@@ -377,6 +374,8 @@ impl Engine {
         self.transmits.clear();
         self.fallbacks = Default::default();
         self.whereabouts = Default::default();
+        self.reflexive = Default::default();
+        self.ice_servers.clear();
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();

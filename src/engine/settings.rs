@@ -1,6 +1,7 @@
 //! What an [`Engine`](super::Engine) is told at its start.
 
 use crate::local::policy::Policy;
+use crate::media::send::adapt::Redundancy;
 use crate::media::send::chain::Duplex;
 use crate::media::send::profile::Profile;
 use crate::session::recovery::Retry;
@@ -36,7 +37,7 @@ pub struct Settings {
 }
 
 /// Settings of our track.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PublishSettings {
     /// The track's name.
     pub name: String,
@@ -52,4 +53,21 @@ pub struct PublishSettings {
     pub duplex: Duplex,
     /// What the send path is good at.
     pub profile: Profile,
+    /// Whether packets carry earlier ones again (RED).
+    pub redundancy: Redundancy,
+}
+
+impl Default for PublishSettings {
+    /// A track that is called as other clients call theirs.
+    fn default() -> Self {
+        Self {
+            name: "microphone".to_owned(),
+            is_muted: false,
+            is_required: false,
+            dtx: false,
+            duplex: Duplex::default(),
+            profile: Profile::default(),
+            redundancy: Redundancy::default(),
+        }
+    }
 }

@@ -5,17 +5,22 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::settings::PublishSettings;
 use crate::media::block::Block;
+use crate::media::send::adapt::{Adaptation, Plan};
 use crate::media::send::capture::Sender;
 use crate::media::send::chain::{Chain, Duplex};
 use crate::media::send::encode::{EncoderError, EncoderSettings};
 use crate::media::send::load::{Advice, Load};
-use crate::rtc::{OutgoingPacket, Peer};
+use crate::media::send::red::RedPacker;
+use crate::rtc::{OutgoingPacket, Peer, Publisher};
 
 /// The sending half of the sound.
 pub(super) struct Microphone {
     chain: Option<Chain>,
     pub(super) sender: Sender,
     load: Load,
+    adaptation: Adaptation,
+    plan: Plan,
+    red: RedPacker,
     pub(super) dtx: bool,
     pub(super) sent_bytes: u64,
     pub(super) loss_permille: u32,
@@ -29,12 +34,16 @@ impl Microphone {
             bitrate_bps: settings.profile.initial_bitrate_bps(),
             ..EncoderSettings::default()
         };
+        let adaptation = Adaptation::new(settings.profile, settings.redundancy);
         let mut sender = Sender::new(encoder)?;
         sender.set_muted(settings.is_muted);
         Ok(Self {
             chain: Chain::new(settings.profile.allows(settings.duplex)),
             sender,
             load: Load::new(),
+            plan: adaptation.plan(true),
+            adaptation,
+            red: RedPacker::new(),
             dtx: settings.dtx,
             sent_bytes: 0,
             loss_permille: 0,
@@ -43,6 +52,16 @@ impl Microphone {
 
     pub(super) fn set_muted(&mut self, muted: bool) {
         self.sender.set_muted(muted);
+    }
+
+    /// Whether packets may carry earlier ones again.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.adaptation.may_repeat()
+    }
+
+    /// The server names the track: packets of an earlier session are not repeated to this one.
+    pub(super) fn published(&mut self) {
+        self.red.forget();
     }
 
     /// What is done to the sound, when all goes well.
@@ -72,18 +91,24 @@ impl Engine {
             chain.process(&mut cleaned, lag);
         }
         let Some(packet) = microphone.sender.push(&cleaned) else { return };
+        let is_red = microphone.plan.copies > 0 && publisher.takes_red();
+        let payload = match is_red {
+            true => microphone.red.pack(packet.rtp_time, packet.payload, microphone.plan.copies),
+            false => packet.payload,
+        };
         let sent = publisher.send(
             OutgoingPacket {
                 sample_time: packet.rtp_time,
                 starts_talkspurt: packet.starts_talkspurt,
                 minus_dbov: packet.level.minus_dbov,
                 voice: packet.level.voice,
-                payload: packet.payload,
+                is_red,
+                payload,
             },
             now,
         );
         if sent {
-            microphone.sent_bytes += packet.payload.len() as u64;
+            microphone.sent_bytes += payload.len() as u64;
             self.advance(Peer::Publisher, now);
         }
     }
@@ -108,11 +133,20 @@ impl Engine {
         }
     }
 
-    /// The receiver's report: in-band FEC follows the loss.
-    pub(super) fn feedback(&mut self, loss_permille: u32) {
+    /// The receiver's report: rate, copies and FEC follow it.
+    pub(super) fn feedback(&mut self, loss_permille: u32, rtt: Option<Duration>) {
+        let has_red = self.publisher.as_ref().is_some_and(Publisher::takes_red);
         let Some(microphone) = &mut self.microphone else { return };
         microphone.loss_permille = loss_permille;
+        microphone.adaptation.report(loss_permille.min(1000) as u16, rtt);
+        let plan = microphone.adaptation.plan(has_red);
+        let before = std::mem::replace(&mut microphone.plan, plan);
         // The encoder keeps its old setting where it refuses one.
-        let _ = microphone.sender.set_loss_permille(loss_permille.min(1000) as u16);
+        if plan.bitrate_bps != before.bitrate_bps {
+            let _ = microphone.sender.set_bitrate_bps(plan.bitrate_bps);
+        }
+        if plan.fec_permille != before.fec_permille {
+            let _ = microphone.sender.set_loss_permille(plan.fec_permille);
+        }
     }
 }

@@ -20,7 +20,9 @@ type Happened<E> = heapless::Vec<E, EVENTS_PER_DRAIN>;
 impl Engine {
     /// One datagram that arrived on a socket of `peer`, at `arrival` by the kernel's or the caller's clock.
     pub fn handle_datagram(&mut self, peer: Peer, datagram: Datagram<'_>, arrival: Instant) {
-        self.drive(peer, arrival, Some(datagram));
+        if !self.heard_of_mapping(peer, &datagram, arrival) {
+            self.drive(peer, arrival, Some(datagram));
+        }
     }
 
     /// Lets time pass: call it when [`Engine::poll_timeout`] is due.
@@ -31,6 +33,7 @@ impl Engine {
         self.ping(now);
         self.fall_back(now);
         for peer in [Peer::Publisher, Peer::Subscriber] {
+            self.send_bindings(peer, now);
             let due = match peer {
                 Peer::Publisher => self.publisher.as_ref().and_then(Publisher::poll_timeout),
                 Peer::Subscriber => self.subscriber.as_ref().and_then(Subscriber::poll_timeout),
@@ -58,6 +61,11 @@ impl Engine {
         if peer == Peer::Publisher {
             self.data_moved(now);
         }
+    }
+
+    /// Sends a datagram that is not str0m's.
+    pub(super) fn transmit(&mut self, peer: Peer, transmit: Transmit) {
+        queue(&mut self.transmits, peer, transmit, &mut self.counters.transmits_lost);
     }
 
     /// Lets the publisher do what a written message made necessary, and no more.
@@ -97,7 +105,7 @@ impl Engine {
                 }
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::Closed => self.peer_closed(now),
-                PublisherEvent::Feedback { loss_permille } => self.feedback(loss_permille),
+                PublisherEvent::Feedback { loss_permille, rtt } => self.feedback(loss_permille, rtt),
                 // What waits is sent after each drain.
                 PublisherEvent::ChannelOpen(_) | PublisherEvent::Data(..) => {}
             }

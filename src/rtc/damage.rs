@@ -47,7 +47,7 @@ fn a_damaged_answer_is_survived() {
     let mut random = fastrand::Rng::with_seed(22);
     let (mut accepted, mut refused) = (0, 0);
     for round in 0..ROUNDS / 4 {
-        let mut publisher = Publisher::new(&mut random, now);
+        let mut publisher = Publisher::new(&mut random, true, now);
         publisher.ice().add_address(SocketAddr::from(([127, 0, 0, 1], 5001)));
         let (offer, id) = publisher.offer(Some("cid")).expect("an offer");
         let answer = fresh_subscriber(now).answer(&offer, |_| None, now).expect("an answer");
@@ -68,7 +68,7 @@ fn fresh_subscriber(now: Instant) -> Subscriber {
 
 /// Our own publisher's offer has what the server's have: data and sound, SSRCs, candidates.
 fn server_offer(random: &mut fastrand::Rng, now: Instant) -> String {
-    let mut publisher = Publisher::new(random, now);
+    let mut publisher = Publisher::new(random, true, now);
     publisher.ice().add_address(SocketAddr::from(([127, 0, 0, 1], 5002)));
     publisher.offer(Some("TR_1")).expect("an offer").0
 }

@@ -29,6 +29,16 @@ pub struct Transmit {
 }
 
 impl Transmit {
+    /// One that is not str0m's.
+    pub(super) fn new(
+        protocol: Protocol,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: Vec<u8>,
+    ) -> Self {
+        Self { protocol, source, destination, contents: bytes.into() }
+    }
+
     /// The payload.
     pub fn bytes(&self) -> &[u8] {
         &self.contents

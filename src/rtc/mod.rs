@@ -9,6 +9,7 @@
 //!   RTP packets ◄─ subscriber.rs ─┘                └◄─ datagrams in
 //!                    ▲   candidates.rs: when each of the server's addresses may be used
 //!                    │   ice.rs: our addresses, and TCP connections · framing.rs: datagrams on those
+//!                    │   stun.rs: how others see our addresses
 //!                    └── sdp.rs: which m-line carries which track      channels.rs: data, on both
 //! ```
 //!
@@ -26,6 +27,7 @@ mod ice;
 mod path;
 mod publisher;
 mod sdp;
+mod stun;
 mod subscriber;
 
 use std::net::SocketAddr;
@@ -37,6 +39,7 @@ pub use drain::{Failure, Output, Transmit};
 pub use ice::{Ice, Stream};
 pub use path::SILENCE_MAX;
 pub use publisher::{OutgoingPacket, Publisher, PublisherEvent};
+pub use stun::{Bindings, Heard, Mapping};
 pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};
 
 /// What carries a datagram.

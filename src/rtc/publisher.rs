@@ -41,7 +41,9 @@ pub struct OutgoingPacket<'a> {
     pub minus_dbov: u8,
     /// Whether it holds voice (RFC 6464).
     pub voice: bool,
-    /// The Opus packet.
+    /// Whether the payload is RED (RFC 2198), where [`Publisher::takes_red`].
+    pub is_red: bool,
+    /// The Opus packet, or the RED packet of several.
     pub payload: &'a [u8],
 }
 
@@ -60,6 +62,8 @@ pub enum PublisherEvent {
     Feedback {
         /// Lost packets, in thousandths.
         loss_permille: u32,
+        /// Time to the receiver and back.
+        rtt: Option<Duration>,
     },
     /// A data channel is open.
     ChannelOpen(Channel),
@@ -78,15 +82,17 @@ pub struct Publisher {
     /// Our track is on its line, as we have offered last.
     is_sending: bool,
     payload_type: Option<Pt>,
+    red: Option<Pt>,
     next_sequence: u64,
     rtp_offset: u32,
     path: Path,
 }
 
 impl Publisher {
-    /// Builds the connection. `random` gives sequence number and timestamp their start (RFC 3550 §5.1).
-    pub fn new(random: &mut fastrand::Rng, now: Instant) -> Self {
-        let config = common_config().set_stats_interval(Some(STATS_INTERVAL));
+    /// Builds the connection. `random` gives sequence number and timestamp their start (RFC 3550 §5.1). What is
+    /// offered first is what the server calls the track by: whoever sends no RED must not offer it either.
+    pub fn new(random: &mut fastrand::Rng, offers_red: bool, now: Instant) -> Self {
+        let config = common_config().enable_opus(true, offers_red).set_stats_interval(Some(STATS_INTERVAL));
         Self {
             connection: Connection::new(config, now),
             candidates: Candidates::new(),
@@ -96,6 +102,7 @@ impl Publisher {
             track: None,
             is_sending: false,
             payload_type: None,
+            red: None,
             // The lower half, so that the rollover counter of SRTP starts at 0 (RFC 3711 §3.3.1).
             next_sequence: u64::from(random.u16(..0x8000)),
             rtp_offset: random.u32(..),
@@ -194,9 +201,15 @@ impl Publisher {
         rtc.sdp_api().accept_answer(pending, answer).map_err(|error| Failure(error.to_string()))?;
         let opus = rtc.codec_config().iter().find(|params| params.spec().codec == Codec::Opus);
         self.payload_type = opus.map(|params| params.pt());
+        self.red = opus.and_then(|params| params.red()).filter(|_| names_red(text));
         self.candidates.read(&description);
         self.candidates.described(false, now);
         Ok(())
+    }
+
+    /// Whether the server takes packets that carry earlier ones again.
+    pub fn takes_red(&self) -> bool {
+        self.red.is_some()
     }
 
     /// Whether packets can be sent.
@@ -207,7 +220,8 @@ impl Publisher {
     /// Sends one packet; `false` if the connection cannot take it yet. Each gets the next sequence
     /// number, so what is not sent leaves no hole.
     pub fn send(&mut self, packet: OutgoingPacket<'_>, now: Instant) -> bool {
-        let (Some(mid), Some(payload_type)) = (self.track, self.payload_type) else { return false };
+        let payload_type = if packet.is_red { self.red } else { self.payload_type };
+        let (Some(mid), Some(payload_type)) = (self.track, payload_type) else { return false };
         if !self.is_connected() {
             return false;
         }
@@ -238,7 +252,7 @@ impl Publisher {
     }
 
     /// Bytes given to SCTP on the reliable channel that have not arrived yet.
-    pub fn buffered_bytes(&mut self) -> usize {
+    pub fn buffered_bytes(&mut self) -> Option<usize> {
         self.channels.buffered_bytes(self.connection.rtc())
     }
 
@@ -295,6 +309,13 @@ impl From<PathChange> for PublisherEvent {
     }
 }
 
+/// Whether an answer takes RED: then it names its codec.
+fn names_red(answer: &str) -> bool {
+    answer
+        .lines()
+        .any(|line| line.starts_with("a=rtpmap:") && line.to_ascii_lowercase().contains(" red/48000"))
+}
+
 /// What both connections have in common: Opus only, no extension but those that LiveKit uses, and a
 /// check each second for longer than a join may take: whether the path is lost, `path.rs` judges.
 pub(super) fn common_config() -> RtcConfig {
@@ -331,6 +352,7 @@ fn translate(
         },
         Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
             loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
+            rtt: stats.rtt,
         },
         Event::ChannelOpen(id, label) => match channels.opened(id, &label) {
             Some(channel) => PublisherEvent::ChannelOpen(channel),

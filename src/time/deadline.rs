@@ -27,6 +27,8 @@ pub enum Reason {
     Network,
     /// UDP, or a TCP address, has had its time to give a path.
     Fallback,
+    /// A STUN server is asked again.
+    Bindings,
     /// A released talk key counts as a mute.
     TalkHold,
     /// A request to the server must be answered by then.
@@ -39,7 +41,7 @@ pub enum Reason {
     Subscriber,
 }
 
-const REASONS: [Reason; 14] = [
+const REASONS: [Reason; 15] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -49,6 +51,7 @@ const REASONS: [Reason; 14] = [
     Reason::Recovery,
     Reason::Network,
     Reason::Fallback,
+    Reason::Bindings,
     Reason::TalkHold,
     Reason::Answer,
     Reason::Call,

@@ -2,16 +2,14 @@
 
     wire.py PID        PID lives in the far namespace; ours is 10.9.0.1, its is 10.9.0.2
 
-Two TUN devices, and this program between them. What comes from the far side passes at once, and so does TCP; UDP to the
-far side meets what the last line on stdin says: {"jitter": "none" | "uniform" | "spikes", "ms": 30, "loss": 0.1}.
-One queue: nothing overtakes. Says "ready" when the wire is up.
+Two TUN devices, and this program between them. Everything passes at once but RTP to the far side: each stream of it (told
+apart by its port) meets the trace that the last line on stdin names, packet by packet, from its beginning. A trace is what
+`cargo test --test sim figures` leaves in target/traces. Says "ready" when the wire is up.
 """
 import ctypes
 import fcntl
 import heapq
-import json
 import os
-import random
 import select
 import struct
 import subprocess
@@ -21,7 +19,7 @@ import time
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI, CLONE_NEWNET = 0x400454CA, 0x0001, 0x1000, 0x40000000
 NEAR, FAR = "10.9.0.1", "10.9.0.2"
-UDP = 17
+UDP, IP_HEADER, UDP_HEADER = 17, 20, 8
 
 
 def tun(name):
@@ -53,23 +51,49 @@ def set_up(address, *prefix):
     run("link", "set", "wire", "up")
 
 
-def late_s(quality):
-    match quality["jitter"]:
-        case "uniform":
-            return random.uniform(0, quality["ms"]) / 1000
-        case "spikes":
-            return random.uniform(0.060, 0.180) if random.random() < 0.01 else random.expovariate(200)
-    return 0
+class Trace:
+    """How late each packet is, in seconds; None is lost."""
+
+    def __init__(self, path=None):
+        delays = list(delays_ms(path)) if path else [0]
+        least = min(delay for delay in delays if delay is not None)
+        self.late_s = [None if delay is None else (delay - least) / 1000 for delay in delays]
+        arrivals = [20 * number + 1000 * late for number, late in enumerate(self.late_s) if late is not None]
+        self.keeps_order = arrivals == sorted(arrivals)
+        self.met = {}
+
+    def meet(self, stream, now):
+        """When the next packet of this stream arrives; None if it does not."""
+        number, last = self.met.get(stream, (0, 0))
+        late_s = self.late_s[number % len(self.late_s)]
+        if late_s is None:
+            self.met[stream] = number + 1, last
+            return None
+        at = max(last, now + late_s) if self.keeps_order else now + late_s
+        self.met[stream] = number + 1, at
+        return at
+
+
+def delays_ms(path):
+    with open(path) as file:
+        for line in list(file)[1:]:
+            _, _, sent, arrived = line.strip().split(",")
+            yield float(arrived) - float(sent) if arrived else None
+
+
+def rtp_port(packet):
+    """The port that an RTP packet is for; None if it is something else (RFC 7983, RFC 5761)."""
+    payload = packet[IP_HEADER + UDP_HEADER :]
+    is_rtp = packet[9] == UDP and len(payload) > 12 and 128 <= payload[0] < 192 and not 192 <= payload[1] < 224
+    return packet[IP_HEADER + 2 : IP_HEADER + 4] if is_rtp else None
 
 
 def main(pid):
-    random.seed(1)
     near, far = tun(b"wire"), far_tun(pid)
     set_up(NEAR)
     set_up(FAR, "nsenter", f"--net=/proc/{pid}/ns/net")
     print("ready", flush=True)
-    quality = {"jitter": "none", "loss": 0}
-    queue, number, last = [], 0, 0
+    trace, queue, number = Trace(), [], 0
     while True:
         wait = max(0, queue[0][0] - time.monotonic()) if queue else None
         readable, _, _ = select.select([near, far, sys.stdin], [], [], wait)
@@ -77,19 +101,15 @@ def main(pid):
             line = sys.stdin.readline()
             if not line:
                 return
-            quality = json.loads(line)
+            trace = Trace(line.strip())
         if far in readable:
             os.write(near, os.read(far, 65_535))
         if near in readable:
             packet = os.read(near, 65_535)
-            now = time.monotonic()
-            if packet[9] == UDP:
-                if random.random() < quality["loss"]:
-                    continue
-                last = max(last, now + late_s(quality))
-                heapq.heappush(queue, (last, number := number + 1, packet))
-            else:
-                os.write(far, packet)
+            port = rtp_port(packet)
+            at = trace.meet(port, time.monotonic()) if port else 0
+            if at is not None:
+                heapq.heappush(queue, (at, number := number + 1, packet))
         while queue and queue[0][0] <= time.monotonic():
             os.write(far, heapq.heappop(queue)[2])
 

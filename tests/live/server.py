@@ -18,13 +18,13 @@ port: {port}
 bind_addresses: ["127.0.0.1"]
 keys: {{ {key}: {secret} }}
 rtc:
-  node_ip: 127.0.0.1
+  node_ip: {node_ip}
   use_external_ip: false
   enable_loopback_candidate: true
   udp_port: {udp}
   tcp_port: {tcp}
   # Left out, the list names servers outside.
-  stun_servers: ["127.0.0.1:{udp}"]
+  stun_servers: ["{stun}"]
   {rtc}
 room:
   auto_create: {auto_create}
@@ -43,15 +43,18 @@ def free_ports(count):
 
 
 class Server:
-    def __init__(self, folder, auto_create=True, remote_unmute=False, rtc="", more=""):
+    def __init__(
+        self, folder, auto_create=True, remote_unmute=False, rtc="", more="", node_ip="127.0.0.1", stun=None
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
+        self.udp_port = udp
         config = folder / "livekit.yaml"
         config.write_text(
             CONFIG.format(
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
-                rtc=rtc, more=more,
+                rtc=rtc, more=more, node_ip=node_ip, stun=stun or f"127.0.0.1:{udp}",
             )
         )
         self.config = config

@@ -104,9 +104,6 @@ pub struct Air {
     said: Vec<f32>,
 }
 
-/// What a loudspeaker's card holds before it is heard: three periods.
-const QUEUED: Duration = Duration::from_millis(30);
-
 impl Air {
     /// The air of a place.
     pub fn new(place: Place, gain: f32) -> Air {
@@ -123,15 +120,9 @@ impl Air {
     ) {
         for (i, sample) in block.0.iter_mut().enumerate() {
             let before = Duration::from_secs_f64((BLOCK_FRAMES - i) as f64 * microphone.sample_s());
-            self.said.push(loudspeaker.said_at(at - before, QUEUED));
+            self.said.push(loudspeaker.said_at(at - before));
             *sample += self.echo.heard(&self.said, self.said.len() - 1);
         }
-    }
-
-    /// Samples that wait to be heard.
-    pub fn lag(&self, loudspeaker: &Loudspeaker, now: Instant) -> f32 {
-        let until = loudspeaker.said_until(QUEUED).unwrap_or(now);
-        (until.saturating_duration_since(now).as_secs_f64() * RATE_HZ) as f32
     }
 }
 

@@ -21,6 +21,10 @@ pub enum Sound {
     Voice(f64),
     /// The same with a pitch that glides and pauses between syllables, as a canceller wants it: nobody sings one vowel.
     Speech(f64),
+    /// A voice whose pitch glides and whose syllables differ: no two moments of it are alike.
+    Glide,
+    /// These samples, once.
+    Clip(&'static [f32]),
     /// One sample value per block, rising by 1 ÷ 32768: blocks can be told apart where no codec lies between.
     Numbered,
 }
@@ -80,6 +84,16 @@ impl Microphone {
         self.deaf_blocks > 0
     }
 
+    /// When this sample of what it hears is spoken, as long as no xrun has swallowed any.
+    pub fn spoken_at(&self, frame: u64) -> Instant {
+        self.crystal.started + Duration::from_secs_f64(frame as f64 * self.sample_s())
+    }
+
+    /// Samples that were heard so far.
+    pub fn frame(&self) -> u64 {
+        self.frame
+    }
+
     /// Takes the block that is complete now.
     pub fn capture(&mut self) -> Block {
         let mut block = Block::SILENCE;
@@ -122,6 +136,8 @@ impl Microphone {
 #[derive(Debug)]
 pub struct Loudspeaker {
     crystal: Crystal,
+    /// What it holds in front of a block that it takes.
+    ahead: Duration,
     played: Vec<Played>,
     /// The same, sample by sample.
     samples: Vec<f32>,
@@ -141,7 +157,30 @@ pub struct Played {
 impl Loudspeaker {
     /// A loudspeaker that asks for its first block 10 ms after `now`. `ppm` is how much too fast its crystal is.
     pub fn new(ppm: f64, now: Instant) -> Loudspeaker {
-        Loudspeaker { crystal: crystal(ppm, now), played: Vec::new(), samples: Vec::new(), lost_blocks: 0 }
+        Loudspeaker {
+            crystal: crystal(ppm, now),
+            ahead: Duration::ZERO,
+            played: Vec::new(),
+            samples: Vec::new(),
+            lost_blocks: 0,
+        }
+    }
+
+    /// The same with a buffer in it: each block is played so much later than it is taken.
+    pub fn with_ahead_ms(self, ahead_ms: u32) -> Loudspeaker {
+        Loudspeaker { ahead: Duration::from_millis(ahead_ms.into()), ..self }
+    }
+
+    /// Whether blocks wait in it.
+    pub fn has_buffer(&self) -> bool {
+        !self.ahead.is_zero()
+    }
+
+    /// Samples that wait in it to be heard.
+    pub fn waiting_samples(&self, now: Instant) -> f32 {
+        let period = Duration::from_secs_f64(self.crystal.period_s);
+        let until = self.played.last().map_or(now, |played| played.at + period);
+        until.saturating_duration_since(now).as_secs_f32() * SAMPLE_RATE_HZ as f32
     }
 
     /// When the next block is wanted.
@@ -157,7 +196,7 @@ impl Loudspeaker {
     /// Plays a block.
     pub fn play(&mut self, block: Block) {
         self.samples.extend(block.0);
-        self.played.push(Played { at: self.crystal.next(), block });
+        self.played.push(Played { at: self.crystal.next() + self.ahead, block });
         self.crystal.ticks += 1;
     }
 
@@ -180,21 +219,14 @@ impl Loudspeaker {
         self.samples.clear();
     }
 
-    /// What it says at an instant, `delay` after it was given to the card.
-    pub fn said_at(&self, at: Instant, delay: Duration) -> f32 {
-        let index = self.played.partition_point(|played| played.at + delay <= at);
-        let Some((index, played)) = index.checked_sub(1).map(|index| (index, &self.played[index])) else {
-            return 0.0;
-        };
-        let into_s = (at - played.at - delay).as_secs_f64();
+    /// What it says at an instant.
+    pub fn said_at(&self, at: Instant) -> f32 {
+        let index = self.played.partition_point(|played| played.at <= at);
+        let Some(index) = index.checked_sub(1) else { return 0.0 };
+        let into_s = (at - self.played[index].at).as_secs_f64();
         let frames = into_s / self.crystal.period_s * BLOCK_FRAMES as f64;
         let is_over = frames >= BLOCK_FRAMES as f64;
         if is_over { 0.0 } else { sample_at(&self.samples, (index * BLOCK_FRAMES) as f64 + frames) }
-    }
-
-    /// When what it was given is over, `delay` after it was given to the card.
-    pub fn said_until(&self, delay: Duration) -> Option<Instant> {
-        self.played.last().map(|played| played.at + Duration::from_secs_f64(self.crystal.period_s) + delay)
     }
 
     /// When the first block with sound in it was played.
@@ -229,13 +261,16 @@ pub fn amplitude(played: &[Played], hz: f64) -> f64 {
 }
 
 impl Sound {
-    fn sample(self, frame: u64) -> f32 {
+    /// Sample number `frame` of it.
+    pub fn sample(self, frame: u64) -> f32 {
         let time_s = frame as f64 / SAMPLE_RATE_HZ as f64;
         match self {
             Sound::Silence => 0.0,
             Sound::Tone(hz) => (0.25 * (TAU * hz * time_s).sin()) as f32,
             Sound::Voice(hz) => voice(hz, time_s) as f32,
             Sound::Speech(hz) => speech(hz, time_s) as f32,
+            Sound::Glide => glide(time_s) as f32,
+            Sound::Clip(samples) => samples.get(frame as usize).copied().unwrap_or(0.0),
             Sound::Numbered => (frame / BLOCK_FRAMES as u64 % 32_768) as f32 / 32_768.0,
         }
     }
@@ -263,6 +298,15 @@ fn speech(hz: f64, time_s: f64) -> f64 {
     let tone: f64 =
         (1..=16).map(|n| (phase * f64::from(n)).sin() / (1.0 + (f64::from(n) - formant).powi(2))).sum();
     0.15 * syllable * tone
+}
+
+/// Harmonics under a formant that wanders, of a pitch of 130 ± 25 Hz that does not come back within a minute.
+fn glide(time_s: f64) -> f64 {
+    let phase = TAU * (130.0 * time_s + 4.0 * (0.9 * time_s).sin() + 3.0 * (2.3 * time_s).sin());
+    let syllable = (TAU * 2.0 * time_s).sin().abs() * (0.6 + 0.4 * (TAU * 0.37 * time_s).sin());
+    let formant = 3.0 + 2.0 * (TAU * 0.7 * time_s).sin();
+    let harmonic = |n: u32| (phase * f64::from(n)).sin() / (1.0 + (f64::from(n) - formant).powi(2));
+    0.12 * syllable * (1..16).map(harmonic).sum::<f64>()
 }
 
 fn crystal(ppm: f64, now: Instant) -> Crystal {

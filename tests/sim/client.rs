@@ -8,6 +8,7 @@ use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
 use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe, Quality};
+use crate::nat::{self, Nat};
 use crate::random::Random;
 use crate::server::ConnectionId;
 use crate::server::token::Claims;
@@ -19,7 +20,9 @@ use kinglet::event::Event;
 use kinglet::limits::LOCAL_ADDRESSES_MAX;
 use kinglet::local::policy::Policy;
 use kinglet::media::block::Block;
+use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::profile::Profile;
 use kinglet::rtc::{Peer, Protocol, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::parameters::JoinParameters;
@@ -46,14 +49,20 @@ pub struct Setup<'a> {
     pub loudspeaker_ppm: Option<f64>,
     /// Where its microphone hears its loudspeaker, and how loud.
     pub air: Option<(Place, f32)>,
-    /// What is done to the microphone's sound.
-    pub duplex: Duplex,
     /// The path to the server.
     pub up: Quality,
     /// The path from the server.
     pub down: Quality,
     /// Whether silence is not sent.
     pub dtx: bool,
+    /// Whether its packets carry earlier ones again.
+    pub redundancy: Redundancy,
+    /// What its send path is good at.
+    pub profile: Profile,
+    /// What is done to the microphone's sound.
+    pub duplex: Duplex,
+    /// Sound that waits in its card in front of a block that is given to it, in milliseconds.
+    pub ahead_ms: u32,
     /// Whether it starts muted.
     pub is_muted: bool,
     /// When it comes back.
@@ -74,10 +83,13 @@ impl<'a> Setup<'a> {
             ppm: 0.0,
             loudspeaker_ppm: None,
             air: None,
-            duplex: Duplex::Untouched,
             up,
             down,
             dtx: false,
+            redundancy: Redundancy::Auto,
+            profile: Profile::Default,
+            duplex: Duplex::Untouched,
+            ahead_ms: 0,
             is_muted: false,
             retry: Retry::AfterFirst,
             rpc_methods: &[],
@@ -172,6 +184,9 @@ pub struct SimulatedPorts {
     is_dialled: bool,
     upgrade: Option<(String, String)>,
     wants_token: bool,
+    lookups: VecDeque<(String, u16)>,
+    /// The router that it is behind.
+    pub nat: Option<Nat>,
     /// Its files.
     pub disk: Disk,
     syn: Option<Syn>,
@@ -202,8 +217,9 @@ impl Client {
                 is_muted: setup.is_muted,
                 is_required: false,
                 dtx: setup.dtx,
+                redundancy: setup.redundancy,
+                profile: setup.profile,
                 duplex: setup.duplex,
-                ..PublishSettings::default()
             }),
             listens: true,
             hears: Policy::default(),
@@ -214,7 +230,8 @@ impl Client {
         };
         let ports = SimulatedPorts {
             microphone: setup.sound.map(|sound| Microphone::new(sound, setup.ppm, now)),
-            loudspeaker: Loudspeaker::new(setup.loudspeaker_ppm.unwrap_or(setup.ppm), now),
+            loudspeaker: Loudspeaker::new(setup.loudspeaker_ppm.unwrap_or(setup.ppm), now)
+                .with_ahead_ms(setup.ahead_ms),
             air: setup.air.map(|(place, gain)| Air::new(place, gain)),
             is_unplugged: false,
             up: Link::new(setup.up, random.fork("up")),
@@ -237,6 +254,8 @@ impl Client {
             is_dialled: false,
             upgrade: None,
             wants_token: false,
+            lookups: VecDeque::new(),
+            nat: None,
             disk: Disk::default(),
             syn: None,
             is_metered: false,
@@ -340,6 +359,10 @@ impl Client {
             self.engine.handle_token(Ok(token), now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
+        while let Some((host, port)) = self.ports.lookups.pop_front() {
+            self.engine.handle_resolved(&host, port, &nat::look_up(port), now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
         self.answers.extend(std::iter::from_fn(|| self.engine.poll_answer()));
         while let Some((key, notice)) = self.ports.disk.notices.pop_front() {
             self.engine.handle_file(key, notice, now);
@@ -381,7 +404,10 @@ impl Client {
 impl SimulatedPorts {
     /// Whether an address is this client's.
     pub fn is_at(&self, address: SocketAddr) -> bool {
-        address.ip() == self.address
+        match &self.nat {
+            Some(nat) => nat.is_at(address),
+            None => address.ip() == self.address,
+        }
     }
 
     /// A firewall lets UDP through, or not.
@@ -435,7 +461,10 @@ impl SimulatedPorts {
 
     fn receive(&mut self, now: Instant) {
         self.repeat_syn(now);
-        while let Some(datagram) = self.down.receive(now) {
+        while let Some(mut datagram) = self.down.receive(now) {
+            if self.nat.as_ref().is_some_and(|nat| !nat.inbound(&mut datagram)) {
+                continue;
+            }
             // RFC 7983, RFC 5761: RTP, and not RTCP.
             if matches!(datagram.bytes[..], [128..=191, 0..=127 | 224.., ..]) {
                 let gap = self.audio_gap.1.map_or(Duration::ZERO, |last| now - last);
@@ -479,7 +508,7 @@ impl Ports for SimulatedPorts {
     }
 
     fn play(&mut self, block: &Block, _now: Instant) {
-        self.loudspeaker.play(*block);
+        Meter::aside(|| self.loudspeaker.play(*block));
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
@@ -497,8 +526,10 @@ impl Ports for SimulatedPorts {
         true
     }
 
+    /// A block of the microphone is taken as soon as it is complete, so that nothing waits behind it.
     fn lag(&mut self) -> Option<f32> {
-        self.air.as_ref().map(|air| air.lag(&self.loudspeaker, self.now))
+        let waiting = self.loudspeaker.waiting_samples(self.now);
+        (self.air.is_some() || self.loudspeaker.has_buffer()).then_some(waiting)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
@@ -528,9 +559,14 @@ impl Ports for SimulatedPorts {
 
     fn transmit(&mut self, _peer: Peer, transmit: &Transmit) {
         let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
-        let datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
+        let mut datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
         match protocol {
-            Protocol::Udp if source.ip() == self.address => self.up.send(datagram, self.now),
+            Protocol::Udp if source.ip() == self.address => {
+                if let Some(nat) = &mut self.nat {
+                    nat.outbound(&mut datagram);
+                }
+                self.up.send(datagram, self.now);
+            }
             Protocol::Udp => {}
             Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
                 self.stream_up.send(datagram, self.now);
@@ -552,6 +588,7 @@ impl Ports for SimulatedPorts {
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
             Action::RenewToken => self.wants_token = true,
+            Action::Resolve { host, port } => self.lookups.push_back((host, port)),
             Action::File(key, order) => self.disk.order(key, order),
             Action::Drop => self.hang_up(),
             Action::CloseSockets(peer) => {

@@ -4,6 +4,7 @@
 //! Block ─► chain (echo, noise, level) ─► capture (talk gate) ─► encode ─► SentPacket
 //! ```
 
+pub mod adapt;
 pub mod bands;
 pub mod capture;
 pub mod chain;
@@ -14,4 +15,5 @@ pub mod levelling;
 pub mod load;
 pub mod noise;
 pub mod profile;
+pub mod red;
 pub mod reference;

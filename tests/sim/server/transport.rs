@@ -5,7 +5,7 @@
 
 use crate::link::Datagram;
 use crate::server::SERVER_ADDRESS;
-use crate::server::nomination::{Gate, REFLEXIVE_WAIT, Stun, UNKNOWN_WAIT};
+use crate::server::nomination::{Gate, REFLEXIVE_WAIT, RELAY_WAIT, Stun, UNKNOWN_WAIT};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -364,7 +364,12 @@ impl Transport {
 
     fn learn_candidate(&mut self, line: &str) {
         let Ok(candidate) = Candidate::from_sdp_string(line) else { return };
-        let wait = if line.contains(" typ host") { Duration::ZERO } else { REFLEXIVE_WAIT };
+        let wait = match line.split(" typ ").nth(1).and_then(|rest| rest.split(' ').next()) {
+            Some("host") => Duration::ZERO,
+            Some("srflx") => REFLEXIVE_WAIT,
+            Some("relay") => RELAY_WAIT,
+            _ => UNKNOWN_WAIT,
+        };
         self.waits.insert(candidate.addr(), wait);
     }
 }

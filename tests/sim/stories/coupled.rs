@@ -26,6 +26,7 @@ fn call(duplex: Duplex, (microphone, loudspeaker): Ppm, gain: f32) -> (World, us
     let door = world.enter(Setup {
         duplex,
         air: Some((Place::Wall, gain)),
+        ahead_ms: 30,
         ppm: microphone,
         loudspeaker_ppm: Some(loudspeaker),
         ..Setup::talker("door", Sound::Silence)
@@ -128,7 +129,7 @@ fn two_rooms_coupled_at_six_decibels_do_not_howl() {
     let mut world = World::new();
     let enter = |world: &mut World, name, sound| {
         let setup = Setup::talker(name, sound);
-        world.enter(Setup { duplex: ECHO_ONLY, air: Some((Place::Wall, 2.0)), ..setup })
+        world.enter(Setup { duplex: ECHO_ONLY, air: Some((Place::Wall, 2.0)), ahead_ms: 30, ..setup })
     };
     let door = enter(&mut world, "door", Sound::Silence);
     let hall = enter(&mut world, "hall", Sound::Speech(HALL_HZ));
