@@ -134,6 +134,8 @@ pub struct Engine {
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
     attempt_began: Instant,
+    /// When the last new session was dialled.
+    join_began: Instant,
     /// When the upgrade was asked for: the `join` comes a round trip later.
     reached_at: Option<Instant>,
     lost_at: Option<Instant>,
@@ -241,6 +243,7 @@ impl Engine {
             data: Data::default(),
             session_began: None,
             attempt_began: now,
+            join_began: now,
             reached_at: None,
             lost_at: None,
             told_cause: String::new(),

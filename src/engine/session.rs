@@ -115,6 +115,7 @@ impl Engine {
 
     pub(super) fn dial(&mut self, now: Instant) {
         self.phase = Phase::Dialing;
+        self.join_began = now;
         let patience = if self.was_connected { DIAL_PATIENCE } else { JOIN_PATIENCE };
         self.deadlines.set(Reason::Join, now + patience);
         self.dial_with(None, now);
@@ -231,7 +232,8 @@ impl Engine {
             Cause::Unreachable(_) => self.backoff.probe_delay(),
             _ => self.backoff.next_delay(),
         };
-        let at = now.max(self.attempt_began + wait);
+        // A resume that is refused is no reason to wait: the server that does not know us was just started.
+        let at = now.max(self.join_began + wait);
         self.phase = Phase::Waiting;
         self.deadlines.set(Reason::Redial, at);
         self.disconnected(cause.reason(), Some(at.saturating_duration_since(now)));

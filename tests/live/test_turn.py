@@ -22,12 +22,12 @@ def test_joined_and_heard_both_ways_through_turn_only(wall, port, room, kinglet,
     heard_inside, heard_outside = folder / "inside.wav", folder / "outside.wav"
     panel = kinglet(
         "panel", "--input", f"wav:{path}", "--loop", "--output", f"wav:{heard_outside}",
-        url=wall.url, where=wall.out,
+        url=wall.url, prefix=wall.out,
     )
     panel.wait_for("local_track_published")
     box = kinglet(
         "box", "--input", f"wav:{path}", "--loop", "--output", f"wav:{heard_inside}", "--ca", wall.ca,
-        url=wall.url, where=wall.inner,
+        url=wall.url, prefix=wall.inner,
     )
     connected = box.wait_for("connected", timeout_s=40)
     box.wait_for("track_subscribed", identity="panel")

@@ -20,6 +20,8 @@ use kinglet::limits::LOCAL_ADDRESSES_MAX;
 use kinglet::local::policy::Policy;
 use kinglet::media::block::Block;
 use kinglet::media::send::adapt::Redundancy;
+use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::profile::Profile;
 use kinglet::rtc::{Peer, Protocol, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::parameters::JoinParameters;
@@ -50,6 +52,12 @@ pub struct Setup<'a> {
     pub dtx: bool,
     /// Whether its packets carry earlier ones again.
     pub redundancy: Redundancy,
+    /// What its send path is good at.
+    pub profile: Profile,
+    /// What is done to the microphone's sound.
+    pub duplex: Duplex,
+    /// Sound that waits in its card in front of a block that is given to it, in milliseconds.
+    pub ahead_ms: u32,
     /// Whether it starts muted.
     pub is_muted: bool,
     /// When it comes back.
@@ -72,6 +80,9 @@ impl<'a> Setup<'a> {
             down,
             dtx: false,
             redundancy: Redundancy::Auto,
+            profile: Profile::Default,
+            duplex: Duplex::Untouched,
+            ahead_ms: 0,
             is_muted: false,
             retry: Retry::AfterFirst,
             rpc_methods: &[],
@@ -196,7 +207,8 @@ impl Client {
                 is_required: false,
                 dtx: setup.dtx,
                 redundancy: setup.redundancy,
-                ..PublishSettings::default()
+                profile: setup.profile,
+                duplex: setup.duplex,
             }),
             listens: true,
             hears: Policy::default(),
@@ -207,7 +219,7 @@ impl Client {
         };
         let ports = SimulatedPorts {
             microphone: setup.sound.map(|sound| Microphone::new(sound, setup.ppm, now)),
-            loudspeaker: Loudspeaker::new(setup.ppm, now),
+            loudspeaker: Loudspeaker::new(setup.ppm, now).with_ahead_ms(setup.ahead_ms),
             up: Link::new(setup.up, random.fork("up")),
             down: Link::new(setup.down, random.fork("down")),
             stream_up: Pipe::new(setup.up.delay_ms),
@@ -464,7 +476,7 @@ impl Ports for SimulatedPorts {
     }
 
     fn play(&mut self, block: &Block, _now: Instant) {
-        self.loudspeaker.play(*block);
+        Meter::aside(|| self.loudspeaker.play(*block));
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
@@ -476,8 +488,9 @@ impl Ports for SimulatedPorts {
         true
     }
 
+    /// A block of the microphone is taken as soon as it is complete, so that nothing waits behind it.
     fn lag(&mut self) -> Option<f32> {
-        None
+        Some(self.loudspeaker.ahead_samples()).filter(|ahead| *ahead > 0.0)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {

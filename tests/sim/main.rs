@@ -34,6 +34,7 @@ mod stories {
     mod mute;
     mod outage;
     mod paths;
+    mod quality;
     mod reflexive;
     mod resume;
     mod returns;

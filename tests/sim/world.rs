@@ -106,6 +106,12 @@ impl World {
         self.run_until(end, |_| false);
     }
 
+    /// Lets this much time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.clock.now() + time;
+        self.run_until(end, |_| false);
+    }
+
     /// Lets time pass until `done`, but no longer than this; whether it was done.
     pub fn run_until_done(&mut self, ms_max: u64, done: impl Fn(&mut World) -> bool) -> bool {
         let end = self.clock.now() + Duration::from_millis(ms_max);
