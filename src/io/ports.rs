@@ -325,7 +325,11 @@ impl Ports for RealPorts<'_, '_> {
             Action::Drop => self.signal.connection = None,
             Action::CloseSockets(peer) => self.sockets.close(peer),
             Action::DialStream(peer, remote) => self.sockets.dial_stream(peer, remote),
-            Action::CloseStream(peer) => self.sockets.close_stream(peer),
+            Action::CloseStream(peer, protocol) => self.sockets.close_stream(peer, protocol),
+            Action::DialRelay { peer, address, tls_name } => {
+                let tls = tls_name.as_deref().map(|name| (name, self.signal.server.tls.clone()));
+                self.sockets.dial_relay(peer, address, tls);
+            }
             Action::RenewToken => self.renew_token(),
             Action::Resolve { host, port } => self.resolve(host, port),
             Action::File(key, order) => self.files.order(self.executor, self.reactor, key, order),

@@ -427,7 +427,7 @@ impl SimulatedPorts {
     /// The server ends a TCP connection for datagrams.
     pub fn end_stream(&mut self, address: SocketAddr, now: Instant) {
         if let Some(&(peer, _)) = self.streams.iter().find(|(_, local)| *local == address) {
-            self.stream_changes.send((address, StreamNotice::Closed { peer }), now);
+            self.stream_changes.send((address, StreamNotice::Closed { peer, protocol: Protocol::Tcp }), now);
         }
     }
 
@@ -536,7 +536,7 @@ impl Ports for SimulatedPorts {
         while let Some(Datagram { protocol, source, destination, bytes }) = self.arrived.pop_front() {
             let open = match protocol {
                 Protocol::Udp => &self.sockets,
-                Protocol::Tcp => &self.streams,
+                Protocol::Tcp | Protocol::Turn => &self.streams,
             };
             // To a port that is closed: nobody hears it.
             let Some(&(peer, _)) = open.iter().find(|(_, address)| *address == destination) else {
@@ -571,7 +571,7 @@ impl Ports for SimulatedPorts {
             Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
                 self.stream_up.send(datagram, self.now);
             }
-            Protocol::Tcp => {}
+            Protocol::Tcp | Protocol::Turn => {}
         }
     }
 
@@ -595,13 +595,16 @@ impl Ports for SimulatedPorts {
                 self.sockets.retain(|(other, _)| *other != peer);
                 self.streams.retain(|(other, _)| *other != peer);
             }
-            Action::CloseStream(peer) => self.streams.retain(|(other, _)| *other != peer),
+            Action::CloseStream(peer, Protocol::Tcp) => self.streams.retain(|(other, _)| *other != peer),
+            // There is no TURN server that listens for connections.
+            Action::CloseStream(..) | Action::DialRelay { .. } => {}
             Action::DialStream(peer, _) => {
                 self.streams.retain(|(other, _)| *other != peer);
                 self.next_port += 1;
                 let local = SocketAddr::new(self.address, self.next_port);
                 self.streams.push((peer, local));
-                self.stream_changes.send((local, StreamNotice::Opened { peer, local }), self.now);
+                self.stream_changes
+                    .send((local, StreamNotice::Opened { peer, protocol: Protocol::Tcp, local }), self.now);
             }
             // `turn` answers it by `open_sockets`.
             Action::OpenSockets(_) => {}

@@ -1,14 +1,21 @@
-"""A wire between two network namespaces that delays and loses datagrams on their way to the far one.
+"""A wire between two network namespaces that delays, loses and cuts what goes over it.
 
     wire.py PID        PID lives in the far namespace; ours is 10.9.0.1, its is 10.9.0.2
 
-Two TUN devices, and this program between them. Everything passes at once but RTP to the far side: each stream of it (told
-apart by its port) meets the trace that the last line on stdin names, packet by packet, from its beginning. A trace is what
-`cargo test --test sim figures` leaves in target/traces. Says "ready" when the wire is up.
+Two TUN devices, and this program between them. The last line on stdin says what is met:
+
+    {"delay_ms": 50}                 everything, both ways
+    {"passes": "tcp" | "nothing"}    what is not cut, both ways
+    {"trace": PATH}                  RTP to the far side: each stream of it (told apart by its port) meets the trace,
+                                     packet by packet, from its beginning. A trace is what `cargo test --test sim
+                                     figures` leaves in target/traces.
+
+Says "ready" when the wire is up, and "met" when a line is in force.
 """
 import ctypes
 import fcntl
 import heapq
+import json
 import os
 import select
 import struct
@@ -88,30 +95,60 @@ def rtp_port(packet):
     return packet[IP_HEADER + 2 : IP_HEADER + 4] if is_rtp else None
 
 
+class Direction:
+    """Packets on their way to one end, by when they arrive."""
+
+    def __init__(self, end):
+        self.end = end
+        self.queue = []
+        self.number = 0
+
+    def take(self, packet, at):
+        self.number += 1
+        heapq.heappush(self.queue, (at, self.number, packet))
+
+    def deliver(self):
+        while self.queue and self.queue[0][0] <= time.monotonic():
+            os.write(self.end, heapq.heappop(self.queue)[2])
+
+
+def is_cut(packet, passes):
+    is_udp = packet[0] >> 4 == 4 and packet[9] == UDP
+    return {"all": False, "tcp": is_udp, "nothing": True}[passes]
+
+
 def main(pid):
     near, far = tun(b"wire"), far_tun(pid)
     set_up(NEAR)
     set_up(FAR, "nsenter", f"--net=/proc/{pid}/ns/net")
     print("ready", flush=True)
-    trace, queue, number = Trace(), [], 0
+    trace, delay_s, passes = Trace(), 0, "all"
+    to_far, to_near = Direction(far), Direction(near)
     while True:
-        wait = max(0, queue[0][0] - time.monotonic()) if queue else None
+        due = [direction.queue[0][0] for direction in (to_far, to_near) if direction.queue]
+        wait = max(0, min(due) - time.monotonic()) if due else None
         readable, _, _ = select.select([near, far, sys.stdin], [], [], wait)
         if sys.stdin in readable:
             line = sys.stdin.readline()
             if not line:
                 return
-            trace = Trace(line.strip())
-        if far in readable:
-            os.write(near, os.read(far, 65_535))
-        if near in readable:
-            packet = os.read(near, 65_535)
-            port = rtp_port(packet)
-            at = trace.meet(port, time.monotonic()) if port else 0
+            quality = json.loads(line)
+            trace = Trace(quality.get("trace"))
+            delay_s, passes = quality.get("delay_ms", 0) / 1000, quality.get("passes", "all")
+            print("met", flush=True)
+        for device, direction in ((near, to_far), (far, to_near)):
+            if device not in readable:
+                continue
+            packet = os.read(device, 65_535)
+            if is_cut(packet, passes):
+                continue
+            now = time.monotonic()
+            port = rtp_port(packet) if direction is to_far else None
+            at = trace.meet(port, now) if port else now
             if at is not None:
-                heapq.heappush(queue, (at, number := number + 1, packet))
-        while queue and queue[0][0] <= time.monotonic():
-            os.write(far, heapq.heappop(queue)[2])
+                direction.take(packet, at + delay_s)
+        to_far.deliver()
+        to_near.deliver()
 
 
 if __name__ == "__main__":
