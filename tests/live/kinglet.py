@@ -8,7 +8,7 @@ from pathlib import Path
 from server import KEY, SECRET, token
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet"))
+BINARY = Path(os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet")).resolve()
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
 
 
