@@ -16,6 +16,7 @@ mod jitter {
 }
 mod link;
 mod nat;
+mod ports;
 mod random;
 mod server;
 mod stories {

@@ -8,9 +8,10 @@
 //! A story that fails prints its seed; `KINGLET_SIM_SEED` runs all stories with another one.
 
 use crate::card::Played;
-use crate::client::{Client, Setup, ToClient, ToServer};
+use crate::client::{Client, Setup};
 use crate::clock::Clock;
 use crate::nat::{Nat, stun_answer};
+use crate::ports::{ToClient, ToServer};
 use crate::random::Random;
 use crate::server::Sfu;
 use kinglet::command::{Command, Reply};

@@ -82,7 +82,7 @@ fn after_an_xrun_of_either_card_there_is_no_echo() {
         echo_dbfs(&mut world, hall)
     };
     for (name, break_off) in [
-        ("underrun", (|ports| ports.loudspeaker.underrun(2)) as fn(&mut crate::client::SimulatedPorts)),
+        ("underrun", (|ports| ports.loudspeaker.underrun(2)) as fn(&mut crate::ports::SimulatedPorts)),
         ("overrun", |ports| ports.microphone.as_mut().expect("a microphone").deafen(2)),
     ] {
         let (mut world, door, hall) = call(ECHO_ONLY, (0.0, 0.0), 0.5);
