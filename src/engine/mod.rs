@@ -18,6 +18,7 @@
 mod cards;
 mod commands;
 mod data;
+mod early;
 mod fallback;
 mod files;
 mod listen;
@@ -164,6 +165,8 @@ pub struct Counters {
     pub data_lost: u64,
     /// Streams of others for which there was no place.
     pub streams_refused: u64,
+    /// Packets of what was said on the way into the room: too many, or nobody came to hear them.
+    pub early_lost: u64,
 }
 
 impl Engine {
@@ -235,6 +238,7 @@ impl Engine {
             settings,
         };
         if engine.settings.retry != Retry::Service {
+            engine.early_begins(now);
             engine.dial(now);
         }
         Ok(engine)
@@ -292,6 +296,11 @@ impl Engine {
     /// Whether sound that is captured now reaches the server: files and pipes start then.
     pub fn is_publishing(&self) -> bool {
         self.publication.sid().is_some() && self.publisher.as_ref().is_some_and(Publisher::is_connected)
+    }
+
+    /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
+    pub fn takes_sound(&self) -> bool {
+        self.is_publishing() || self.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some())
     }
 
     /// Whether `connected` was reached.

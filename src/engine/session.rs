@@ -101,6 +101,9 @@ impl Engine {
 
     /// Goes into the room; nothing where we are there, or on the way.
     pub(super) fn enter(&mut self, now: Instant) {
+        if self.phase == Phase::Idle {
+            self.early_begins(now);
+        }
         match self.phase {
             Phase::Idle if self.token.is_empty() => {
                 self.phase = Phase::Waiting;
@@ -312,6 +315,7 @@ impl Engine {
     /// Hangs up, and ends with `outcome` when that is flushed; without one we are only outside of the room then.
     pub(super) fn leave(&mut self, outcome: Option<Outcome>, now: Instant) {
         self.enters_again = false;
+        self.early_ends();
         match self.phase {
             Phase::Joined | Phase::Active | Phase::Resuming => {
                 self.request(&Request::Leave);
@@ -377,6 +381,7 @@ impl Engine {
         self.deadlines = Default::default();
         self.data_lost_with_session();
         self.unpublished();
+        self.early_lost();
         self.requests_lost();
         self.publication.session_lost();
         self.subscriptions.session_lost();

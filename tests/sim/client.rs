@@ -49,6 +49,8 @@ pub struct Setup<'a> {
     pub dtx: bool,
     /// Whether its packets carry earlier ones again.
     pub redundancy: Redundancy,
+    /// Whether what it hears on its way into the room is kept.
+    pub keeps_early_sound: bool,
     /// Whether it starts muted.
     pub is_muted: bool,
     /// When it comes back.
@@ -71,6 +73,7 @@ impl<'a> Setup<'a> {
             down,
             dtx: false,
             redundancy: Redundancy::Auto,
+            keeps_early_sound: false,
             is_muted: false,
             retry: Retry::AfterFirst,
             rpc_methods: &[],
@@ -192,6 +195,7 @@ impl Client {
                 is_required: false,
                 dtx: setup.dtx,
                 redundancy: setup.redundancy,
+                keeps_early_sound: setup.keeps_early_sound,
                 ..PublishSettings::default()
             }),
             listens: true,

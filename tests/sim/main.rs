@@ -22,6 +22,7 @@ mod stories {
     mod cuts;
     mod data;
     mod drift;
+    mod early;
     mod echo;
     mod eight_talkers;
     mod figures;
