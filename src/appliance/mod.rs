@@ -136,7 +136,7 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
 /// How the cards are used: the board's file, and the profile.
 fn setup(config: &Config) -> Result<SoundSetup, RunError> {
     let board = config.board.as_deref().map(board::load).transpose().map_err(StartError::Open)?;
-    let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
+    let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default().waiting();
     Ok(match config.audio.profile {
         Profile::LowLatency => setup.with_buffering(Buffering::LOW_LATENCY),
         Profile::Default | Profile::Metered => setup,

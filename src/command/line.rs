@@ -20,6 +20,7 @@ pub const USAGE: &[(&str, &str)] = &[
     ("unsubscribe ID|SID", "do not hear this one"),
     ("pause ID|SID", "the server forwards nothing of this one for now"),
     ("resume ID|SID", "and again"),
+    ("talker-volume ID|SID PERCENT", "loudness of this one, 0 to 400"),
     ("heard-by all|none|ID…", "who may hear us"),
     ("name TEXT", "our display name"),
     ("metadata TEXT", "our metadata"),
@@ -37,6 +38,9 @@ pub const USAGE: &[(&str, &str)] = &[
     ("reconnect", "begin a new session at once; what was set comes back"),
     ("leave", "leave the room and end"),
 ];
+
+/// A talker may be made this much louder: 12 dB, what a far voice lacks.
+const TALKER_PERCENT_MAX: u16 = 400;
 
 /// The command that `line` asks for.
 ///
@@ -68,6 +72,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "unsubscribe" => text().map(Command::Unsubscribe),
         "pause" => text().map(Command::Pause),
         "resume" => text().map(Command::Resume),
+        "talker-volume" => talker_volume(rest).ok_or_else(|| usage(word)),
         "heard-by" => {
             text().map(|words| Command::HeardBy(words.split_whitespace().map(str::to_owned).collect()))
         }
@@ -94,6 +99,14 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
             })
         }),
     }
+}
+
+/// An identity may have spaces in it; the percentage is the last word.
+fn talker_volume(words: &str) -> Option<Command> {
+    let (whom, percent) = words.rsplit_once(char::is_whitespace)?;
+    let percent =
+        percent.trim_end_matches('%').parse().ok().filter(|percent| *percent <= TALKER_PERCENT_MAX)?;
+    Some(Command::TalkerVolume { whom: whom.trim().to_owned(), percent })
 }
 
 /// `K=V` pairs, or a JSON object where a value has spaces.
@@ -124,6 +137,7 @@ mod tests {
         let pairs = |pairs: &[(&str, &str)]| {
             Command::Attributes(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
         };
+        let talker_volume = |whom: &str, percent| Command::TalkerVolume { whom: whom.to_owned(), percent };
         for (line, command) in [
             ("mute", Command::Mute),
             ("volume 50%", Command::Volume(50)),
@@ -131,6 +145,7 @@ mod tests {
             ("talk off", Command::Talk(false)),
             ("hear panel-* !panel-7", Command::Hear("panel-* !panel-7".into())),
             ("heard-by hall  attic", Command::HeardBy(vec!["hall".into(), "attic".into()])),
+            ("talker-volume Front  door 250%", talker_volume("Front  door", 250)),
             ("name Front door", Command::Name("Front door".into())),
             ("attributes lock=open note=", pairs(&[("lock", "open"), ("note", "")])),
             (r#"attributes {"note":"back at = 5"}"#, pairs(&[("note", "back at = 5")])),
@@ -139,6 +154,8 @@ mod tests {
         }
         for (line, code) in [
             ("volume loud", "usage"),
+            ("talker-volume 50", "usage"),
+            ("talker-volume door 401", "usage"),
             ("volume 151", "usage"),
             ("subscribe", "usage"),
             ("talk", "usage"),

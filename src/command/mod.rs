@@ -49,6 +49,13 @@ pub enum Command {
     Pause(String),
     /// Its packets again.
     Resume(String),
+    /// Loudness of one talker, in percent of what it sends (0 to 400): a track, or all microphones of an identity.
+    TalkerVolume {
+        /// SID or identity.
+        whom: String,
+        /// In percent.
+        percent: u16,
+    },
     /// Who may hear us: `all`, `none`, or identities.
     HeardBy(Vec<String>),
     /// Our display name; the token must allow it (`canUpdateOwnMetadata`), as for the next two.

@@ -47,6 +47,7 @@ impl Engine {
             Command::Unsubscribe(whom) => self.set_wanted(&whom, false).into(),
             Command::Pause(whom) => self.set_paused(&whom, true).into(),
             Command::Resume(whom) => self.set_paused(&whom, false).into(),
+            Command::TalkerVolume { whom, percent } => self.set_talker_volume(&whom, percent).into(),
             Command::HeardBy(identities) => self.set_audience(identities).into(),
             Command::Name(name) => self.update_profile(ProfileChange { name: Some(name), ..change }, now),
             Command::Metadata(metadata) => {

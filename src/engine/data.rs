@@ -198,8 +198,9 @@ impl Engine {
         if self.data.outbox.is_empty() && self.data.lossy.is_empty() {
             return;
         }
-        if let Some(publisher) = &mut self.publisher {
-            self.data.outbox.arrived(publisher.buffered_bytes());
+        // A channel that the server has closed holds nothing, which is no confirmation.
+        if let Some(buffered) = self.publisher.as_mut().and_then(Publisher::buffered_bytes) {
+            self.data.outbox.arrived(buffered);
         }
         self.send_waiting(now);
         self.files_move(now);

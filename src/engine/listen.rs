@@ -1,166 +1,16 @@
-//! What we hear: packets → talkers → one mix.
-//!
-//! ```text
-//!   RTP ─► slot of its track (8) ─► Talker ─► Gain ─┐
-//!                                                   ├─► Mixer ─► volume ─► playback
-//!   RTP of a ninth talker ─► counted            …  ─┘
-//! ```
-//!
-//! A slot belongs to a track from its first packet until the track is gone or has been silent while
-//! another one wants to be heard.
+//! What we hear, as the room and the application wish it: which tracks there are, how loud each is.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use serde_json::Value;
 
 use super::Engine;
-use crate::event::{Event, TrackFacts, TrackStats};
-use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
+use super::listener::CarriedTrack;
+use crate::command::Answer;
+use crate::event::{Event, TrackFacts, TrackSource};
+use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::media::block::Block;
-use crate::media::gain::Gain;
-use crate::media::mix::Mixer;
-use crate::media::receive::counters::ReceiveCounters;
-use crate::media::receive::decode::DecoderError;
-use crate::media::receive::talker::{ArrivedPacket, Pulled, Talker};
-use crate::rtc::RtpArrival;
 use crate::signal::sid::Sid;
-
-/// A talker without packets for this long gives up its slot to one who has some: longer than Opus's
-/// DTX interval of 400 ms, so that a pause in speech does not.
-const SLOT_IDLE: Duration = Duration::from_millis(1000);
-
-/// The receiving half of the sound.
-pub(super) struct Listener {
-    slots: Vec<Slot>,
-    mixer: Mixer,
-    /// Tracks that the subscriber carries, as the application was told; when one is gone, the room may
-    /// have forgotten it already.
-    tracks: heapless::Vec<(Sid, TrackFacts), SUBSCRIPTIONS_MAX>,
-}
-
-struct Slot {
-    track: Option<Sid>,
-    ssrc: u32,
-    last_packet: Option<Instant>,
-    talker: Talker,
-    gain: Gain,
-    reported: ReceiveCounters,
-}
-
-impl Listener {
-    /// All talkers are made at the start: no memory is taken while sound flows.
-    pub(super) fn new() -> Result<Self, DecoderError> {
-        let slot = || {
-            let talker = Talker::new()?;
-            let reported = *talker.counters();
-            Ok(Slot { track: None, ssrc: 0, last_packet: None, talker, gain: Gain::new(1.0), reported })
-        };
-        let slots = (0..TALKERS_MAX).map(|_| slot()).collect::<Result<_, DecoderError>>()?;
-        Ok(Self { slots, mixer: Mixer::new(), tracks: heapless::Vec::new() })
-    }
-
-    /// Whether this track can be heard: the subscriber carries it, and the application knows.
-    pub(super) fn carries(&self, track: Sid) -> bool {
-        self.tracks.iter().any(|(sid, _)| *sid == track)
-    }
-
-    /// Takes a packet; `false` if its talker is one too many.
-    pub(super) fn insert(&mut self, packet: &RtpArrival<'_>) -> bool {
-        let Some(slot) = self.slot_for(packet) else { return false };
-        slot.last_packet = Some(packet.arrival);
-        slot.talker.insert(ArrivedPacket {
-            sequence: packet.sequence,
-            rtp_time: packet.rtp_time,
-            arrival: packet.arrival,
-            is_red: packet.is_red,
-            payload: packet.payload,
-        });
-        true
-    }
-
-    fn slot_for(&mut self, packet: &RtpArrival<'_>) -> Option<&mut Slot> {
-        let known = self.slots.iter().position(|slot| slot.track == Some(packet.track));
-        let idle = |slot: &Slot| {
-            slot.last_packet.is_none_or(|last| packet.arrival.saturating_duration_since(last) >= SLOT_IDLE)
-        };
-        let index = known
-            .or_else(|| self.slots.iter().position(|slot| slot.track.is_none()))
-            .or_else(|| self.slots.iter().position(idle))?;
-        let slot = &mut self.slots[index];
-        if known.is_none() || slot.ssrc != packet.ssrc {
-            slot.talker.restart();
-            slot.ssrc = packet.ssrc;
-        }
-        if known.is_none() {
-            slot.track = Some(packet.track);
-            slot.gain = Gain::new(1.0);
-            slot.reported = *slot.talker.counters();
-        }
-        Some(slot)
-    }
-
-    /// Fills `out` with everybody's next 10 ms.
-    fn mix(&mut self, volume: &mut Gain, out: &mut Block, now: Instant) {
-        self.mixer.start();
-        let mut block = Block::SILENCE;
-        for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
-            let pulled = slot.talker.pull(&mut block, now);
-            if slot.gain.is_silent() && slot.gain.is_settled() {
-                // Faded out after its track ended.
-                slot.track = None;
-                slot.last_packet = None;
-                slot.talker.restart();
-            } else if pulled == Pulled::Sound {
-                slot.gain.apply(&mut block);
-                self.mixer.add(&block);
-            } else if !slot.gain.is_settled() {
-                slot.gain.apply(&mut block);
-            }
-        }
-        self.mixer.finish(volume, out);
-    }
-
-    /// What waits to be heard is forgotten; all begin anew.
-    pub(super) fn restart(&mut self) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
-            slot.talker.restart();
-        }
-    }
-
-    /// The talker of a track that is gone fades within one block, then its slot is free.
-    fn release(&mut self, track: Sid) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.track == Some(track)) {
-            slot.gain.set(0.0);
-        }
-    }
-
-    /// Counters of each slot's track since the last call.
-    pub(super) fn take_stats(&mut self) -> impl Iterator<Item = (Sid, TrackStats)> + '_ {
-        self.slots.iter_mut().filter_map(|slot| {
-            let track = slot.track?;
-            let now = *slot.talker.counters();
-            let before = std::mem::replace(&mut slot.reported, now);
-            Some((track, track_stats(&slot.talker, &before, &now)))
-        })
-    }
-}
-
-fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters) -> TrackStats {
-    let since = |count: fn(&ReceiveCounters) -> u64| count(now).saturating_sub(count(before)) as u32;
-    let concealed = since(|c| c.concealed_blocks);
-    let played = since(|c| c.played_blocks);
-    TrackStats {
-        buffer_ms: since(|c| c.waited_samples).checked_div(since(|c| c.played_packets)).unwrap_or(0) / 48,
-        target_ms: talker.target_ms(),
-        concealed_permille: if played == 0 { 0.0 } else { concealed as f32 * 1000.0 / played as f32 },
-        received: since(|c| c.received),
-        lost: since(|c| c.lost),
-        late: since(|c| c.late),
-        red_recovered: since(|c| c.red_recovered),
-        fec_recovered: since(|c| c.fec_recovered),
-        drift_ppm: talker.drift_ppm(),
-        level_dbfs: talker.level_dbfs(),
-        ..TrackStats::default()
-    }
-}
 
 impl Engine {
     /// Fills `out` with the next 10 ms to play: always all of it, exact zeros where nobody is heard.
@@ -178,15 +28,17 @@ impl Engine {
         let carried: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> =
             subscriber.tracks().take(SUBSCRIPTIONS_MAX).collect();
         let mut told = std::mem::take(&mut self.listener.tracks);
-        while let Some(gone) = told.iter().position(|(sid, _)| !carried.contains(sid)) {
-            let (sid, facts) = told.remove(gone);
-            self.track_gone(sid, facts);
+        while let Some(gone) = told.iter().position(|track| !carried.contains(&track.sid)) {
+            let gone = told.remove(gone);
+            self.track_gone(gone.sid, gone.facts);
         }
         for new in carried {
             let facts = self.room.track(new).map(|track| track.facts());
-            if let Some(facts) = facts.filter(|_| !told.iter().any(|(sid, _)| *sid == new)) {
+            if let Some(facts) = facts.filter(|_| !told.iter().any(|track| track.sid == new)) {
                 // As many places as tracks are looked at.
-                let _ = told.push((new, facts.clone()));
+                let volume = self.volume_of(new, &facts);
+                let speaks = self.speaks(&facts.identity);
+                let _ = told.push(CarriedTrack { sid: new, facts: facts.clone(), volume, speaks });
                 self.emit(Event::TrackSubscribed(facts));
             }
         }
@@ -196,9 +48,9 @@ impl Engine {
     /// Tracks that left the room end before the server offers without them.
     pub(super) fn tracks_ended(&mut self) {
         let mut told = std::mem::take(&mut self.listener.tracks);
-        while let Some(gone) = told.iter().position(|(sid, _)| self.room.track(*sid).is_none()) {
-            let (sid, facts) = told.remove(gone);
-            self.track_gone(sid, facts);
+        while let Some(gone) = told.iter().position(|track| self.room.track(track.sid).is_none()) {
+            let gone = told.remove(gone);
+            self.track_gone(gone.sid, gone.facts);
         }
         self.listener.tracks = told;
     }
@@ -210,8 +62,41 @@ impl Engine {
 
     pub(super) fn unlisten_all(&mut self) {
         let tracks = std::mem::take(&mut self.listener.tracks);
-        for (sid, facts) in tracks {
-            self.track_gone(sid, facts);
+        for gone in tracks {
+            self.track_gone(gone.sid, gone.facts);
         }
+    }
+
+    /// Others speak than before: who does is heard first, where there are more talkers than slots.
+    pub(super) fn speakers_changed(&mut self) {
+        let mut tracks = std::mem::take(&mut self.listener.tracks);
+        for track in &mut tracks {
+            track.speaks = self.speaks(&track.facts.identity);
+        }
+        self.listener.tracks = tracks;
+    }
+
+    /// How loud one talker is, in percent: by SID, or all microphones of an identity, who need not be in the room yet.
+    pub(super) fn set_talker_volume(&mut self, whom: &str, percent: u16) -> Answer {
+        let whom = self.whom(whom)?;
+        self.talker_volumes.set(whom, percent);
+        let tracks = std::mem::take(&mut self.listener.tracks);
+        let volumes: heapless::Vec<(Sid, f32), SUBSCRIPTIONS_MAX> =
+            tracks.iter().map(|track| (track.sid, self.volume_of(track.sid, &track.facts))).collect();
+        self.listener.tracks = tracks;
+        for (track, volume) in volumes {
+            self.listener.set_volume(track, volume);
+        }
+        Ok(Value::Null)
+    }
+
+    fn volume_of(&self, track: Sid, facts: &TrackFacts) -> f32 {
+        let is_microphone = facts.source == TrackSource::Microphone;
+        let percent = self.talker_volumes.of(track, &facts.identity, is_microphone).unwrap_or(100);
+        f32::from(percent) / 100.0
+    }
+
+    fn speaks(&self, identity: &str) -> bool {
+        self.room.speakers().any(|(sid, _)| self.room.identity(sid) == Some(identity))
     }
 }

@@ -9,7 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
-//!                   fallback.rs: TCP where UDP does not get through
+//!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us · relay.rs: TURN
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -21,11 +21,15 @@ mod data;
 mod early;
 mod fallback;
 mod files;
+mod ice_servers;
 mod listen;
+mod listener;
 mod mute;
 pub mod port;
 mod profile;
 mod publish;
+mod reflexive;
+mod relay;
 mod report;
 mod resume;
 mod roaming;
@@ -47,9 +51,11 @@ use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS
 use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
+use crate::local::wishes::Wishes;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
+use crate::signal::ice_url::IceUrl;
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
 use crate::signal::request::{Audience, Request};
@@ -61,9 +67,12 @@ use crate::time::deadline::{Deadlines, Reason};
 
 use data::Data;
 use fallback::Fallback;
-use listen::Listener;
+use ice_servers::IceServers;
+use listener::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
+use reflexive::Reflexive;
+use relay::Relaying;
 use resume::Resuming;
 use roaming::Whereabouts;
 use session::Phase;
@@ -94,6 +103,14 @@ pub struct Engine {
     subscriber: Option<Subscriber>,
     /// Of publisher and subscriber.
     fallbacks: [Fallback; 2],
+    /// The same.
+    reflexive: [Reflexive; 2],
+    relays: [Relaying; 2],
+    ice_servers: IceServers,
+    /// The server allows no other paths than through relays.
+    is_relay_only: bool,
+    /// The TURN server through which sound has gone.
+    relay_worked: Option<IceUrl>,
     whereabouts: Whereabouts,
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
@@ -109,6 +126,8 @@ pub struct Engine {
     profile: Profile,
     profile_requests: ProfileRequests,
     listener: Listener,
+    /// Of single talkers, in percent.
+    talker_volumes: Wishes<u16>,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: cards::Volume,
     data: Data,
@@ -116,6 +135,8 @@ pub struct Engine {
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
     attempt_began: Instant,
+    /// When the last new session was dialled.
+    join_began: Instant,
     /// When the upgrade was asked for: the `join` comes a round trip later.
     reached_at: Option<Instant>,
     lost_at: Option<Instant>,
@@ -204,6 +225,11 @@ impl Engine {
             publisher: None,
             subscriber: None,
             fallbacks: Default::default(),
+            reflexive: Default::default(),
+            relays: Default::default(),
+            ice_servers: IceServers::new(),
+            is_relay_only: false,
+            relay_worked: None,
             whereabouts: Whereabouts::default(),
             is_subscriber_primary: true,
             server: String::new(),
@@ -214,11 +240,13 @@ impl Engine {
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new()?,
+            talker_volumes: Wishes::default(),
             warned_encrypted: heapless::Vec::new(),
             volume,
             data: Data::default(),
             session_began: None,
             attempt_began: now,
+            join_began: now,
             reached_at: None,
             lost_at: None,
             told_cause: String::new(),
@@ -282,6 +310,8 @@ impl Engine {
             subscriber.map(|at| (at, Reason::Subscriber)),
             ping.map(|at| (at, Reason::Ping)),
             self.fallback_timeout().map(|at| (at, Reason::Fallback)),
+            self.bindings_timeout().map(|at| (at, Reason::Bindings)),
+            self.relay_timeout().map(|at| (at, Reason::Relay)),
         ]
         .into_iter()
         .flatten()
@@ -296,11 +326,6 @@ impl Engine {
     /// Whether sound that is captured now reaches the server: files and pipes start then.
     pub fn is_publishing(&self) -> bool {
         self.publication.sid().is_some() && self.publisher.as_ref().is_some_and(Publisher::is_connected)
-    }
-
-    /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
-    pub fn takes_sound(&self) -> bool {
-        self.is_publishing() || self.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some())
     }
 
     /// Whether `connected` was reached.

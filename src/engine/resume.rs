@@ -47,8 +47,10 @@ const DIAL_PATIENCE: Duration = Duration::from_secs(5);
 /// next resume restarts them, and the server's.
 const PATH_PATIENCE: Duration = Duration::from_secs(4);
 
-/// A resumed session that is lost again sooner was not worth much: the next attempt waits, and after
-/// [`BRIEF_MAX`] of them in a row a new session is begun, with its growing waits.
+/// A resumed session that is lost again sooner was not worth much: from the second in a row on the next attempt
+/// waits, since what cuts us off may do it for ever; after [`BRIEF_MAX`] of them a new session is begun, with its
+/// growing waits. The first is followed at once: the server has begun to restart ICE for it, and forwards nothing
+/// before that is done, so that waiting would be heard.
 const BRIEF: Duration = Duration::from_secs(1);
 
 /// Brief resumes in a row.
@@ -91,7 +93,7 @@ impl Engine {
             self.deadlines.clear(reason);
         }
         self.deadlines.set(Reason::Join, now + RESUME_PATIENCE);
-        if self.brief_resumes > 0 {
+        if self.brief_resumes > 1 {
             self.probe(cause, now);
         } else {
             self.dial_resume(now);
@@ -158,6 +160,9 @@ impl Engine {
         self.deadlines.clear(Reason::Redial);
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
+        self.speakers_changed();
+        self.relay_only_told(reconnect.configuration.relay_only);
+        self.ice_servers_told(&reconnect.ice_servers, now);
         self.request(&Request::SyncState(Box::new(self.sync_state())));
         self.publication.mute.resumed();
         self.tell_mute(now);

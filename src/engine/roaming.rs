@@ -35,6 +35,13 @@ pub(super) struct Whereabouts {
     is_home_gone: bool,
 }
 
+impl Whereabouts {
+    /// The UDP sockets of a peer connection.
+    pub(super) fn sockets(&self, peer: Peer) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
+        self.sockets[peer as usize].clone()
+    }
+}
+
 impl Engine {
     /// Something about this device's networks has changed; `addresses` are those that it has now.
     pub fn handle_network(&mut self, addresses: &[IpAddr], now: Instant) {
@@ -70,11 +77,14 @@ impl Engine {
         let new = addresses.iter().copied().take(LOCAL_ADDRESSES_MAX).collect();
         let old = std::mem::replace(&mut self.whereabouts.sockets[peer as usize], new);
         for gone in old.into_iter().filter(|address| !addresses.contains(address)) {
+            self.forget_mapping(peer, gone);
+            self.relay_lost_with(peer, gone, now);
             if let Some(mut ice) = self.ice(peer) {
                 ice.remove_address(gone);
             }
         }
-        for &address in addresses {
+        let told = if self.is_relay_only { &[] } else { addresses };
+        for &address in told {
             if let Some(line) = self.ice(peer).and_then(|mut ice| ice.add_address(address)) {
                 let _ = late.push(line);
             }
@@ -86,6 +96,7 @@ impl Engine {
         for candidate in late {
             self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
         }
+        self.ask_for_mappings(peer, now);
         self.advance(peer, now);
     }
 

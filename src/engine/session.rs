@@ -8,7 +8,7 @@ use super::Engine;
 use super::port::{Action, Notice};
 use crate::event::{By, Event};
 use crate::room::Room;
-use crate::rtc::{Peer, Subscriber};
+use crate::rtc::Peer;
 use crate::session::cause::Cause;
 use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
@@ -118,6 +118,7 @@ impl Engine {
 
     pub(super) fn dial(&mut self, now: Instant) {
         self.phase = Phase::Dialing;
+        self.join_began = now;
         let patience = if self.was_connected { DIAL_PATIENCE } else { JOIN_PATIENCE };
         self.deadlines.set(Reason::Join, now + patience);
         self.dial_with(None, now);
@@ -134,17 +135,6 @@ impl Engine {
     pub(super) fn has_signal(&self) -> bool {
         matches!(self.phase, Phase::Joined | Phase::Active)
             || self.resuming.is_some_and(|resuming| resuming.has_signal)
-    }
-
-    /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
-    /// the first offer is answered without delay.
-    fn open_peers(&mut self, now: Instant) {
-        self.reached_at = Some(now);
-        if self.microphone.is_some() {
-            self.open_publisher(now);
-        }
-        self.subscriber = Some(Subscriber::new(now));
-        self.act(Action::OpenSockets(Peer::Subscriber));
     }
 
     /// The primary peer connection is up.
@@ -205,7 +195,7 @@ impl Engine {
             Step::Widen => self.widen(now),
             Step::Join => self.rejoin(&cause, now),
             Step::End(outcome) => {
-                self.drop_session();
+                self.drop_session(now);
                 self.disconnected(cause.reason(), None);
                 self.phase = Phase::Ended;
                 self.outcome = Some(outcome);
@@ -226,7 +216,7 @@ impl Engine {
             self.backoff.reset();
         }
         let was_active = self.phase == Phase::Active;
-        self.drop_session();
+        self.drop_session(now);
         self.tell_cause(cause, was_active, now);
         let wait = match cause {
             Cause::Asked | Cause::NetworkChanged => Duration::ZERO,
@@ -234,7 +224,8 @@ impl Engine {
             Cause::Unreachable(_) => self.backoff.probe_delay(),
             _ => self.backoff.next_delay(),
         };
-        let at = now.max(self.attempt_began + wait);
+        // A resume that is refused is no reason to wait: the server that does not know us was just started.
+        let at = now.max(self.join_began + wait);
         self.phase = Phase::Waiting;
         self.deadlines.set(Reason::Redial, at);
         self.disconnected(cause.reason(), Some(at.saturating_duration_since(now)));
@@ -298,7 +289,12 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
-            Reason::Ping | Reason::Fallback | Reason::Publisher | Reason::Subscriber => {}
+            Reason::Ping
+            | Reason::Fallback
+            | Reason::Bindings
+            | Reason::Relay
+            | Reason::Publisher
+            | Reason::Subscriber => {}
         }
     }
 
@@ -335,7 +331,7 @@ impl Engine {
     }
 
     fn hung_up(&mut self, now: Instant) {
-        self.drop_session();
+        self.drop_session(now);
         self.disconnected(DisconnectReason::ClientInitiated, None);
         if self.outcome.is_some() {
             self.phase = Phase::Ended;
@@ -364,7 +360,7 @@ impl Engine {
     }
 
     /// Everything that belongs to one session goes; the room stays, to be compared with the next join.
-    fn drop_session(&mut self) {
+    fn drop_session(&mut self, now: Instant) {
         self.act(Action::Drop);
         if let Some(subscriber) = self.subscriber.take() {
             self.counters.packets_unknown += u64::from(subscriber.unknown_packets());
@@ -374,8 +370,11 @@ impl Engine {
             self.act(Action::CloseSockets(peer));
         }
         self.transmits.clear();
+        self.drop_relays(now);
         self.fallbacks = Default::default();
         self.whereabouts = Default::default();
+        self.reflexive = Default::default();
+        self.ice_servers.clear();
         self.pinger = None;
         self.resuming = None;
         self.deadlines = Default::default();

@@ -66,7 +66,8 @@ impl Engine {
                 self.participants_changed(now);
             }
             Response::Speakers(changes) => {
-                self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink))
+                self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink));
+                self.speakers_changed();
             }
             Response::Quality(changes) => {
                 self.with_room(|room, mut sink| room.apply_quality(&changes, &mut sink))
@@ -143,6 +144,8 @@ impl Engine {
         self.server = format!("{edition} {}", join.server.version);
         self.server_time_heard(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
+        self.relay_only_told(join.configuration.relay_only);
+        self.ice_servers_told(&join.ice_servers, now);
         self.tell_audience();
         self.announce(now);
         self.offer(now);

@@ -115,6 +115,11 @@ impl Microphone {
 }
 
 impl Engine {
+    /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
+    pub fn takes_sound(&self) -> bool {
+        self.is_publishing() || self.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some())
+    }
+
     /// Takes the next 10 ms from the microphone. Before the track is published it is kept or dropped, as it is
     /// set. `lag` is how many samples (at 48 kHz) wait at this moment in the loudspeaker's card, to be heard, and
     /// in the microphone's behind this block, to be read; `None` where they are not cards.

@@ -36,6 +36,7 @@ impl Engine {
             });
         }
         let change = self.subscriptions.update(&offered);
+        self.talker_volumes.retain_tracks(|sid| offered.iter().any(|track| track.sid == sid));
         drop(offered);
         self.warn_of_encrypted(&encrypted);
         self.tell_subscriptions(&change);
@@ -113,7 +114,7 @@ impl Engine {
     }
 
     /// A track of the room, or else an identity: whoever comes by that name is meant.
-    fn whom(&self, word: &str) -> Result<Whom, CommandError> {
+    pub(super) fn whom(&self, word: &str) -> Result<Whom, CommandError> {
         if !self.settings.listens {
             return Err(CommandError::refused("there is no output: nobody is heard"));
         }

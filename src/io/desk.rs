@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::mailbox::Mailbox;
-use crate::command::{Answer, Command, Reply, Ticket};
+use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::limits::{ANSWERS_MAX, COMMANDS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX};
@@ -52,6 +52,18 @@ impl Desk {
         event
     }
 
+    /// The client has ended: nothing is carried out any more, and who waits is told. `true` if somebody did.
+    pub(super) fn refuse_commands(&self) -> bool {
+        let awaited = std::mem::take(&mut *self.awaited.borrow_mut());
+        let given = std::iter::from_fn(|| self.commands.take()).map(|(_, slot)| slot);
+        let mut has_refused = false;
+        for slot in awaited.into_iter().map(|(_, slot)| slot).chain(given) {
+            let _ = slot.post(Err(CommandError::refused("the client has ended")));
+            has_refused = true;
+        }
+        has_refused
+    }
+
     /// Answers that have come meanwhile.
     pub(super) fn deliver_answers(&self, engine: &mut Engine) {
         while let Some((ticket, answer)) = engine.poll_answer() {
@@ -61,5 +73,25 @@ impl Desk {
                 let _ = slot.post(answer);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_after_the_end_is_told() {
+        let desk = Desk::default();
+        assert!(!desk.refuse_commands(), "nobody asks");
+        let (given, awaited) = (Slot::default(), Slot::default());
+        assert!(desk.commands.post((Command::Status, given.clone())).is_ok());
+        desk.reply(Reply::Later(Ticket(7)), awaited.clone());
+        assert!(desk.refuse_commands());
+        for slot in [given, awaited] {
+            let answer = slot.take().expect("an answer");
+            assert_eq!(answer.expect_err("refused").message, "the client has ended");
+        }
+        assert!(!desk.refuse_commands());
     }
 }

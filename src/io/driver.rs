@@ -30,8 +30,9 @@ use crate::session::recovery::Outcome;
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.
 const TASKS_PER_TURN: usize = 64;
 
-/// The program gets at most this long after the end to take its last events.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// The program gets at most this long after the end to take its last events and to finish what it began:
+/// an SD card that is busy takes seconds to have a file on it.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Runs a client to its end, with `program` beside it.
 pub(super) fn drive(
@@ -106,6 +107,9 @@ pub(super) fn drive(
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);
         }
+        while let Some(found) = ports.take_resolved() {
+            engine.handle_resolved(&found.host, found.port, &found.addresses, now);
+        }
         while let Some((key, notice)) = ports.take_file_notice() {
             engine.handle_file(key, notice, now);
         }
@@ -143,7 +147,7 @@ pub(super) fn drive(
         reactor.wake_timers(clock::now());
     };
     ports.finish();
-    farewell(&mut engine, desk, &executor, &program);
+    farewell(&mut engine, reactor, desk, &executor, &program);
     Ok(outcome)
 }
 
@@ -172,19 +176,34 @@ fn deliver(engine: &mut Engine, desk: &Desk, mut answer: impl FnMut(&RpcCallFact
     }
 }
 
-/// Results and events that are still on their way come before the end. A program that waits for
-/// something else than events is not waited for.
-fn farewell(engine: &mut Engine, desk: &Desk, executor: &LocalExecutor<'_>, program: &Task<()>) {
+/// Results and events that are still on their way come before the end, and so does what the program
+/// still waits for: a file that has to be on the disk. Its commands are refused from now on.
+fn farewell(
+    engine: &mut Engine,
+    reactor: &Reactor,
+    desk: &Desk,
+    executor: &LocalExecutor<'_>,
+    program: &Task<()>,
+) {
     let deadline = clock::now() + FAREWELL;
     let mut is_told = false;
     while clock::now() < deadline && !program.is_finished() {
         let is_idle = tick(executor);
         deliver(engine, desk, |_| {});
-        if is_idle && !is_told {
+        let has_refused = desk.refuse_commands();
+        if !is_idle || has_refused {
+            continue;
+        }
+        if !is_told && !engine.has_events() {
             is_told = desk.events.post(None).is_ok();
-        } else if is_idle {
+            if is_told {
+                continue;
+            }
+        }
+        if reactor.wait(Some(deadline), clock::now()).is_err() {
             return;
         }
+        reactor.wake_timers(clock::now());
     }
 }
 

@@ -9,7 +9,6 @@ use async_executor::{LocalExecutor, Task};
 use rustls::ClientConfig;
 
 use super::blocking::unblock;
-use super::clock;
 use super::credentials::Source;
 use super::files::Files;
 use super::mailbox::Mailbox;
@@ -19,10 +18,11 @@ use super::sockets::Sockets;
 use super::sound::microphone::Captured;
 use super::sound::pair::{Descriptors, Pair};
 use super::websocket::{Dial, Order, Wire, run as run_websocket};
+use super::{clock, dns};
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
 use crate::event::{Event, Stats};
-use crate::limits::LOCAL_ADDRESSES_MAX;
+use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX};
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::rtc::{Peer, Transmit};
 use crate::signal::secret::Secret;
@@ -39,6 +39,7 @@ pub(super) struct RealPorts<'e, 'r> {
     signal: SignalPort,
     token_source: Option<Source>,
     tokens: Rc<Mailbox<Result<Secret, String>, 1>>,
+    resolved: Rc<Mailbox<Resolved, ICE_SERVERS_MAX>>,
     sockets: Sockets,
     sound: Pair,
     watched: Descriptors,
@@ -48,6 +49,16 @@ pub(super) struct RealPorts<'e, 'r> {
     ends_with_input: bool,
     tail: Option<Tail>,
     files: Files,
+}
+
+/// The addresses of a host and port that were looked up.
+pub(super) struct Resolved {
+    /// The host.
+    pub(super) host: String,
+    /// The port.
+    pub(super) port: u16,
+    /// What was found.
+    pub(super) addresses: Vec<SocketAddr>,
 }
 
 /// The silence after the end of the input.
@@ -89,6 +100,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             signal: SignalPort { server, connection: None },
             token_source,
             tokens: Rc::default(),
+            resolved: Rc::default(),
             sockets: Sockets::new(reactor),
             sound,
             watched: Descriptors::new(),
@@ -167,6 +179,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// Whether the signal connection or the source of tokens has something to tell.
     pub(super) fn has_notices(&self) -> bool {
         self.tokens.has_items()
+            || self.resolved.has_items()
             || self.files.has_notices()
             || self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
     }
@@ -213,6 +226,20 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             answers.send(token).await;
         };
         self.executor.spawn(asking).detach();
+    }
+
+    fn resolve(&self, host: String, port: u16) {
+        let (reactor, answers) = (self.reactor.clone(), self.resolved.clone());
+        let asking = async move {
+            let addresses = dns::resolve(&reactor, &host, port).await.unwrap_or_default();
+            answers.send(Resolved { host, port, addresses }).await;
+        };
+        self.executor.spawn(asking).detach();
+    }
+
+    /// The answer to a look-up, when one has come.
+    pub(super) fn take_resolved(&mut self) -> Option<Resolved> {
+        self.resolved.take()
     }
 
     /// The answer to the engine's wish for a new token, when it has come.
@@ -293,8 +320,13 @@ impl Ports for RealPorts<'_, '_> {
             Action::Drop => self.signal.connection = None,
             Action::CloseSockets(peer) => self.sockets.close(peer),
             Action::DialStream(peer, remote) => self.sockets.dial_stream(peer, remote),
-            Action::CloseStream(peer) => self.sockets.close_stream(peer),
+            Action::CloseStream(peer, protocol) => self.sockets.close_stream(peer, protocol),
+            Action::DialRelay { peer, address, tls_name } => {
+                let tls = tls_name.as_deref().map(|name| (name, self.signal.server.tls.clone()));
+                self.sockets.dial_relay(peer, address, tls);
+            }
             Action::RenewToken => self.renew_token(),
+            Action::Resolve { host, port } => self.resolve(host, port),
             Action::File(key, order) => self.files.order(self.executor, self.reactor, key, order),
             // `turn` opens sockets itself, because the engine wants the addresses.
             Action::OpenSockets(_) => {}

@@ -50,8 +50,8 @@ pub struct Change {
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     policy: Policy,
-    wishes: Wishes,
-    pauses: Wishes,
+    wishes: Wishes<bool>,
+    pauses: Wishes<bool>,
     wanted: Sids,
     /// Those of them that the server was told to pause.
     paused: Sids,

@@ -15,16 +15,16 @@ pub enum Whom {
     Identity(String),
 }
 
-/// Yes or no for each of those who were named, the last named last.
-#[derive(Debug, Default)]
-pub struct Wishes {
-    list: Vec<(Whom, bool)>,
+/// What is wished for each of those who were named, the last named last: yes or no, or how loud.
+#[derive(Debug)]
+pub struct Wishes<T> {
+    list: Vec<(Whom, T)>,
 }
 
-impl Wishes {
+impl<T: Copy> Wishes<T> {
     /// Takes a wish, in the place of an earlier one about the same. Past [`WISHES_MAX`] the oldest is
     /// forgotten.
-    pub fn set(&mut self, whom: Whom, wish: bool) {
+    pub fn set(&mut self, whom: Whom, wish: T) {
         self.list.retain(|(other, _)| *other != whom);
         if self.list.len() >= WISHES_MAX {
             self.list.remove(0);
@@ -33,7 +33,7 @@ impl Wishes {
     }
 
     /// What is wished of this track, if anything.
-    pub fn of(&self, sid: Sid, identity: &str, is_microphone: bool) -> Option<bool> {
+    pub fn of(&self, sid: Sid, identity: &str, is_microphone: bool) -> Option<T> {
         let fits = |whom: &Whom| match whom {
             Whom::Track(track) => *track == sid,
             Whom::Identity(named) => is_microphone && named == identity,
@@ -52,6 +52,12 @@ impl Wishes {
             Whom::Track(sid) => is_there(*sid),
             Whom::Identity(_) => true,
         });
+    }
+}
+
+impl<T> Default for Wishes<T> {
+    fn default() -> Self {
+        Self { list: Vec::new() }
     }
 }
 

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod activity;
 pub mod block;
 pub mod drift;
 pub mod gain;

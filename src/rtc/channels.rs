@@ -82,10 +82,11 @@ impl Channels {
         }
     }
 
-    /// Bytes given to SCTP on the reliable channel that have not arrived yet.
-    pub(super) fn buffered_bytes(&self, rtc: &mut Rtc) -> usize {
-        let open = self.reliable.and_then(|id| rtc.channel(id));
-        open.map_or(0, |mut channel| channel.buffered_amount())
+    /// Bytes given to SCTP on the reliable channel that have not arrived yet; `None` where it is not open, and
+    /// nobody knows.
+    pub(super) fn buffered_bytes(&self, rtc: &mut Rtc) -> Option<usize> {
+        let mut open = self.reliable.and_then(|id| rtc.channel(id))?;
+        Some(open.buffered_amount())
     }
 
     fn place(&mut self, channel: Channel) -> &mut Option<ChannelId> {

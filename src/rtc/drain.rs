@@ -29,6 +29,16 @@ pub struct Transmit {
 }
 
 impl Transmit {
+    /// One that is not str0m's.
+    pub(super) fn new(
+        protocol: Protocol,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: Vec<u8>,
+    ) -> Self {
+        Self { protocol, source, destination, contents: bytes.into() }
+    }
+
     /// The payload.
     pub fn bytes(&self) -> &[u8] {
         &self.contents
@@ -107,6 +117,8 @@ impl Connection {
         let protocol = match protocol {
             Protocol::Udp => str0m::net::Protocol::Udp,
             Protocol::Tcp => str0m::net::Protocol::Tcp,
+            // Meant for the TURN client: what comes through it comes by UDP.
+            Protocol::Turn => return Ok(()),
         };
         let Ok(receive) = Receive::new(protocol, source, destination, bytes) else {
             return Ok(());

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   our sockets ──────────► host candidates ─┐
+//!     as others see them ─► stun.rs: server-reflexive ones ─┤
 //!   the server's candidates ─► candidates.rs ┼─► str0m's ICE agent ─► path.rs
 //!   TCP connections, once they are there ────┘
 //! ```
@@ -18,6 +19,7 @@ use str0m::net::TcpType;
 use super::candidates::Candidates;
 use super::drain::Connection;
 use super::path::Path;
+use super::stun::Mapping;
 
 /// A TCP connection to the server, for datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,33 @@ impl Ice<'_> {
     /// Takes the address of a UDP socket back.
     pub fn remove_address(&mut self, address: SocketAddr) {
         if let Ok(candidate) = Candidate::host(address, "udp") {
+            self.connection.rtc().direct_api().invalidate_candidate(&candidate);
+        }
+    }
+
+    /// Adds how others see one of those sockets (RFC 8445 §5.1.1.2). As with `add_address`, a line that is
+    /// returned is to be trickled; one that says nothing new is passed over.
+    pub fn add_mapping(&mut self, mapping: Mapping) -> Option<String> {
+        let Mapping { local, mapped } = mapping;
+        self.add(Candidate::server_reflexive(mapped, local, "udp").ok().filter(|_| mapped != local)?)
+    }
+
+    /// Takes that back.
+    pub fn remove_mapping(&mut self, mapping: Mapping) {
+        if let Ok(candidate) = Candidate::server_reflexive(mapping.mapped, mapping.local, "udp") {
+            self.connection.rtc().direct_api().invalidate_candidate(&candidate);
+        }
+    }
+
+    /// Adds an address on a TURN server that is reached from `local`. As with `add_address`, a line that is
+    /// returned is to be trickled.
+    pub fn add_relayed(&mut self, relayed: SocketAddr, local: SocketAddr) -> Option<String> {
+        self.add(Candidate::relayed(relayed, local, "udp").ok()?)
+    }
+
+    /// Takes that back.
+    pub fn remove_relayed(&mut self, relayed: SocketAddr, local: SocketAddr) {
+        if let Ok(candidate) = Candidate::relayed(relayed, local, "udp") {
             self.connection.rtc().direct_api().invalidate_candidate(&candidate);
         }
     }

@@ -252,7 +252,7 @@ impl Publisher {
     }
 
     /// Bytes given to SCTP on the reliable channel that have not arrived yet.
-    pub fn buffered_bytes(&mut self) -> usize {
+    pub fn buffered_bytes(&mut self) -> Option<usize> {
         self.channels.buffered_bytes(self.connection.rtc())
     }
 

@@ -42,13 +42,14 @@
 //! told of ourselves (`Engine::joined`). Never two sessions of ours at once: a dial drops what was
 //! before, so the server ends the older one with nobody to hear of it.
 //!
-//! | wait, from the *start* of the attempt before | |
+//! | wait, from the *start* of the join before | |
 //! | --- | --- |
 //! | nothing answered | 0.8 s ±25 %, for ever: it costs a SYN |
 //! | removed, as a service | a minute doubling to ten, ±25 % |
 //! | the server answered, and it came to nothing | 0.3 s doubling to 5 s, ±25 %, for ever; back to 0.3 s after a session of 10 s |
 //!
-//! So a session that was up is followed at once by the next dial, and one that dies at once is not.
+//! So a session that was up is followed at once by the next dial, a refused resume too, and one that dies
+//! at once is not.
 
 use super::cause::Cause;
 use crate::error::ExitStatus;

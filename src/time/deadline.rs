@@ -27,6 +27,10 @@ pub enum Reason {
     Network,
     /// UDP, or a TCP address, has had its time to give a path.
     Fallback,
+    /// A STUN server is asked again.
+    Bindings,
+    /// The TURN client, or the next TURN server.
+    Relay,
     /// A released talk key counts as a mute.
     TalkHold,
     /// A request to the server must be answered by then.
@@ -39,7 +43,7 @@ pub enum Reason {
     Subscriber,
 }
 
-const REASONS: [Reason; 14] = [
+const REASONS: [Reason; 16] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -49,6 +53,8 @@ const REASONS: [Reason; 14] = [
     Reason::Recovery,
     Reason::Network,
     Reason::Fallback,
+    Reason::Bindings,
+    Reason::Relay,
     Reason::TalkHold,
     Reason::Answer,
     Reason::Call,

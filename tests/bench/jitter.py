@@ -1,70 +1,48 @@
 """kinglet's jitter buffer beside NetEQ's (official Python SDK): both hear the same talker through the real server, over
 the same bad wire, at the same time. `tests/bench/jitter` prepares and runs it, in a network namespace of its own.
 
-    talker (SDK, RED) ─► server ─► wire.py: delay, loss ─► kinglet, SDK
+    talker (SDK, RED) ─► server ─► wire.py: the delays and losses of a trace ─► kinglet, SDK
 
-Prints, for each kind of wire, the mean time that sound waited in the buffer, and how much of it was concealed.
+Prints, for each trace, the mean delay over its fastest packet, the mean time that sound waited in the buffer, and how much of
+it was concealed; leaves NetEQ's for the simulation to print beside its own (tests/bench/neteq.csv).
+
+Each waits from a packet's arrival on, so that its delay over the fastest packet is that and how late packets are on average,
+which the trace tells.
 """
 import asyncio
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/live"))
 
-import server as live  # noqa: E402
+from far import Far, near_server  # noqa: E402
 from peer import Peer  # noqa: E402
+from server import token  # noqa: E402
 from sound import speech  # noqa: E402
+from wire import delays_ms  # noqa: E402
 
 FOLDER = ROOT / "target/bench/jitter"
 BINARY = os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet")
-NEAR = "10.9.0.1"
+NETEQ = ROOT / "tests/bench/neteq.csv"
 # Longer than either remembers the wire before.
 LEARN_S = 35
 MEASURE_S = 30
-WIRES = [
-    ("no jitter", {"jitter": "none", "loss": 0}),
-    ("U(0,30)", {"jitter": "uniform", "ms": 30, "loss": 0}),
-    ("U(0,100)", {"jitter": "uniform", "ms": 100, "loss": 0}),
-    ("Wi-Fi spikes", {"jitter": "spikes", "loss": 0}),
-    ("10 % lost, RED", {"jitter": "none", "loss": 0.1}),
+TRACES = [
+    "no_jitter",
+    "u_0_30",
+    "u_0_100",
+    "half_normal_10",
+    "wi_fi_spikes",
+    "bursts_of_60_ms",
+    "steps_of_200_ms",
+    "reordered",
+    "10_lost_red_2",
+    "10_in_bursts_red_2",
 ]
-
-
-class Far:
-    """The other end of the wire: a namespace that lives as long as its first process."""
-
-    def __init__(self):
-        self.first = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
-        own = os.readlink("/proc/self/ns/net")
-        while os.readlink(f"/proc/{self.first.pid}/ns/net") == own:
-            time.sleep(0.01)
-        program = Path(__file__).with_name("wire.py")
-        self.wire = subprocess.Popen(
-            [sys.executable, program, str(self.first.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self.wire.stdout.readline() == "ready\n"
-        self.programs = [self.first, self.wire]
-
-    def start(self, name, command, **environment):
-        command = ["nsenter", f"--net=/proc/{self.first.pid}/ns/net", *map(str, command)]
-        out = (FOLDER / f"{name}.jsonl").open("w")
-        errors = (FOLDER / f"{name}.err").open("w")
-        environment = {**os.environ, **environment}
-        self.programs.append(subprocess.Popen(command, stdout=out, stderr=errors, env=environment))
-
-    def meet(self, quality):
-        self.wire.stdin.write(json.dumps(quality) + "\n")
-        self.wire.stdin.flush()
-
-    def close(self):
-        for program in reversed(self.programs):
-            program.kill()
-            program.wait()
 
 
 def lines(name):
@@ -88,35 +66,53 @@ def sdk_since(count):
     return 1000 * since["waited_s"] / since["emitted"], 1000 * since["concealed"] / since["played"]
 
 
+def mean_lateness_ms(path):
+    delays = [delay for delay in delays_ms(path) if delay is not None]
+    return sum(delays) / len(delays) - min(delays)
+
+
 async def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     spoken, _ = speech(30, FOLDER)
     far = Far()
-    # The server's own configuration, on the wire instead of loopback.
-    live.CONFIG = live.CONFIG.replace("node_ip: 127.0.0.1", f"node_ip: {NEAR}").replace(
-        'bind_addresses: ["127.0.0.1"]', f'bind_addresses: ["127.0.0.1", "{NEAR}"]'
-    )
-    server = live.Server(FOLDER)
+    server, url = near_server(FOLDER)
+    programs = []
+
+    def start(name, command, **environment):
+        out, errors = (FOLDER / f"{name}.jsonl").open("w"), (FOLDER / f"{name}.err").open("w")
+        command = [*far.prefix, *map(str, command)]
+        programs.append(subprocess.Popen(command, stdout=out, stderr=errors, env={**os.environ, **environment}))
+
     try:
-        url = f"ws://{NEAR}:{server.port}"
         talker = await Peer.join(url, "bench", "talker")
         talker.speak_on(spoken)
         await asyncio.sleep(1)
         listen = ["--input", "none", "--output", f"wav:{FOLDER}/kinglet.wav", "--events", "json", "--stats", "1"]
-        token = {"LIVEKIT_TOKEN": live.token("bench", "kinglet")}
-        far.start("kinglet", [BINARY, "join", url, *listen], **token)
+        kinglet = {"LIVEKIT_TOKEN": token("bench", "kinglet")}
+        start("kinglet", [BINARY, "join", url, *listen], **kinglet)
         program = Path(__file__).with_name("sdk_listener.py")
-        far.start("sdk", [sys.executable, "-u", program, url], LIVEKIT_TOKEN=live.token("bench", "sdk"))
-        print(f"{'':<16}{'kinglet':^20}{'SDK (NetEQ)':^20}\n{'':<16}" + f"{'wait ms':>10}{'‰':>8}  " * 2)
-        for name, quality in WIRES:
-            far.meet(quality)
+        start("sdk", [sys.executable, "-u", program, url], LIVEKIT_TOKEN=token("bench", "sdk"))
+        print(f"{'':<26}{'kinglet':^28}{'SDK (NetEQ)':^28}\n{'':<26}" + f"{'delay ms':>10}{'wait ms':>8}{'‰':>8}  " * 2)
+        results = ["trace,delay_ms,wait_ms,concealed_permille"]
+        for name in TRACES:
+            path = ROOT / f"target/traces/{name}.csv"
+            far.meet(trace=str(path))
             await asyncio.sleep(LEARN_S)
             seen = len([event for event in lines("kinglet") if event["event"] == "stats"]), len(lines("sdk"))
             await asyncio.sleep(MEASURE_S)
-            ours, theirs = kinglet_since(seen[0]), sdk_since(seen[1])
-            print(f"{name:<16}" + "".join(f"{wait:>10.1f}{concealed:>8.2f}  " for wait, concealed in (ours, theirs)), flush=True)
+            late_ms = mean_lateness_ms(path)
+            row = f"{name:<26}"
+            for wait_ms, permille in (kinglet_since(seen[0]), sdk_since(seen[1])):
+                row += f"{wait_ms + late_ms:>10.1f}{wait_ms:>8.1f}{permille:>8.2f}  "
+            print(row, flush=True)
+            # What was measured last is NetEQ's.
+            results.append(f"{name},{wait_ms + late_ms:.1f},{wait_ms:.1f},{permille:.2f}")
+        NETEQ.write_text("\n".join(results) + "\n")
         await talker.leave()
     finally:
+        for program in programs:
+            program.kill()
+            program.wait()
         far.close()
         server.stop()
 

@@ -18,6 +18,10 @@ pub enum Sound {
     Tone(f64),
     /// Something that Opus takes for speech: a pitch of this frequency, in Hz, with formants and syllables.
     Voice(f64),
+    /// A voice whose pitch glides and whose syllables differ: no two moments of it are alike.
+    Glide,
+    /// These samples, once.
+    Clip(&'static [f32]),
     /// One sample value per block, rising by 1 ÷ 32768: blocks can be told apart where no codec lies between.
     Numbered,
 }
@@ -62,6 +66,17 @@ impl Microphone {
         self.crystal.next()
     }
 
+    /// When this sample of what it hears is spoken, as long as no xrun has swallowed any.
+    pub fn spoken_at(&self, frame: u64) -> Instant {
+        let frame_s = self.crystal.period_s / BLOCK_FRAMES as f64;
+        self.crystal.started + Duration::from_secs_f64(frame as f64 * frame_s)
+    }
+
+    /// Samples that were heard so far.
+    pub fn frame(&self) -> u64 {
+        self.frame
+    }
+
     /// Takes the block that is complete now.
     pub fn capture(&mut self) -> Block {
         let mut block = Block::SILENCE;
@@ -85,6 +100,8 @@ impl Microphone {
 #[derive(Debug)]
 pub struct Loudspeaker {
     crystal: Crystal,
+    /// What it holds in front of a block that it takes.
+    ahead: Duration,
     played: Vec<Played>,
     /// Blocks that an xrun swallowed.
     pub lost_blocks: u64,
@@ -102,7 +119,17 @@ pub struct Played {
 impl Loudspeaker {
     /// A loudspeaker that asks for its first block 10 ms after `now`. `ppm` is how much too fast its crystal is.
     pub fn new(ppm: f64, now: Instant) -> Loudspeaker {
-        Loudspeaker { crystal: crystal(ppm, now), played: Vec::new(), lost_blocks: 0 }
+        Loudspeaker { crystal: crystal(ppm, now), ahead: Duration::ZERO, played: Vec::new(), lost_blocks: 0 }
+    }
+
+    /// The same with a buffer in it: each block is played so much later than it is taken.
+    pub fn with_ahead_ms(self, ahead_ms: u32) -> Loudspeaker {
+        Loudspeaker { ahead: Duration::from_millis(ahead_ms.into()), ..self }
+    }
+
+    /// Samples that wait in it at the moment when it takes a block.
+    pub fn ahead_samples(&self) -> f32 {
+        self.ahead.as_secs_f32() * SAMPLE_RATE_HZ as f32
     }
 
     /// When the next block is wanted.
@@ -122,7 +149,7 @@ impl Loudspeaker {
 
     /// Plays a block.
     pub fn play(&mut self, block: Block) {
-        self.played.push(Played { at: self.crystal.next(), block });
+        self.played.push(Played { at: self.crystal.next() + self.ahead, block });
         self.crystal.ticks += 1;
     }
 
@@ -176,12 +203,15 @@ pub fn amplitude(played: &[Played], hz: f64) -> f64 {
 }
 
 impl Sound {
-    fn sample(self, frame: u64) -> f32 {
+    /// Sample number `frame` of it.
+    pub fn sample(self, frame: u64) -> f32 {
         let time_s = frame as f64 / SAMPLE_RATE_HZ as f64;
         match self {
             Sound::Silence => 0.0,
             Sound::Tone(hz) => (0.25 * (TAU * hz * time_s).sin()) as f32,
             Sound::Voice(hz) => voice(hz, time_s) as f32,
+            Sound::Glide => glide(time_s) as f32,
+            Sound::Clip(samples) => samples.get(frame as usize).copied().unwrap_or(0.0),
             Sound::Numbered => (frame / BLOCK_FRAMES as u64 % 32_768) as f32 / 32_768.0,
         }
     }
@@ -199,6 +229,15 @@ fn voice(hz: f64, time_s: f64) -> f64 {
         .sum();
     let syllable = 0.55 + 0.45 * (TAU * 4.0 * time_s).sin();
     0.06 * syllable * sum
+}
+
+/// Harmonics under a formant that wanders, of a pitch of 130 ± 25 Hz that does not come back within a minute.
+fn glide(time_s: f64) -> f64 {
+    let phase = TAU * (130.0 * time_s + 4.0 * (0.9 * time_s).sin() + 3.0 * (2.3 * time_s).sin());
+    let syllable = (TAU * 2.0 * time_s).sin().abs() * (0.6 + 0.4 * (TAU * 0.37 * time_s).sin());
+    let formant = 3.0 + 2.0 * (TAU * 0.7 * time_s).sin();
+    let harmonic = |n: u32| (phase * f64::from(n)).sin() / (1.0 + (f64::from(n) - formant).powi(2));
+    0.12 * syllable * (1..16).map(harmonic).sum::<f64>()
 }
 
 fn crystal(ppm: f64, now: Instant) -> Crystal {

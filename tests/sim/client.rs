@@ -7,6 +7,7 @@ use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
 use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe, Quality};
+use crate::nat::{self, Nat};
 use crate::random::Random;
 use crate::server::ConnectionId;
 use crate::server::token::Claims;
@@ -19,6 +20,8 @@ use kinglet::limits::LOCAL_ADDRESSES_MAX;
 use kinglet::local::policy::Policy;
 use kinglet::media::block::Block;
 use kinglet::media::send::adapt::Redundancy;
+use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::profile::Profile;
 use kinglet::rtc::{Peer, Protocol, Transmit};
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::parameters::JoinParameters;
@@ -51,6 +54,12 @@ pub struct Setup<'a> {
     pub redundancy: Redundancy,
     /// Whether what it hears on its way into the room is kept.
     pub keeps_early_sound: bool,
+    /// What its send path is good at.
+    pub profile: Profile,
+    /// What is done to the microphone's sound.
+    pub duplex: Duplex,
+    /// Sound that waits in its card in front of a block that is given to it, in milliseconds.
+    pub ahead_ms: u32,
     /// Whether it starts muted.
     pub is_muted: bool,
     /// When it comes back.
@@ -74,6 +83,9 @@ impl<'a> Setup<'a> {
             dtx: false,
             redundancy: Redundancy::Auto,
             keeps_early_sound: false,
+            profile: Profile::Default,
+            duplex: Duplex::Untouched,
+            ahead_ms: 0,
             is_muted: false,
             retry: Retry::AfterFirst,
             rpc_methods: &[],
@@ -164,6 +176,9 @@ pub struct SimulatedPorts {
     is_dialled: bool,
     upgrade: Option<(String, String)>,
     wants_token: bool,
+    lookups: VecDeque<(String, u16)>,
+    /// The router that it is behind.
+    pub nat: Option<Nat>,
     /// Its files.
     pub disk: Disk,
     syn: Option<Syn>,
@@ -196,7 +211,8 @@ impl Client {
                 dtx: setup.dtx,
                 redundancy: setup.redundancy,
                 keeps_early_sound: setup.keeps_early_sound,
-                ..PublishSettings::default()
+                profile: setup.profile,
+                duplex: setup.duplex,
             }),
             listens: true,
             hears: Policy::default(),
@@ -207,7 +223,7 @@ impl Client {
         };
         let ports = SimulatedPorts {
             microphone: setup.sound.map(|sound| Microphone::new(sound, setup.ppm, now)),
-            loudspeaker: Loudspeaker::new(setup.ppm, now),
+            loudspeaker: Loudspeaker::new(setup.ppm, now).with_ahead_ms(setup.ahead_ms),
             up: Link::new(setup.up, random.fork("up")),
             down: Link::new(setup.down, random.fork("down")),
             stream_up: Pipe::new(setup.up.delay_ms),
@@ -228,6 +244,8 @@ impl Client {
             is_dialled: false,
             upgrade: None,
             wants_token: false,
+            lookups: VecDeque::new(),
+            nat: None,
             disk: Disk::default(),
             syn: None,
             is_metered: false,
@@ -314,6 +332,10 @@ impl Client {
             self.engine.handle_token(Ok(token), now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
+        while let Some((host, port)) = self.ports.lookups.pop_front() {
+            self.engine.handle_resolved(&host, port, &nat::look_up(port), now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
         self.answers.extend(std::iter::from_fn(|| self.engine.poll_answer()));
         while let Some((key, notice)) = self.ports.disk.notices.pop_front() {
             self.engine.handle_file(key, notice, now);
@@ -354,7 +376,10 @@ impl Client {
 impl SimulatedPorts {
     /// Whether an address is this client's.
     pub fn is_at(&self, address: SocketAddr) -> bool {
-        address.ip() == self.address
+        match &self.nat {
+            Some(nat) => nat.is_at(address),
+            None => address.ip() == self.address,
+        }
     }
 
     /// A firewall lets UDP through, or not.
@@ -374,7 +399,7 @@ impl SimulatedPorts {
     /// The server ends a TCP connection for datagrams.
     pub fn end_stream(&mut self, address: SocketAddr, now: Instant) {
         if let Some(&(peer, _)) = self.streams.iter().find(|(_, local)| *local == address) {
-            self.stream_changes.send((address, StreamNotice::Closed { peer }), now);
+            self.stream_changes.send((address, StreamNotice::Closed { peer, protocol: Protocol::Tcp }), now);
         }
     }
 
@@ -408,7 +433,10 @@ impl SimulatedPorts {
 
     fn receive(&mut self, now: Instant) {
         self.repeat_syn(now);
-        while let Some(datagram) = self.down.receive(now) {
+        while let Some(mut datagram) = self.down.receive(now) {
+            if self.nat.as_ref().is_some_and(|nat| !nat.inbound(&mut datagram)) {
+                continue;
+            }
             // RFC 7983, RFC 5761: RTP, and not RTCP.
             if matches!(datagram.bytes[..], [128..=191, 0..=127 | 224.., ..]) {
                 let gap = self.audio_gap.1.map_or(Duration::ZERO, |last| now - last);
@@ -452,7 +480,7 @@ impl Ports for SimulatedPorts {
     }
 
     fn play(&mut self, block: &Block, _now: Instant) {
-        self.loudspeaker.play(*block);
+        Meter::aside(|| self.loudspeaker.play(*block));
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
@@ -464,15 +492,16 @@ impl Ports for SimulatedPorts {
         true
     }
 
+    /// A block of the microphone is taken as soon as it is complete, so that nothing waits behind it.
     fn lag(&mut self) -> Option<f32> {
-        None
+        Some(self.loudspeaker.ahead_samples()).filter(|ahead| *ahead > 0.0)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
         while let Some(Datagram { protocol, source, destination, bytes }) = self.arrived.pop_front() {
             let open = match protocol {
                 Protocol::Udp => &self.sockets,
-                Protocol::Tcp => &self.streams,
+                Protocol::Tcp | Protocol::Turn => &self.streams,
             };
             // To a port that is closed: nobody hears it.
             let Some(&(peer, _)) = open.iter().find(|(_, address)| *address == destination) else {
@@ -495,14 +524,19 @@ impl Ports for SimulatedPorts {
 
     fn transmit(&mut self, _peer: Peer, transmit: &Transmit) {
         let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
-        let datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
+        let mut datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
         match protocol {
-            Protocol::Udp if source.ip() == self.address => self.up.send(datagram, self.now),
+            Protocol::Udp if source.ip() == self.address => {
+                if let Some(nat) = &mut self.nat {
+                    nat.outbound(&mut datagram);
+                }
+                self.up.send(datagram, self.now);
+            }
             Protocol::Udp => {}
             Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
                 self.stream_up.send(datagram, self.now);
             }
-            Protocol::Tcp => {}
+            Protocol::Tcp | Protocol::Turn => {}
         }
     }
 
@@ -519,19 +553,23 @@ impl Ports for SimulatedPorts {
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
             Action::RenewToken => self.wants_token = true,
+            Action::Resolve { host, port } => self.lookups.push_back((host, port)),
             Action::File(key, order) => self.disk.order(key, order),
             Action::Drop => self.hang_up(),
             Action::CloseSockets(peer) => {
                 self.sockets.retain(|(other, _)| *other != peer);
                 self.streams.retain(|(other, _)| *other != peer);
             }
-            Action::CloseStream(peer) => self.streams.retain(|(other, _)| *other != peer),
+            Action::CloseStream(peer, Protocol::Tcp) => self.streams.retain(|(other, _)| *other != peer),
+            // There is no TURN server that listens for connections.
+            Action::CloseStream(..) | Action::DialRelay { .. } => {}
             Action::DialStream(peer, _) => {
                 self.streams.retain(|(other, _)| *other != peer);
                 self.next_port += 1;
                 let local = SocketAddr::new(self.address, self.next_port);
                 self.streams.push((peer, local));
-                self.stream_changes.send((local, StreamNotice::Opened { peer, local }), self.now);
+                self.stream_changes
+                    .send((local, StreamNotice::Opened { peer, protocol: Protocol::Tcp, local }), self.now);
             }
             // `turn` answers it by `open_sockets`.
             Action::OpenSockets(_) => {}

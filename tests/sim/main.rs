@@ -15,6 +15,7 @@ mod jitter {
     pub mod trace;
 }
 mod link;
+mod nat;
 mod random;
 mod server;
 mod stories {
@@ -34,6 +35,8 @@ mod stories {
     mod mute;
     mod outage;
     mod paths;
+    mod quality;
+    mod reflexive;
     mod resume;
     mod returns;
     mod roaming;

@@ -33,8 +33,8 @@ mod transport;
 
 use crate::link::Datagram;
 use crate::random::Random;
-use livekit_protocol::SignalResponse;
 use livekit_protocol::signal_response::Message;
+use livekit_protocol::{IceServer, SignalResponse};
 use log::Log;
 use participant::Participant;
 use prost::Message as _;
@@ -65,6 +65,8 @@ struct SessionId(u64);
 pub struct Sfu {
     /// What it has seen.
     pub log: Log,
+    /// STUN and TURN servers that it names.
+    pub ice_servers: Vec<IceServer>,
     base: Instant,
     random: Random,
     participants: BTreeMap<SessionId, Participant>,
@@ -119,6 +121,7 @@ impl Sfu {
     pub fn new(seed: u64, base: Instant) -> Sfu {
         Sfu {
             log: Log::default(),
+            ice_servers: Vec::new(),
             base,
             random: Random::new(seed).fork("server"),
             participants: BTreeMap::new(),

@@ -10,6 +10,7 @@
 use crate::card::Played;
 use crate::client::{Client, Setup, ToClient, ToServer};
 use crate::clock::Clock;
+use crate::nat::{Nat, stun_answer};
 use crate::random::Random;
 use crate::server::Sfu;
 use kinglet::command::{Command, Reply};
@@ -58,6 +59,16 @@ impl World {
         number
     }
 
+    /// The same, behind a router.
+    pub fn enter_behind(&mut self, nat: Nat, setup: Setup<'_>) -> usize {
+        let number = self.clients.len();
+        let now = self.clock.now();
+        self.clients.push(Client::new(setup, number as u8 + 2, &self.random, now));
+        self.clients[number].ports().nat = Some(nat);
+        self.clients[number].turn(now);
+        number
+    }
+
     /// One of the clients.
     pub fn client(&mut self, number: usize) -> &mut Client {
         &mut self.clients[number]
@@ -92,6 +103,12 @@ impl World {
     /// Lets time pass.
     pub fn run_ms(&mut self, ms: u64) {
         let end = self.clock.now() + Duration::from_millis(ms);
+        self.run_until(end, |_| false);
+    }
+
+    /// Lets this much time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.clock.now() + time;
         self.run_until(end, |_| false);
     }
 
@@ -161,7 +178,9 @@ impl World {
         for client in &mut self.clients {
             let ports = client.ports();
             while let Some(datagram) = ports.up.receive(now).or_else(|| ports.stream_up.receive(now)) {
-                if self.is_serving {
+                if let Some(answer) = stun_answer(&datagram) {
+                    ports.down.send(answer, now);
+                } else if self.is_serving {
                     self.sfu.handle_datagram(datagram, now);
                 }
             }
@@ -177,7 +196,7 @@ impl World {
             let receiver = clients.find(|ports| ports.is_at(datagram.destination));
             match (receiver, datagram.protocol) {
                 (Some(ports), Protocol::Udp) => ports.down.send(datagram, now),
-                (Some(ports), Protocol::Tcp) => ports.stream_down.send(datagram, now),
+                (Some(ports), Protocol::Tcp | Protocol::Turn) => ports.stream_down.send(datagram, now),
                 (None, _) => {}
             }
         }

@@ -6,10 +6,11 @@
 
 use std::time::Instant;
 
-use crate::io::sound::card::{Card, CardNote};
+use crate::io::sound::card::Card;
 use crate::io::sound::condition::{Conditioner, Conditioning};
 use crate::io::sound::convert::Resampler;
 use crate::io::sound::microphone::Captured;
+use crate::io::sound::note::CardNote;
 use crate::io::sound::open::OpenError;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
@@ -29,8 +30,8 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Opens a PCM.
-    pub fn open(name: &str, wish: Wish, conditioning: Conditioning) -> Result<Capture, OpenError> {
+    /// Opens a PCM; none is what `auto` means.
+    pub fn open(name: Option<&str>, wish: Wish, conditioning: Conditioning) -> Result<Capture, OpenError> {
         let card = Card::open(name, Way::Capture, wish)?;
         let gather = Gather::new(card.settings(), conditioning);
         Ok(Capture { card, conditioning, gather, read_at: None, left_frames: 0 })

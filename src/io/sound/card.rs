@@ -7,29 +7,32 @@
 //!                    changes, and each second                     block nor a wake-up
 //! ```
 //!
+//! A box that starts before its sound driver begins with a lost card, if it is told to wait ([`Wish::waits`]).
 //! Names hold `CARD=<id>`, never an index, so a card that comes back elsewhere is the same card. The
 //! 500 ms are for plugins that notice nothing when their card is pulled out (dmix says `EAGAIN` for
 //! ever). Before its first frame a card has 2 s: a sound server takes 1.5 s to begin.
-//!
-//! Readiness is not believed: descriptors that stay ready and bring nothing would take all of the CPU.
-//! After three such wakes they are left alone and the period is counted by our clock.
+//! Its descriptors are believed while they speak the truth: [`Readiness`].
 
 use std::time::{Duration, Instant};
 
 use crate::io::sound::SoundState;
 use crate::io::sound::absence::Absence;
 use crate::io::sound::counters::SoundCounters;
-use crate::io::sound::open::OpenError;
+use crate::io::sound::note::CardNote;
+use crate::io::sound::open::{OpenError, auto_pcm};
+use crate::io::sound::readiness::Readiness;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::{Moved, Stream};
+use crate::io::sound::xruns::Xruns;
 use crate::limits::{CARD_DESCRIPTORS_MAX, CARD_NOTES_MAX};
 use crate::media::block::BLOCK_MS;
 
 /// A card, there or lost.
 #[derive(Debug)]
 pub struct Card {
-    name: String,
+    /// Of the PCM; none: `auto` has found no card yet.
+    name: Option<String>,
     way: Way,
     wish: Wish,
     stream: Option<Stream>,
@@ -38,49 +41,41 @@ pub struct Card {
     /// When a frame was last moved.
     progress_at: Option<Instant>,
     has_moved: bool,
-    /// Wakes in a row that brought nothing.
-    empty_wakes: u32,
-    spins: bool,
+    readiness: Readiness,
     openings: u32,
-    /// The last xruns, the newest at the end.
-    xruns: heapless::Deque<Instant, XRUNS_MAX>,
+    xruns: Xruns,
     absence: Absence,
     notes: heapless::Deque<CardNote, CARD_NOTES_MAX>,
     /// What went wrong so far.
     pub counters: SoundCounters,
 }
 
-/// What a person should know of a card that is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CardNote {
-    /// It xruns again and again, and has this period now.
-    PeriodRaised {
-        /// Time between two wake-ups.
-        period_ms: u32,
-    },
-    /// It says that it is ready and is not; our clock serves it.
-    ServedByClock,
-}
-
 impl Card {
-    /// Opens a card; it does not run yet.
-    pub fn open(name: &str, way: Way, wish: Wish) -> Result<Card, OpenError> {
-        let stream = Stream::open(name, way, &wish)?;
+    /// Opens a card, or the one that `auto` means where none is named; it does not run yet.
+    pub fn open(name: Option<&str>, way: Way, wish: Wish) -> Result<Card, OpenError> {
+        let mut name = name.map(str::to_owned);
+        let mut notes = heapless::Deque::new();
+        let stream = match open(&mut name, way, &wish) {
+            Err(error) if wish.waits => {
+                let _ = notes.push_back(CardNote::Awaited(error));
+                None
+            }
+            result => Some(result?),
+        };
         Ok(Card {
-            name: name.to_owned(),
+            name,
             way,
             wish,
-            stream: Some(stream),
+            openings: u32::from(stream.is_some()),
+            stream,
             started: false,
             retry_at: None,
             progress_at: None,
             has_moved: false,
-            empty_wakes: 0,
-            spins: false,
-            openings: 1,
-            xruns: heapless::Deque::new(),
+            readiness: Readiness::default(),
+            xruns: Xruns::default(),
             absence: Absence::default(),
-            notes: heapless::Deque::new(),
+            notes,
             counters: SoundCounters::default(),
         })
     }
@@ -93,11 +88,15 @@ impl Card {
         self.started = true;
         self.progress_at = Some(now);
         self.has_moved = false;
-        if let (Way::Capture, Some(stream)) = (self.way, &mut self.stream)
-            && stream.start() == Moved::Lost
-        {
+        let begins = self.way == Way::Capture;
+        if self.stream.as_mut().is_none_or(|stream| begins && stream.start() == Moved::Lost) {
             self.lose(now);
         }
+    }
+
+    /// The PCM's name.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("auto")
     }
 
     /// How often it was opened: after each, its descriptors are others, perhaps of the same numbers.
@@ -141,13 +140,13 @@ impl Card {
     pub fn progress(&mut self, now: Instant) {
         self.progress_at = Some(now);
         self.has_moved = true;
-        self.empty_wakes = 0;
+        self.readiness.was_true();
     }
 
     /// Nothing was moved. Loses the card where that has lasted too long; says whether it is still there.
     pub fn no_progress(&mut self, now: Instant) -> bool {
         let Some(stream) = &self.stream else { return false };
-        if !self.spins && stream.is_ready() {
+        if self.readiness.is_believed() && stream.is_ready() {
             self.empty_wake();
         }
         let since = *self.progress_at.get_or_insert(now);
@@ -164,19 +163,13 @@ impl Card {
         self.progress_at = Some(now);
         // A card that does nothing but xrun keeps its descriptors ready, too.
         self.empty_wake();
-        if self.xruns.is_full() {
-            self.xruns.pop_front();
-        }
-        let _ = self.xruns.push_back(now);
-        let is_often = self.xruns.is_full()
-            && self.xruns.front().is_some_and(|&first| now.saturating_duration_since(first) <= XRUNS_WITHIN);
+        let is_often = self.xruns.add(now);
         let Some(buffering) = self.wish.buffering.raised().filter(|_| is_often) else { return false };
         self.wish.buffering = buffering;
-        self.xruns.clear();
-        self.empty_wakes = 0;
+        self.readiness.was_true();
         // Closed first: a card is opened once.
         self.stream = None;
-        match Stream::open(&self.name, self.way, &self.wish) {
+        match open(&mut self.name, self.way, &self.wish) {
             Ok(stream) => {
                 self.stream = Some(stream);
                 self.openings = self.openings.wrapping_add(1);
@@ -193,8 +186,7 @@ impl Card {
     pub fn lose(&mut self, now: Instant) {
         self.stream = None;
         self.retry_at = Some(now);
-        self.spins = false;
-        self.empty_wakes = 0;
+        self.readiness = Readiness::default();
         self.absence.begin(self.progress_at.unwrap_or(now), now);
     }
 
@@ -211,7 +203,7 @@ impl Card {
             return false;
         }
         self.retry_at = Some(now + RETRY_EVERY);
-        let Ok(stream) = Stream::open(&self.name, self.way, &self.wish) else { return false };
+        let Ok(stream) = open(&mut self.name, self.way, &self.wish) else { return false };
         self.stream = Some(stream);
         self.openings = self.openings.wrapping_add(1);
         self.counters.reopens = self.counters.reopens.wrapping_add(1);
@@ -230,7 +222,7 @@ impl Card {
 
     /// Adds the descriptors that wake for it: none before it runs, while it is lost, or where they lie.
     pub fn descriptors(&self, fds: &mut heapless::Vec<libc::pollfd, CARD_DESCRIPTORS_MAX>) {
-        if let (true, false, Some(stream)) = (self.started, self.spins, &self.stream) {
+        if let (true, true, Some(stream)) = (self.started, self.readiness.is_believed(), &self.stream) {
             stream.descriptors(fds);
         }
     }
@@ -240,18 +232,16 @@ impl Card {
         if !self.started {
             return None;
         }
-        match (&self.stream, self.spins) {
-            (Some(_), false) => Some(self.progress_at.unwrap_or(now) + self.patience()),
-            (Some(_), true) => Some(now + self.period()),
+        match (&self.stream, self.readiness.is_believed()) {
+            (Some(_), true) => Some(self.progress_at.unwrap_or(now) + self.patience()),
+            (Some(_), false) => Some(now + self.period()),
             (None, _) => self.retry_at,
         }
     }
 
     fn empty_wake(&mut self) {
         self.counters.empty_wakes = self.counters.empty_wakes.wrapping_add(1);
-        self.empty_wakes += 1;
-        if self.empty_wakes >= EMPTY_WAKES_MAX && !self.spins {
-            self.spins = true;
+        if self.readiness.was_false() {
             self.note(CardNote::ServedByClock);
         }
     }
@@ -265,9 +255,16 @@ impl Card {
     }
 
     fn note(&mut self, note: CardNote) {
-        // Fuller: the counters tell as well.
-        let _ = self.notes.push_back(note);
+        let _ = self.notes.push_back(note); // fuller: the counters tell as well
     }
+}
+
+/// Opens the PCM of this name; what `auto` means is settled when it is there.
+fn open(name: &mut Option<String>, way: Way, wish: &Wish) -> Result<Stream, OpenError> {
+    let pcm = name.clone().map_or_else(|| auto_pcm(way), Ok)?;
+    let stream = Stream::open(&pcm, way, wish)?;
+    *name = Some(pcm);
+    Ok(stream)
 }
 
 /// Between two attempts to open a lost card of which nothing is heard. Each costs a millisecond at most.
@@ -279,15 +276,6 @@ const STALLED_AFTER: Duration = Duration::from_millis(500);
 /// The same before its first frame.
 const BEGINS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Wakes without a frame, in a row, after which descriptors are left alone.
-const EMPTY_WAKES_MAX: u32 = 3;
-
-/// So many xruns…
-const XRUNS_MAX: usize = 3;
-
-/// …within this time, and the period is too short for this machine.
-const XRUNS_WITHIN: Duration = Duration::from_secs(10);
-
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
 mod tests {
@@ -296,7 +284,7 @@ mod tests {
 
     fn card(name: &str, way: Way) -> (Script, Card, Instant) {
         let script = Script::new(name);
-        let card = Card::open(&format!("scripted:{name}"), way, Wish::default()).unwrap();
+        let card = Card::open(Some(&format!("scripted:{name}")), way, Wish::default()).unwrap();
         (script, card, Instant::now())
     }
 
@@ -369,6 +357,24 @@ mod tests {
             "the time of the absence, no more"
         );
         assert!(card.absence().take_return() && !card.absence().take_return());
+    }
+
+    #[test]
+    fn a_card_that_is_not_there_yet_is_waited_for() {
+        let script = Script::new("late");
+        script.plug(false);
+        let open = |waits| Card::open(Some("scripted:late"), Way::Capture, Wish { waits, ..Wish::default() });
+        let error = open(false).expect_err("asked for now");
+        let (mut card, start) = (open(true).unwrap(), Instant::now());
+        assert_eq!((card.state(), card.openings(), card.next_due(start)), (SoundState::Lost, 0, None));
+        assert_eq!((card.take_note(), card.take_note()), (Some(CardNote::Awaited(error)), None));
+        card.start(start);
+        assert_eq!(card.next_due(start), Some(start), "looked for at once");
+        assert!(!card.revive(start));
+        script.plug(true);
+        assert!(card.revive(start + RETRY_EVERY));
+        assert_eq!((card.state(), card.openings(), card.name()), (SoundState::Open, 1, "scripted:late"));
+        assert_eq!(card.absence().take_missed(start + RETRY_EVERY), 100, "RTP time goes on");
     }
 
     #[test]

@@ -9,14 +9,13 @@
 
 use std::time::Instant;
 
-use crate::io::sound::card::CardNote;
 use crate::io::sound::counters::SoundCounters;
-use crate::io::sound::open::{OpenError, auto_pcm};
+use crate::io::sound::note::CardNote;
+use crate::io::sound::open::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::playback::Playback;
 use crate::io::sound::raw_writer::RawWriter;
 use crate::io::sound::setup::SoundSetup;
-use crate::io::sound::sizes::Way;
 use crate::io::sound::spec::OutputSpec;
 use crate::io::sound::wav_writer::WavWriter;
 use crate::io::sound::{SoundState, stream};
@@ -45,19 +44,17 @@ impl Loudspeaker {
     /// Opens a sink; a file is created or emptied, and a WAV file has its header.
     /// `setup` names the PCM that `auto` means, and how a card is used.
     pub fn open(spec: &OutputSpec, setup: &SoundSetup) -> Result<Loudspeaker, OpenError> {
-        let wish = setup.playback.wish;
-        let (sink, name) = match spec {
-            OutputSpec::Auto => {
-                let pcm = setup.playback.pcm.clone().map_or_else(|| auto_pcm(Way::Playback), Ok)?;
-                (Sink::Card(Box::new(Playback::open(&pcm, wish)?)), pcm)
-            }
-            OutputSpec::Alsa(pcm) => (Sink::Card(Box::new(Playback::open(pcm, wish)?)), pcm.clone()),
-            OutputSpec::Wav(path) => (Sink::Wav(Box::new(WavWriter::open(path)?)), spec.to_string()),
-            OutputSpec::Raw(place) => (Sink::Raw(Box::new(RawWriter::open(place)?)), spec.to_string()),
-            OutputSpec::None => (Sink::None, spec.to_string()),
+        let card = |pcm: Option<&str>| Ok(Sink::Card(Box::new(Playback::open(pcm, setup.playback.wish)?)));
+        let sink = match spec {
+            OutputSpec::Auto => card(setup.playback.pcm.as_deref())?,
+            OutputSpec::Alsa(pcm) => card(Some(pcm))?,
+            OutputSpec::Wav(path) => Sink::Wav(Box::new(WavWriter::open(path)?)),
+            OutputSpec::Raw(place) => Sink::Raw(Box::new(RawWriter::open(place)?)),
+            OutputSpec::None => Sink::None,
         };
         stream::quiet();
         let echo_delay_ms = setup.playback.echo_delay_ms as f32;
+        let name = spec.to_string();
         Ok(Loudspeaker { sink, name, pace: Pace::default(), blocks_dropped: 0, echo_delay_ms })
     }
 
@@ -168,7 +165,10 @@ impl Loudspeaker {
 
     /// The PCM of a card, the specification of anything else.
     pub fn name(&self) -> &str {
-        &self.name
+        match &self.sink {
+            Sink::Card(playback) => playback.card().name(),
+            _ => &self.name,
+        }
     }
 
     /// Where it stands; `Closed` where nobody reads the pipe any more or the disk is full.

@@ -11,13 +11,12 @@
 use std::time::Instant;
 
 use crate::io::sound::capture::Capture;
-use crate::io::sound::card::CardNote;
 use crate::io::sound::counters::SoundCounters;
-use crate::io::sound::open::{OpenError, auto_pcm};
+use crate::io::sound::note::CardNote;
+use crate::io::sound::open::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::raw_reader::RawReader;
 use crate::io::sound::setup::{CaptureSetup, SoundSetup};
-use crate::io::sound::sizes::Way;
 use crate::io::sound::spec::InputSpec;
 use crate::io::sound::tone::Tone;
 use crate::io::sound::wav_reader::WavReader;
@@ -59,27 +58,20 @@ impl Microphone {
     /// Opens a source; nothing is read from it yet. With `loop_input` a file begins again at its end.
     /// `setup` names the PCM that `auto` means, and how a card is used.
     pub fn open(spec: &InputSpec, loop_input: bool, setup: &SoundSetup) -> Result<Microphone, OpenError> {
-        let card = |pcm: &str| {
+        let card = |pcm: Option<&str>| {
             let CaptureSetup { wish, conditioning, .. } = setup.capture;
             Ok(Source::Card(Box::new(Capture::open(pcm, wish, conditioning)?)))
         };
-        let (source, name) = match spec {
-            InputSpec::Auto => {
-                let pcm = setup.capture.pcm.clone().map_or_else(|| auto_pcm(Way::Capture), Ok)?;
-                (card(&pcm)?, pcm)
-            }
-            InputSpec::Alsa(pcm) => (card(pcm)?, pcm.clone()),
-            InputSpec::Wav(path) => {
-                (Source::Wav(Box::new(WavReader::open(path, loop_input)?)), spec.to_string())
-            }
-            InputSpec::Raw(place) => {
-                (Source::Raw(Box::new(RawReader::open(place, loop_input)?)), spec.to_string())
-            }
-            InputSpec::Tone(hz) => (Source::Tone(Tone::new(*hz)), spec.to_string()),
-            InputSpec::None => (Source::None, spec.to_string()),
+        let source = match spec {
+            InputSpec::Auto => card(setup.capture.pcm.as_deref())?,
+            InputSpec::Alsa(pcm) => card(Some(pcm))?,
+            InputSpec::Wav(path) => Source::Wav(Box::new(WavReader::open(path, loop_input)?)),
+            InputSpec::Raw(place) => Source::Raw(Box::new(RawReader::open(place, loop_input)?)),
+            InputSpec::Tone(hz) => Source::Tone(Tone::new(*hz)),
+            InputSpec::None => Source::None,
         };
         stream::quiet();
-        Ok(Microphone { source, name, pace: Pace::default(), late_turns: 0, ended: false })
+        Ok(Microphone { source, name: spec.to_string(), pace: Pace::default(), late_turns: 0, ended: false })
     }
 
     /// Begins: a card runs, anything else is due from now on. Later calls do nothing.
@@ -182,7 +174,10 @@ impl Microphone {
 
     /// The PCM of a card, the specification of anything else.
     pub fn name(&self) -> &str {
-        &self.name
+        match &self.source {
+            Source::Card(capture) => capture.card().name(),
+            _ => &self.name,
+        }
     }
 
     /// Where it stands; `Lost` and `Open` alternate while a card is pulled out and put back.

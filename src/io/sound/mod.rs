@@ -32,6 +32,7 @@ pub mod list;
 pub mod loudspeaker;
 pub mod microphone;
 pub mod mixer;
+pub mod note;
 #[cfg(test)]
 mod on_board;
 pub mod open;
@@ -41,6 +42,7 @@ mod pcm;
 mod playback;
 mod raw_reader;
 mod raw_writer;
+mod readiness;
 #[cfg(test)]
 mod scripted;
 pub mod settings;
@@ -54,6 +56,7 @@ mod tone;
 mod wav_header;
 mod wav_reader;
 mod wav_writer;
+mod xruns;
 
 pub use counters::SoundCounters;
 pub use loudspeaker::Loudspeaker;

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::event::{Event, Stats};
 use crate::io::sound::SoundState;
-use crate::io::sound::card::CardNote;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::hotplug::Hotplug;
 use crate::io::sound::loudspeaker::Loudspeaker;
@@ -195,10 +194,10 @@ impl Pair {
             }
         }
         while let Some(note) = self.microphone.take_note() {
-            tell(Event::Warning { text: words(note, WORDS[0], self.microphone.name()) });
+            tell(Event::Warning { text: note.words(WORDS[0], self.microphone.name()) });
         }
         while let Some(note) = self.loudspeaker.take_note() {
-            tell(Event::Warning { text: words(note, WORDS[1], self.loudspeaker.name()) });
+            tell(Event::Warning { text: note.words(WORDS[1], self.loudspeaker.name()) });
         }
     }
 
@@ -236,17 +235,6 @@ fn can(pcm: &str, way: Way, rate_hz: u32) -> bool {
 }
 
 const WORDS: [&str; 2] = ["capture", "playback"];
-
-fn words(note: CardNote, way: &str, name: &str) -> String {
-    match note {
-        CardNote::PeriodRaised { period_ms } => format!(
-            "{way} of '{name}' broke off three times in ten seconds: from now on its period is {period_ms} ms"
-        ),
-        CardNote::ServedByClock => {
-            format!("{way} of '{name}' says that it is ready when it is not: served by the clock from now on")
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

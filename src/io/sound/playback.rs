@@ -6,8 +6,9 @@
 
 use std::time::Instant;
 
-use crate::io::sound::card::{Card, CardNote};
+use crate::io::sound::card::Card;
 use crate::io::sound::convert::Resampler;
+use crate::io::sound::note::CardNote;
 use crate::io::sound::open::OpenError;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
@@ -22,8 +23,8 @@ pub struct Playback {
 }
 
 impl Playback {
-    /// Opens a PCM.
-    pub fn open(name: &str, wish: Wish) -> Result<Playback, OpenError> {
+    /// Opens a PCM; none is what `auto` means.
+    pub fn open(name: Option<&str>, wish: Wish) -> Result<Playback, OpenError> {
         let card = Card::open(name, Way::Playback, wish)?;
         let spread = Spread::new(card.settings());
         Ok(Playback { card, spread })
@@ -232,7 +233,7 @@ mod tests {
 
     fn playback(name: &str) -> (Script, Playback, Instant) {
         let script = Script::new(name);
-        let playback = Playback::open(&format!("scripted:{name}"), Wish::default()).unwrap();
+        let playback = Playback::open(Some(&format!("scripted:{name}")), Wish::default()).unwrap();
         (script, playback, Instant::now())
     }
 

@@ -23,6 +23,8 @@ pub struct Wish {
     pub channels: Option<u32>,
     /// Period and depth.
     pub buffering: Buffering,
+    /// A card that cannot be had yet is waited for: a box starts before its sound driver does.
+    pub waits: bool,
 }
 
 /// What a PCM was opened with.

@@ -75,15 +75,24 @@ impl SoundSetup {
         if let InputSpec::Alsa(named) = input
             && is_other(named, &self.capture.pcm)
         {
-            let wish = Wish { buffering: self.capture.wish.buffering, ..Wish::default() };
+            let Wish { buffering, waits, .. } = self.capture.wish;
+            let wish = Wish { buffering, waits, ..Wish::default() };
             self.capture = CaptureSetup { wish, ..CaptureSetup::default() };
         }
         if let OutputSpec::Alsa(named) = output
             && is_other(named, &self.playback.pcm)
         {
-            let wish = Wish { buffering: self.playback.wish.buffering, ..Wish::default() };
+            let Wish { buffering, waits, .. } = self.playback.wish;
+            let wish = Wish { buffering, waits, ..Wish::default() };
             self.playback = PlaybackSetup { wish, ..PlaybackSetup::default() };
         }
+        self
+    }
+
+    /// Cards that cannot be had yet are waited for.
+    pub fn waiting(mut self) -> SoundSetup {
+        self.capture.wish.waits = true;
+        self.playback.wish.waits = true;
         self
     }
 
@@ -108,6 +117,7 @@ fn wish(pcm: &BoardPcm) -> Wish {
         }),
         channels: pcm.channels,
         buffering: Buffering { period_ms: pcm.period_ms.unwrap_or(usual.period_ms), ..usual },
+        waits: false,
     }
 }
 

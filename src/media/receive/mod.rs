@@ -10,7 +10,7 @@ pub mod red;
 pub mod rescue;
 pub mod ring;
 #[cfg(test)]
-mod story;
+pub(crate) mod story;
 pub mod stretch;
 #[cfg(test)]
 mod table;

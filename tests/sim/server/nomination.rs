@@ -5,7 +5,7 @@
 //! - at once, if a check of the client arrives *after* the server's own check has succeeded;
 //! - else at its next tick, 200 ms after its checks began and every 200 ms after that;
 //! - never before 500 ms to an address that the client named as server-reflexive, and never before 1000 ms to one that
-//!   the client did not name at all (peer-reflexive);
+//!   the client did not name at all (peer-reflexive), nor 2000 ms to a relay's;
 //! - and between an ICE restart and the first pair that is valid again it drops what it is given to write.
 //!
 //! str0m sends USE-CANDIDATE as soon as its check has succeeded. The [`Gate`] stands between it and the network, holds
@@ -23,6 +23,8 @@ pub const TICK: Duration = Duration::from_millis(200);
 pub const REFLEXIVE_WAIT: Duration = Duration::from_millis(500);
 /// pion's `defaultPrflxAcceptanceMinWait`.
 pub const UNKNOWN_WAIT: Duration = Duration::from_millis(1000);
+/// pion's `defaultRelayAcceptanceMinWait`.
+pub const RELAY_WAIT: Duration = Duration::from_millis(2000);
 
 /// A DTLS flight is five datagrams; more than this before the nomination is noise.
 const HELD_MAX: usize = 64;

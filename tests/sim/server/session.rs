@@ -223,6 +223,7 @@ impl Sfu {
             participant: Some(own),
             other_participants: self.infos(session, false),
             server_version: SERVER_VERSION.to_string(),
+            ice_servers: self.ice_servers.clone(),
             subscriber_primary: can_subscribe,
             ping_interval: 5,
             ping_timeout: 15,
@@ -266,7 +267,9 @@ impl Sfu {
         }
         self.log.resumes += 1;
         let server_info = Some(server_info());
-        let response = ReconnectResponse { server_info, last_message_seq, ..ReconnectResponse::default() };
+        let ice_servers = self.ice_servers.clone();
+        let response =
+            ReconnectResponse { ice_servers, server_info, last_message_seq, ..ReconnectResponse::default() };
         self.send(session, Message::Reconnect(response));
         let participants = self.infos(session, true);
         self.send(session, Message::Update(ParticipantUpdate { participants }));

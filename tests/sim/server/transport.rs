@@ -5,7 +5,7 @@
 
 use crate::link::Datagram;
 use crate::server::SERVER_ADDRESS;
-use crate::server::nomination::{Gate, REFLEXIVE_WAIT, Stun, UNKNOWN_WAIT};
+use crate::server::nomination::{Gate, REFLEXIVE_WAIT, RELAY_WAIT, Stun, UNKNOWN_WAIT};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -127,6 +127,7 @@ impl Transport {
     pub fn is_for(&mut self, datagram: &Datagram) -> bool {
         match datagram.protocol {
             kinglet::rtc::Protocol::Udp => datagram.destination == self.address && self.takes_udp,
+            kinglet::rtc::Protocol::Turn => false,
             kinglet::rtc::Protocol::Tcp => {
                 let (source, destination) = (datagram.source, datagram.destination);
                 if self.streams.contains(&source) {
@@ -248,7 +249,7 @@ impl Transport {
             *source,
             match protocol {
                 kinglet::rtc::Protocol::Udp => Protocol::Udp,
-                kinglet::rtc::Protocol::Tcp => Protocol::Tcp,
+                kinglet::rtc::Protocol::Tcp | kinglet::rtc::Protocol::Turn => Protocol::Tcp,
             },
         );
         let Ok(receive) = Receive::new(protocol, source, *destination, bytes) else { return };
@@ -364,7 +365,12 @@ impl Transport {
 
     fn learn_candidate(&mut self, line: &str) {
         let Ok(candidate) = Candidate::from_sdp_string(line) else { return };
-        let wait = if line.contains(" typ host") { Duration::ZERO } else { REFLEXIVE_WAIT };
+        let wait = match line.split(" typ ").nth(1).and_then(|rest| rest.split(' ').next()) {
+            Some("host") => Duration::ZERO,
+            Some("srflx") => REFLEXIVE_WAIT,
+            Some("relay") => RELAY_WAIT,
+            _ => UNKNOWN_WAIT,
+        };
         self.waits.insert(candidate.addr(), wait);
     }
 }

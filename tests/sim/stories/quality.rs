@@ -1,0 +1,136 @@
+//! What is left of a voice after codec, loss and time-scaling.
+//!
+//! With `KINGLET_QUALITY=FOLDER` the voice is `said.f32` in it (raw samples of 48 kHz), and what was heard of it is left
+//! there as `clean.f32`, `lost10.f32`, …: `tests/bench/quality` has PESQ judge them.
+
+use crate::card::Sound;
+use crate::client::Setup;
+use crate::link::{Loss, Quality};
+use crate::world::World;
+use kinglet::media::block::BLOCK_FRAMES;
+use kinglet::media::receive::pending::Pending;
+use kinglet::media::receive::stretch::{Change, Stretch};
+use kinglet::media::send::adapt::Redundancy;
+use std::path::PathBuf;
+
+/// Until reports of the loss have changed what is sent: the clip is said again from here on.
+const LEARN_MS: u64 = 15_000;
+
+/// Where the clip is, and where to leave what was heard.
+fn folder() -> Option<PathBuf> {
+    std::env::var_os("KINGLET_QUALITY").map(PathBuf::from)
+}
+
+fn said() -> Vec<f32> {
+    match folder() {
+        Some(folder) => {
+            let bytes = std::fs::read(folder.join("said.f32")).expect("the clip");
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
+        None => (0..6 * 48_000).map(|frame| Sound::Glide.sample(frame)).collect(),
+    }
+}
+
+fn leave(name: &str, samples: &[f32]) {
+    if let Some(folder) = folder() {
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        std::fs::write(folder.join(format!("{name}.f32")), bytes).expect("a place for what was heard");
+    }
+}
+
+/// The clip as it is heard over these paths, with up to half a second in front of it.
+fn heard(said: &[f32], up: Loss, down: Loss, redundancy: Redundancy) -> Vec<f32> {
+    // Said twice: while the first is heard, both ends learn the paths.
+    let pause = vec![0.0; LEARN_MS as usize * 48 - said.len().min(LEARN_MS as usize * 48)];
+    let twice: Vec<f32> = [said, &pause, said].concat();
+    let clip: &'static [f32] = Box::leak(twice.into_boxed_slice());
+    let mut world = World::new();
+    let path = |loss| Quality { loss, ..Quality::delay(20.0) };
+    let hall = world.enter(Setup { down: path(down), ..Setup::listener("hall") });
+    world.run_ms(500);
+    world.enter(Setup { up: path(up), redundancy, ..Setup::talker("door", Sound::Clip(clip)) });
+    let said_ms = said.len() as u64 / 48;
+    world.run_ms(LEARN_MS.max(said_ms) + said_ms + 500);
+    let played = world.lately(hall, said_ms + 500);
+    played.iter().flat_map(|played| played.block.0).collect()
+}
+
+/// The greatest likeness of each half second of `said` to what was heard about then; the median.
+fn likeness(said: &[f32], heard: &[f32]) -> f64 {
+    let alike = |part: &[f32], from: usize| {
+        let at = |lag: usize| {
+            let (mut product, mut said_square, mut heard_square) = (0.0_f64, 1e-9_f64, 1e-9_f64);
+            for (a, b) in part.iter().zip(&heard[lag..]).step_by(5) {
+                product += f64::from(a * b);
+                said_square += f64::from(a * a);
+                heard_square += f64::from(b * b);
+            }
+            product / (said_square * heard_square).sqrt()
+        };
+        (from..(from + 36_000).min(heard.len().saturating_sub(part.len())))
+            .step_by(6)
+            .map(at)
+            .fold(0.0, f64::max)
+    };
+    let mut parts: Vec<f64> =
+        said.chunks_exact(24_000).enumerate().map(|(i, part)| alike(part, i * 24_000)).collect();
+    parts.sort_by(f64::total_cmp);
+    parts[parts.len() / 2]
+}
+
+#[test]
+fn a_voice_survives_loss() {
+    let said = said();
+    let (none, random) = (Loss::Random(0.0), Loss::Random);
+    for (name, up, down, redundancy, least) in [
+        ("clean", none, none, Redundancy::Auto, 0.9),
+        ("lost10-one-copy", none, random(0.1), Redundancy::Auto, 0.85),
+        ("lost10-as-reported", random(0.1), none, Redundancy::Auto, 0.85),
+        ("lost20-as-reported", random(0.2), none, Redundancy::Auto, 0.8),
+        ("lost10-no-copy", none, random(0.1), Redundancy::Off, 0.5),
+    ] {
+        let heard = heard(&said, up, down, redundancy);
+        leave(name, &heard);
+        let alike = likeness(&said, &heard);
+        println!("{name:<20} {alike:.3}");
+        // Of a real voice much is noise, which no codec keeps: PESQ judges that.
+        assert!(alike > least || folder().is_some(), "{name}: {alike}");
+    }
+}
+
+/// The tempo changes by 5 % all the time, a period more when it is ahead and a period less when it is behind: every change
+/// is heard, and no word is more than a period from its place.
+#[test]
+fn a_voice_survives_time_scaling() {
+    let said = said();
+    let (mut stretch, mut pending) = (Stretch::new(), Pending::new());
+    let (mut out, mut added_samples, mut changes) = (Vec::new(), 0, 0);
+    let mut blocks = said.chunks_exact(BLOCK_FRAMES);
+    loop {
+        while pending.len() < 1200 + BLOCK_FRAMES {
+            let Some(block) = blocks.next() else { break };
+            let copied = pending.fill(|room| {
+                room[..BLOCK_FRAMES].copy_from_slice(block);
+                Ok::<_, ()>(BLOCK_FRAMES)
+            });
+            assert_eq!(copied, Ok(BLOCK_FRAMES));
+        }
+        if pending.len() < 1200 {
+            break;
+        }
+        let change = if added_samples > 0 { Change::Shorter } else { Change::Longer };
+        if let Some(period) = stretch.apply(change, &mut pending) {
+            changes += 1;
+            added_samples += if change == Change::Longer { period as i64 } else { -(period as i64) };
+        }
+        out.extend(&pending.peek(0)[..BLOCK_FRAMES]);
+        pending.pass(BLOCK_FRAMES);
+        stretch.played(BLOCK_FRAMES);
+    }
+    leave("scaled", &out);
+    let seconds = said.len() / 48_000;
+    println!("{changes} changes in {seconds} s");
+    let alike = likeness(&said, &out);
+    assert!(changes > 3 * seconds, "{changes} changes in {seconds} s");
+    assert!(alike > 0.9 || folder().is_some(), "{alike}");
+}
