@@ -166,6 +166,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         self.watched = wanted;
     }
 
+    /// After a wait: what it has found.
+    pub(super) fn note_ready(&mut self) {
+        self.sockets.note_ready();
+    }
+
     /// What has become of cards, files and pipes since the last call, each change once.
     pub(super) fn sound_changes(&mut self, tell: impl FnMut(Event)) {
         self.sound.changes(tell);

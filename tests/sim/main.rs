@@ -20,6 +20,7 @@ mod random;
 mod server;
 mod stories {
     mod allocations;
+    mod coupled;
     mod cuts;
     mod data;
     mod drift;
@@ -28,6 +29,7 @@ mod stories {
     mod eight_talkers;
     mod figures;
     mod hostile;
+    mod hostile_data;
     mod join;
     mod latency;
     mod loss;
