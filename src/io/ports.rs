@@ -117,7 +117,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     pub(super) fn attend_sound(&mut self, engine: &mut Engine, now: Instant) {
         self.sound.attend(now);
         let begin = self.on_grid(now);
-        if engine.is_publishing() {
+        if engine.takes_sound() {
             self.sound.microphone.start(begin);
         }
         if engine.was_connected() {
@@ -164,6 +164,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             let _ = self.reactor.watch(new.fd, interest);
         }
         self.watched = wanted;
+    }
+
+    /// After a wait: what it has found.
+    pub(super) fn note_ready(&mut self) {
+        self.sockets.note_ready();
     }
 
     /// What has become of cards, files and pipes since the last call, each change once.

@@ -115,12 +115,20 @@ impl Sockets {
         }
     }
 
+    /// After a wait: which UDP sockets have something. A turn is taken for each block of sound too, and most of those
+    /// find no datagram.
+    pub fn note_ready(&mut self) {
+        for port in &mut self.ports {
+            port.is_ready |= self.reactor.was_ready(port.raw_fd());
+        }
+    }
+
     /// Next datagram, if there is one.
     pub fn receive(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
         // Each call begins behind the socket that had the last word: a flood on one starves none.
         for turn in 0..self.ports.len() {
             let index = (self.next_port + turn) % self.ports.len();
-            let port = &self.ports[index];
+            let port = &mut self.ports[index];
             if let Some((len, source, age)) = port.receive(buffer) {
                 self.next_port = index + 1;
                 let now = clock::now();
@@ -208,4 +216,34 @@ impl Sockets {
 
 fn place_of(peer: Peer, protocol: Protocol) -> usize {
     peer as usize + if protocol == Protocol::Turn { 2 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn only_sockets_that_were_ready_are_read() {
+        let reactor = Reactor::new().expect("a poller");
+        let mut sockets = Sockets::new(&reactor);
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let ours = sockets.open(Peer::Publisher, Some(loopback))[0];
+        let other = sockets.open(Peer::Subscriber, Some(loopback))[0];
+        let mut buffer = [0; 64];
+        assert!(sockets.receive(&mut buffer).is_none());
+        let friend = std::net::UdpSocket::bind((loopback, 0)).expect("a socket");
+        friend.send_to(b"hello", ours).expect("sent");
+        assert!(sockets.receive(&mut buffer).is_none(), "nobody has waited yet");
+        let now = clock::now();
+        reactor.wait(Some(now + Duration::from_secs(20)), now).expect("waits");
+        sockets.note_ready();
+        let ready = |sockets: &Sockets, address| {
+            sockets.ports.iter().find(|port| port.address == address).is_some_and(|port| port.is_ready)
+        };
+        assert!(ready(&sockets, ours) && !ready(&sockets, other));
+        let arrived = sockets.receive(&mut buffer).expect("arrived");
+        assert_eq!((&buffer[..arrived.len], arrived.destination), (&b"hello"[..], ours));
+        assert!(sockets.receive(&mut buffer).is_none() && !ready(&sockets, ours));
+    }
 }

@@ -3,6 +3,7 @@
 //! This is the only file that knows the engine's API. It runs [`turn`], the same loop body that the io ring runs over
 //! sockets and cards, and gives it a sound card, an address with UDP ports, and one WebSocket over TCP.
 
+use crate::acoustics::{Air, Place};
 use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
 use crate::disk::Disk;
@@ -44,6 +45,10 @@ pub struct Setup<'a> {
     pub sound: Option<Sound>,
     /// How much too fast its card's crystal is.
     pub ppm: f64,
+    /// How much too fast the crystal of its loudspeaker's card is, where that is another card.
+    pub loudspeaker_ppm: Option<f64>,
+    /// Where its microphone hears its loudspeaker, and how loud.
+    pub air: Option<(Place, f32)>,
     /// The path to the server.
     pub up: Quality,
     /// The path from the server.
@@ -52,6 +57,8 @@ pub struct Setup<'a> {
     pub dtx: bool,
     /// Whether its packets carry earlier ones again.
     pub redundancy: Redundancy,
+    /// Whether what it hears on its way into the room is kept.
+    pub keeps_early_sound: bool,
     /// What its send path is good at.
     pub profile: Profile,
     /// What is done to the microphone's sound.
@@ -76,10 +83,13 @@ impl<'a> Setup<'a> {
             identity,
             sound: None,
             ppm: 0.0,
+            loudspeaker_ppm: None,
+            air: None,
             up,
             down,
             dtx: false,
             redundancy: Redundancy::Auto,
+            keeps_early_sound: false,
             profile: Profile::Default,
             duplex: Duplex::Untouched,
             ahead_ms: 0,
@@ -145,6 +155,10 @@ pub struct SimulatedPorts {
     pub microphone: Option<Microphone>,
     /// The card's playing direction.
     pub loudspeaker: Loudspeaker,
+    /// What is between them.
+    air: Option<Air>,
+    /// Whether both cards are pulled out.
+    is_unplugged: bool,
     /// Datagrams to the server.
     pub up: Link,
     /// Datagrams from the server.
@@ -207,6 +221,7 @@ impl Client {
                 is_required: false,
                 dtx: setup.dtx,
                 redundancy: setup.redundancy,
+                keeps_early_sound: setup.keeps_early_sound,
                 profile: setup.profile,
                 duplex: setup.duplex,
             }),
@@ -219,7 +234,10 @@ impl Client {
         };
         let ports = SimulatedPorts {
             microphone: setup.sound.map(|sound| Microphone::new(sound, setup.ppm, now)),
-            loudspeaker: Loudspeaker::new(setup.ppm, now).with_ahead_ms(setup.ahead_ms),
+            loudspeaker: Loudspeaker::new(setup.loudspeaker_ppm.unwrap_or(setup.ppm), now)
+                .with_ahead_ms(setup.ahead_ms),
+            air: setup.air.map(|(place, gain)| Air::new(place, gain)),
+            is_unplugged: false,
             up: Link::new(setup.up, random.fork("up")),
             down: Link::new(setup.down, random.fork("down")),
             stream_up: Pipe::new(setup.up.delay_ms),
@@ -305,6 +323,23 @@ impl Client {
         self.turn(now);
     }
 
+    /// Both its cards are pulled out, or put back; what they missed is told as the io ring does.
+    pub fn plug(&mut self, is_there: bool, now: Instant) {
+        let ports = &mut self.ports;
+        ports.is_unplugged = !is_there;
+        if is_there {
+            let missed = ports.loudspeaker.wanted(now) as u64;
+            ports.loudspeaker.underrun(missed);
+            self.engine.restart_playback();
+            if let Some(microphone) = &mut ports.microphone {
+                let missed = microphone.due(now);
+                microphone.overrun(missed);
+                self.engine.skip_capture(missed as u32);
+            }
+        }
+        self.turn(now);
+    }
+
     /// Something about its networks has changed, but not its address.
     pub fn tell_network(&mut self, now: Instant) {
         let address = self.ports.address;
@@ -355,7 +390,8 @@ impl Client {
         let streams = [ports.stream_up.poll_timeout(), ports.stream_down.poll_timeout()];
         let changes = [ports.stream_changes.poll_timeout()];
         let card =
-            [ports.microphone.as_ref().map(Microphone::poll_timeout), Some(ports.loudspeaker.poll_timeout())];
+            [ports.microphone.as_ref().map(Microphone::poll_timeout), Some(ports.loudspeaker.poll_timeout())]
+                .map(|due| due.filter(|_| !ports.is_unplugged));
         let engine = self.engine.poll_timeout().map(|(at, _)| at);
         network
             .into_iter()
@@ -472,7 +508,7 @@ impl SimulatedPorts {
 
 impl Ports for SimulatedPorts {
     fn wanted(&mut self, now: Instant) -> usize {
-        self.loudspeaker.wanted(now)
+        if self.is_unplugged { 0 } else { self.loudspeaker.wanted(now) }
     }
 
     fn play(&mut self, block: &Block, _now: Instant) {
@@ -480,17 +516,24 @@ impl Ports for SimulatedPorts {
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
-        let Some(microphone) = self.microphone.as_mut().filter(|microphone| microphone.poll_timeout() <= now)
-        else {
+        let is_due = |microphone: &&mut Microphone| microphone.poll_timeout() <= now;
+        let Some(microphone) = self.microphone.as_mut().filter(is_due).filter(|_| !self.is_unplugged) else {
             return false;
         };
+        let (at, is_deaf) = (microphone.poll_timeout(), microphone.is_deaf());
         *block = microphone.capture();
+        if let Some(air) = &mut self.air {
+            let mut heard = *block;
+            air.carry(&self.loudspeaker, microphone, at, &mut heard);
+            *block = if is_deaf { Block::SILENCE } else { heard };
+        }
         true
     }
 
     /// A block of the microphone is taken as soon as it is complete, so that nothing waits behind it.
     fn lag(&mut self) -> Option<f32> {
-        Some(self.loudspeaker.ahead_samples()).filter(|ahead| *ahead > 0.0)
+        let waiting = self.loudspeaker.waiting_samples(self.now);
+        (self.air.is_some() || self.loudspeaker.has_buffer()).then_some(waiting)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {

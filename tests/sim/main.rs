@@ -20,13 +20,16 @@ mod random;
 mod server;
 mod stories {
     mod allocations;
+    mod coupled;
     mod cuts;
     mod data;
     mod drift;
+    mod early;
     mod echo;
     mod eight_talkers;
     mod figures;
     mod hostile;
+    mod hostile_data;
     mod join;
     mod latency;
     mod loss;
