@@ -10,7 +10,7 @@
 use crate::card::Played;
 use crate::client::{Client, Setup, ToClient, ToServer};
 use crate::clock::Clock;
-use crate::nat::{Nat, stun_answer};
+use crate::nat::{Nat, asks_for_allocation, stun_answer};
 use crate::random::Random;
 use crate::server::Sfu;
 use kinglet::command::{Command, Reply};
@@ -31,6 +31,8 @@ pub struct World {
     pub clock: Clock,
     /// The server.
     pub sfu: Sfu,
+    /// Requests for an allocation that have come to the TURN server, which answers none.
+    pub allocations_asked: u32,
     clients: Vec<Client>,
     seed: u64,
     random: Random,
@@ -48,7 +50,15 @@ impl World {
     pub fn with_seed(seed: u64) -> World {
         let clock = Clock::new();
         let sfu = Sfu::new(seed, clock.now());
-        World { clock, sfu, clients: Vec::new(), seed, random: Random::new(seed), is_serving: true }
+        World {
+            clock,
+            sfu,
+            allocations_asked: 0,
+            clients: Vec::new(),
+            seed,
+            random: Random::new(seed),
+            is_serving: true,
+        }
     }
 
     /// A client enters, and dials. Returns its number.
@@ -179,6 +189,7 @@ impl World {
         for client in &mut self.clients {
             let ports = client.ports();
             while let Some(datagram) = ports.up.receive(now).or_else(|| ports.stream_up.receive(now)) {
+                self.allocations_asked += u32::from(asks_for_allocation(&datagram));
                 if let Some(answer) = stun_answer(&datagram) {
                     ports.down.send(answer, now);
                 } else if self.is_serving {
