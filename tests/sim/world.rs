@@ -16,6 +16,7 @@ use crate::server::Sfu;
 use kinglet::command::{Command, Reply};
 use kinglet::engine::port::Notice;
 use kinglet::rtc::Protocol;
+use kinglet::signal::refusal::Refusal;
 use std::time::{Duration, Instant};
 
 /// The seed of a story that names none.
@@ -252,7 +253,7 @@ fn serve(sfu: &mut Sfu, client: &mut Client, word: ToServer, is_serving: bool, n
                     ports.connection = Some((number, connection));
                     Notice::Opened
                 }
-                Err((status, body)) => Notice::Refused { status, body: body.into_bytes() },
+                Err((status, body)) => Notice::Refused(Refusal::new(status, body.as_bytes())),
             };
             ports.signal_down.send(ToClient { number, notice }, now);
         }
