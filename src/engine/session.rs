@@ -8,13 +8,12 @@ use super::Engine;
 use super::port::{Action, Notice};
 use crate::event::{By, Event};
 use crate::room::Room;
-use crate::rtc::{Peer, Subscriber};
+use crate::rtc::Peer;
 use crate::session::cause::Cause;
 use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
-use crate::signal::refusal::{Fault, Refusal};
 use crate::signal::request::Request;
 use crate::signal::secret::Secret;
 use crate::time::backoff::GOOD_SESSION;
@@ -62,7 +61,7 @@ impl Engine {
     /// What happened to the signal connection.
     pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
         match (self.phase, notice) {
-            (Phase::Leaving, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused { .. }) => {
+            (Phase::Leaving, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused(_)) => {
                 self.hung_up(now)
             }
             (Phase::Idle | Phase::Waiting | Phase::Leaving | Phase::Ended, _) => {}
@@ -70,9 +69,7 @@ impl Engine {
             (_, Notice::Reached) => self.open_peers(now),
             (_, Notice::Opened) => {}
             (_, Notice::Message(bytes)) => self.message(&bytes, now),
-            (_, Notice::Refused { status, body }) => {
-                self.lost(Cause::Refused(Refusal::new(status, &body)), now);
-            }
+            (_, Notice::Refused(refusal)) => self.lost(Cause::Refused(refusal), now),
             (_, Notice::Unreachable(text)) => self.lost(Cause::Unreachable(text), now),
             (_, Notice::Closed(text)) => self.lost(Cause::SignalLost(text), now),
         }
@@ -101,6 +98,9 @@ impl Engine {
 
     /// Goes into the room; nothing where we are there, or on the way.
     pub(super) fn enter(&mut self, now: Instant) {
+        if self.phase == Phase::Idle {
+            self.early_begins(now);
+        }
         match self.phase {
             Phase::Idle if self.token.is_empty() => {
                 self.phase = Phase::Waiting;
@@ -132,17 +132,6 @@ impl Engine {
     pub(super) fn has_signal(&self) -> bool {
         matches!(self.phase, Phase::Joined | Phase::Active)
             || self.resuming.is_some_and(|resuming| resuming.has_signal)
-    }
-
-    /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
-    /// the first offer is answered without delay.
-    fn open_peers(&mut self, now: Instant) {
-        self.reached_at = Some(now);
-        if self.microphone.is_some() {
-            self.open_publisher(now);
-        }
-        self.subscriber = Some(Subscriber::new(now));
-        self.act(Action::OpenSockets(Peer::Subscriber));
     }
 
     /// The primary peer connection is up.
@@ -213,7 +202,7 @@ impl Engine {
 
     /// Drops the session, and begins a new one when its time has come.
     fn rejoin(&mut self, cause: &Cause, now: Instant) {
-        if matches!(cause, Cause::Refused(refusal) if refusal.fault() == Fault::Credentials) {
+        if matches!(cause, Cause::Refused(refusal) if refusal.is_about_token()) {
             // The server's refreshed token may have run out while the one that we began with is still good,
             // or a new one can be had.
             self.token_is_refused = true;
@@ -319,6 +308,7 @@ impl Engine {
     /// Hangs up, and ends with `outcome` when that is flushed; without one we are only outside of the room then.
     pub(super) fn leave(&mut self, outcome: Option<Outcome>, now: Instant) {
         self.enters_again = false;
+        self.early_ends();
         match self.phase {
             Phase::Joined | Phase::Active | Phase::Resuming => {
                 self.request(&Request::Leave);
@@ -387,6 +377,7 @@ impl Engine {
         self.deadlines = Default::default();
         self.data_lost_with_session();
         self.unpublished();
+        self.early_lost();
         self.requests_lost();
         self.publication.session_lost();
         self.subscriptions.session_lost();

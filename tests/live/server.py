@@ -57,7 +57,7 @@ class Server:
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
                 rtc=rtc, more=more, node_ip=node_ip, bind_addresses=json.dumps(bind_addresses),
-                is_loopback=str(node_ip.startswith("127.")).lower(),
+                is_loopback=str(node_ip.startswith(("127.", "::1"))).lower(),
                 stun=stun or f"127.0.0.1:{udp}",
             )
         )
@@ -103,12 +103,13 @@ class Server:
         return self.log.read_text(errors="replace")
 
 
-def token(room, identity, secret=SECRET, ttl_s=3600, **grants):
+def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", **grants):
     now = int(time.time())
     claims = {
         "iss": KEY,
         "sub": identity,
         "name": identity,
+        "kind": kind,
         "nbf": now - 3600,
         "exp": now + ttl_s,
         "video": {"room": room, "roomJoin": True, **grants},

@@ -25,6 +25,7 @@ mod stories {
     mod cuts;
     mod data;
     mod drift;
+    mod early;
     mod echo;
     mod eight_talkers;
     mod figures;
