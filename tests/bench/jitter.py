@@ -1,5 +1,5 @@
 """kinglet's jitter buffer beside NetEQ's (official Python SDK): both hear the same talker through the real server, over
-the same bad wire, at the same time. `tests/bench/jitter` prepares and runs it, in a network namespace of its own.
+the same bad line, at the same time. `tests/bench/jitter` prepares and runs it.
 
     talker (SDK, RED) ─► server ─► wire.py: the delays and losses of a trace ─► kinglet, SDK
 
@@ -22,13 +22,13 @@ sys.path.insert(0, str(ROOT / "tests/live"))
 
 import server as live  # noqa: E402
 from peer import Peer  # noqa: E402
+from relay import ONLY_THROUGH_THE_RELAY, Relay  # noqa: E402
 from sound import speech  # noqa: E402
-from wire import delays_ms  # noqa: E402
+from wire import Line, delays_ms  # noqa: E402
 
 FOLDER = ROOT / "target/bench/jitter"
 BINARY = os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet")
 NETEQ = ROOT / "tests/bench/neteq.csv"
-NEAR = "10.9.0.1"
 # Longer than either remembers the wire before.
 LEARN_S = 35
 MEASURE_S = 30
@@ -41,36 +41,22 @@ TRACES = [
     "bursts_of_60_ms",
     "steps_of_200_ms",
     "reordered",
-    "10_lost_red_2",
-    "10_in_bursts_red_2",
+    "10_lost_red",
+    "10_in_bursts_red",
 ]
 
 
-class Far:
-    """The other end of the wire: a namespace that lives as long as its first process."""
+class Listeners:
+    """The programs behind the line."""
 
     def __init__(self):
-        self.first = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
-        own = os.readlink("/proc/self/ns/net")
-        while os.readlink(f"/proc/{self.first.pid}/ns/net") == own:
-            time.sleep(0.01)
-        program = Path(__file__).with_name("wire.py")
-        self.wire = subprocess.Popen(
-            [sys.executable, program, str(self.first.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self.wire.stdout.readline() == "ready\n"
-        self.programs = [self.first, self.wire]
+        self.programs = []
 
     def start(self, name, command, **environment):
-        command = ["nsenter", f"--net=/proc/{self.first.pid}/ns/net", *map(str, command)]
         out = (FOLDER / f"{name}.jsonl").open("w")
         errors = (FOLDER / f"{name}.err").open("w")
         environment = {**os.environ, **environment}
-        self.programs.append(subprocess.Popen(command, stdout=out, stderr=errors, env=environment))
-
-    def meet(self, trace):
-        self.wire.stdin.write(f"{trace}\n")
-        self.wire.stdin.flush()
+        self.programs.append(subprocess.Popen(list(map(str, command)), stdout=out, stderr=errors, env=environment))
 
     def close(self):
         for program in reversed(self.programs):
@@ -107,27 +93,23 @@ def mean_lateness_ms(path):
 async def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     spoken, _ = speech(30, FOLDER)
-    far = Far()
-    # The server's own configuration, on the wire instead of loopback.
-    live.CONFIG = live.CONFIG.replace("node_ip: 127.0.0.1", f"node_ip: {NEAR}").replace(
-        'bind_addresses: ["127.0.0.1"]', f'bind_addresses: ["127.0.0.1", "{NEAR}"]'
-    )
-    server = live.Server(FOLDER)
+    server = live.Server(FOLDER, node_ip=Relay.ADDRESS, rtc=ONLY_THROUGH_THE_RELAY)
+    line, listeners = Line(server.udp_port), Listeners()
     try:
-        url = f"ws://{NEAR}:{server.port}"
+        url = server.url
         talker = await Peer.join(url, "bench", "talker")
         talker.speak_on(spoken)
         await asyncio.sleep(1)
         listen = ["--input", "none", "--output", f"wav:{FOLDER}/kinglet.wav", "--events", "json", "--stats", "1"]
         token = {"LIVEKIT_TOKEN": live.token("bench", "kinglet")}
-        far.start("kinglet", [BINARY, "join", url, *listen], **token)
+        listeners.start("kinglet", [BINARY, "join", url, *listen], **token)
         program = Path(__file__).with_name("sdk_listener.py")
-        far.start("sdk", [sys.executable, "-u", program, url], LIVEKIT_TOKEN=live.token("bench", "sdk"))
+        listeners.start("sdk", [sys.executable, "-u", program, url], LIVEKIT_TOKEN=live.token("bench", "sdk"))
         print(f"{'':<26}{'kinglet':^28}{'SDK (NetEQ)':^28}\n{'':<26}" + f"{'delay ms':>10}{'wait ms':>8}{'‰':>8}  " * 2)
         results = ["trace,delay_ms,wait_ms,concealed_permille"]
         for name in TRACES:
             path = ROOT / f"target/traces/{name}.csv"
-            far.meet(path)
+            line.follow(path)
             await asyncio.sleep(LEARN_S)
             seen = len([event for event in lines("kinglet") if event["event"] == "stats"]), len(lines("sdk"))
             await asyncio.sleep(MEASURE_S)
@@ -141,7 +123,8 @@ async def main():
         NETEQ.write_text("\n".join(results) + "\n")
         await talker.leave()
     finally:
-        far.close()
+        listeners.close()
+        line.close()
         server.stop()
 
 

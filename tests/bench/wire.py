@@ -1,54 +1,20 @@
-"""A wire between two network namespaces that delays and loses datagrams on their way to the far one.
+"""A bad line between clients and the server's UDP port, in a process of its own, that delays and loses packets as a trace says.
 
-    wire.py PID        PID lives in the far namespace; ours is 10.9.0.1, its is 10.9.0.2
+    wire.py PORT        a server with `node_ip` 127.0.0.2 and this UDP port is reached through it
 
-Two TUN devices, and this program between them. Everything passes at once but RTP to the far side: each stream of it (told
-apart by its port) meets the trace that the last line on stdin names, packet by packet, from its beginning. A trace is what
-`cargo test --test sim figures` leaves in target/traces. Says "ready" when the wire is up.
+Everything passes at once but RTP to the clients: what each of them gets meets the trace that the last line on stdin names,
+packet by packet, from its beginning. A trace is what `cargo test --test sim figures` leaves in target/traces. Says "ready".
 """
-import ctypes
-import fcntl
 import heapq
-import os
 import select
-import struct
 import subprocess
 import sys
-import threading
 import time
+from pathlib import Path
 
-TUNSETIFF, IFF_TUN, IFF_NO_PI, CLONE_NEWNET = 0x400454CA, 0x0001, 0x1000, 0x40000000
-NEAR, FAR = "10.9.0.1", "10.9.0.2"
-UDP, IP_HEADER, UDP_HEADER = 17, 20, 8
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
 
-
-def tun(name):
-    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH", name, IFF_TUN | IFF_NO_PI))
-    return descriptor
-
-
-def far_tun(pid):
-    """A device in the namespace of `pid`: a thread of its own goes there to open it."""
-    opened = []
-
-    def open_there():
-        namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
-        if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-        opened.append(tun(b"wire"))
-
-    thread = threading.Thread(target=open_there)
-    thread.start()
-    thread.join()
-    return opened[0]
-
-
-def set_up(address, *prefix):
-    run = lambda *command: subprocess.run([*prefix, "ip", *command], check=True)  # noqa: E731
-    run("link", "set", "lo", "up")
-    run("addr", "add", f"{address}/24", "dev", "wire")
-    run("link", "set", "wire", "up")
+from relay import Relay  # noqa: E402
 
 
 class Trace:
@@ -62,15 +28,15 @@ class Trace:
         self.keeps_order = arrivals == sorted(arrivals)
         self.met = {}
 
-    def meet(self, stream, now):
-        """When the next packet of this stream arrives; None if it does not."""
-        number, last = self.met.get(stream, (0, 0))
+    def meet(self, client, now):
+        """When the next packet for this client arrives; None if it does not."""
+        number, last = self.met.get(client, (0, 0))
         late_s = self.late_s[number % len(self.late_s)]
         if late_s is None:
-            self.met[stream] = number + 1, last
+            self.met[client] = number + 1, last
             return None
         at = max(last, now + late_s) if self.keeps_order else now + late_s
-        self.met[stream] = number + 1, at
+        self.met[client] = number + 1, at
         return at
 
 
@@ -81,38 +47,70 @@ def delays_ms(path):
             yield float(arrived) - float(sent) if arrived else None
 
 
-def rtp_port(packet):
-    """The port that an RTP packet is for; None if it is something else (RFC 7983, RFC 5761)."""
-    payload = packet[IP_HEADER + UDP_HEADER :]
-    is_rtp = packet[9] == UDP and len(payload) > 12 and 128 <= payload[0] < 192 and not 192 <= payload[1] < 224
-    return packet[IP_HEADER + 2 : IP_HEADER + 4] if is_rtp else None
+class Wire(Relay):
+    """The relay, with a queue of what is late."""
+
+    def _run(self):
+        self.trace, self.queue, self.number = Trace(), [], 0
+        self.selector.register(sys.stdin, select.EPOLLIN, "stdin")
+        print("ready", flush=True)
+        while self.is_running:
+            wait = max(0, self.queue[0][0] - time.monotonic()) if self.queue else 0.2
+            for key, _ in self.selector.select(wait):
+                if key.data == "stdin":
+                    line = sys.stdin.readline()
+                    self.is_running = bool(line)
+                    self.trace = Trace(line.strip()) if line.strip() else self.trace
+                    continue
+                try:
+                    while True:
+                        self._pass(key, *key.fileobj.recvfrom(65_535))
+                except (BlockingIOError, ConnectionRefusedError):
+                    pass
+            while self.queue and self.queue[0][0] <= time.monotonic():
+                _, _, datagram, client = heapq.heappop(self.queue)
+                self.outer.sendto(datagram, client)
+
+    def _pass(self, key, datagram, source):
+        if not key.data:
+            return super()._pass(key, datagram, source)
+        # RFC 7983 and RFC 5761: RTP, and not RTCP.
+        is_rtp = 128 <= datagram[0] < 192 and not 192 <= datagram[1] < 224
+        at = self.trace.meet(key.data, time.monotonic()) if is_rtp else 0
+        if at is not None:
+            self.number += 1
+            heapq.heappush(self.queue, (at, self.number, datagram, key.data))
 
 
-def main(pid):
-    near, far = tun(b"wire"), far_tun(pid)
-    set_up(NEAR)
-    set_up(FAR, "nsenter", f"--net=/proc/{pid}/ns/net")
-    print("ready", flush=True)
-    trace, queue, number = Trace(), [], 0
-    while True:
-        wait = max(0, queue[0][0] - time.monotonic()) if queue else None
-        readable, _, _ = select.select([near, far, sys.stdin], [], [], wait)
-        if sys.stdin in readable:
-            line = sys.stdin.readline()
-            if not line:
-                return
-            trace = Trace(line.strip())
-        if far in readable:
-            os.write(near, os.read(far, 65_535))
-        if near in readable:
-            packet = os.read(near, 65_535)
-            port = rtp_port(packet)
-            at = trace.meet(port, time.monotonic()) if port else 0
-            if at is not None:
-                heapq.heappush(queue, (at, number := number + 1, packet))
-        while queue and queue[0][0] <= time.monotonic():
-            os.write(far, heapq.heappop(queue)[2])
+class Line:
+    """A wire in a process of its own: this one may be busy."""
+
+    def __init__(self, udp_port):
+        self.wire = subprocess.Popen(
+            [sys.executable, __file__, str(udp_port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.wire.stdout.readline() == "ready\n"
+
+    def follow(self, path):
+        """From now on clients meet this trace, from its beginning."""
+        self.wire.stdin.write(f"{path}\n")
+        self.wire.stdin.flush()
+
+    def meet(self, late_ms, path):
+        """The same with a trace that is made: how late each packet is, None where it is lost."""
+        rows, before = ["sequence,rtp_time,sent_ms,arrived_ms"], 0.0
+        for number, late in enumerate(late_ms):
+            if late is not None:
+                # One queue: nothing overtakes.
+                before = max(before, 20 * number + late)
+            rows.append(f"{number},{960 * number},{20 * number:.3f}," + ("" if late is None else f"{before:.3f}"))
+        path.write_text("\n".join(rows) + "\n")
+        self.follow(path)
+
+    def close(self):
+        self.wire.kill()
+        self.wire.wait()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    Wire(int(sys.argv[1])).thread.join()
