@@ -34,7 +34,7 @@ def calls(folder):
     for axis, (_, label) in zip(axes, ROWS):
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-    axes[0].legend(loc="upper right", ncols=len(CALLS))
+    axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(CALLS))
     axes[-1].set_xlabel("seconds of the call")
     figure.tight_layout()
     figure.savefig(folder / "calls.png", dpi=100)
