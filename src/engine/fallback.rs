@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::port::{Action, StreamNotice};
-use crate::rtc::{Ice, Peer, Publisher, SILENCE_MAX, Stream, Subscriber};
+use crate::rtc::{Ice, Peer, Protocol, Publisher, SILENCE_MAX, Stream, Subscriber};
 use crate::session::cause::Cause;
 use crate::signal::ping::Pinger;
 
@@ -55,7 +55,11 @@ impl Engine {
     /// What happened to a TCP connection that was asked for by [`Action::DialStream`].
     pub fn handle_stream(&mut self, notice: StreamNotice, now: Instant) {
         match notice {
-            StreamNotice::Opened { peer, local } => {
+            StreamNotice::Opened { protocol: Protocol::Turn, .. }
+            | StreamNotice::Closed { protocol: Protocol::Turn, .. } => {
+                self.relay_stream_changed(notice, now);
+            }
+            StreamNotice::Opened { peer, local, .. } => {
                 let fallback = &mut self.fallbacks[peer as usize];
                 let Some(remote) = fallback.dialled.take() else { return };
                 let stream = Stream { local, remote };
@@ -64,7 +68,7 @@ impl Engine {
                     ice.stream_opened(stream);
                 }
             }
-            StreamNotice::Closed { peer } => {
+            StreamNotice::Closed { peer, .. } => {
                 let had_stream = self.forget_stream(peer);
                 let fallback = &mut self.fallbacks[peer as usize];
                 if fallback.try_at.is_some() || had_stream {
@@ -78,7 +82,7 @@ impl Engine {
     /// The server's credentials are new: ICE begins, or begins anew.
     pub(super) fn ice_begins(&mut self, peer: Peer, now: Instant) {
         if self.forget_stream(peer) || self.fallbacks[peer as usize].dialled.is_some() {
-            self.act(Action::CloseStream(peer));
+            self.act(Action::CloseStream(peer, Protocol::Tcp));
         }
         let was_connected = self.ice(peer).is_some_and(|ice| ice.is_connected());
         self.fallbacks[peer as usize] = Fallback {
@@ -86,6 +90,7 @@ impl Engine {
             lost_at: was_connected.then_some(now + RESTART_PATIENCE),
             ..Fallback::default()
         };
+        self.relay_begins(peer, was_connected, now);
     }
 
     /// The server has named the last of its addresses: where none is for UDP, nothing is waited for.
@@ -99,12 +104,13 @@ impl Engine {
     }
 
     /// ICE has a path. A connection that is still being made is not needed any more.
-    pub(super) fn path_found(&mut self, peer: Peer) {
+    pub(super) fn path_found(&mut self, peer: Peer, now: Instant) {
         self.forget_bindings(peer);
+        self.relay_not_needed(peer, now);
         let fallback = &mut self.fallbacks[peer as usize];
         (fallback.try_at, fallback.lost_at) = (None, None);
         if fallback.dialled.take().is_some() {
-            self.act(Action::CloseStream(peer));
+            self.act(Action::CloseStream(peer, Protocol::Tcp));
         }
     }
 
@@ -150,6 +156,9 @@ impl Engine {
     }
 
     fn dial_stream(&mut self, peer: Peer, now: Instant) {
+        if self.is_relay_only {
+            return;
+        }
         self.forget_stream(peer);
         let tried = self.fallbacks[peer as usize].tried;
         let Some(ice) = self.ice(peer) else { return };
@@ -179,6 +188,6 @@ impl Engine {
 
 fn peer_of(notice: StreamNotice) -> Peer {
     match notice {
-        StreamNotice::Opened { peer, .. } | StreamNotice::Closed { peer } => peer,
+        StreamNotice::Opened { peer, .. } | StreamNotice::Closed { peer, .. } => peer,
     }
 }

@@ -15,6 +15,7 @@ use super::port::Action;
 use crate::limits::{ICE_SERVER_ADDRESSES_MAX, ICE_SERVERS_MAX};
 use crate::signal::ice_url::IceUrl;
 use crate::signal::join::IceServer;
+use crate::signal::secret::Secret;
 
 /// Those of this session, in the order of the server.
 pub(super) type IceServers = heapless::Vec<KnownServer, ICE_SERVERS_MAX>;
@@ -23,12 +24,14 @@ pub(super) type IceServers = heapless::Vec<KnownServer, ICE_SERVERS_MAX>;
 #[derive(Debug)]
 pub(super) struct KnownServer {
     pub(super) url: IceUrl,
+    pub(super) username: String,
+    pub(super) credential: Secret,
     pub(super) addresses: heapless::Vec<SocketAddr, ICE_SERVER_ADDRESSES_MAX>,
     is_asked_for: bool,
 }
 
 impl Engine {
-    /// The server has named STUN and TURN servers, perhaps again.
+    /// The server has named STUN and TURN servers, perhaps again, with new credentials.
     pub(super) fn ice_servers_told(&mut self, told: &[IceServer], now: Instant) {
         let mut servers = IceServers::new();
         for server in told {
@@ -42,6 +45,8 @@ impl Engine {
                 let known = KnownServer {
                     is_asked_for: before.is_some_and(|before| before.is_asked_for),
                     url,
+                    username: server.username.clone(),
+                    credential: server.credential.clone(),
                     addresses,
                 };
                 // Those beyond the table are spares of spares.
@@ -72,5 +77,6 @@ impl Engine {
             server.addresses.extend(v4.chain(v6).copied());
         }
         self.look_for_mappings(now);
+        self.relay_resolved(now);
     }
 }

@@ -9,7 +9,7 @@
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
-//!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us
+//!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us · relay.rs: TURN
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
 //! ```
 
@@ -28,6 +28,7 @@ pub mod port;
 mod profile;
 mod publish;
 mod reflexive;
+mod relay;
 mod report;
 mod resume;
 mod roaming;
@@ -53,6 +54,7 @@ use crate::local::wishes::Wishes;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
+use crate::signal::ice_url::IceUrl;
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
 use crate::signal::request::{Audience, Request};
@@ -69,6 +71,7 @@ use listener::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
 use reflexive::Reflexive;
+use relay::Relaying;
 use resume::Resuming;
 use roaming::Whereabouts;
 use session::Phase;
@@ -101,7 +104,12 @@ pub struct Engine {
     fallbacks: [Fallback; 2],
     /// The same.
     reflexive: [Reflexive; 2],
+    relays: [Relaying; 2],
     ice_servers: IceServers,
+    /// The server allows no other paths than through relays.
+    is_relay_only: bool,
+    /// The TURN server through which sound has gone.
+    relay_worked: Option<IceUrl>,
     whereabouts: Whereabouts,
     is_subscriber_primary: bool,
     /// Edition and version of the server, for people.
@@ -215,7 +223,10 @@ impl Engine {
             subscriber: None,
             fallbacks: Default::default(),
             reflexive: Default::default(),
+            relays: Default::default(),
             ice_servers: IceServers::new(),
+            is_relay_only: false,
+            relay_worked: None,
             whereabouts: Whereabouts::default(),
             is_subscriber_primary: true,
             server: String::new(),
@@ -296,6 +307,7 @@ impl Engine {
             ping.map(|at| (at, Reason::Ping)),
             self.fallback_timeout().map(|at| (at, Reason::Fallback)),
             self.bindings_timeout().map(|at| (at, Reason::Bindings)),
+            self.relay_timeout().map(|at| (at, Reason::Relay)),
         ]
         .into_iter()
         .flatten()

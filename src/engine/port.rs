@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::rtc::Peer;
+use crate::rtc::{Peer, Protocol};
 use crate::signal::secret::Secret;
 
 /// What happened to the signal connection, in order. A new one begins with each [`Action::Dial`].
@@ -32,14 +32,16 @@ pub enum Notice {
     Closed(String),
 }
 
-/// What happened to the TCP connection of a peer connection. A new one begins with each
-/// [`Action::DialStream`].
+/// What happened to a connection of a peer connection, to the server or to a TURN server. A new one begins with
+/// each [`Action::DialStream`] and [`Action::DialRelay`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamNotice {
     /// It is there.
     Opened {
         /// Whose it is.
         peer: Peer,
+        /// What it carries datagrams as.
+        protocol: Protocol,
         /// Our address of it.
         local: SocketAddr,
     },
@@ -47,6 +49,8 @@ pub enum StreamNotice {
     Closed {
         /// Whose it was.
         peer: Peer,
+        /// What it carried datagrams as.
+        protocol: Protocol,
     },
 }
 
@@ -86,8 +90,17 @@ pub enum Action {
     /// Connect this peer connection to an address by TCP (ICE-TCP) and tell by `handle_stream`; an older
     /// connection is closed, about which nothing more is told.
     DialStream(Peer, SocketAddr),
-    /// Close that connection, or give it up while it is being made; nothing more is told.
-    CloseStream(Peer),
+    /// Connect this peer connection to a TURN server and tell by `handle_stream`; as with `DialStream`.
+    DialRelay {
+        /// Whose it will be.
+        peer: Peer,
+        /// The TURN server's.
+        address: SocketAddr,
+        /// With TLS: the name that its certificate must have.
+        tls_name: Option<String>,
+    },
+    /// Close such a connection, or give it up while it is being made; nothing more is told.
+    CloseStream(Peer, Protocol),
 }
 
 /// Which file an order is about.

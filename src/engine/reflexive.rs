@@ -14,8 +14,6 @@ use std::time::Instant;
 use super::Engine;
 use crate::limits::{LOCAL_ADDRESSES_MAX, STUN_SERVERS_MAX};
 use crate::rtc::{Bindings, Datagram, Heard, Mapping, Peer};
-use crate::signal::description::Trickle;
-use crate::signal::request::Request;
 
 /// What is asked and known of one peer connection's sockets.
 #[derive(Debug, Default)]
@@ -39,6 +37,9 @@ impl Engine {
 
     /// Asks for each socket of `peer`: those may be new, or behind another NAT than before.
     pub(super) fn ask_for_mappings(&mut self, peer: Peer, now: Instant) {
+        if self.is_relay_only {
+            return;
+        }
         let sockets = self.whereabouts.sockets(peer);
         let Self { ice_servers, reflexive, .. } = self;
         let reflexive = &mut reflexive[peer as usize];
@@ -72,12 +73,16 @@ impl Engine {
             ice.remove_mapping(old);
         }
         let line = ice.add_mapping(mapping);
-        // Without the signal connection the descriptions of the restart tell it.
-        if let Some(candidate) = line.filter(|_| self.has_signal()) {
-            self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
+        if let Some(candidate) = line {
+            self.trickle(peer, candidate);
         }
         self.advance(peer, now);
         true
+    }
+
+    /// Whether a STUN server has answered.
+    pub(super) fn hears_udp(&self, peer: Peer) -> bool {
+        !self.reflexive[peer as usize].known.is_empty()
     }
 
     /// ICE has a path.

@@ -161,6 +161,7 @@ impl Engine {
         self.pinger = Some(Pinger::new(self.ping_interval, self.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.speakers_changed();
+        self.relay_only_told(reconnect.configuration.relay_only);
         self.ice_servers_told(&reconnect.ice_servers, now);
         self.request(&Request::SyncState(Box::new(self.sync_state())));
         self.publication.mute.resumed();

@@ -78,11 +78,13 @@ impl Engine {
         let old = std::mem::replace(&mut self.whereabouts.sockets[peer as usize], new);
         for gone in old.into_iter().filter(|address| !addresses.contains(address)) {
             self.forget_mapping(peer, gone);
+            self.relay_lost_with(peer, gone, now);
             if let Some(mut ice) = self.ice(peer) {
                 ice.remove_address(gone);
             }
         }
-        for &address in addresses {
+        let told = if self.is_relay_only { &[] } else { addresses };
+        for &address in told {
             if let Some(line) = self.ice(peer).and_then(|mut ice| ice.add_address(address)) {
                 let _ = late.push(line);
             }

@@ -203,7 +203,7 @@ impl Engine {
             Step::Widen => self.widen(now),
             Step::Join => self.rejoin(&cause, now),
             Step::End(outcome) => {
-                self.drop_session();
+                self.drop_session(now);
                 self.disconnected(cause.reason(), None);
                 self.phase = Phase::Ended;
                 self.outcome = Some(outcome);
@@ -224,7 +224,7 @@ impl Engine {
             self.backoff.reset();
         }
         let was_active = self.phase == Phase::Active;
-        self.drop_session();
+        self.drop_session(now);
         self.tell_cause(cause, was_active, now);
         let wait = match cause {
             Cause::Asked | Cause::NetworkChanged => Duration::ZERO,
@@ -297,7 +297,12 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             // These are kept by their owners.
-            Reason::Ping | Reason::Fallback | Reason::Bindings | Reason::Publisher | Reason::Subscriber => {}
+            Reason::Ping
+            | Reason::Fallback
+            | Reason::Bindings
+            | Reason::Relay
+            | Reason::Publisher
+            | Reason::Subscriber => {}
         }
     }
 
@@ -333,7 +338,7 @@ impl Engine {
     }
 
     fn hung_up(&mut self, now: Instant) {
-        self.drop_session();
+        self.drop_session(now);
         self.disconnected(DisconnectReason::ClientInitiated, None);
         if self.outcome.is_some() {
             self.phase = Phase::Ended;
@@ -362,7 +367,7 @@ impl Engine {
     }
 
     /// Everything that belongs to one session goes; the room stays, to be compared with the next join.
-    fn drop_session(&mut self) {
+    fn drop_session(&mut self, now: Instant) {
         self.act(Action::Drop);
         if let Some(subscriber) = self.subscriber.take() {
             self.counters.packets_unknown += u64::from(subscriber.unknown_packets());
@@ -372,6 +377,7 @@ impl Engine {
             self.act(Action::CloseSockets(peer));
         }
         self.transmits.clear();
+        self.drop_relays(now);
         self.fallbacks = Default::default();
         self.whereabouts = Default::default();
         self.reflexive = Default::default();

@@ -143,6 +143,7 @@ impl Engine {
         self.server = format!("{edition} {}", join.server.version);
         self.server_time_heard(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
+        self.relay_only_told(join.configuration.relay_only);
         self.ice_servers_told(&join.ice_servers, now);
         self.tell_audience();
         self.announce(now);

@@ -6,8 +6,8 @@ use super::Engine;
 use super::session::Phase;
 use crate::limits::{TALKERS_MAX, TRANSMITS_MAX};
 use crate::rtc::{
-    Datagram, Failure, Output, Peer, Publisher, PublisherEvent, RtpArrival, Subscriber, SubscriberEvent,
-    Transmit,
+    Datagram, Failure, Output, Peer, Publisher, PublisherEvent, Relay, RtpArrival, Subscriber,
+    SubscriberEvent, Transmit,
 };
 use crate::session::cause::Cause;
 use crate::time::deadline::Reason;
@@ -20,7 +20,8 @@ type Happened<E> = heapless::Vec<E, EVENTS_PER_DRAIN>;
 impl Engine {
     /// One datagram that arrived on a socket of `peer`, at `arrival` by the kernel's or the caller's clock.
     pub fn handle_datagram(&mut self, peer: Peer, datagram: Datagram<'_>, arrival: Instant) {
-        if !self.heard_of_mapping(peer, &datagram, arrival) {
+        if !self.heard_of_mapping(peer, &datagram, arrival) && !self.heard_on_relay(peer, &datagram, arrival)
+        {
             self.drive(peer, arrival, Some(datagram));
         }
     }
@@ -32,6 +33,7 @@ impl Engine {
         }
         self.ping(now);
         self.fall_back(now);
+        self.attend_relays(now);
         for peer in [Peer::Publisher, Peer::Subscriber] {
             self.send_bindings(peer, now);
             let due = match peer {
@@ -49,7 +51,7 @@ impl Engine {
         self.drive(peer, now, None);
     }
 
-    fn drive(&mut self, peer: Peer, now: Instant, datagram: Option<Datagram<'_>>) {
+    pub(super) fn drive(&mut self, peer: Peer, now: Instant, datagram: Option<Datagram<'_>>) {
         let result = match peer {
             Peer::Publisher => self.drive_publisher(now, datagram),
             Peer::Subscriber => self.drive_subscriber(now, datagram),
@@ -57,6 +59,8 @@ impl Engine {
         if let Err(Failure(text)) = result {
             self.lost(Cause::PeerDead(peer, text), now);
         }
+        // Permissions that were asked for with it.
+        self.pump_relay(peer, now);
         self.data_arrived(peer, now);
         if peer == Peer::Publisher {
             self.data_moved(now);
@@ -77,11 +81,13 @@ impl Engine {
 
     fn drive_publisher(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
         let mut happened = Happened::<PublisherEvent>::new();
-        let Self { publisher, transmits, counters, data, .. } = self;
+        let Self { publisher, transmits, counters, data, relays, .. } = self;
         let Some(publisher) = publisher.as_mut() else { return Ok(()) };
         let mut sink = |output| match output {
             Output::Transmit(transmit) => {
-                queue(transmits, Peer::Publisher, transmit, &mut counters.transmits_lost)
+                let relay = relays[Peer::Publisher as usize].carrying(transmit.source);
+                let lost = &mut counters.transmits_lost;
+                route(relay, transmits, Peer::Publisher, transmit, lost, now);
             }
             Output::Event(PublisherEvent::Data(channel, bytes)) => {
                 counters.data_refused += u64::from(!data.keep(channel, bytes));
@@ -100,7 +106,7 @@ impl Engine {
                     self.peer_connected(Peer::Publisher, now);
                 }
                 PublisherEvent::PathFound => {
-                    self.path_found(Peer::Publisher);
+                    self.path_found(Peer::Publisher, now);
                     self.resumed_if_complete(now);
                 }
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
@@ -115,11 +121,13 @@ impl Engine {
 
     fn drive_subscriber(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
         let mut happened = Happened::<SubscriberEvent>::new();
-        let Self { subscriber, transmits, counters, listener, data, .. } = self;
+        let Self { subscriber, transmits, counters, listener, data, relays, .. } = self;
         let Some(subscriber) = subscriber.as_mut() else { return Ok(()) };
         let mut sink = |output| match output {
             Output::Transmit(transmit) => {
-                queue(transmits, Peer::Subscriber, transmit, &mut counters.transmits_lost)
+                let relay = relays[Peer::Subscriber as usize].carrying(transmit.source);
+                let lost = &mut counters.transmits_lost;
+                route(relay, transmits, Peer::Subscriber, transmit, lost, now);
             }
             Output::Event(SubscriberEvent::Data(channel, bytes)) => {
                 counters.data_refused += u64::from(!data.keep(channel, bytes));
@@ -143,7 +151,7 @@ impl Engine {
             match event {
                 SubscriberEvent::Connected => self.peer_connected(Peer::Subscriber, now),
                 SubscriberEvent::PathFound => {
-                    self.path_found(Peer::Subscriber);
+                    self.path_found(Peer::Subscriber, now);
                     self.resumed_if_complete(now);
                 }
                 SubscriberEvent::PathLost => self.lost(Cause::PathLost(Peer::Subscriber), now),
@@ -171,12 +179,25 @@ impl Engine {
     }
 }
 
-fn queue(
-    transmits: &mut heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
+type Transmits = heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>;
+
+/// From str0m to the network, through a relay where there is one for it.
+fn route(
+    relay: Option<&mut Relay>,
+    transmits: &mut Transmits,
     peer: Peer,
     transmit: Transmit,
     lost: &mut u64,
+    now: Instant,
 ) {
+    let Some(relay) = relay else { return queue(transmits, peer, transmit, lost) };
+    relay.send(transmit.destination, transmit.bytes(), now);
+    while let Some(wrapped) = relay.poll_transmit() {
+        queue(transmits, peer, wrapped, lost);
+    }
+}
+
+fn queue(transmits: &mut Transmits, peer: Peer, transmit: Transmit, lost: &mut u64) {
     if transmits.push_back((peer, transmit)).is_err() {
         *lost += 1;
     }

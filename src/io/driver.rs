@@ -83,7 +83,8 @@ pub(super) fn drive(
         }
         tick(&executor);
         let now = clock::now();
-        let asked_to_end = termination.take() || program.is_finished() || ports.is_over(now);
+        let was_signalled = reactor.was_ready(termination.raw_fd()) && termination.take();
+        let asked_to_end = was_signalled || program.is_finished() || ports.is_over(now);
         if schedule.is_over(&engine, now) || asked_to_end {
             let _ = engine.handle_command(Command::Leave, now);
         }
@@ -101,7 +102,8 @@ pub(super) fn drive(
             };
             desk.reply(reply, slot);
         }
-        if netlink.as_mut().is_some_and(Netlink::take) {
+        let has_news = |netlink: &mut Netlink| reactor.was_ready(netlink.raw_fd()) && netlink.take();
+        if netlink.as_mut().is_some_and(has_news) {
             engine.handle_network(&udp::all_addresses(), now);
         }
         if let Some(token) = ports.take_token() {
@@ -127,23 +129,28 @@ pub(super) fn drive(
         deliver(&mut engine, desk, |call| {
             handlers::answer(&executor, reactor, desk, &options.handlers, call)
         });
-        if more || engine.outcome().is_some() {
+        if engine.outcome().is_some() {
             continue;
         }
-        // Tasks may have posted something, or want to go on: then there is no time to wait.
-        let is_idle = tick(&executor);
-        if !is_idle
+        // Tasks may have posted something, or want to go on: then there is no time to wait. What is ready is looked for
+        // all the same: a flood on one socket must not hide the others.
+        let is_busy = more
+            || !tick(&executor)
             || ports.has_notices()
             || desk.commands.has_items()
-            || engine.has_events() && desk.has_room()
-        {
-            continue;
-        }
-        let until = [engine.poll_timeout().map(|(at, _)| at), ports.next_due(now), schedule.next()];
-        if let Err(error) = reactor.wait(until.into_iter().flatten().min(), clock::now()) {
+            || engine.has_events() && desk.has_room();
+        let until = match is_busy {
+            true => Some(now),
+            false => {
+                let until = [engine.poll_timeout().map(|(at, _)| at), ports.next_due(now), schedule.next()];
+                until.into_iter().flatten().min()
+            }
+        };
+        if let Err(error) = reactor.wait(until, clock::now()) {
             ports.finish();
             return Err(error.into());
         }
+        ports.note_ready();
         reactor.wake_timers(clock::now());
     };
     ports.finish();

@@ -166,6 +166,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         self.watched = wanted;
     }
 
+    /// After a wait: what it has found.
+    pub(super) fn note_ready(&mut self) {
+        self.sockets.note_ready();
+    }
+
     /// What has become of cards, files and pipes since the last call, each change once.
     pub(super) fn sound_changes(&mut self, tell: impl FnMut(Event)) {
         self.sound.changes(tell);
@@ -320,7 +325,11 @@ impl Ports for RealPorts<'_, '_> {
             Action::Drop => self.signal.connection = None,
             Action::CloseSockets(peer) => self.sockets.close(peer),
             Action::DialStream(peer, remote) => self.sockets.dial_stream(peer, remote),
-            Action::CloseStream(peer) => self.sockets.close_stream(peer),
+            Action::CloseStream(peer, protocol) => self.sockets.close_stream(peer, protocol),
+            Action::DialRelay { peer, address, tls_name } => {
+                let tls = tls_name.as_deref().map(|name| (name, self.signal.server.tls.clone()));
+                self.sockets.dial_relay(peer, address, tls);
+            }
             Action::RenewToken => self.renew_token(),
             Action::Resolve { host, port } => self.resolve(host, port),
             Action::File(key, order) => self.files.order(self.executor, self.reactor, key, order),

@@ -1,5 +1,5 @@
-//! The sockets of both peer connections: UDP on each of our addresses, one TCP connection each where
-//! that is asked for.
+//! The sockets of both peer connections: UDP on each of our addresses, one TCP connection each to the server and
+//! one to a TURN server where that is asked for.
 //!
 //! ```text
 //!   udp.rs ────┐
@@ -7,9 +7,13 @@
 //!   stream.rs ─┘
 //! ```
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use super::clock;
 use super::reactor::{Interest, Reactor};
@@ -25,7 +29,8 @@ pub struct Sockets {
     reactor: Rc<Reactor>,
     ports: heapless::Vec<Port, { 2 * LOCAL_ADDRESSES_MAX }>,
     next_port: usize,
-    streams: [Option<Watched>; 2],
+    /// For each peer connection one to the server, then one for each to a TURN server.
+    streams: [Option<Watched>; 4],
 }
 
 /// A TCP connection, what it is watched for, and what was told of it.
@@ -39,7 +44,7 @@ impl Sockets {
     /// None yet.
     pub fn new(reactor: &Rc<Reactor>) -> Self {
         let reactor = reactor.clone();
-        Self { reactor, ports: heapless::Vec::new(), next_port: 0, streams: [None, None] }
+        Self { reactor, ports: heapless::Vec::new(), next_port: 0, streams: [const { None }; 4] }
     }
 
     /// Whether one of them has this descriptor.
@@ -77,24 +82,44 @@ impl Sockets {
     /// Closes everything of `peer`.
     pub fn close(&mut self, peer: Peer) {
         self.close_ports(|port| port.peer == peer);
-        self.close_stream(peer);
+        self.close_stream(peer, Protocol::Tcp);
+        self.close_stream(peer, Protocol::Turn);
     }
 
     /// Begins a TCP connection.
     pub fn dial_stream(&mut self, peer: Peer, remote: SocketAddr) {
-        self.close_stream(peer);
+        self.close_stream(peer, Protocol::Tcp);
+        self.keep_stream(MediaStream::dial(peer, remote));
+    }
+
+    /// Begins a connection to a TURN server, with TLS where a name is given.
+    pub fn dial_relay(&mut self, peer: Peer, remote: SocketAddr, tls: Option<(&str, Arc<ClientConfig>)>) {
+        self.close_stream(peer, Protocol::Turn);
+        self.keep_stream(MediaStream::dial_relay(peer, remote, tls));
+    }
+
+    fn keep_stream(&mut self, stream: io::Result<MediaStream>) {
         // Where there is no way at all, the next address is tried when this one's time is over.
-        let Ok(stream) = MediaStream::dial(peer, remote) else { return };
+        let Ok(stream) = stream else { return };
         let interest = stream.interest();
         if self.reactor.watch(stream.raw_fd(), interest).is_ok() {
-            self.streams[peer as usize] = Some(Watched { stream, interest, is_open: false });
+            let place = place_of(stream.peer, stream.protocol);
+            self.streams[place] = Some(Watched { stream, interest, is_open: false });
         }
     }
 
-    /// Closes the TCP connection of `peer`.
-    pub fn close_stream(&mut self, peer: Peer) {
-        if let Some(watched) = self.streams[peer as usize].take() {
+    /// Closes the connection of `peer` that carries this.
+    pub fn close_stream(&mut self, peer: Peer, protocol: Protocol) {
+        if let Some(watched) = self.streams[place_of(peer, protocol)].take() {
             self.reactor.unwatch(watched.stream.raw_fd());
+        }
+    }
+
+    /// After a wait: which UDP sockets have something. A turn is taken for each block of sound too, and most of those
+    /// find no datagram.
+    pub fn note_ready(&mut self) {
+        for port in &mut self.ports {
+            port.is_ready |= self.reactor.was_ready(port.raw_fd());
         }
     }
 
@@ -103,7 +128,7 @@ impl Sockets {
         // Each call begins behind the socket that had the last word: a flood on one starves none.
         for turn in 0..self.ports.len() {
             let index = (self.next_port + turn) % self.ports.len();
-            let port = &self.ports[index];
+            let port = &mut self.ports[index];
             if let Some((len, source, age)) = port.receive(buffer) {
                 self.next_port = index + 1;
                 let now = clock::now();
@@ -115,7 +140,7 @@ impl Sockets {
         for Watched { stream, .. } in self.streams.iter_mut().flatten() {
             let State::Open(destination) = stream.poll_state() else { continue };
             if let Some(len) = stream.receive(buffer) {
-                let (peer, protocol, source) = (stream.peer, Protocol::Tcp, stream.remote);
+                let (peer, protocol, source) = (stream.peer, stream.protocol, stream.remote);
                 return Some(Arrived { peer, protocol, source, destination, len, arrival: clock::now() });
             }
         }
@@ -126,18 +151,18 @@ impl Sockets {
     pub fn stream_changed(&mut self) -> Option<StreamNotice> {
         for place in 0..self.streams.len() {
             let Some(watched) = &mut self.streams[place] else { continue };
-            let peer = watched.stream.peer;
+            let (peer, protocol) = (watched.stream.peer, watched.stream.protocol);
             match watched.stream.poll_state() {
-                State::Connecting => {}
+                State::Connecting => self.rewatch(place),
                 State::Open(local) if !watched.is_open => {
                     watched.is_open = true;
-                    self.rewatch(peer);
-                    return Some(StreamNotice::Opened { peer, local });
+                    self.rewatch(place);
+                    return Some(StreamNotice::Opened { peer, protocol, local });
                 }
-                State::Open(_) => self.rewatch(peer),
+                State::Open(_) => self.rewatch(place),
                 State::Ended => {
-                    self.close_stream(peer);
-                    return Some(StreamNotice::Closed { peer });
+                    self.close_stream(peer, protocol);
+                    return Some(StreamNotice::Closed { peer, protocol });
                 }
             }
         }
@@ -153,11 +178,12 @@ impl Sockets {
                     port.send(transmit.destination, transmit.bytes());
                 }
             }
-            Protocol::Tcp => {
-                let Some(watched) = &mut self.streams[peer as usize] else { return };
+            Protocol::Tcp | Protocol::Turn => {
+                let place = place_of(peer, transmit.protocol);
+                let Some(watched) = &mut self.streams[place] else { return };
                 if watched.stream.poll_state() == State::Open(transmit.source) {
                     watched.stream.send(transmit.bytes());
-                    self.rewatch(peer);
+                    self.rewatch(place);
                 }
             }
         }
@@ -177,13 +203,47 @@ impl Sockets {
         self.ports.retain(|port| !is_over(port));
     }
 
-    fn rewatch(&mut self, peer: Peer) {
-        let Some(watched) = &mut self.streams[peer as usize] else { return };
+    fn rewatch(&mut self, place: usize) {
+        let Some(watched) = &mut self.streams[place] else { return };
         let (fd, interest) = (watched.stream.raw_fd(), watched.stream.interest());
         if std::mem::replace(&mut watched.interest, interest) != interest {
             self.reactor.unwatch(fd);
             // What cannot be watched is looked at in each turn anyway.
             let _ = self.reactor.watch(fd, interest);
         }
+    }
+}
+
+fn place_of(peer: Peer, protocol: Protocol) -> usize {
+    peer as usize + if protocol == Protocol::Turn { 2 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn only_sockets_that_were_ready_are_read() {
+        let reactor = Reactor::new().expect("a poller");
+        let mut sockets = Sockets::new(&reactor);
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let ours = sockets.open(Peer::Publisher, Some(loopback))[0];
+        let other = sockets.open(Peer::Subscriber, Some(loopback))[0];
+        let mut buffer = [0; 64];
+        assert!(sockets.receive(&mut buffer).is_none());
+        let friend = std::net::UdpSocket::bind((loopback, 0)).expect("a socket");
+        friend.send_to(b"hello", ours).expect("sent");
+        assert!(sockets.receive(&mut buffer).is_none(), "nobody has waited yet");
+        let now = clock::now();
+        reactor.wait(Some(now + Duration::from_secs(20)), now).expect("waits");
+        sockets.note_ready();
+        let ready = |sockets: &Sockets, address| {
+            sockets.ports.iter().find(|port| port.address == address).is_some_and(|port| port.is_ready)
+        };
+        assert!(ready(&sockets, ours) && !ready(&sockets, other));
+        let arrived = sockets.receive(&mut buffer).expect("arrived");
+        assert_eq!((&buffer[..arrived.len], arrived.destination), (&b"hello"[..], ours));
+        assert!(sockets.receive(&mut buffer).is_none() && !ready(&sockets, ours));
     }
 }

@@ -1,35 +1,49 @@
-//! A TCP connection for the datagrams of a peer connection (ICE-TCP), framed by `rtc::framing`.
+//! A connection for the datagrams of a peer connection, framed by `rtc::framing`: by TCP to the LiveKit server
+//! (ICE-TCP), by TCP or TLS to a TURN server.
 //!
 //! ```text
-//!   dial ─► connecting ─► open ─► read: frames … write: frames ─► ended
+//!   dial ─► connecting, securing ─► open ─► read: frames … write: frames ─► ended
 //!                 └────────────── failed ────────────────────────►┘
 //! ```
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::reactor::Interest;
 use super::tcp;
-use crate::rtc::Peer;
-use crate::rtc::framing::{Deframer, FrameQueue};
+use crate::rtc::framing::{Deframer, FrameQueue, Framing};
+use crate::rtc::{Peer, Protocol};
 
 /// A connection, from its first SYN on.
 pub struct MediaStream {
     /// The peer connection that it serves.
     pub peer: Peer,
+    /// What it carries datagrams as.
+    pub protocol: Protocol,
     /// The server's address.
     pub remote: SocketAddr,
-    socket: TcpStream,
+    socket: Socket,
+    /// Our address, once TCP is up.
+    local: Option<SocketAddr>,
     state: State,
     deframer: Box<Deframer>,
     queue: Box<FrameQueue>,
 }
 
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
 /// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// The SYN is on its way.
+    /// The SYN is on its way, or the keys are being agreed on.
     Connecting,
     /// It is there; our address of it.
     Open(SocketAddr),
@@ -43,22 +57,55 @@ impl MediaStream {
     /// # Errors
     /// There is no way to that address at all.
     pub fn dial(peer: Peer, remote: SocketAddr) -> io::Result<Self> {
-        let socket = tcp::begin(remote)?;
-        super::udp::mark_expedited(&socket, remote.ip());
-        let state = State::Connecting;
-        Ok(Self { peer, remote, socket, state, deframer: Box::default(), queue: Box::default() })
+        Ok(Self::new(peer, remote, Socket::Plain(tcp::begin(remote)?), Protocol::Tcp))
+    }
+
+    /// Begins to connect to a TURN server, with TLS where a name is given that its certificate must have.
+    ///
+    /// # Errors
+    /// There is no way to that address at all, or the name cannot be in a certificate.
+    pub fn dial_relay(
+        peer: Peer,
+        remote: SocketAddr,
+        tls: Option<(&str, Arc<ClientConfig>)>,
+    ) -> io::Result<Self> {
+        let tcp = tcp::begin(remote)?;
+        let socket = match tls {
+            None => Socket::Plain(tcp),
+            Some((name, config)) => {
+                let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+                let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+                Socket::Tls(Box::new(StreamOwned::new(connection, tcp)))
+            }
+        };
+        Ok(Self::new(peer, remote, socket, Protocol::Turn))
+    }
+
+    fn new(peer: Peer, remote: SocketAddr, socket: Socket, protocol: Protocol) -> Self {
+        super::udp::mark_expedited(socket.tcp(), remote.ip());
+        let framing = if protocol == Protocol::Turn { Framing::Turn } else { Framing::Lengths };
+        Self {
+            peer,
+            protocol,
+            remote,
+            socket,
+            local: None,
+            state: State::Connecting,
+            deframer: Box::new(Deframer::new(framing)),
+            queue: Box::new(FrameQueue::new(framing)),
+        }
     }
 
     /// The descriptor to watch.
     pub fn raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.socket.tcp().as_raw_fd()
     }
 
     /// What to watch it for.
     pub fn interest(&self) -> Interest {
         match self.state {
-            State::Connecting => Interest::Write,
-            _ if self.queue.unwritten().is_empty() => Interest::Read,
+            State::Connecting if self.local.is_none() => Interest::Write,
+            _ if self.queue.unwritten().is_empty() && !self.socket.wants_write() => Interest::Read,
             _ => Interest::Both,
         }
     }
@@ -66,7 +113,7 @@ impl MediaStream {
     /// How far it has come by now.
     pub fn poll_state(&mut self) -> State {
         if self.state == State::Connecting {
-            match tcp::is_connected(&self.socket).and_then(|()| self.socket.local_addr()) {
+            match self.connect() {
                 Ok(local) => self.state = State::Open(local),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => self.state = State::Ended,
@@ -74,6 +121,24 @@ impl MediaStream {
         }
         self.write();
         self.state
+    }
+
+    fn connect(&mut self) -> io::Result<SocketAddr> {
+        let local = match self.local {
+            Some(local) => local,
+            None => {
+                tcp::is_connected(self.socket.tcp())?;
+                *self.local.insert(self.socket.tcp().local_addr()?)
+            }
+        };
+        if let Socket::Tls(stream) = &mut self.socket {
+            // Goes on with the handshake, as far as it can.
+            stream.flush()?;
+            if stream.conn.is_handshaking() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        Ok(local)
     }
 
     /// The next datagram, if there is one: its length.
@@ -111,6 +176,48 @@ impl MediaStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => self.state = State::Ended,
             }
+        }
+        // What TLS has taken may still wait in it; an error shows at the next read.
+        if matches!(self.state, State::Open(_)) && self.socket.wants_write() {
+            let _ = self.socket.flush();
+        }
+    }
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Socket::Plain(tcp) => tcp,
+            Socket::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn wants_write(&self) -> bool {
+        matches!(self, Socket::Tls(stream) if stream.conn.wants_write())
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(tcp) => tcp.read(buffer),
+            Socket::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(tcp) => tcp.write(bytes),
+            Socket::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Plain(_) => Ok(()),
+            Socket::Tls(stream) => stream.flush(),
         }
     }
 }

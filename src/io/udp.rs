@@ -24,6 +24,8 @@ pub struct Port {
     pub peer: Peer,
     /// Its concrete address.
     pub address: SocketAddr,
+    /// Whether something may have arrived that was not read yet.
+    pub is_ready: bool,
     socket: UdpSocket,
 }
 
@@ -37,7 +39,7 @@ impl Port {
         socket.set_nonblocking(true)?;
         mark_expedited(&socket, address);
         set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
-        Ok(Self { peer, address: socket.local_addr()?, socket })
+        Ok(Self { peer, address: socket.local_addr()?, is_ready: true, socket })
     }
 
     /// The descriptor to watch.
@@ -47,15 +49,16 @@ impl Port {
 
     /// One datagram, if there is one: its length, its sender, and how long it has waited here. Errors
     /// of the network (an ICMP unreachable) are noise.
-    pub fn receive(&self, buffer: &mut [u8]) -> Option<(usize, SocketAddr, Duration)> {
-        loop {
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Option<(usize, SocketAddr, Duration)> {
+        while self.is_ready {
             match receive_stamped(&self.socket, buffer) {
                 Ok((len, source, age)) => return Some((len, source, age.unwrap_or_default().min(WAIT_MAX))),
                 // An earlier send was refused; what has arrived is still there.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Err(_) => return None,
+                Err(_) => self.is_ready = false,
             }
         }
+        None
     }
 
     /// Sends one datagram; `false` if it was lost here (full queue, no route).
@@ -186,9 +189,11 @@ mod tests {
     fn two_ports_exchange_a_datagram() {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let one = Port::bind(Peer::Publisher, loopback).expect("bound");
-        let other = Port::bind(Peer::Subscriber, loopback).expect("bound");
+        let mut other = Port::bind(Peer::Subscriber, loopback).expect("bound");
         let mut buffer = [0; 16];
         assert_eq!(other.receive(&mut buffer), None);
+        assert!(!other.is_ready, "not looked at again until the reactor says so");
+        other.is_ready = true;
         assert!(one.send(other.address, b"hello"));
         std::thread::yield_now();
         let (len, source, age) = other.receive(&mut buffer).expect("arrived");

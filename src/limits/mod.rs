@@ -155,6 +155,17 @@ pub const BINDINGS_MAX: usize = LOCAL_ADDRESSES_MAX * STUN_SERVERS_MAX;
 /// Addresses that are used of one STUN or TURN server's name: one for each family, and a spare.
 pub const ICE_SERVER_ADDRESSES_MAX: usize = 4;
 
+/// Addresses of the server that a TURN server lets through to us: each that it may name.
+pub const RELAY_PEERS_MAX: usize = CANDIDATES_MAX;
+
+/// Addresses of the server that got a channel on a TURN server: the nominated one, and those of a few restarts.
+/// The next ones get longer headers.
+pub const RELAY_CHANNELS_MAX: usize = 8;
+
+/// Datagrams that wait for a permission of a TURN server, or to be sent to it: a check to each address that is
+/// probable, and an SCTP burst of 16 KiB.
+pub const RELAY_WAITING_MAX: usize = 16;
+
 /// Links whose carrier is followed: Ethernet, Wi-Fi, a modem, and twice as many that bridges and containers make.
 pub const LINKS_MAX: usize = 16;
 

@@ -117,6 +117,8 @@ impl Connection {
         let protocol = match protocol {
             Protocol::Udp => str0m::net::Protocol::Udp,
             Protocol::Tcp => str0m::net::Protocol::Tcp,
+            // Meant for the TURN client: what comes through it comes by UDP.
+            Protocol::Turn => return Ok(()),
         };
         let Ok(receive) = Receive::new(protocol, source, destination, bytes) else {
             return Ok(());

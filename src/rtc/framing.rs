@@ -1,4 +1,5 @@
-//! Datagrams on a TCP connection (RFC 4571): two bytes of length, then the datagram.
+//! Datagrams on a TCP connection: two bytes of length, then the datagram (RFC 4571); or TURN's messages, which say
+//! their own length (RFC 8656 §12.5).
 //!
 //! ```text
 //!   read ─► [ fixed buffer ] ─ Deframer::take ─► datagram, datagram, …      one read may hold several
@@ -16,9 +17,52 @@ const LENGTH_BYTES: usize = 2;
 /// Two of the longest frames: a read is rarely cut short by what the last one left.
 const BUFFER_BYTES: usize = 2 * (LENGTH_BYTES + DATAGRAM_BYTES_MAX);
 
+/// TURN pads the data of a channel on a stream to this.
+const TURN_ALIGNMENT: usize = 4;
+
+/// How datagrams are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Framing {
+    /// RFC 4571.
+    #[default]
+    Lengths,
+    /// RFC 8656: a STUN message has 20 bytes and what its header says, the data of a channel 4, what its
+    /// header says, and padding.
+    Turn,
+}
+
+/// Where a datagram is in its frame.
+struct Frame {
+    start: usize,
+    len: usize,
+    /// Bytes of the frame.
+    total: usize,
+}
+
+impl Framing {
+    /// `None` while there is too little to say.
+    fn frame_of(self, bytes: &[u8]) -> Option<Frame> {
+        if self == Framing::Lengths {
+            let [high, low, ..] = bytes else { return None };
+            let len = usize::from(u16::from_be_bytes([*high, *low]));
+            return Some(Frame { start: LENGTH_BYTES, len, total: LENGTH_BYTES + len });
+        }
+        let [kind, _, high, low, ..] = bytes else { return None };
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        // RFC 8656 §12: the first byte tells them apart.
+        Some(match kind {
+            0..=3 => Frame { start: 0, len: 20 + len, total: 20 + len },
+            64..=79 => Frame { start: 0, len: 4 + len, total: (4 + len).next_multiple_of(TURN_ALIGNMENT) },
+            // Nothing that follows can be told apart any more.
+            _ => Frame { start: 0, len: usize::MAX, total: usize::MAX },
+        })
+    }
+}
+
 /// Bytes of a connection → datagrams.
 #[derive(Debug)]
 pub struct Deframer {
+    framing: Framing,
     buffer: [u8; BUFFER_BYTES],
     start: usize,
     end: usize,
@@ -29,11 +73,16 @@ pub struct Deframer {
 
 impl Default for Deframer {
     fn default() -> Self {
-        Self { buffer: [0; BUFFER_BYTES], start: 0, end: 0, skip: 0, skipped_frames: 0 }
+        Self::new(Framing::default())
     }
 }
 
 impl Deframer {
+    /// For frames of this kind.
+    pub fn new(framing: Framing) -> Self {
+        Self { framing, buffer: [0; BUFFER_BYTES], start: 0, end: 0, skip: 0, skipped_frames: 0 }
+    }
+
     /// Where the next bytes are to be read to; never empty after [`Deframer::take`] gave `None`.
     pub fn space(&mut self) -> &mut [u8] {
         self.buffer.copy_within(self.start..self.end, 0);
@@ -52,17 +101,16 @@ impl Deframer {
             let skipped = self.skip.min(self.end - self.start);
             self.start += skipped;
             self.skip -= skipped;
-            let [high, low, rest @ ..] = &self.buffer[self.start..self.end] else { return None };
-            let len = usize::from(u16::from_be_bytes([*high, *low]));
+            let bytes = &self.buffer[self.start..self.end];
+            let Frame { start, len, total } = self.framing.frame_of(bytes)?;
             if len > DATAGRAM_BYTES_MAX || len > datagram.len() {
-                self.start += LENGTH_BYTES;
-                self.skip = len;
+                self.skip = total;
                 self.skipped_frames = self.skipped_frames.saturating_add(1);
                 continue;
             }
-            let frame = rest.get(..len)?;
-            datagram[..len].copy_from_slice(frame);
-            self.start += LENGTH_BYTES + len;
+            let frame = bytes.get(..total)?;
+            datagram[..len].copy_from_slice(&frame[start..start + len]);
+            self.start += total;
             if len > 0 {
                 return Some(len);
             }
@@ -78,6 +126,7 @@ impl Deframer {
 /// Datagrams → bytes of a connection.
 #[derive(Debug, Default)]
 pub struct FrameQueue {
+    framing: Framing,
     bytes: heapless::Vec<u8, STREAM_QUEUE_BYTES>,
     /// Bytes at the front that are written already.
     written: usize,
@@ -85,21 +134,32 @@ pub struct FrameQueue {
 }
 
 impl FrameQueue {
+    /// For frames of this kind.
+    pub fn new(framing: Framing) -> Self {
+        Self { framing, ..Self::default() }
+    }
+
     /// Puts a datagram behind what waits already; `false` if there is no room, and it is lost.
     pub fn push(&mut self, datagram: &[u8]) -> bool {
-        if self.bytes.capacity() - self.bytes.len() < LENGTH_BYTES + datagram.len() {
+        let (header, padding) = match self.framing {
+            Framing::Lengths => (LENGTH_BYTES, 0),
+            Framing::Turn => (0, datagram.len().next_multiple_of(TURN_ALIGNMENT) - datagram.len()),
+        };
+        let total = header + datagram.len() + padding;
+        if self.bytes.capacity() - self.bytes.len() < total {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
-        let has_room = self.bytes.capacity() - self.bytes.len() >= LENGTH_BYTES + datagram.len();
+        let has_room = self.bytes.capacity() - self.bytes.len() >= total;
         let length = u16::try_from(datagram.len()).ok().filter(|_| has_room);
         let Some(length) = length else {
             self.lost = self.lost.saturating_add(1);
             return false;
         };
-        // There is room for both.
-        let _ = self.bytes.extend_from_slice(&length.to_be_bytes());
+        // There is room for all of it.
+        let _ = self.bytes.extend_from_slice(&length.to_be_bytes()[..header]);
         let _ = self.bytes.extend_from_slice(datagram);
+        let _ = self.bytes.extend_from_slice(&[0; TURN_ALIGNMENT][..padding]);
         true
     }
 
@@ -157,6 +217,45 @@ mod tests {
     }
 
     #[test]
+    fn turn_messages_and_channels_of_any_length_keep_their_places() {
+        let (mut queue, mut deframer) = (FrameQueue::new(Framing::Turn), Deframer::new(Framing::Turn));
+        let mut sent = Vec::new();
+        for len in 0..200u16 {
+            let [high, low] = len.to_be_bytes();
+            let body = vec![0xff; usize::from(len)];
+            let channel = [&[0x40, 1, high, low][..], &body].concat();
+            let message = [&[0, 1, 0, 4][..], &[7; 16], &[1, 2, 3, 4]].concat();
+            assert!(queue.push(&channel) && queue.push(&message));
+            sent.extend([channel, message]);
+        }
+        let (mut taken, mut datagram) = (Vec::new(), [0; DATAGRAM_BYTES_MAX]);
+        while !queue.unwritten().is_empty() {
+            let piece = queue.unwritten().len().min(77);
+            deframer.space()[..piece].copy_from_slice(&queue.unwritten()[..piece]);
+            deframer.filled(piece);
+            queue.written(piece);
+            while let Some(len) = deframer.take(&mut datagram) {
+                taken.push(datagram[..len].to_vec());
+            }
+        }
+        assert_eq!(taken, sent);
+    }
+
+    #[test]
+    fn after_what_is_no_turn_message_nothing_is_taken() {
+        let mut deframer = Deframer::new(Framing::Turn);
+        let mut datagram = [0; DATAGRAM_BYTES_MAX];
+        for _ in 0..10 {
+            let space = deframer.space();
+            space.fill(0xff);
+            let count = space.len();
+            deframer.filled(count);
+            assert_eq!(deframer.take(&mut datagram), None);
+        }
+        assert_eq!(deframer.skipped_frames(), 1);
+    }
+
+    #[test]
     fn a_full_queue_loses_the_newest_and_counts_it() {
         let mut queue = FrameQueue::default();
         let fitting = STREAM_QUEUE_BYTES / 1002;
@@ -191,9 +290,13 @@ mod tests {
     #[test]
     fn any_bytes_are_survived_and_never_stop_the_reading() {
         let mut random = fastrand::Rng::with_seed(6);
-        let mut deframer = Deframer::default();
         let mut datagram = [0; DATAGRAM_BYTES_MAX];
-        for _ in 0..5_000 {
+        let mut deframer = Deframer::default();
+        for round in 0..10_000 {
+            if round % 100 == 0 {
+                let framing = if round < 5_000 { Framing::Lengths } else { Framing::Turn };
+                deframer = Deframer::new(framing);
+            }
             let space = deframer.space();
             assert!(!space.is_empty());
             let count = random.usize(1..=space.len());

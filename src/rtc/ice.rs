@@ -69,6 +69,19 @@ impl Ice<'_> {
         }
     }
 
+    /// Adds an address on a TURN server that is reached from `local`. As with `add_address`, a line that is
+    /// returned is to be trickled.
+    pub fn add_relayed(&mut self, relayed: SocketAddr, local: SocketAddr) -> Option<String> {
+        self.add(Candidate::relayed(relayed, local, "udp").ok()?)
+    }
+
+    /// Takes that back.
+    pub fn remove_relayed(&mut self, relayed: SocketAddr, local: SocketAddr) {
+        if let Ok(candidate) = Candidate::relayed(relayed, local, "udp") {
+            self.connection.rtc().direct_api().invalidate_candidate(&candidate);
+        }
+    }
+
     /// Takes one of the server's candidate lines; `false` if it is unreadable, or one too many.
     pub fn add_candidate(&mut self, line: &str) -> bool {
         self.candidates.push(line)

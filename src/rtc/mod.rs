@@ -9,7 +9,7 @@
 //!   RTP packets ◄─ subscriber.rs ─┘                └◄─ datagrams in
 //!                    ▲   candidates.rs: when each of the server's addresses may be used
 //!                    │   ice.rs: our addresses, and TCP connections · framing.rs: datagrams on those
-//!                    │   stun.rs: how others see our addresses
+//!                    │   stun.rs: how others see our addresses · relay.rs: an address on a TURN server
 //!                    └── sdp.rs: which m-line carries which track      channels.rs: data, on both
 //! ```
 //!
@@ -26,6 +26,7 @@ pub mod framing;
 mod ice;
 mod path;
 mod publisher;
+mod relay;
 mod sdp;
 mod stun;
 mod subscriber;
@@ -39,6 +40,7 @@ pub use drain::{Failure, Output, Transmit};
 pub use ice::{Ice, Stream};
 pub use path::SILENCE_MAX;
 pub use publisher::{OutgoingPacket, Publisher, PublisherEvent};
+pub use relay::{Relay, RelayEvent, RelayServer};
 pub use stun::{Bindings, Heard, Mapping};
 pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};
 
@@ -49,6 +51,8 @@ pub enum Protocol {
     Udp,
     /// A TCP connection, framed (RFC 4571).
     Tcp,
+    /// A connection to a TURN server, by TCP or TLS, framed as TURN frames itself (RFC 8656 §12.5).
+    Turn,
 }
 
 /// One datagram that arrived, with the addresses of both ends.

@@ -29,6 +29,8 @@ pub enum Reason {
     Fallback,
     /// A STUN server is asked again.
     Bindings,
+    /// The TURN client, or the next TURN server.
+    Relay,
     /// A released talk key counts as a mute.
     TalkHold,
     /// A request to the server must be answered by then.
@@ -41,7 +43,7 @@ pub enum Reason {
     Subscriber,
 }
 
-const REASONS: [Reason; 15] = [
+const REASONS: [Reason; 16] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -52,6 +54,7 @@ const REASONS: [Reason; 15] = [
     Reason::Network,
     Reason::Fallback,
     Reason::Bindings,
+    Reason::Relay,
     Reason::TalkHold,
     Reason::Answer,
     Reason::Call,

@@ -1,7 +1,7 @@
 """kinglet's jitter buffer beside NetEQ's (official Python SDK): both hear the same talker through the real server, over
 the same bad line, at the same time. `tests/bench/jitter` prepares and runs it.
 
-    talker (SDK, RED) ─► server ─► wire.py: the delays and losses of a trace ─► kinglet, SDK
+    talker (SDK, RED) ─► server ─► line.py: the delays and losses of a trace ─► kinglet, SDK
 
 Prints, for each trace, the mean delay over its fastest packet, the mean time that sound waited in the buffer, and how much of
 it was concealed; leaves NetEQ's for the simulation to print beside its own (tests/bench/neteq.csv).
@@ -24,7 +24,7 @@ import server as live  # noqa: E402
 from peer import Peer  # noqa: E402
 from relay import ONLY_THROUGH_THE_RELAY, Relay  # noqa: E402
 from sound import speech  # noqa: E402
-from wire import Line, delays_ms  # noqa: E402
+from line import Line, delays_ms  # noqa: E402
 
 FOLDER = ROOT / "target/bench/jitter"
 BINARY = os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet")

@@ -55,8 +55,9 @@ def kinglet(server, room, folder):
     """Starts a kinglet in the test's room: kinglet(identity, *arguments); `grants` makes its token."""
     started = []
 
-    def start(identity, *arguments, url=None, grants=None):
-        started.append(Kinglet(folder, url or server.url, room, identity, *arguments, grants=grants))
+    def start(identity, *arguments, url=None, grants=None, prefix=()):
+        url = url or server.url
+        started.append(Kinglet(folder, url, room, identity, *arguments, grants=grants, prefix=prefix))
         return started[-1]
 
     yield start

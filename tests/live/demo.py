@@ -12,7 +12,7 @@ from kinglet import Kinglet  # noqa: E402
 from relay import ONLY_THROUGH_THE_RELAY, Relay  # noqa: E402
 from server import Server  # noqa: E402
 from sound import RATE, Likeness, first_sound, read_wav, speech  # noqa: E402
-from wire import Line  # noqa: E402
+from line import Line  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[2] / "target/demo"
 SECONDS, PACKETS = 10, 3000

@@ -8,14 +8,14 @@ from pathlib import Path
 from server import KEY, SECRET, token
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet"))
+BINARY = Path(os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet")).resolve()
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
 
 
 class Kinglet:
     """`kinglet join`, running. Its events go to a file, its stdin takes commands."""
 
-    def __init__(self, folder, url, room, identity, *arguments, grants=None):
+    def __init__(self, folder, url, room, identity, *arguments, grants=None, prefix=()):
         folder.mkdir(parents=True, exist_ok=True)
         self.identity = identity
         self.path = folder / f"{identity}-{time.monotonic_ns()}.jsonl"
@@ -23,7 +23,7 @@ class Kinglet:
         who = ["--room", room, "--identity", identity]
         if grants is not None:
             who = ["--token", token(room, identity, **grants)]
-        command = [BINARY, "join", url, *who, "--control", "-"]
+        command = [*prefix, BINARY, "join", url, *who, "--control", "-"]
         command += ["--events", f"json:{self.path}", *map(str, arguments)]
         self.began = time.monotonic()
         self.process = subprocess.Popen(

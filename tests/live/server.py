@@ -15,12 +15,13 @@ KEY, SECRET = "devkey", "a-secret-for-tests-on-loopback-only"
 
 CONFIG = """
 port: {port}
-bind_addresses: ["127.0.0.1"]
+bind_addresses: {bind_addresses}
 keys: {{ {key}: {secret} }}
 rtc:
   node_ip: {node_ip}
   use_external_ip: false
-  enable_loopback_candidate: true
+  # All addresses are told as node_ip: with loopback among them the socket behind it may be the wrong one.
+  enable_loopback_candidate: {is_loopback}
   udp_port: {udp}
   tcp_port: {tcp}
   # Left out, the list names servers outside.
@@ -44,7 +45,8 @@ def free_ports(count):
 
 class Server:
     def __init__(
-        self, folder, auto_create=True, remote_unmute=False, rtc="", more="", node_ip="127.0.0.1", stun=None
+        self, folder, auto_create=True, remote_unmute=False, rtc="", more="", node_ip="127.0.0.1", stun=None,
+        bind_addresses=("127.0.0.1",),
     ):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
@@ -54,7 +56,9 @@ class Server:
             CONFIG.format(
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
-                rtc=rtc, more=more, node_ip=node_ip, stun=stun or f"127.0.0.1:{udp}",
+                rtc=rtc, more=more, node_ip=node_ip, bind_addresses=json.dumps(bind_addresses),
+                is_loopback=str(node_ip.startswith("127.")).lower(),
+                stun=stun or f"127.0.0.1:{udp}",
             )
         )
         self.config = config

@@ -62,7 +62,8 @@ happen() {
     ip link set rig-alice up ;;
   restart)
     sleep 10
-    kill "$server"
+    # Asked to end, it would wait until everybody has left.
+    kill -KILL "$server"
     wait "$server" || true
     sleep 5
     serve ;;

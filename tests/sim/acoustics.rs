@@ -5,8 +5,11 @@
 //! furniture rings for a quarter of a second; on a device the microphone is a hand's breadth from the loudspeaker, so what
 //! comes straight is by far the loudest.
 
+use crate::card::{Loudspeaker, Microphone};
 use crate::random::Random;
+use kinglet::media::block::{BLOCK_FRAMES, Block};
 use std::f64::consts::{PI, TAU};
+use std::time::{Duration, Instant};
 
 const RATE_HZ: f64 = 48_000.0;
 
@@ -91,6 +94,36 @@ pub fn sample_at(samples: &[f32], place: f64) -> f32 {
             Some(f64::from(*sample) * window * (PI * x).sin() / (PI * x))
         })
         .sum::<f64>() as f32
+}
+
+/// The air between a device's two cards, each of which has a clock of its own.
+#[derive(Debug)]
+pub struct Air {
+    echo: Echo,
+    /// What the loudspeaker said at each of the microphone's samples.
+    said: Vec<f32>,
+}
+
+impl Air {
+    /// The air of a place.
+    pub fn new(place: Place, gain: f32) -> Air {
+        Air { echo: Echo::new(place, gain), said: Vec::new() }
+    }
+
+    /// Adds what the microphone hears of the loudspeaker to the block that it completed `at` this instant.
+    pub fn carry(
+        &mut self,
+        loudspeaker: &Loudspeaker,
+        microphone: &Microphone,
+        at: Instant,
+        block: &mut Block,
+    ) {
+        for (i, sample) in block.0.iter_mut().enumerate() {
+            let before = Duration::from_secs_f64((BLOCK_FRAMES - i) as f64 * microphone.sample_s());
+            self.said.push(loudspeaker.said_at(at - before));
+            *sample += self.echo.heard(&self.said, self.said.len() - 1);
+        }
+    }
 }
 
 /// A voice: harmonics of a gliding pitch and some breath, in syllables.

@@ -5,6 +5,7 @@
 //! true time, so drift appears exactly as with hardware: as too many or too few blocks. An xrun is a stretch in which the
 //! card asks for nothing; afterwards it goes on from where true time is, and those blocks are gone.
 
+use crate::acoustics::sample_at;
 use kinglet::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use std::f64::consts::TAU;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub enum Sound {
     Tone(f64),
     /// Something that Opus takes for speech: a pitch of this frequency, in Hz, with formants and syllables.
     Voice(f64),
+    /// The same with a pitch that glides and pauses between syllables, as a canceller wants it: nobody sings one vowel.
+    Speech(f64),
     /// A voice whose pitch glides and whose syllables differ: no two moments of it are alike.
     Glide,
     /// These samples, once.
@@ -38,6 +41,15 @@ impl Crystal {
     fn next(&self) -> Instant {
         self.started + Duration::from_secs_f64(self.ticks as f64 * self.period_s)
     }
+
+    /// Blocks that are due by `now`.
+    fn due(&self, now: Instant) -> u64 {
+        let mut crystal = self.clone();
+        while crystal.next() <= now {
+            crystal.ticks += 1;
+        }
+        crystal.ticks - self.ticks
+    }
 }
 
 /// The capturing direction.
@@ -46,6 +58,7 @@ pub struct Microphone {
     crystal: Crystal,
     sound: Sound,
     frame: u64,
+    deaf_blocks: u64,
     /// Blocks that an xrun swallowed.
     pub lost_blocks: u64,
 }
@@ -53,7 +66,7 @@ pub struct Microphone {
 impl Microphone {
     /// A microphone whose first block is complete 10 ms after `now`. `ppm` is how much too fast its crystal is.
     pub fn new(sound: Sound, ppm: f64, now: Instant) -> Microphone {
-        Microphone { crystal: crystal(ppm, now), sound, frame: 0, lost_blocks: 0 }
+        Microphone { crystal: crystal(ppm, now), sound, frame: 0, deaf_blocks: 0, lost_blocks: 0 }
     }
 
     /// From the next block on, this is heard.
@@ -66,10 +79,14 @@ impl Microphone {
         self.crystal.next()
     }
 
+    /// Whether silence stands in for the block that is complete now.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf_blocks > 0
+    }
+
     /// When this sample of what it hears is spoken, as long as no xrun has swallowed any.
     pub fn spoken_at(&self, frame: u64) -> Instant {
-        let frame_s = self.crystal.period_s / BLOCK_FRAMES as f64;
-        self.crystal.started + Duration::from_secs_f64(frame as f64 * frame_s)
+        self.crystal.started + Duration::from_secs_f64(frame as f64 * self.sample_s())
     }
 
     /// Samples that were heard so far.
@@ -84,11 +101,30 @@ impl Microphone {
             *sample = self.sound.sample(self.frame);
             self.frame += 1;
         }
+        if self.is_deaf() {
+            self.deaf_blocks -= 1;
+            block = Block::SILENCE;
+        }
         self.crystal.ticks += 1;
         block
     }
 
-    /// The card overruns: `blocks` blocks are never delivered.
+    /// The card overruns: silence stands in for `blocks` blocks, as it does behind a real card.
+    pub fn deafen(&mut self, blocks: u64) {
+        self.deaf_blocks += blocks;
+    }
+
+    /// Blocks that are complete by `now`.
+    pub fn due(&self, now: Instant) -> u64 {
+        self.crystal.due(now)
+    }
+
+    /// Time between two of its samples.
+    pub fn sample_s(&self) -> f64 {
+        self.crystal.period_s / BLOCK_FRAMES as f64
+    }
+
+    /// The card is away: `blocks` blocks are never delivered.
     pub fn overrun(&mut self, blocks: u64) {
         self.crystal.ticks += blocks;
         self.frame += blocks * BLOCK_FRAMES as u64;
@@ -103,6 +139,8 @@ pub struct Loudspeaker {
     /// What it holds in front of a block that it takes.
     ahead: Duration,
     played: Vec<Played>,
+    /// The same, sample by sample.
+    samples: Vec<f32>,
     /// Blocks that an xrun swallowed.
     pub lost_blocks: u64,
 }
@@ -119,7 +157,13 @@ pub struct Played {
 impl Loudspeaker {
     /// A loudspeaker that asks for its first block 10 ms after `now`. `ppm` is how much too fast its crystal is.
     pub fn new(ppm: f64, now: Instant) -> Loudspeaker {
-        Loudspeaker { crystal: crystal(ppm, now), ahead: Duration::ZERO, played: Vec::new(), lost_blocks: 0 }
+        Loudspeaker {
+            crystal: crystal(ppm, now),
+            ahead: Duration::ZERO,
+            played: Vec::new(),
+            samples: Vec::new(),
+            lost_blocks: 0,
+        }
     }
 
     /// The same with a buffer in it: each block is played so much later than it is taken.
@@ -127,9 +171,16 @@ impl Loudspeaker {
         Loudspeaker { ahead: Duration::from_millis(ahead_ms.into()), ..self }
     }
 
-    /// Samples that wait in it at the moment when it takes a block.
-    pub fn ahead_samples(&self) -> f32 {
-        self.ahead.as_secs_f32() * SAMPLE_RATE_HZ as f32
+    /// Whether blocks wait in it.
+    pub fn has_buffer(&self) -> bool {
+        !self.ahead.is_zero()
+    }
+
+    /// Samples that wait in it to be heard.
+    pub fn waiting_samples(&self, now: Instant) -> f32 {
+        let period = Duration::from_secs_f64(self.crystal.period_s);
+        let until = self.played.last().map_or(now, |played| played.at + period);
+        until.saturating_duration_since(now).as_secs_f32() * SAMPLE_RATE_HZ as f32
     }
 
     /// When the next block is wanted.
@@ -139,16 +190,12 @@ impl Loudspeaker {
 
     /// How many blocks are wanted by `now`.
     pub fn wanted(&self, now: Instant) -> usize {
-        let mut crystal = self.crystal.clone();
-        let first = crystal.ticks;
-        while crystal.next() <= now {
-            crystal.ticks += 1;
-        }
-        (crystal.ticks - first) as usize
+        self.crystal.due(now) as usize
     }
 
     /// Plays a block.
     pub fn play(&mut self, block: Block) {
+        self.samples.extend(block.0);
         self.played.push(Played { at: self.crystal.next() + self.ahead, block });
         self.crystal.ticks += 1;
     }
@@ -169,6 +216,17 @@ impl Loudspeaker {
     /// Forgets what was played so far: hours of it are much memory.
     pub fn forget(&mut self) {
         self.played.clear();
+        self.samples.clear();
+    }
+
+    /// What it says at an instant.
+    pub fn said_at(&self, at: Instant) -> f32 {
+        let index = self.played.partition_point(|played| played.at <= at);
+        let Some(index) = index.checked_sub(1) else { return 0.0 };
+        let into_s = (at - self.played[index].at).as_secs_f64();
+        let frames = into_s / self.crystal.period_s * BLOCK_FRAMES as f64;
+        let is_over = frames >= BLOCK_FRAMES as f64;
+        if is_over { 0.0 } else { sample_at(&self.samples, (index * BLOCK_FRAMES) as f64 + frames) }
     }
 
     /// When the first block with sound in it was played.
@@ -210,6 +268,7 @@ impl Sound {
             Sound::Silence => 0.0,
             Sound::Tone(hz) => (0.25 * (TAU * hz * time_s).sin()) as f32,
             Sound::Voice(hz) => voice(hz, time_s) as f32,
+            Sound::Speech(hz) => speech(hz, time_s) as f32,
             Sound::Glide => glide(time_s) as f32,
             Sound::Clip(samples) => samples.get(frame as usize).copied().unwrap_or(0.0),
             Sound::Numbered => (frame / BLOCK_FRAMES as u64 % 32_768) as f32 / 32_768.0,
@@ -229,6 +288,16 @@ fn voice(hz: f64, time_s: f64) -> f64 {
         .sum();
     let syllable = 0.55 + 0.45 * (TAU * 4.0 * time_s).sin();
     0.06 * syllable * sum
+}
+
+/// Sixteen harmonics under a formant that moves, four syllables a second at 120 Hz and faster with a higher pitch.
+fn speech(hz: f64, time_s: f64) -> f64 {
+    let phase = TAU * hz * (time_s + 0.03 * (0.9 * time_s).sin() + 0.02 * (2.3 * time_s).sin());
+    let syllable = (TAU * hz / 60.0 * time_s).sin().powi(2) * (0.6 + 0.4 * (TAU * 0.37 * time_s).sin());
+    let formant = 3.0 + 2.0 * (TAU * 0.7 * time_s).sin();
+    let tone: f64 =
+        (1..=16).map(|n| (phase * f64::from(n)).sin() / (1.0 + (f64::from(n) - formant).powi(2))).sum();
+    0.15 * syllable * tone
 }
 
 /// Harmonics under a formant that wanders, of a pitch of 130 ± 25 Hz that does not come back within a minute.

@@ -3,6 +3,7 @@
 //! This is the only file that knows the engine's API. It runs [`turn`], the same loop body that the io ring runs over
 //! sockets and cards, and gives it a sound card, an address with UDP ports, and one WebSocket over TCP.
 
+use crate::acoustics::{Air, Place};
 use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone, Sound};
 use crate::disk::Disk;
@@ -44,6 +45,10 @@ pub struct Setup<'a> {
     pub sound: Option<Sound>,
     /// How much too fast its card's crystal is.
     pub ppm: f64,
+    /// How much too fast the crystal of its loudspeaker's card is, where that is another card.
+    pub loudspeaker_ppm: Option<f64>,
+    /// Where its microphone hears its loudspeaker, and how loud.
+    pub air: Option<(Place, f32)>,
     /// The path to the server.
     pub up: Quality,
     /// The path from the server.
@@ -76,6 +81,8 @@ impl<'a> Setup<'a> {
             identity,
             sound: None,
             ppm: 0.0,
+            loudspeaker_ppm: None,
+            air: None,
             up,
             down,
             dtx: false,
@@ -145,6 +152,10 @@ pub struct SimulatedPorts {
     pub microphone: Option<Microphone>,
     /// The card's playing direction.
     pub loudspeaker: Loudspeaker,
+    /// What is between them.
+    air: Option<Air>,
+    /// Whether both cards are pulled out.
+    is_unplugged: bool,
     /// Datagrams to the server.
     pub up: Link,
     /// Datagrams from the server.
@@ -219,7 +230,10 @@ impl Client {
         };
         let ports = SimulatedPorts {
             microphone: setup.sound.map(|sound| Microphone::new(sound, setup.ppm, now)),
-            loudspeaker: Loudspeaker::new(setup.ppm, now).with_ahead_ms(setup.ahead_ms),
+            loudspeaker: Loudspeaker::new(setup.loudspeaker_ppm.unwrap_or(setup.ppm), now)
+                .with_ahead_ms(setup.ahead_ms),
+            air: setup.air.map(|(place, gain)| Air::new(place, gain)),
+            is_unplugged: false,
             up: Link::new(setup.up, random.fork("up")),
             down: Link::new(setup.down, random.fork("down")),
             stream_up: Pipe::new(setup.up.delay_ms),
@@ -305,6 +319,23 @@ impl Client {
         self.turn(now);
     }
 
+    /// Both its cards are pulled out, or put back; what they missed is told as the io ring does.
+    pub fn plug(&mut self, is_there: bool, now: Instant) {
+        let ports = &mut self.ports;
+        ports.is_unplugged = !is_there;
+        if is_there {
+            let missed = ports.loudspeaker.wanted(now) as u64;
+            ports.loudspeaker.underrun(missed);
+            self.engine.restart_playback();
+            if let Some(microphone) = &mut ports.microphone {
+                let missed = microphone.due(now);
+                microphone.overrun(missed);
+                self.engine.skip_capture(missed as u32);
+            }
+        }
+        self.turn(now);
+    }
+
     /// Something about its networks has changed, but not its address.
     pub fn tell_network(&mut self, now: Instant) {
         let address = self.ports.address;
@@ -355,7 +386,8 @@ impl Client {
         let streams = [ports.stream_up.poll_timeout(), ports.stream_down.poll_timeout()];
         let changes = [ports.stream_changes.poll_timeout()];
         let card =
-            [ports.microphone.as_ref().map(Microphone::poll_timeout), Some(ports.loudspeaker.poll_timeout())];
+            [ports.microphone.as_ref().map(Microphone::poll_timeout), Some(ports.loudspeaker.poll_timeout())]
+                .map(|due| due.filter(|_| !ports.is_unplugged));
         let engine = self.engine.poll_timeout().map(|(at, _)| at);
         network
             .into_iter()
@@ -395,7 +427,7 @@ impl SimulatedPorts {
     /// The server ends a TCP connection for datagrams.
     pub fn end_stream(&mut self, address: SocketAddr, now: Instant) {
         if let Some(&(peer, _)) = self.streams.iter().find(|(_, local)| *local == address) {
-            self.stream_changes.send((address, StreamNotice::Closed { peer }), now);
+            self.stream_changes.send((address, StreamNotice::Closed { peer, protocol: Protocol::Tcp }), now);
         }
     }
 
@@ -472,7 +504,7 @@ impl SimulatedPorts {
 
 impl Ports for SimulatedPorts {
     fn wanted(&mut self, now: Instant) -> usize {
-        self.loudspeaker.wanted(now)
+        if self.is_unplugged { 0 } else { self.loudspeaker.wanted(now) }
     }
 
     fn play(&mut self, block: &Block, _now: Instant) {
@@ -480,24 +512,31 @@ impl Ports for SimulatedPorts {
     }
 
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool {
-        let Some(microphone) = self.microphone.as_mut().filter(|microphone| microphone.poll_timeout() <= now)
-        else {
+        let is_due = |microphone: &&mut Microphone| microphone.poll_timeout() <= now;
+        let Some(microphone) = self.microphone.as_mut().filter(is_due).filter(|_| !self.is_unplugged) else {
             return false;
         };
+        let (at, is_deaf) = (microphone.poll_timeout(), microphone.is_deaf());
         *block = microphone.capture();
+        if let Some(air) = &mut self.air {
+            let mut heard = *block;
+            air.carry(&self.loudspeaker, microphone, at, &mut heard);
+            *block = if is_deaf { Block::SILENCE } else { heard };
+        }
         true
     }
 
     /// A block of the microphone is taken as soon as it is complete, so that nothing waits behind it.
     fn lag(&mut self) -> Option<f32> {
-        Some(self.loudspeaker.ahead_samples()).filter(|ahead| *ahead > 0.0)
+        let waiting = self.loudspeaker.waiting_samples(self.now);
+        (self.air.is_some() || self.loudspeaker.has_buffer()).then_some(waiting)
     }
 
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived> {
         while let Some(Datagram { protocol, source, destination, bytes }) = self.arrived.pop_front() {
             let open = match protocol {
                 Protocol::Udp => &self.sockets,
-                Protocol::Tcp => &self.streams,
+                Protocol::Tcp | Protocol::Turn => &self.streams,
             };
             // To a port that is closed: nobody hears it.
             let Some(&(peer, _)) = open.iter().find(|(_, address)| *address == destination) else {
@@ -532,7 +571,7 @@ impl Ports for SimulatedPorts {
             Protocol::Tcp if self.streams.iter().any(|(_, local)| *local == source) => {
                 self.stream_up.send(datagram, self.now);
             }
-            Protocol::Tcp => {}
+            Protocol::Tcp | Protocol::Turn => {}
         }
     }
 
@@ -556,13 +595,16 @@ impl Ports for SimulatedPorts {
                 self.sockets.retain(|(other, _)| *other != peer);
                 self.streams.retain(|(other, _)| *other != peer);
             }
-            Action::CloseStream(peer) => self.streams.retain(|(other, _)| *other != peer),
+            Action::CloseStream(peer, Protocol::Tcp) => self.streams.retain(|(other, _)| *other != peer),
+            // There is no TURN server that listens for connections.
+            Action::CloseStream(..) | Action::DialRelay { .. } => {}
             Action::DialStream(peer, _) => {
                 self.streams.retain(|(other, _)| *other != peer);
                 self.next_port += 1;
                 let local = SocketAddr::new(self.address, self.next_port);
                 self.streams.push((peer, local));
-                self.stream_changes.send((local, StreamNotice::Opened { peer, local }), self.now);
+                self.stream_changes
+                    .send((local, StreamNotice::Opened { peer, protocol: Protocol::Tcp, local }), self.now);
             }
             // `turn` answers it by `open_sockets`.
             Action::OpenSockets(_) => {}

@@ -20,6 +20,7 @@ mod random;
 mod server;
 mod stories {
     mod allocations;
+    mod coupled;
     mod cuts;
     mod data;
     mod drift;

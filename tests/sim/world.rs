@@ -196,7 +196,7 @@ impl World {
             let receiver = clients.find(|ports| ports.is_at(datagram.destination));
             match (receiver, datagram.protocol) {
                 (Some(ports), Protocol::Udp) => ports.down.send(datagram, now),
-                (Some(ports), Protocol::Tcp) => ports.stream_down.send(datagram, now),
+                (Some(ports), Protocol::Tcp | Protocol::Turn) => ports.stream_down.send(datagram, now),
                 (None, _) => {}
             }
         }

@@ -127,6 +127,7 @@ impl Transport {
     pub fn is_for(&mut self, datagram: &Datagram) -> bool {
         match datagram.protocol {
             kinglet::rtc::Protocol::Udp => datagram.destination == self.address && self.takes_udp,
+            kinglet::rtc::Protocol::Turn => false,
             kinglet::rtc::Protocol::Tcp => {
                 let (source, destination) = (datagram.source, datagram.destination);
                 if self.streams.contains(&source) {
@@ -248,7 +249,7 @@ impl Transport {
             *source,
             match protocol {
                 kinglet::rtc::Protocol::Udp => Protocol::Udp,
-                kinglet::rtc::Protocol::Tcp => Protocol::Tcp,
+                kinglet::rtc::Protocol::Tcp | kinglet::rtc::Protocol::Turn => Protocol::Tcp,
             },
         );
         let Ok(receive) = Receive::new(protocol, source, *destination, bytes) else { return };

@@ -1,6 +1,6 @@
 """A bad line between clients and the server's UDP port, in a process of its own, that delays and loses packets as a trace says.
 
-    wire.py PORT        a server with `node_ip` 127.0.0.2 and this UDP port is reached through it
+    line.py PORT        a server with `node_ip` 127.0.0.2 and this UDP port is reached through it
 
 Everything passes at once but RTP to the clients: what each of them gets meets the trace that the last line on stdin names,
 packet by packet, from its beginning. A trace is what `cargo test --test sim figures` leaves in target/traces. Says "ready".
