@@ -100,6 +100,7 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
         duplex: duplex(config),
         profile: config.audio.profile,
         redundancy: config.audio.redundancy,
+        keeps_early_sound: true,
         ..PublishSettings::default()
     };
     let settings = Settings {

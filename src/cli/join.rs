@@ -39,6 +39,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         duplex: join.duplex,
         profile: join.profile,
         redundancy: join.redundancy,
+        keeps_early_sound: join.input.is_card(),
         ..PublishSettings::default()
     });
     let proxy = proxy::for_server(&join.url, &super::environment)?;

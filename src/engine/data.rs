@@ -14,6 +14,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Engine;
+use super::early::EarlyStream;
 use super::files::Files;
 use super::rpc::Rpc;
 use super::session::Phase;
@@ -38,6 +39,7 @@ pub(super) struct Data {
     inbox: Vec<(Channel, Vec<u8>)>,
     pub(super) streams: Streams,
     pub(super) files: Files,
+    pub(super) early: Option<EarlyStream>,
     pub(super) rpc: Rpc,
     /// Sender and number of the last chat messages.
     chat_ids: heapless::Deque<(String, String), CHAT_IDS_MAX>,
@@ -202,6 +204,7 @@ impl Engine {
         }
         self.send_waiting(now);
         self.files_move(now);
+        self.recording_moves(now);
     }
 
     /// Takes the packets that a drain brought.

@@ -19,11 +19,7 @@ use crate::data::packet::{Content, Outgoing, StreamHeader};
 use crate::data::stream_rx::Stream;
 use crate::data::stream_tx;
 use crate::event::Event;
-use crate::limits::{FILES_SENT_MAX, RELIABLE_BYTES_MAX, STREAM_BYTES_MAX, STREAMS_IN_MAX};
-
-/// Bytes that may wait in the outbox before more of a file is read: three windows, so that messages between
-/// the chunks do not wait long.
-const FILE_AHEAD_BYTES: usize = RELIABLE_BYTES_MAX * 3 / 8;
+use crate::limits::{FILE_AHEAD_BYTES, FILES_SENT_MAX, RELIABLE_BYTES_MAX, STREAM_BYTES_MAX, STREAMS_IN_MAX};
 
 /// Files under way.
 #[derive(Default)]

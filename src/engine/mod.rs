@@ -18,6 +18,7 @@
 mod cards;
 mod commands;
 mod data;
+mod early;
 mod fallback;
 mod files;
 mod ice_servers;
@@ -185,6 +186,8 @@ pub struct Counters {
     pub data_lost: u64,
     /// Streams of others for which there was no place.
     pub streams_refused: u64,
+    /// Packets of what was said on the way into the room: too many, or nobody came to hear them.
+    pub early_lost: u64,
 }
 
 impl Engine {
@@ -263,6 +266,7 @@ impl Engine {
             settings,
         };
         if engine.settings.retry != Retry::Service {
+            engine.early_begins(now);
             engine.dial(now);
         }
         Ok(engine)

@@ -64,6 +64,7 @@ impl Engine {
             auto_gain_control: microphone.duplex().controls_level(),
             echo_cancellation: microphone.duplex().cancels_echo(),
             noise_suppression: microphone.duplex().suppresses_noise(),
+            preconnect_buffer: microphone.early.is_some(),
         };
         self.request(&Request::AddTrack(add_track));
     }

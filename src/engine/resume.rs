@@ -203,6 +203,7 @@ impl Engine {
         }
         self.send_waiting(now);
         self.files_move(now);
+        self.recording_moves(now);
     }
 
     /// Whether sound can flow, on every peer connection that is in use.

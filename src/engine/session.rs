@@ -8,7 +8,7 @@ use super::Engine;
 use super::port::{Action, Notice};
 use crate::event::{By, Event};
 use crate::room::Room;
-use crate::rtc::{Peer, Subscriber};
+use crate::rtc::Peer;
 use crate::session::cause::Cause;
 use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
@@ -101,6 +101,9 @@ impl Engine {
 
     /// Goes into the room; nothing where we are there, or on the way.
     pub(super) fn enter(&mut self, now: Instant) {
+        if self.phase == Phase::Idle {
+            self.early_begins(now);
+        }
         match self.phase {
             Phase::Idle if self.token.is_empty() => {
                 self.phase = Phase::Waiting;
@@ -132,17 +135,6 @@ impl Engine {
     pub(super) fn has_signal(&self) -> bool {
         matches!(self.phase, Phase::Joined | Phase::Active)
             || self.resuming.is_some_and(|resuming| resuming.has_signal)
-    }
-
-    /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
-    /// the first offer is answered without delay.
-    fn open_peers(&mut self, now: Instant) {
-        self.reached_at = Some(now);
-        if self.microphone.is_some() {
-            self.open_publisher(now);
-        }
-        self.subscriber = Some(Subscriber::new(now));
-        self.act(Action::OpenSockets(Peer::Subscriber));
     }
 
     /// The primary peer connection is up.
@@ -319,6 +311,7 @@ impl Engine {
     /// Hangs up, and ends with `outcome` when that is flushed; without one we are only outside of the room then.
     pub(super) fn leave(&mut self, outcome: Option<Outcome>, now: Instant) {
         self.enters_again = false;
+        self.early_ends();
         match self.phase {
             Phase::Joined | Phase::Active | Phase::Resuming => {
                 self.request(&Request::Leave);
@@ -387,6 +380,7 @@ impl Engine {
         self.deadlines = Default::default();
         self.data_lost_with_session();
         self.unpublished();
+        self.early_lost();
         self.requests_lost();
         self.publication.session_lost();
         self.subscriptions.session_lost();

@@ -55,6 +55,8 @@ pub struct PublishSettings {
     pub profile: Profile,
     /// Whether packets carry earlier ones again (RED).
     pub redundancy: Redundancy,
+    /// Whether what is said on the way into the room is kept, and sent first.
+    pub keeps_early_sound: bool,
 }
 
 impl Default for PublishSettings {
@@ -68,6 +70,7 @@ impl Default for PublishSettings {
             duplex: Duplex::default(),
             profile: Profile::default(),
             redundancy: Redundancy::default(),
+            keeps_early_sound: false,
         }
     }
 }

@@ -87,6 +87,7 @@ impl Engine {
             Response::TrackUnpublished { sid } => self.unpublished_by_server(sid, now),
             Response::TrackSubscribed { sid } if self.publication.sid() == Some(sid) => {
                 // The server does not say who (protocol, `TrackSubscribed`).
+                self.early_heard();
                 self.emit(Event::HeardBy { identity: String::new() });
             }
             Response::Mute { sid, muted } => self.muted_by_server(sid, muted, now),

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::early::Early;
 use super::settings::PublishSettings;
 use crate::media::block::Block;
 use crate::media::send::adapt::{Adaptation, Plan};
-use crate::media::send::capture::Sender;
+use crate::media::send::capture::{Sender, SentPacket};
 use crate::media::send::chain::{Chain, Duplex};
 use crate::media::send::encode::{EncoderError, EncoderSettings};
 use crate::media::send::load::{Advice, Load};
@@ -19,11 +20,43 @@ pub(super) struct Microphone {
     pub(super) sender: Sender,
     load: Load,
     adaptation: Adaptation,
+    pub(super) outlet: Outlet,
+    /// What is said on the way into the room.
+    pub(super) early: Option<Box<Early>>,
+    pub(super) dtx: bool,
+    pub(super) loss_permille: u32,
+}
+
+/// The last step of each packet: copies of earlier ones, and the publisher.
+pub(super) struct Outlet {
     plan: Plan,
     red: RedPacker,
-    pub(super) dtx: bool,
+    /// RTP time is behind captured time by the pauses that were left out on the way into the room.
+    pub(super) left_out_samples: u64,
     pub(super) sent_bytes: u64,
-    pub(super) loss_permille: u32,
+}
+
+impl Outlet {
+    /// Whether the packet is on its way; the publisher must be advanced then.
+    pub(super) fn send(&mut self, packet: &SentPacket<'_>, publisher: &mut Publisher, now: Instant) -> bool {
+        let rtp_time = packet.rtp_time - self.left_out_samples;
+        let is_red = self.plan.copies > 0 && publisher.takes_red();
+        let payload = match is_red {
+            true => self.red.pack(rtp_time, packet.payload, self.plan.copies),
+            false => packet.payload,
+        };
+        let outgoing = OutgoingPacket {
+            sample_time: rtp_time,
+            starts_talkspurt: packet.starts_talkspurt,
+            minus_dbov: packet.level.minus_dbov,
+            voice: packet.level.voice,
+            is_red,
+            payload,
+        };
+        let is_sent = publisher.send(outgoing, now);
+        self.sent_bytes += if is_sent { payload.len() as u64 } else { 0 };
+        is_sent
+    }
 }
 
 impl Microphone {
@@ -41,11 +74,15 @@ impl Microphone {
             chain: Chain::new(settings.profile.allows(settings.duplex)),
             sender,
             load: Load::new(),
-            plan: adaptation.plan(true),
+            outlet: Outlet {
+                plan: adaptation.plan(true),
+                red: RedPacker::new(),
+                left_out_samples: 0,
+                sent_bytes: 0,
+            },
             adaptation,
-            red: RedPacker::new(),
+            early: None,
             dtx: settings.dtx,
-            sent_bytes: 0,
             loss_permille: 0,
         })
     }
@@ -61,7 +98,7 @@ impl Microphone {
 
     /// The server names the track: packets of an earlier session are not repeated to this one.
     pub(super) fn published(&mut self) {
-        self.red.forget();
+        self.outlet.red.forget();
     }
 
     /// What is done to the sound, when all goes well.
@@ -78,39 +115,43 @@ impl Microphone {
 }
 
 impl Engine {
-    /// Takes the next 10 ms from the microphone. Before the track is published it is dropped. `lag` is
-    /// how many samples (at 48 kHz) wait at this moment in the loudspeaker's card, to be heard, and in the
-    /// microphone's behind this block, to be read; `None` where they are not cards.
+    /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
+    pub fn takes_sound(&self) -> bool {
+        self.is_publishing() || self.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some())
+    }
+
+    /// Takes the next 10 ms from the microphone. Before the track is published it is kept or dropped, as it is
+    /// set. `lag` is how many samples (at 48 kHz) wait at this moment in the loudspeaker's card, to be heard, and
+    /// in the microphone's behind this block, to be read; `None` where they are not cards.
     pub fn capture(&mut self, block: &Block, lag: Option<f32>, now: Instant) {
-        if !self.is_publishing() {
+        if !self.takes_sound() {
             return;
         }
-        let (Some(microphone), Some(publisher)) = (&mut self.microphone, &mut self.publisher) else { return };
+        let Some(microphone) = &mut self.microphone else { return };
+        let Microphone { chain, sender, early, outlet, .. } = microphone;
         let mut cleaned = *block;
-        if let Some(chain) = &mut microphone.chain {
+        if let Some(chain) = chain {
             chain.process(&mut cleaned, lag);
         }
-        let Some(packet) = microphone.sender.push(&cleaned) else { return };
-        let is_red = microphone.plan.copies > 0 && publisher.takes_red();
-        let payload = match is_red {
-            true => microphone.red.pack(packet.rtp_time, packet.payload, microphone.plan.copies),
-            false => packet.payload,
+        let is_open = !sender.is_muted();
+        let packet = sender.push(&cleaned);
+        if let Some(sound) = early.as_mut().and_then(|early| early.recorded()).filter(|_| is_open) {
+            sound.hear(&cleaned);
+        }
+        let is_sent = match (packet, early.as_mut().and_then(|early| early.held())) {
+            (Some(packet), Some(sound)) => {
+                sound.keep(&packet);
+                false
+            }
+            (Some(packet), None) => {
+                self.publisher.as_mut().is_some_and(|publisher| outlet.send(&packet, publisher, now))
+            }
+            (None, _) => false,
         };
-        let sent = publisher.send(
-            OutgoingPacket {
-                sample_time: packet.rtp_time,
-                starts_talkspurt: packet.starts_talkspurt,
-                minus_dbov: packet.level.minus_dbov,
-                voice: packet.level.voice,
-                is_red,
-                payload,
-            },
-            now,
-        );
-        if sent {
-            microphone.sent_bytes += payload.len() as u64;
+        if is_sent {
             self.advance(Peer::Publisher, now);
         }
+        self.early_moves(now);
     }
 
     /// How long the turn took that began at `now`: where too many take too long, work is given up.
@@ -140,7 +181,7 @@ impl Engine {
         microphone.loss_permille = loss_permille;
         microphone.adaptation.report(loss_permille.min(1000) as u16, rtt);
         let plan = microphone.adaptation.plan(has_red);
-        let before = std::mem::replace(&mut microphone.plan, plan);
+        let before = std::mem::replace(&mut microphone.outlet.plan, plan);
         // The encoder keeps its old setting where it refuses one.
         if plan.bitrate_bps != before.bitrate_bps {
             let _ = microphone.sender.set_bitrate_bps(plan.bitrate_bps);

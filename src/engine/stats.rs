@@ -17,7 +17,7 @@ pub(super) struct Reported {
 impl Engine {
     /// Counters since the last call, and the state now.
     pub fn take_stats(&mut self, now: Instant) -> Stats {
-        let sent_bytes = self.microphone.as_ref().map_or(0, |microphone| microphone.sent_bytes);
+        let sent_bytes = self.microphone.as_ref().map_or(0, |microphone| microphone.outlet.sent_bytes);
         let since =
             self.reported.at.map_or_else(|| self.elapsed(now), |at| now.saturating_duration_since(at));
         let bits = sent_bytes.saturating_sub(self.reported.sent_bytes) * 8;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Engine;
+use super::port::Action;
 use super::session::Phase;
 use crate::limits::{TALKERS_MAX, TRANSMITS_MAX};
 use crate::rtc::{
@@ -18,6 +19,17 @@ const EVENTS_PER_DRAIN: usize = 8;
 type Happened<E> = heapless::Vec<E, EVENTS_PER_DRAIN>;
 
 impl Engine {
+    /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
+    /// the first offer is answered without delay.
+    pub(super) fn open_peers(&mut self, now: Instant) {
+        self.reached_at = Some(now);
+        if self.microphone.is_some() {
+            self.open_publisher(now);
+        }
+        self.subscriber = Some(Subscriber::new(now));
+        self.act(Action::OpenSockets(Peer::Subscriber));
+    }
+
     /// One datagram that arrived on a socket of `peer`, at `arrival` by the kernel's or the caller's clock.
     pub fn handle_datagram(&mut self, peer: Peer, datagram: Datagram<'_>, arrival: Instant) {
         if !self.heard_of_mapping(peer, &datagram, arrival) && !self.heard_on_relay(peer, &datagram, arrival)

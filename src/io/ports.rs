@@ -117,7 +117,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     pub(super) fn attend_sound(&mut self, engine: &mut Engine, now: Instant) {
         self.sound.attend(now);
         let begin = self.on_grid(now);
-        if engine.is_publishing() {
+        if engine.takes_sound() {
             self.sound.microphone.start(begin);
         }
         if engine.was_connected() {

@@ -9,8 +9,10 @@
 //! ```
 
 mod device;
+mod sending;
 
 pub use device::*;
+pub use sending::*;
 
 // ---- room ------------------------------------------------------------------------------------
 
@@ -121,6 +123,9 @@ pub const SDP_BYTES_MAX: usize = 64 * 1024;
 /// m-lines in a description: each subscription, as many that ended and are not given to another track
 /// yet, the data section and one spare.
 pub const M_LINES_MAX: usize = 2 * SUBSCRIPTIONS_MAX + 2;
+
+/// Data channels of one peer connection: LiveKit has three, and str0m keeps a kilobyte of each that was ever opened.
+pub const CHANNELS_MAX: usize = 16;
 
 /// One candidate line (IPv6, ufrag and network cost included: below 250 bytes).
 pub const CANDIDATE_BYTES_MAX: usize = 512;

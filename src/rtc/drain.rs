@@ -13,6 +13,8 @@ use str0m::{Event, Input, Output as Polled, Rtc, RtcConfig};
 
 use super::{Datagram, Protocol};
 
+use crate::limits::CHANNELS_MAX;
+
 /// Passes of "a timeout is due already" in one drain. DTLS and SCTP need up to four in a handshake;
 /// what is left is done at the next wake-up.
 const DUE_PASSES_MAX: usize = 16;
@@ -62,12 +64,15 @@ pub(super) struct Connection {
     rtc: Box<Rtc>,
     deadline: Instant,
     failed: bool,
+    /// Data channels that were ever opened on it, by either side.
+    channels: usize,
 }
 
 impl Connection {
     /// Builds the session and wakes its ICE agent. Costs about 11 M instructions.
     pub(super) fn new(config: RtcConfig, now: Instant) -> Self {
-        let mut connection = Self { rtc: Box::new(config.build(now)), deadline: now, failed: false };
+        let mut connection =
+            Self { rtc: Box::new(config.build(now)), deadline: now, failed: false, channels: 0 };
         connection.advance(now, &mut |_| {}).ok();
         connection
     }
@@ -140,7 +145,8 @@ impl Connection {
         // Also after an error: what is queued (close_notify) still goes out.
         let drained = self.drain(sink);
         let failure = match (result, drained) {
-            (Ok(()), Ok(())) => return Ok(()),
+            (Ok(()), Ok(())) if self.channels <= CHANNELS_MAX => return Ok(()),
+            (Ok(()), Ok(())) => Failure("the server opens one data channel after the other".to_owned()),
             (Err(error), _) | (_, Err(error)) => Failure(error.to_string()),
         };
         self.failed = true;
@@ -164,7 +170,10 @@ impl Connection {
                     destination: transmit.destination,
                     contents: transmit.contents,
                 })),
-                Polled::Event(event) => sink(Output::Event(event)),
+                Polled::Event(event) => {
+                    self.channels += usize::from(matches!(event, Event::ChannelOpen(..)));
+                    sink(Output::Event(event));
+                }
             }
         }
     }

@@ -227,6 +227,7 @@ fn our_requests_are_read_officially() {
                 auto_gain_control: false,
                 echo_cancellation: true,
                 noise_suppression: true,
+                preconnect_buffer: true,
             }),
             M::AddTrack(official::AddTrackRequest {
                 cid: "c".into(),
@@ -239,6 +240,7 @@ fn our_requests_are_read_officially() {
                     official::AudioTrackFeature::TfNoDtx as i32,
                     official::AudioTrackFeature::TfEchoCancellation as i32,
                     official::AudioTrackFeature::TfNoiseSuppression as i32,
+                    official::AudioTrackFeature::TfPreconnectBuffer as i32,
                 ],
                 ..Default::default()
             }),

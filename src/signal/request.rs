@@ -149,6 +149,8 @@ pub struct AddTrack {
     pub echo_cancellation: bool,
     /// The speech has gone through noise suppression.
     pub noise_suppression: bool,
+    /// What was said before goes to agents as a stream of bytes.
+    pub preconnect_buffer: bool,
 }
 
 impl Request {
@@ -257,6 +259,7 @@ impl AddTrack {
             (self.auto_gain_control, Feature::TfAutoGainControl),
             (self.echo_cancellation, Feature::TfEchoCancellation),
             (self.noise_suppression, Feature::TfNoiseSuppression),
+            (self.preconnect_buffer, Feature::TfPreconnectBuffer),
         ];
         wire::AddTrackRequest {
             cid: self.cid.clone(),

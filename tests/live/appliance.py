@@ -15,7 +15,7 @@ token = {{ key_file = "{key_file}" }}
 room = "{room}"
 identity = "{identity}"
 [audio]
-input = "tone:440"
+input = "{input}"
 output = "none"
 [call]
 {call}
@@ -28,7 +28,7 @@ socket = "{socket}"
 class Appliance:
     """A box that runs, and everything that `ctl watch` says of it."""
 
-    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None):
+    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440"):
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / f"{identity}.socket"
         self.journal = folder / f"{identity}.log"
@@ -37,7 +37,8 @@ class Appliance:
         self.config = folder / f"{identity}.toml"
         self.config.write_text(
             CONFIG.format(
-                url=url, room=room, identity=identity, key_file=key_file, socket=self.socket, call=call, more=more
+                url=url, room=room, identity=identity, key_file=key_file, socket=self.socket, call=call, more=more,
+                input=input,
             )
         )
         state = folder / "state"

@@ -12,11 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 from far import Far, near_server
 from kinglet import Kinglet
 from peer import Peer
-from sound import RATE, Recording, longest_silence, tone
+from sound import RATE, Recording, first_loud_ms, longest_silence, tone
 
 
 async def main(folder, cuts):
@@ -59,12 +58,6 @@ async def main(folder, cuts):
         box.kill()
         server.stop()
         far.close()
-
-
-def first_loud_ms(samples):
-    """When the first sound begins, in steps of 10 ms."""
-    blocks = np.abs(samples[: len(samples) // 480 * 480].reshape(-1, 480)).max(axis=1)
-    return 10 * int(np.argmax(blocks > 0.02))
 
 
 if __name__ == "__main__":

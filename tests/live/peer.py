@@ -27,7 +27,7 @@ class Peer:
         self.publication = None
 
     @classmethod
-    async def join(cls, url, room, identity):
+    async def join(cls, url, room, identity, kind="standard", prepare=lambda room: None):
         peer = cls(identity)
         peer.room.on("track_subscribed", peer._subscribed)
         for name in ("participant_connected", "participant_disconnected"):
@@ -38,7 +38,8 @@ class Peer:
         peer.room.on(
             "active_speakers_changed", lambda who: peer.note("speakers", sorted(one.identity for one in who))
         )
-        await peer.room.connect(url, token(room, identity))
+        prepare(peer.room)
+        await peer.room.connect(url, token(room, identity, kind=kind))
         return peer
 
     def note(self, name, *what):

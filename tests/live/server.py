@@ -103,12 +103,13 @@ class Server:
         return self.log.read_text(errors="replace")
 
 
-def token(room, identity, secret=SECRET, ttl_s=3600, **grants):
+def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", **grants):
     now = int(time.time())
     claims = {
         "iss": KEY,
         "sub": identity,
         "name": identity,
+        "kind": kind,
         "nbf": now - 3600,
         "exp": now + ttl_s,
         "video": {"room": room, "roomJoin": True, **grants},

@@ -132,6 +132,12 @@ def first_sound(samples, level=0.01):
     return int(above[0]) if len(above) else None
 
 
+def first_loud_ms(samples, level=0.02):
+    """When the first sound begins, in steps of 10 ms."""
+    blocks = np.abs(samples[: len(samples) // 480 * 480].reshape(-1, 480)).max(axis=1)
+    return 10 * int(np.argmax(blocks > level))
+
+
 def longest_silence(samples, level=0.02, ends_count=False):
     """Longest stretch in ms, in steps of 10 ms, without a sample above `level`: between the first and the last of
     them, or all over `samples`."""

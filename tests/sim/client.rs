@@ -57,6 +57,8 @@ pub struct Setup<'a> {
     pub dtx: bool,
     /// Whether its packets carry earlier ones again.
     pub redundancy: Redundancy,
+    /// Whether what it hears on its way into the room is kept.
+    pub keeps_early_sound: bool,
     /// What its send path is good at.
     pub profile: Profile,
     /// What is done to the microphone's sound.
@@ -87,6 +89,7 @@ impl<'a> Setup<'a> {
             down,
             dtx: false,
             redundancy: Redundancy::Auto,
+            keeps_early_sound: false,
             profile: Profile::Default,
             duplex: Duplex::Untouched,
             ahead_ms: 0,
@@ -218,6 +221,7 @@ impl Client {
                 is_required: false,
                 dtx: setup.dtx,
                 redundancy: setup.redundancy,
+                keeps_early_sound: setup.keeps_early_sound,
                 profile: setup.profile,
                 duplex: setup.duplex,
             }),

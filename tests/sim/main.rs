@@ -24,10 +24,12 @@ mod stories {
     mod cuts;
     mod data;
     mod drift;
+    mod early;
     mod echo;
     mod eight_talkers;
     mod figures;
     mod hostile;
+    mod hostile_data;
     mod join;
     mod latency;
     mod loss;

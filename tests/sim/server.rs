@@ -12,6 +12,7 @@
 //! restart, silence after a mute, speakers every 400 ms. What is not: TURN, RED recovery for subscribers without
 //! RED, congestion, migration, and DTLS retransmission at 100 ms (str0m's is 1 s, so lossy handshakes are slower here).
 
+mod attack;
 mod caller;
 pub mod forward;
 pub mod log;

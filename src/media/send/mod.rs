@@ -8,6 +8,7 @@ pub mod adapt;
 pub mod bands;
 pub mod capture;
 pub mod chain;
+pub mod early;
 pub mod echo;
 pub mod encode;
 pub mod half_duplex;

@@ -61,7 +61,8 @@ pub struct Transport {
     takes_udp: bool,
     /// What the client has said of its addresses.
     waits: HashMap<SocketAddr, Duration>,
-    channels: HashMap<ChannelId, String>,
+    /// By when they were opened: of several with one label the first is written to.
+    channels: Vec<(ChannelId, String)>,
     /// ICE and DTLS have been up once.
     pub connected: bool,
     /// When the client was last heard on it.
@@ -114,7 +115,7 @@ impl Transport {
             prefers_tcp: false,
             takes_udp: true,
             waits: HashMap::new(),
-            channels: HashMap::new(),
+            channels: Vec::new(),
             connected: false,
             last_heard: None,
             failure: None,
@@ -338,11 +339,12 @@ impl Transport {
                 Happening::Connected
             }
             Event::ChannelOpen(id, label) => {
-                self.channels.insert(id, label.clone());
+                self.channels.push((id, label.clone()));
                 Happening::ChannelOpen { label }
             }
             Event::ChannelData(data) => {
-                let label = self.channels.get(&data.id).cloned().unwrap_or_default();
+                let known = self.channels.iter().find(|(id, _)| *id == data.id);
+                let label = known.map(|(_, label)| label.clone()).unwrap_or_default();
                 Happening::Data { label, bytes: data.data }
             }
             Event::RtpPacket(packet) => {
