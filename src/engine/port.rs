@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::rtc::{Peer, Protocol};
+use crate::signal::refusal::Refusal;
 use crate::signal::secret::Secret;
 
 /// What happened to the signal connection, in order. A new one begins with each [`Action::Dial`].
@@ -20,12 +21,7 @@ pub enum Notice {
     /// One protobuf message.
     Message(Vec<u8>),
     /// The server answered the upgrade with another status.
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Beginning of the body.
-        body: Vec<u8>,
-    },
+    Refused(Refusal),
     /// There is no connection, and why.
     Unreachable(String),
     /// The connection ended, and how.

@@ -14,7 +14,6 @@ use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step
 use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
-use crate::signal::refusal::{Fault, Refusal};
 use crate::signal::request::Request;
 use crate::signal::secret::Secret;
 use crate::time::backoff::GOOD_SESSION;
@@ -62,7 +61,7 @@ impl Engine {
     /// What happened to the signal connection.
     pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
         match (self.phase, notice) {
-            (Phase::Leaving, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused { .. }) => {
+            (Phase::Leaving, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused(_)) => {
                 self.hung_up(now)
             }
             (Phase::Idle | Phase::Waiting | Phase::Leaving | Phase::Ended, _) => {}
@@ -70,9 +69,7 @@ impl Engine {
             (_, Notice::Reached) => self.open_peers(now),
             (_, Notice::Opened) => {}
             (_, Notice::Message(bytes)) => self.message(&bytes, now),
-            (_, Notice::Refused { status, body }) => {
-                self.lost(Cause::Refused(Refusal::new(status, &body)), now);
-            }
+            (_, Notice::Refused(refusal)) => self.lost(Cause::Refused(refusal), now),
             (_, Notice::Unreachable(text)) => self.lost(Cause::Unreachable(text), now),
             (_, Notice::Closed(text)) => self.lost(Cause::SignalLost(text), now),
         }
@@ -205,7 +202,7 @@ impl Engine {
 
     /// Drops the session, and begins a new one when its time has come.
     fn rejoin(&mut self, cause: &Cause, now: Instant) {
-        if matches!(cause, Cause::Refused(refusal) if refusal.fault() == Fault::Credentials) {
+        if matches!(cause, Cause::Refused(refusal) if refusal.is_about_token()) {
             // The server's refreshed token may have run out while the one that we began with is still good,
             // or a new one can be had.
             self.token_is_refused = true;

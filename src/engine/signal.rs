@@ -16,6 +16,7 @@ use crate::signal::ping::Pinger;
 use crate::signal::request::Request;
 use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
+use crate::signal::token::longer_lived;
 use crate::time::deadline::Reason;
 
 impl Engine {
@@ -82,7 +83,9 @@ impl Engine {
                 self.emit(Event::RoomMoved { room, room_sid: room_sid.unwrap_or_default(), sid });
                 self.participants_changed(now);
             }
-            Response::RefreshToken(token) => self.token = token,
+            Response::RefreshToken(token) => {
+                self.token = longer_lived(&token, &self.settings.token).clone();
+            }
             Response::TrackPublished { cid, track } => self.published(&cid, track.sid, now),
             Response::TrackUnpublished { sid } => self.unpublished_by_server(sid, now),
             Response::TrackSubscribed { sid } if self.publication.sid() == Some(sid) => {

@@ -14,6 +14,15 @@ pub fn unix_time_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// 2026-10-01: no program of this version ran before.
+pub const MADE_S: u64 = 1_790_812_800;
+
+/// Whether the wall clock shows a time before this program was made, as on a board without a battery that has not
+/// heard of the time yet.
+pub fn is_plainly_wrong() -> bool {
+    unix_time_s() < MADE_S
+}
+
 /// How long ago a moment of the wall clock was, as the kernel stamps datagrams; zero for one that
 /// seems to lie ahead (the wall clock was set back meanwhile).
 pub fn age_of(seconds: u64, nanoseconds: u32) -> Duration {

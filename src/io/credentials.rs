@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+use super::clock;
 use crate::error::ExitStatus;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::signal::secret::Secret;
@@ -198,9 +199,8 @@ fn run(command: &mut Command) -> Result<String, CredentialsError> {
 }
 
 /// Looks only at what every token has: three parts, a JSON claim set, an end that has not passed.
-/// A clock before 2024 is a device without one: then only the server can judge.
+/// A clock that is plainly wrong is that of a device without one: then only the server can judge.
 fn check(token: &str, unix_time_s: u64) -> Result<(), CredentialsError> {
-    const CLOCK_IS_SET_S: u64 = 1_704_067_200;
     /// The server's own leeway.
     const LEEWAY_S: u64 = 60;
     if token.is_empty() {
@@ -225,7 +225,7 @@ fn check(token: &str, unix_time_s: u64) -> Result<(), CredentialsError> {
         .map_err(|_| CredentialsError::Malformed("its claims are not JSON"))?;
     let end = claims.get("exp").and_then(serde_json::Value::as_f64);
     match end {
-        Some(end) if unix_time_s > CLOCK_IS_SET_S && end + (LEEWAY_S as f64) < unix_time_s as f64 => {
+        Some(end) if unix_time_s >= clock::MADE_S && end + (LEEWAY_S as f64) < unix_time_s as f64 => {
             Err(CredentialsError::Expired)
         }
         _ => Ok(()),

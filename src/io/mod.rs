@@ -44,4 +44,5 @@ mod tcp;
 mod termination;
 pub mod tls;
 mod udp;
+mod validate;
 mod websocket;

@@ -21,18 +21,23 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use rustls::ClientConfig;
 
-use super::dns;
 use super::mailbox::Mailbox;
 use super::proxy::{self, ProxyUrl};
 use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
+use super::{clock, dns, validate};
 use crate::engine::Notice;
 use crate::limits::{MESSAGE_BYTES_MAX, SIGNAL_MAILBOX_MESSAGES, WRITE_BUFFER_BYTES_MAX};
+use crate::signal::refusal::Refusal;
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
+use crate::time::date::UnixTime;
 
 /// One read of the socket. Messages are a few hundred bytes; a full room's join is read in pieces.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// What we call ourselves to an HTTP server.
+pub(super) const USER_AGENT: &str = concat!("kinglet/", env!("CARGO_PKG_VERSION"));
 
 /// What the engine wants.
 pub enum Order {
@@ -89,6 +94,30 @@ async fn open(
     wire: &Wire,
     reactor: &Rc<Reactor>,
 ) -> Result<async_tungstenite::WebSocketStream<Stream>, Notice> {
+    let (stream, local) = reach(dial, reactor).await?;
+    wire.local_address.set(Some(local));
+    wire.notices.send(Notice::Reached).await;
+    let request = request(dial).map_err(|error| Notice::Unreachable(error.to_string()))?;
+    match client_async_with_config(request, stream, Some(config())).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => {
+            let date = response.headers().get("Date").and_then(|date| date.to_str().ok());
+            let date = date.and_then(UnixTime::of_http_date).unwrap_or(UnixTime(clock::unix_time_s()));
+            let behind_s = date.0 as i64 - clock::unix_time_s() as i64;
+            let status = response.status().as_u16();
+            let body = response.into_body().unwrap_or_default();
+            let refusal = Refusal::new(status, &body).with_clock_behind(behind_s);
+            Err(Notice::Refused(validate::explain(refusal, dial, reactor).await))
+        }
+        Err(error) => {
+            let (host, port) = (dial.url.host(), dial.url.port());
+            Err(Notice::Unreachable(format!("{host}:{port} does not speak WebSocket: {error}")))
+        }
+    }
+}
+
+/// A connection to the server, secured where the URL asks for it, and our address of it.
+pub(super) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream, IpAddr), Notice> {
     let (host, port) = (dial.url.host(), dial.url.port());
     let unreachable = |what: &str, error: io::Error| {
         Notice::Unreachable(format!("{what} {host}:{port}: {}", explain(&error)))
@@ -109,17 +138,7 @@ async fn open(
     } else {
         Stream::Plain(tcp)
     };
-    wire.local_address.set(Some(local));
-    wire.notices.send(Notice::Reached).await;
-    let request = request(dial).map_err(|error| Notice::Unreachable(error.to_string()))?;
-    match client_async_with_config(request, stream, Some(config())).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(Error::Http(response)) => Err(Notice::Refused {
-            status: response.status().as_u16(),
-            body: response.into_body().unwrap_or_default(),
-        }),
-        Err(error) => Err(Notice::Unreachable(format!("{host}:{port} does not speak WebSocket: {error}"))),
-    }
+    Ok((stream, local))
 }
 
 /// A connection to the server through a proxy, which looks the server's name up itself.
@@ -143,7 +162,7 @@ fn request(dial: &Dial) -> Result<Request, async_tungstenite::tungstenite::http:
         .uri(format!("{scheme}://{authority}{}", dial.target))
         .header("Host", authority)
         .header("Authorization", format!("Bearer {}", dial.token.reveal()))
-        .header("User-Agent", concat!("kinglet/", env!("CARGO_PKG_VERSION")))
+        .header("User-Agent", USER_AGENT)
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
@@ -194,7 +213,14 @@ async fn write(mut sender: WebSocketSender<Stream>, wire: &Wire) -> String {
 fn explain(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(tls) = inner {
-        return format!("{tls} ({})", tls_hint(tls));
+        let hint = tls_hint(tls);
+        if clock::is_plainly_wrong() {
+            let today = UnixTime(clock::unix_time_s());
+            return format!(
+                "{tls} (this device's clock says {today}, when this program was not made yet: set it)"
+            );
+        }
+        return format!("{tls} ({hint})");
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {

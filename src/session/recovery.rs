@@ -19,6 +19,7 @@
 //! | no connection to the server | join | | probe |
 //! | refused: the server's trouble (5xx, 429) | join | | probe |
 //! | refused: credentials | end (4), or join with a new token | | the same |
+//! | refused: credentials, by a clock that is wrong | join | join | join |
 //! | refused otherwise | join | | join |
 //! | signal connection lost, or silent | join | resume the signal | probe |
 //! | path of sound lost | | resume, with the path | widen |
@@ -188,8 +189,10 @@ fn join_or_end(cause: &Cause, standing: Standing) -> Step {
         Retry::AfterFirst => standing.was_connected,
         Retry::Forever | Retry::Service => true,
     };
-    // Somebody may put another token into a service's file.
+    // Somebody may put another token into a service's file, and clocks are set by themselves.
+    let is_clock = matches!(cause, Cause::Refused(refusal) if refusal.fault() == Fault::Clock);
     let may_help = status != ExitStatus::Credentials
+        || is_clock
         || standing.policy.renews_token
         || standing.policy.retry == Retry::Service;
     if comes_back && may_help { Step::Join } else { end(status) }
@@ -282,6 +285,9 @@ mod tests {
             let mut standing = standing(stage, true, Retry::Forever);
             let step = next_step(&refused, standing);
             assert!(matches!(step, Step::End(outcome) if outcome.status == ExitStatus::Credentials));
+            let by_the_clock =
+                Cause::Refused(Refusal::new(401, b"token is expired").with_clock_behind(86_400));
+            assert_eq!(next_step(&by_the_clock, standing), Step::Join, "it will be set");
             standing.policy.renews_token = true;
             assert_eq!(next_step(&refused, standing), Step::Join);
         }

@@ -25,6 +25,7 @@ pub mod scenario;
 pub mod secret;
 pub mod sid;
 pub mod text;
+pub mod token;
 mod trim;
 pub mod url;
 mod verdict;

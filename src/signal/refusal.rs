@@ -9,6 +9,12 @@ use super::text::one_line;
 use crate::error::ExitStatus;
 use crate::limits::{REFUSAL_BODY_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
 
+/// What `/rtc/validate` answers where all is well.
+const VALID: &str = "success";
+
+/// The server's own leeway (livekit `protocol/auth/verifier.go`).
+const CLOCK_SLACK_S: u64 = 60;
+
 /// An HTTP answer other than 101. Displays as one line: what is wrong, what to do, the server's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -16,6 +22,10 @@ pub struct Refusal {
     pub status: u16,
     /// The answer's text: one line, no control characters, at most [`SERVER_TEXT_BYTES_MAX`] bytes.
     pub text: String,
+    /// How far this machine's clock is behind the server's, in seconds; 0 where that is not known.
+    pub clock_behind_s: i64,
+    /// The server takes the request; what was refused is the upgrade.
+    pub is_upgrade_only: bool,
 }
 
 /// Whose fault a refusal is.
@@ -23,6 +33,10 @@ pub struct Refusal {
 pub enum Fault {
     /// The token's: another one may be accepted.
     Credentials,
+    /// This machine's clock, by which the token seems to be of another time.
+    Clock,
+    /// Something before the server lets requests through, and no WebSocket.
+    NoUpgrade,
     /// The room does not exist and the server does not make it.
     NoSuchRoom,
     /// The URL's: something else answers there.
@@ -35,12 +49,42 @@ impl Refusal {
     /// `body` may be cut anywhere; only its first [`REFUSAL_BODY_BYTES_MAX`] bytes are read.
     pub fn new(status: u16, body: &[u8]) -> Refusal {
         let body = &body[..body.len().min(REFUSAL_BODY_BYTES_MAX)];
-        Refusal { status, text: one_line(&String::from_utf8_lossy(body), SERVER_TEXT_BYTES_MAX) }
+        let text = one_line(&String::from_utf8_lossy(body), SERVER_TEXT_BYTES_MAX);
+        Refusal { status, text, clock_behind_s: 0, is_upgrade_only: false }
+    }
+
+    /// The same, from a server whose clock is so far ahead of ours.
+    pub fn with_clock_behind(self, clock_behind_s: i64) -> Refusal {
+        Refusal { clock_behind_s, ..self }
+    }
+
+    /// Whether it says too little to act on: no text, a page, or not LiveKit's words.
+    pub fn is_unexplained(&self) -> bool {
+        self.text.is_empty() || self.text.starts_with('<') || self.fault() == Fault::NotLiveKit
+    }
+
+    /// The same, with what the server answers to the request without the upgrade.
+    pub fn explained_by(self, status: u16, body: &[u8]) -> Refusal {
+        let explanation = Refusal::new(status, body).with_clock_behind(self.clock_behind_s);
+        match status {
+            200 if explanation.text == VALID => Refusal { is_upgrade_only: true, ..self },
+            // Something else that answers everything.
+            200 => self,
+            _ if explanation.is_unexplained() => self,
+            _ => explanation,
+        }
+    }
+
+    /// Whether another token, or another time, may help.
+    pub fn is_about_token(&self) -> bool {
+        matches!(self.fault(), Fault::Credentials | Fault::Clock)
     }
 
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self.status {
+            _ if self.is_upgrade_only => Fault::NoUpgrade,
+            401 if self.clock_behind_s.unsigned_abs() > CLOCK_SLACK_S => Fault::Clock,
             // 400: the token has no room or no usable identity; the URL's parameters are ours and right.
             400 | 401 | 403 => Fault::Credentials,
             404 if self.text.to_ascii_lowercase().contains("room does not exist") => Fault::NoSuchRoom,
@@ -53,8 +97,10 @@ impl Refusal {
     /// How the program ends if this is the last word.
     pub fn exit_status(&self) -> ExitStatus {
         match self.fault() {
-            Fault::Credentials => ExitStatus::Credentials,
-            Fault::NoSuchRoom | Fault::NotLiveKit | Fault::Server => ExitStatus::Unreachable,
+            Fault::Credentials | Fault::Clock => ExitStatus::Credentials,
+            Fault::NoSuchRoom | Fault::NotLiveKit | Fault::NoUpgrade | Fault::Server => {
+                ExitStatus::Unreachable
+            }
         }
     }
 
@@ -66,6 +112,10 @@ impl Refusal {
             (Fault::Credentials, 403) => "the token does not permit this; make one with the room-join grant",
             (Fault::Credentials, _) => {
                 "the server refuses the token; check its key, secret, room grant and expiry, and this machine's clock"
+            }
+            (Fault::Clock, _) => "the token is of no use by this machine's clock, which is wrong: set it",
+            (Fault::NoUpgrade, _) => {
+                "the server would take us, but something before it does not let WebSocket through; check the proxy"
             }
             (Fault::NoSuchRoom, _) => {
                 "no such room; rooms are created by the server's API, or at the first join where it allows that"
@@ -92,6 +142,10 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (HTTP {}", self.words(), self.status)?;
+        if self.fault() == Fault::Clock {
+            let (by, way) = (self.clock_behind_s.unsigned_abs(), self.clock_behind_s.signum());
+            write!(f, ", {by} s {} the server's clock", if way > 0 { "behind" } else { "ahead of" })?;
+        }
         // Proxies answer with whole pages, which say nothing that the status does not.
         if !self.text.is_empty() && !self.text.starts_with('<') {
             write!(f, ": {}", self.text)?;
@@ -129,6 +183,32 @@ mod tests {
             assert_eq!((refusal.fault(), refusal.exit_status()), (*fault, *exit_status), "{status} {body}");
             assert!(!refusal.to_string().contains('\n'));
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_to_blame_for_a_token_that_is() {
+        let refused = |behind_s| Refusal::new(401, b"token is expired").with_clock_behind(behind_s);
+        assert_eq!(refused(60).fault(), Fault::Credentials);
+        assert_eq!((refused(61).fault(), refused(-61).fault()), (Fault::Clock, Fault::Clock));
+        assert!(refused(7200).is_about_token());
+        assert!(refused(7200).to_string().contains("7200 s behind the server's clock"), "{}", refused(7200));
+        assert!(refused(-90).to_string().contains("90 s ahead of the server's clock"));
+        assert_eq!(
+            Refusal::new(404, b"requested room does not exist").with_clock_behind(900).fault(),
+            Fault::NoSuchRoom
+        );
+    }
+
+    #[test]
+    fn what_the_server_answers_without_the_upgrade_explains_it() {
+        let page = || Refusal::new(404, b"404 page not found");
+        assert!(page().is_unexplained() && Refusal::new(502, b"<html>").is_unexplained());
+        assert!(!Refusal::new(401, b"invalid API key").is_unexplained());
+        assert_eq!(page().explained_by(200, b"success").fault(), Fault::NoUpgrade);
+        assert_eq!(page().explained_by(200, b"<html>hello").fault(), Fault::NotLiveKit);
+        assert_eq!(page().explained_by(404, b"404 page not found"), page());
+        let refused = Refusal::new(400, b"").explained_by(401, b"invalid API key");
+        assert_eq!((refused.status, refused.fault()), (401, Fault::Credentials));
     }
 
     #[test]

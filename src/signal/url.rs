@@ -93,6 +93,12 @@ impl ServerUrl {
     }
 }
 
+/// Where the server explains why it refuses a request with this path and query.
+pub fn validate_target(target: &str) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    format!("{path}/validate?{query}")
+}
+
 impl FromStr for ServerUrl {
     type Err = UrlError;
 
@@ -256,5 +262,6 @@ mod tests {
         let target = |text: &str| text.parse::<ServerUrl>().unwrap().join_target(&JoinParameters::default());
         assert!(target("wss://house.example/livekit/").starts_with("/livekit/rtc?protocol="));
         assert!(target("ws://box:7880").starts_with("/rtc?protocol="));
+        assert!(validate_target(&target("ws://box/live")).starts_with("/live/rtc/validate?protocol="));
     }
 }

@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod date;
 pub mod deadline;

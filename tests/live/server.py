@@ -57,7 +57,7 @@ class Server:
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
                 rtc=rtc, more=more, node_ip=node_ip, bind_addresses=json.dumps(bind_addresses),
-                is_loopback=str(node_ip.startswith("127.")).lower(),
+                is_loopback=str(node_ip.startswith(("127.", "::1"))).lower(),
                 stun=stun or f"127.0.0.1:{udp}",
             )
         )

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from kinglet import BINARY, ENVIRONMENT
+from middle import refusing, without_upgrade
 from proxy import Proxy, make_certificates
 from server import Server, free_ports, token
 
@@ -73,6 +74,27 @@ def test_a_server_that_says_nothing(room):
 def test_not_a_livekit_server(server, room):
     status, line = fails(server.url + "/elsewhere", "--token", token(room, "box"))
     assert status == 5 and "404" in line
+
+
+def test_a_proxy_that_lets_no_websocket_through(server, room):
+    proxy = without_upgrade(server.port)
+    try:
+        status, line = fails(proxy.url, "--token", token(room, "box"))
+    finally:
+        proxy.stop()
+    assert status == 5 and "WebSocket" in line and "proxy" in line
+    # The same question, without the upgrade.
+    upgrade, validate = proxy.asked
+    assert validate == upgrade.replace("/rtc?", "/rtc/validate?")
+
+
+def test_a_token_refused_because_of_this_clock(room):
+    server = refusing("401 Unauthorized", "Tue, 01 Jan 2097 00:00:00 GMT", "invalid token: token is expired")
+    try:
+        status, line = fails(server.url, "--token", token(room, "box"))
+    finally:
+        server.stop()
+    assert status == 4 and "clock" in line and "behind the server's clock" in line
 
 
 def test_name_that_does_not_exist(room):

@@ -500,7 +500,7 @@ impl SimulatedPorts {
                 self.signal_up.send(ToServer::Upgrade { number, target, token }, now);
             }
             self.is_dialled =
-                !matches!(notice, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused { .. });
+                !matches!(notice, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused(_));
             self.notices.push_back(notice);
         }
     }

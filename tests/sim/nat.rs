@@ -62,6 +62,11 @@ impl Nat {
     }
 }
 
+/// Whether it is a request for a relayed address (RFC 8656 §7.1), to the same server.
+pub fn asks_for_allocation(request: &Datagram) -> bool {
+    matches!(request.bytes[..], [0, 3, ..]) && request.destination == SocketAddr::from(STUN_SERVER)
+}
+
 /// What the STUN server answers to a binding request (RFC 8489 §14.2); `None` if it is none, or not for it.
 pub fn stun_answer(request: &Datagram) -> Option<Datagram> {
     let [0, 1, 0, 0, id @ ..] = &request.bytes[..] else { return None };

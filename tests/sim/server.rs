@@ -35,7 +35,7 @@ mod transport;
 use crate::link::Datagram;
 use crate::random::Random;
 use livekit_protocol::signal_response::Message;
-use livekit_protocol::{IceServer, SignalResponse};
+use livekit_protocol::{ClientConfiguration, IceServer, SignalResponse};
 use log::Log;
 use participant::Participant;
 use prost::Message as _;
@@ -68,6 +68,8 @@ pub struct Sfu {
     pub log: Log,
     /// STUN and TURN servers that it names.
     pub ice_servers: Vec<IceServer>,
+    /// What it asks of its clients.
+    pub client_configuration: Option<ClientConfiguration>,
     base: Instant,
     random: Random,
     participants: BTreeMap<SessionId, Participant>,
@@ -123,6 +125,7 @@ impl Sfu {
         Sfu {
             log: Log::default(),
             ice_servers: Vec::new(),
+            client_configuration: None,
             base,
             random: Random::new(seed).fork("server"),
             participants: BTreeMap::new(),
@@ -155,6 +158,7 @@ impl Sfu {
 
     /// A datagram arrives.
     pub fn handle_datagram(&mut self, datagram: Datagram, now: Instant) {
+        self.log.datagrams += u64::from(datagram.destination.ip() == std::net::IpAddr::from(SERVER_ADDRESS));
         for participant in self.participants.values_mut() {
             for transport in [&mut participant.publisher, &mut participant.subscriber.transport] {
                 if transport.is_for(&datagram) {

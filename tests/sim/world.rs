@@ -10,12 +10,13 @@
 use crate::card::Played;
 use crate::client::{Client, Setup, ToClient, ToServer};
 use crate::clock::Clock;
-use crate::nat::{Nat, stun_answer};
+use crate::nat::{Nat, asks_for_allocation, stun_answer};
 use crate::random::Random;
 use crate::server::Sfu;
 use kinglet::command::{Command, Reply};
 use kinglet::engine::port::Notice;
 use kinglet::rtc::Protocol;
+use kinglet::signal::refusal::Refusal;
 use std::time::{Duration, Instant};
 
 /// The seed of a story that names none.
@@ -30,6 +31,8 @@ pub struct World {
     pub clock: Clock,
     /// The server.
     pub sfu: Sfu,
+    /// Requests for an allocation that have come to the TURN server, which answers none.
+    pub allocations_asked: u32,
     clients: Vec<Client>,
     seed: u64,
     random: Random,
@@ -47,7 +50,15 @@ impl World {
     pub fn with_seed(seed: u64) -> World {
         let clock = Clock::new();
         let sfu = Sfu::new(seed, clock.now());
-        World { clock, sfu, clients: Vec::new(), seed, random: Random::new(seed), is_serving: true }
+        World {
+            clock,
+            sfu,
+            allocations_asked: 0,
+            clients: Vec::new(),
+            seed,
+            random: Random::new(seed),
+            is_serving: true,
+        }
     }
 
     /// A client enters, and dials. Returns its number.
@@ -178,6 +189,7 @@ impl World {
         for client in &mut self.clients {
             let ports = client.ports();
             while let Some(datagram) = ports.up.receive(now).or_else(|| ports.stream_up.receive(now)) {
+                self.allocations_asked += u32::from(asks_for_allocation(&datagram));
                 if let Some(answer) = stun_answer(&datagram) {
                     ports.down.send(answer, now);
                 } else if self.is_serving {
@@ -252,7 +264,7 @@ fn serve(sfu: &mut Sfu, client: &mut Client, word: ToServer, is_serving: bool, n
                     ports.connection = Some((number, connection));
                     Notice::Opened
                 }
-                Err((status, body)) => Notice::Refused { status, body: body.into_bytes() },
+                Err((status, body)) => Notice::Refused(Refusal::new(status, body.as_bytes())),
             };
             ports.signal_down.send(ToClient { number, notice }, now);
         }

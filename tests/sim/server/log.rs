@@ -8,6 +8,10 @@ use std::time::Instant;
 pub struct Log {
     /// Sessions that began.
     pub joins: u32,
+    /// `reconnect_reason` of each upgrade that asked for a resume.
+    pub reasons: Vec<u32>,
+    /// Datagrams that reached a port of the server.
+    pub datagrams: u64,
     /// Sessions that were resumed.
     pub resumes: u32,
     /// Subscriptions to video that clients asked for, by track SID. An audio client has none.

@@ -31,6 +31,9 @@ impl Sfu {
         }
         let claims = Claims::read(token)?;
         let query = Query::read(query);
+        if query.reconnect {
+            self.log.reasons.push(query.reason);
+        }
         let connection = ConnectionId(self.number());
         self.connections
             .insert(connection, Connection { session: None, outbox: VecDeque::new(), open: true });
@@ -224,6 +227,7 @@ impl Sfu {
             other_participants: self.infos(session, false),
             server_version: SERVER_VERSION.to_string(),
             ice_servers: self.ice_servers.clone(),
+            client_configuration: self.client_configuration.clone(),
             subscriber_primary: can_subscribe,
             ping_interval: 5,
             ping_timeout: 15,

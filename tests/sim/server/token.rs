@@ -75,6 +75,8 @@ pub struct Query {
     pub reconnect: bool,
     /// Participant SID, with `reconnect`.
     pub sid: String,
+    /// `reconnect_reason`; 0 where absent.
+    pub reason: u32,
     /// Subscribe to everything that is published; the default where absent.
     pub auto_subscribe: bool,
     /// `protocol`; 0 where absent.
@@ -92,6 +94,7 @@ impl Query {
             match name {
                 "reconnect" => query.reconnect = truth,
                 "sid" => query.sid = value.to_string(),
+                "reconnect_reason" => query.reason = value.parse().unwrap_or(0),
                 "auto_subscribe" => query.auto_subscribe = truth,
                 "protocol" => query.protocol = value.parse().unwrap_or(0),
                 _ => {}

@@ -4,6 +4,7 @@ use crate::card::{Sound, amplitude};
 use crate::client::Setup;
 use crate::world::World;
 use kinglet::event::Event;
+use livekit_protocol::{ClientConfigSetting, ClientConfiguration, IceServer};
 
 fn hears(world: &World, listener: usize, hertz: f64) -> bool {
     amplitude(world.lately(listener, 200), hertz) > 0.15
@@ -68,4 +69,43 @@ fn udp_that_ends_during_a_call_is_replaced() {
     assert_eq!(world.sfu.log.joins, 2, "the session is the same");
     let resumed = world.client(hall).event(|event| matches!(event, Event::Resumed { .. }).then_some(()));
     assert!(resumed.is_some());
+    // The path is blamed, and the server may go over to TCP: it has named where it takes that.
+    assert!(matches!(world.sfu.log.reasons.first(), Some(2 | 3)), "{:?}", world.sfu.log.reasons);
+}
+
+#[test]
+fn a_network_that_is_gone_altogether_is_not_blamed_on_udp() {
+    let mut world = World::new();
+    let door = world.enter(Setup::talker("door", Sound::Tone(400.0)));
+    let hall = world.enter(Setup::talker("hall", Sound::Tone(700.0)));
+    world.run_ms(5_000);
+    world.set_network(hall, false);
+    world.run_ms(8_000);
+    world.set_network(hall, true);
+    let back = |world: &mut World| hears(world, hall, 400.0) && hears(world, door, 700.0);
+    assert!(world.run_until_done(20_000, back), "heard again, both ways");
+    // Sound is back before the session is.
+    world.run_ms(5_000);
+    assert!(back(&mut world));
+    // Blamed, the server would take TCP only for minutes.
+    let reasons = &world.sfu.log.reasons;
+    assert!(!reasons.is_empty() && reasons.iter().all(|reason| *reason < 2), "{reasons:?}");
+}
+
+#[test]
+fn where_only_relays_are_allowed_no_address_of_ours_is_used() {
+    let mut world = World::new();
+    world.sfu.ice_servers = vec![IceServer {
+        urls: vec!["turn:10.0.0.9:3478?transport=udp".to_string()],
+        username: "user".to_string(),
+        credential: "password".to_string(),
+    }];
+    let force_relay = ClientConfigSetting::Enabled.into();
+    world.sfu.client_configuration =
+        Some(ClientConfiguration { force_relay, ..ClientConfiguration::default() });
+    world.enter(Setup::talker("hall", Sound::Tone(700.0)));
+    world.run_ms(2_000);
+    assert_eq!(world.sfu.log.joins, 1);
+    assert!(world.allocations_asked >= 2, "at once, for both peer connections");
+    assert_eq!(world.sfu.log.datagrams, 0, "nothing goes to the server by itself");
 }

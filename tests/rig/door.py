@@ -1,0 +1,261 @@
+"""In the guest, in the flat's network: the box at the door is installed; it boots, rings, talks, opens, and survives.
+
+The official SDK is the telephone in the flat. What is done to the board (lines, cards, the service) is done in the
+guest's own namespaces, outside of the flat's network. Times are of the virtual clock.
+"""
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
+
+from livekit import rtc  # noqa: E402
+from peer import Peer  # noqa: E402
+from sound import read_wav, tone, tone_levels, write_wav  # noqa: E402
+
+FOLDER = Path(sys.argv[1])
+URL, ROOM, BOX = "ws://10.9.0.1:7880", "house-12", "door-board"
+# Where door.sh is: the guest's own network, and its files as they are there.
+OUTSIDE = ["nsenter", "-t", sys.argv[2], "-m", "-n", "-r", "-w"]
+
+
+def board(*command, check=True):
+    """What a command on the board says."""
+    done = subprocess.run([*OUTSIDE, *command], capture_output=True, text=True)
+    if check and done.returncode:
+        raise AssertionError(f"{command}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def start(*command):
+    return subprocess.Popen([*OUTSIDE, *command], stdout=subprocess.DEVNULL, stderr=(FOLDER / "started.log").open("a"))
+
+
+def ctl(*words):
+    answer = json.loads(board("kinglet", "ctl", "--json", *words, check=False) or '{"ok": false}')
+    assert answer["ok"], (words, answer)
+    return answer.get("result")
+
+
+def journal():
+    return board("journalctl", "--no-pager", "-o", "cat", "-u", "kinglet")
+
+
+async def until(what, condition, within_s=30, every_s=0.1):
+    """Waits for it, looking now and then (which costs no time, but the host's); how long that took, in seconds."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() > began + within_s:
+            raise AssertionError(f"not within {within_s} s: {what}")
+        await asyncio.sleep(every_s)
+    return time.monotonic() - began
+
+
+def level(line):
+    return int(board("rig", "level", line))
+
+
+async def press(seconds=0.2):
+    board("rig", "pull", "GPIO23", "down")
+    await asyncio.sleep(seconds)
+    board("rig", "pull", "GPIO23", "up")
+
+
+def stage():
+    return ctl("status")["call"]["state"]
+
+
+def said(name, since=0):
+    """Events of this name that `ctl watch` told."""
+    lines = (FOLDER / "events.jsonl").read_text().split("\n")[1:-1]
+    events = [json.loads(line) for line in lines]
+    return [event for event in events if event["event"] == name][since:]
+
+
+async def event(name, since=0, within_s=40):
+    await until(name, lambda: said(name, since), within_s)
+    return said(name, since)[0]
+
+
+def begins():
+    """The box starts before its network and its server are there, and serves its buttons."""
+    board("ip", "link", "set", "rig", "down")
+    began = time.monotonic()
+    board("systemctl", "start", "kinglet")
+    ready_s = time.monotonic() - began
+    assert board("systemctl", "is-active", "kinglet") == "active"
+    assert "kinglet" in board("ps", "-o", "user=", "-C", "kinglet")
+    return f"ready after {1000 * ready_s:.0f} ms, without a network"
+
+
+async def rings_without_a_network():
+    """It says once what it waits for, and goes on when network and server are there, one after the other."""
+    await press()
+    await until("ringing", lambda: stage() == "ringing")
+    await asyncio.sleep(3)
+    board("ip", "link", "set", "rig", "up")
+    await asyncio.sleep(3)
+    server = ["ip", "netns", "exec", "server", "target/livekit-server", "--config", str(FOLDER / "livekit.yaml")]
+    start(*server)
+    back_s = await until("in the room", lambda: ctl("status")["state"] == "connected")
+    await press()
+    await until("hung up", lambda: stage() == "idle")
+    return f"in the room {back_s:.1f} s after the server was started"
+
+
+async def talks(flat):
+    """Bell, answer, both hear each other by the cards, lamp, hang-up."""
+    await until("out of the room", lambda: not flat.remote(BOX))
+    count = len(said("call_answered"))
+    pressed = time.monotonic()
+    await press()
+    await until("the program of [on] has run", lambda: board("ls", "/var/lib/kinglet/rang", check=False))
+    await flat.wait_for("participant_connected", BOX, after=pressed)
+    joined_s = time.monotonic() - pressed
+    await asyncio.sleep(1)
+    levels = {level("GPIO24") for _ in range(20) if not time.sleep(0.06)}
+    assert levels == {0, 1}, "the lamp flashes while it rings"
+    flat.speak_on(tone(800, 5))
+    answered = await event("call_answered", count)
+    assert answered["identity"] == "flat-1", answered
+    write_wav(FOLDER / "door-says.wav", tone(500, 8))
+    start("aplay", "-q", "-D", "hw:Mic,0", str(FOLDER / "door-says.wav"))
+    heard = FOLDER / "door-hears.wav"
+    recorder = start("arecord", "-q", "-D", "hw:Speaker,1", "-t", "wav", "-f", "S16_LE", "-r", "48000", "-c", "1",
+                     "-d", "5", str(heard))
+    await asyncio.sleep(6)
+    recorder.wait()
+    assert level("GPIO24") == 1, "the lamp is lit"
+    at_the_door = tone_levels(read_wav(heard)[-48_000:], [800])[800]
+    in_the_flat = tone_levels(flat.sound_of(BOX)[-48_000:], [500])[500]
+    assert at_the_door > -30 and in_the_flat > -30, (at_the_door, in_the_flat)
+    return (f"in the room {1000 * joined_s:.0f} ms after the bell, at the door {at_the_door:.0f} dB, "
+            f"in the flat {in_the_flat:.0f} dB")
+
+
+async def opens(flat, stranger):
+    """Once for each wish of those on the list, by RPC and by DTMF; for as long as it is set."""
+    async def wish(peer):
+        return await peer.room.local_participant.perform_rpc(
+            destination_identity=BOX, method="open", payload="", response_timeout=10)
+
+    try:
+        await wish(stranger)
+        raise AssertionError("a stranger opened the door")
+    except rtc.RpcError as refused:
+        assert refused.code == 1500, refused
+    await stranger.room.local_participant.publish_dtmf(code=5, digit="5")
+    await asyncio.sleep(0.5)
+    assert level("GPIO17") == 0, "a stranger's digit opens nothing"
+    lengths = []
+    for by, ask in (("rpc", lambda: wish(flat)),
+                    ("dtmf", lambda: flat.room.local_participant.publish_dtmf(code=5, digit="5"))):
+        await ask()
+        await until(f"driven by {by}", lambda: level("GPIO17") == 1, 5, 0.02)
+        lengths.append(await until("at rest", lambda: level("GPIO17") == 0, 5, 0.02))
+        assert 2.7 < lengths[-1] < 3.3, lengths
+        await asyncio.sleep(1)
+        assert level("GPIO17") == 0, "once"
+    pulses = [(event["name"], event["by"]) for event in said("output_pulsed")]
+    assert len(pulses) == 2 and all("flat-1" in by for _, by in pulses), pulses
+    return f"driven for {lengths[0]:.2f} and {lengths[1]:.2f} s"
+
+
+async def hangs_up(flat):
+    count = len(said("call_ended"))
+    await press()
+    ended = await event("call_ended", count)
+    await flat.wait_for("participant_disconnected", BOX)
+    assert level("GPIO24") == 0
+    return f"{ended['reason']} after {ended['seconds']} s"
+
+
+async def is_missed(flat):
+    """Nobody answers."""
+    for task in flat.tasks[:1]:
+        task.cancel()
+    await flat.room.local_participant.unpublish_track(flat.publication.sid)
+    await until("out of the room", lambda: not flat.remote(BOX))
+    count = len(said("call_missed"))
+    await press()
+    missed = await event("call_missed", count)
+    assert missed["reason"] == "timeout" and missed["seconds"] == 30, missed
+    return "after 30 s"
+
+
+async def ends_by_itself(flat):
+    """The longest call."""
+    await until("out of the room", lambda: not flat.remote(BOX))
+    count = len(said("call_ended"))
+    await press()
+    await until("ringing", lambda: stage() == "ringing")
+    flat.speak_on(tone(800, 5))
+    ended = await event("call_ended", count, 90)
+    assert 59 <= ended["seconds"] <= 61, ended
+    return f"{ended['reason']} after {ended['seconds']} s"
+
+
+async def stays_mute():
+    ctl("mute")
+    await asyncio.sleep(1)
+    board("systemctl", "kill", "-s", "KILL", "kinglet")
+    back_s = await until("it runs again", lambda: board("kinglet", "ctl", "status", check=False) != "")
+    assert ctl("status")["privacy"] is True
+    ctl("unmute")
+    return f"back {back_s:.1f} s after it was killed, still mute"
+
+
+async def is_bitten():
+    """A process that stands still is started anew."""
+    before = board("systemctl", "show", "-P", "MainPID", "kinglet")
+    board("systemctl", "kill", "-s", "STOP", "kinglet")
+    bitten_s = await until("a new process", lambda: board("systemctl", "show", "-P", "MainPID", "kinglet")
+                           not in (before, "0"), 120, 2)
+    return f"after {bitten_s:.0f} s"
+
+
+def is_walled_in():
+    """What systemd thinks of the walls around it."""
+    exposure = board("systemd-analyze", "security", "--no-pager", "kinglet").splitlines()[-1]
+    score = float(exposure.split(":")[1].split()[0])
+    assert score <= 2.0, exposure
+    return f"exposure {score}"
+
+
+async def main():
+    failed = False
+
+    async def check(name, action, *arguments):
+        nonlocal failed
+        try:
+            result = action(*arguments)
+            figures = await result if asyncio.iscoroutine(result) else result
+            print(f"ok door-{name} {figures}", flush=True)
+        except Exception as error:  # a line for each, whatever it was
+            failed = True
+            print(f"FAILED door-{name} {type(error).__name__}: {str(error)[:600]}", flush=True)
+
+    await check("begins", begins)
+    watch = subprocess.Popen([*OUTSIDE, "kinglet", "ctl", "--json", "watch"], stdout=(FOLDER / "events.jsonl").open("w"))
+    await check("rings-without-a-network", rings_without_a_network)
+    flat, stranger = await Peer.join(URL, ROOM, "flat-1"), await Peer.join(URL, ROOM, "stranger")
+    await check("talks", talks, flat)
+    await check("opens", opens, flat, stranger)
+    await check("hangs-up", hangs_up, flat)
+    await check("is-missed", is_missed, flat)
+    await check("ends-by-itself", ends_by_itself, flat)
+    watch.kill()
+    await flat.leave()
+    await stranger.leave()
+    await check("stays-mute", stays_mute)
+    await check("is-bitten", is_bitten)
+    await check("is-walled-in", is_walled_in)
+    return 1 if failed else 0
+
+
+sys.exit(asyncio.run(main()))
