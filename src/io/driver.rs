@@ -198,7 +198,7 @@ fn farewell(
         let is_idle = tick(executor);
         deliver(engine, desk, |_| {});
         let has_refused = desk.refuse_commands();
-        if !is_idle || has_refused {
+        if !is_idle || has_refused || program.is_finished() {
             continue;
         }
         if !is_told && !engine.has_events() {

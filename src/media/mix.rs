@@ -81,6 +81,29 @@ mod tests {
         assert!(out.0.iter().zip(&one.0).all(|(sum, sample)| *sum == 2.0 * sample));
     }
 
+    /// Blocks of numbered samples: two talkers who come and go, and each sample of their sum is known.
+    #[test]
+    fn numbered_samples_are_summed_in_their_places() {
+        // In steps of 2⁻¹⁵, so that sums are exact.
+        let numbered = |block: usize, every: f32| -> Block {
+            Block(std::array::from_fn(|i| (block * BLOCK_FRAMES + i) as f32 % 1024.0 * every / 32_768.0))
+        };
+        let (mut mixer, mut out, mut volume) = (Mixer::new(), Block::SILENCE, Gain::new(1.0));
+        for index in 0..12 {
+            let (first_speaks, second_speaks) = (index % 4 != 3, index >= 5);
+            mixer.start();
+            if first_speaks {
+                mixer.add(&numbered(index, 1.0));
+            }
+            if second_speaks {
+                mixer.add(&numbered(index, 3.0));
+            }
+            mixer.finish(&mut volume, &mut out);
+            let times = f32::from(u8::from(first_speaks)) + 3.0 * f32::from(u8::from(second_speaks));
+            assert_eq!(out, numbered(index, times), "block {index}");
+        }
+    }
+
     #[test]
     fn a_full_table_of_shouting_talkers_stays_within_full_scale() {
         let (mut mixer, mut out) = (Mixer::new(), Block::SILENCE);

@@ -1,7 +1,7 @@
 """kinglet's jitter buffer beside NetEQ's (official Python SDK): both hear the same talker through the real server, over
-the same bad wire, at the same time. `tests/bench/jitter` prepares and runs it, in a network namespace of its own.
+the same bad line, at the same time. `tests/bench/jitter` prepares and runs it.
 
-    talker (SDK, RED) ─► server ─► wire.py: the delays and losses of a trace ─► kinglet, SDK
+    talker (SDK, RED) ─► server ─► line.py: the delays and losses of a trace ─► kinglet, SDK
 
 Prints, for each trace, the mean delay over its fastest packet, the mean time that sound waited in the buffer, and how much of
 it was concealed; leaves NetEQ's for the simulation to print beside its own (tests/bench/neteq.csv).
@@ -14,16 +14,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/live"))
 
-from far import Far, near_server  # noqa: E402
+import server as live  # noqa: E402
 from peer import Peer  # noqa: E402
-from server import token  # noqa: E402
+from relay import ONLY_THROUGH_THE_RELAY, Relay  # noqa: E402
 from sound import speech  # noqa: E402
-from wire import delays_ms  # noqa: E402
+from line import Line, delays_ms  # noqa: E402
 
 FOLDER = ROOT / "target/bench/jitter"
 BINARY = os.environ.get("KINGLET_BINARY", ROOT / "target/release/kinglet")
@@ -40,9 +41,27 @@ TRACES = [
     "bursts_of_60_ms",
     "steps_of_200_ms",
     "reordered",
-    "10_lost_red_2",
-    "10_in_bursts_red_2",
+    "10_lost_red",
+    "10_in_bursts_red",
 ]
+
+
+class Listeners:
+    """The programs behind the line."""
+
+    def __init__(self):
+        self.programs = []
+
+    def start(self, name, command, **environment):
+        out = (FOLDER / f"{name}.jsonl").open("w")
+        errors = (FOLDER / f"{name}.err").open("w")
+        environment = {**os.environ, **environment}
+        self.programs.append(subprocess.Popen(list(map(str, command)), stdout=out, stderr=errors, env=environment))
+
+    def close(self):
+        for program in reversed(self.programs):
+            program.kill()
+            program.wait()
 
 
 def lines(name):
@@ -74,29 +93,23 @@ def mean_lateness_ms(path):
 async def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     spoken, _ = speech(30, FOLDER)
-    far = Far()
-    server, url = near_server(FOLDER)
-    programs = []
-
-    def start(name, command, **environment):
-        out, errors = (FOLDER / f"{name}.jsonl").open("w"), (FOLDER / f"{name}.err").open("w")
-        command = [*far.prefix, *map(str, command)]
-        programs.append(subprocess.Popen(command, stdout=out, stderr=errors, env={**os.environ, **environment}))
-
+    server = live.Server(FOLDER, node_ip=Relay.ADDRESS, rtc=ONLY_THROUGH_THE_RELAY)
+    line, listeners = Line(server.udp_port), Listeners()
     try:
+        url = server.url
         talker = await Peer.join(url, "bench", "talker")
         talker.speak_on(spoken)
         await asyncio.sleep(1)
         listen = ["--input", "none", "--output", f"wav:{FOLDER}/kinglet.wav", "--events", "json", "--stats", "1"]
-        kinglet = {"LIVEKIT_TOKEN": token("bench", "kinglet")}
-        start("kinglet", [BINARY, "join", url, *listen], **kinglet)
+        token = {"LIVEKIT_TOKEN": live.token("bench", "kinglet")}
+        listeners.start("kinglet", [BINARY, "join", url, *listen], **token)
         program = Path(__file__).with_name("sdk_listener.py")
-        start("sdk", [sys.executable, "-u", program, url], LIVEKIT_TOKEN=token("bench", "sdk"))
+        listeners.start("sdk", [sys.executable, "-u", program, url], LIVEKIT_TOKEN=live.token("bench", "sdk"))
         print(f"{'':<26}{'kinglet':^28}{'SDK (NetEQ)':^28}\n{'':<26}" + f"{'delay ms':>10}{'wait ms':>8}{'‰':>8}  " * 2)
         results = ["trace,delay_ms,wait_ms,concealed_permille"]
         for name in TRACES:
             path = ROOT / f"target/traces/{name}.csv"
-            far.meet(trace=str(path))
+            line.follow(path)
             await asyncio.sleep(LEARN_S)
             seen = len([event for event in lines("kinglet") if event["event"] == "stats"]), len(lines("sdk"))
             await asyncio.sleep(MEASURE_S)
@@ -110,10 +123,8 @@ async def main():
         NETEQ.write_text("\n".join(results) + "\n")
         await talker.leave()
     finally:
-        for program in programs:
-            program.kill()
-            program.wait()
-        far.close()
+        listeners.close()
+        line.close()
         server.stop()
 
 

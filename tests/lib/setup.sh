@@ -13,6 +13,7 @@ KINGLET_CACHE=${KINGLET_CACHE:-$HOME/.cache/kinglet}
 SERVER_VERSION=v1.13.5
 SDK_VERSION=1.2.1
 JS_SDK_VERSION=2.23.0
+MATPLOTLIB_VERSION=3.10.7            # for tests/demo --plots
 PLAYWRIGHT_VERSION=1.60.0         # the last with Debian 12's Node 18
 RUST_MIN=89                       # rust-version of Cargo.toml, its minor part
 GO_TOOLCHAIN=go1.26.0             # what is fetched where the machine's Go is older than 1.21
@@ -96,6 +97,19 @@ setup_python() {
     touch "$venv/ready"
   fi
   ln -sfn "$venv" target/python
+}
+
+setup_plots() {
+  packages python3 python3-venv
+  local venv=$KINGLET_CACHE/plots-$MATPLOTLIB_VERSION
+  if [ ! -e "$venv/ready" ]; then
+    say "installing matplotlib $MATPLOTLIB_VERSION"
+    rm -rf "$venv"
+    { /usr/bin/python3 -m venv "$venv" && "$venv/bin/pip" install -q "matplotlib==$MATPLOTLIB_VERSION" numpy==2.2.6; } \
+      >target/pip-plots.log 2>&1 || die "pip could not install matplotlib; see target/pip-plots.log"
+    touch "$venv/ready"
+  fi
+  ln -sfn "$venv" target/plots
 }
 
 setup_browser() {

@@ -3,6 +3,10 @@ import selectors
 import socket
 import threading
 
+# What the server is configured with. Else it is reached directly: by another address of this machine, or because it looks
+# for us by itself.
+ONLY_THROUGH_THE_RELAY = 'ips: { includes: ["127.0.0.0/8"] }\n  use_ice_lite: true'
+
 
 class Relay:
     """Passes datagrams both ways, but loses every `lose_nth` RTP packet that a client sends (0: none)."""

@@ -3,15 +3,13 @@ import asyncio
 
 import pytest
 from peer import Peer
-from relay import Relay
+from relay import ONLY_THROUGH_THE_RELAY, Relay
 from server import Server
 from sound import Likeness, speech
 
 SECONDS = 10
 # One in six lost is more than the voice can bear, and each lost packet is in the one behind it.
 LOSE_NTH = 6
-# Else it is reached directly: by another address of this machine, or because it looks for us by itself.
-ONLY_THROUGH_THE_RELAY = 'ips: { includes: ["127.0.0.0/8"] }\n  use_ice_lite: true'
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ pub const SAMPLES_PER_MS: i64 = SAMPLE_RATE_HZ as i64 / 1000;
 /// Pulls are taken for late ones up to this; a longer hole is a card that was away.
 const PULL_LATE_SAMPLES_MAX: i64 = 500 * SAMPLES_PER_MS;
 
-/// The window of the smallest difference. Clocks that drift apart by 300 ppm move 1.2 ms in it.
-const WINDOW_SAMPLES: i64 = 2000 * SAMPLES_PER_MS;
+/// The window of the smallest difference. Pulls that are late for as long are made up for in it; after an xrun of the
+/// card nobody does that, and when the window is over the time of the pulls is what it seems.
+const WINDOW_SAMPLES: i64 = 800 * SAMPLES_PER_MS;
 
 /// The beginning of local time: the first instant seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn instants_before_the_epoch_are_negative() {
         let mut epoch = Epoch::default();
-        let start = crate::media::receive::story::an_instant();
+        let start = crate::media::receive::call::an_instant();
         assert_eq!(epoch.samples(start), 0);
         assert_eq!(epoch.samples(start + std::time::Duration::from_millis(20)), 960);
         assert_eq!(epoch.samples(start - std::time::Duration::from_millis(10)), -480);

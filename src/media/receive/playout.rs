@@ -26,6 +26,7 @@ use super::rescue::Made;
 use super::ring::Waiting;
 use super::stretch::Change;
 use super::talker::{Pulled, State, Talker};
+use super::target::JUMP_SAMPLES;
 use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PENDING_AHEAD_SAMPLES, WAITING_MS_MAX};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::level::level_dbfs;
@@ -78,6 +79,10 @@ impl Talker {
         let delay = self.delay_samples();
         let target = self.target.target_samples();
         let mut error = delay.saturating_sub(target);
+        if error.saturating_abs() > JUMP_SAMPLES {
+            // The sender's clock has jumped, and what is played is of before that.
+            return self.drift.steady_rate();
+        }
         let change = if delay.saturating_sub(self.target.held_samples()) > MARGIN_SAMPLES {
             Some(Change::Shorter)
         } else if error < -MARGIN_SAMPLES {
@@ -282,10 +287,12 @@ impl Talker {
         self.invented = 0;
     }
 
-    /// How far behind the fastest packet `packet` would be if it were played next.
+    /// How far behind the fastest packet `packet` would be if it were played next; no less than it has waited
+    /// already, whatever a sender does to its clock.
     fn delay_of(&self, packet: Waiting) -> i64 {
         let pending = self.rescue.pending.len() as i64;
-        self.target.delay_samples(packet.rtp_time, self.now).saturating_add(pending)
+        let waited = self.now.saturating_sub(packet.arrived);
+        self.target.delay_samples(packet.rtp_time, self.now).max(waited).saturating_add(pending)
     }
 
     /// Starts from the first packet that is not too old.

@@ -1,6 +1,6 @@
 //! Jitter cases as tables: when each packet of 20 ms arrives, and what is heard each 10 ms.
 
-use super::story::an_instant;
+use super::call::an_instant;
 use super::talker::{ArrivedPacket, Talker};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::{Encoder, EncoderSettings};

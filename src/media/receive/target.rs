@@ -29,7 +29,7 @@ pub const TARGET_MS_MAX: u32 = 200;
 const SLACK_SAMPLES: i64 = 2 * SAMPLES_PER_MS;
 
 /// Transit that changes by more than this is a new time line of the sender and no lateness.
-const JUMP_SAMPLES: i64 = 2000 * SAMPLES_PER_MS;
+pub(super) const JUMP_SAMPLES: i64 = 2000 * SAMPLES_PER_MS;
 
 const MIN_SAMPLES: i64 = TARGET_MS_MIN as i64 * SAMPLES_PER_MS;
 const MAX_SAMPLES: i64 = TARGET_MS_MAX as i64 * SAMPLES_PER_MS;

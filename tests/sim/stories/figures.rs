@@ -4,8 +4,12 @@
 //! are 300 s and drift runs for 8 hours with every pair of clocks. Beside ours stand NetEQ's numbers (libwebrtc, in the
 //! official Python SDK), which `tests/bench/jitter` measured live with the same traces.
 
+use crate::clock::Clock;
 use crate::jitter::replay::{Measured, Setup, packets, replay};
 use crate::jitter::trace::{Jitter, Loss, trace, write};
+use kinglet::media::block::Block;
+use kinglet::media::receive::ring::Ring;
+use kinglet::media::receive::talker::{ArrivedPacket, Talker};
 
 /// What `tests/bench/jitter` has left: name, delay, wait, concealed thousandths.
 const NETEQ: &str = include_str!("../../bench/neteq.csv");
@@ -156,4 +160,33 @@ fn drift(clocks: &[(f64, f64)], hours: f64) {
         let (concealed_max, scaled_max) = if apart.abs() <= 300.0 { (0, 0) } else { (2, 2400) };
         assert!(counters.concealed_blocks <= concealed_max && scaled <= scaled_max, "{apart}: {counters:?}");
     }
+}
+
+/// What each talker takes, all of it when it is made: ring, decoder, decoded samples.
+#[test]
+fn figures_of_memory() {
+    const TALKERS: usize = 512;
+    let resident_kb = || {
+        let statm = std::fs::read_to_string("/proc/self/statm").expect("a Linux machine");
+        let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+        4 * pages.unwrap_or(0_i64)
+    };
+    let payloads = packets();
+    let clock = Clock::new();
+    let before = resident_kb();
+    let mut talkers: Vec<Talker> = (0..TALKERS).map(|_| Talker::new().expect("a decoder")).collect();
+    for talker in &mut talkers {
+        // So that every page is touched.
+        for (sequence, payload) in (0..64).zip(&payloads) {
+            let (rtp_time, arrival) = (960 * sequence, clock.at_ms(20 * sequence));
+            talker.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: false, payload });
+        }
+        for block in 0..20 {
+            talker.pull(&mut Block::SILENCE.clone(), clock.at_ms(1300 + 10 * block));
+        }
+    }
+    // Other stories take and give memory meanwhile: by itself it prints the figure.
+    let each_kb = (resident_kb() - before) as f64 / TALKERS as f64;
+    println!("{each_kb:.0} KB a talker, {} of them its ring", std::mem::size_of::<Ring>() / 1024);
+    assert!(each_kb < 500.0, "{each_kb} KB a talker");
 }

@@ -3,14 +3,16 @@
 //! With `KINGLET_QUALITY=FOLDER` the voice is `said.f32` in it (raw samples of 48 kHz), and what was heard of it is left
 //! there as `clean.f32`, `lost10.f32`, …: `tests/bench/quality` has PESQ judge them.
 
+use crate::acoustics::{Echo, Place, voice};
 use crate::card::Sound;
 use crate::client::Setup;
 use crate::link::{Loss, Quality};
 use crate::world::World;
-use kinglet::media::block::BLOCK_FRAMES;
+use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::receive::pending::Pending;
 use kinglet::media::receive::stretch::{Change, Stretch};
 use kinglet::media::send::adapt::Redundancy;
+use kinglet::media::send::chain::{Chain, Duplex};
 use std::path::PathBuf;
 
 /// Until reports of the loss have changed what is sent: the clip is said again from here on.
@@ -133,4 +135,34 @@ fn a_voice_survives_time_scaling() {
     let alike = likeness(&said, &out);
     assert!(changes > 3 * seconds, "{changes} changes in {seconds} s");
     assert!(alike > 0.9 || folder().is_some(), "{alike}");
+}
+
+/// Somebody speaks beside a loudspeaker that speaks, too, as loud at the microphone.
+#[test]
+fn a_voice_is_heard_out_of_an_echo() {
+    let near = said();
+    let far = voice(210.0, 3.4, near.len() as f64 / 48_000.0, 2);
+    let (echo, mut chain) = (Echo::new(Place::Wall, 0.5), Chain::new(Duplex::ALL).expect("something to do"));
+    let (mut microphone, mut sent) = (Vec::new(), Vec::new());
+    for (index, block) in near.chunks_exact(BLOCK_FRAMES).enumerate() {
+        let first = index * BLOCK_FRAMES;
+        chain.played(&Block(std::array::from_fn(|i| far[first + i])));
+        // For the first two seconds the far side is alone.
+        let heard = |i: usize| echo.heard(&far, first + i) + if index < 200 { 0.0 } else { 0.5 * block[i] };
+        let mut block = Block(std::array::from_fn(heard));
+        microphone.extend(block.0);
+        chain.process(&mut block, Some(0.0));
+        sent.extend(block.0);
+    }
+    leave("echo-microphone", &microphone);
+    leave("echo-sent", &sent);
+    let energy = |samples: &[f32]| samples[24_000..96_000].iter().map(|s| f64::from(s * s)).sum::<f64>();
+    let less_db = 10.0 * (energy(&microphone) / energy(&sent)).log10();
+    let rest = 2 * 48_000;
+    let (before, after) =
+        (likeness(&near[rest..], &microphone[rest..]), likeness(&near[rest..], &sent[rest..]));
+    println!(
+        "the far side alone: {less_db:.0} dB less; likeness of the near one: {before:.3}, then {after:.3}"
+    );
+    assert!(after > 0.7 || folder().is_some(), "{before}, then {after}");
 }
