@@ -35,6 +35,8 @@ use_target() {
   local name=${triple//-/_}
   export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$sysroot PKG_CONFIG_LIBDIR=$sysroot/usr/lib/$gnu/pkgconfig
   export "CARGO_TARGET_${name^^}_LINKER=$CROSS/ld-$arch" "CARGO_TARGET_${name^^}_RUNNER=$qemu-static -L $sysroot"
+  # A panic ends the program: tables to unwind by would be a tenth of it, and nobody would read them.
+  export "CARGO_TARGET_${name^^}_RUSTFLAGS=-Cforce-unwind-tables=no"
   # C, too, is compiled against the device's headers. Debian's armhf compiler assumes a processor without NEON, and
   # libopus does not ask for it where it compiles its NEON files. Every board with an ARMv7 that we know has it.
   export "CFLAGS_$name=--sysroot=$sysroot$([ $arch = armhf ] && echo ' -mfpu=neon' || :)"

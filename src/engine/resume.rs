@@ -64,6 +64,9 @@ pub(super) struct Resuming {
     blamed: Option<Peer>,
     /// The server has taken us back.
     pub(super) has_signal: bool,
+    /// It has been told how things stand, and the paths were begun anew where they must be: what is there from
+    /// now on is back, and not what was there before.
+    has_caught_up: bool,
 }
 
 impl Engine {
@@ -88,7 +91,7 @@ impl Engine {
             Cause::PathLost(peer) if self.may_blame_path(now) => Some(*peer),
             _ => None,
         };
-        self.resuming = Some(Resuming { mend, blamed, has_signal: false });
+        self.resuming = Some(Resuming { mend, blamed, has_signal: false, has_caught_up: false });
         for reason in [Reason::Recovery, Reason::PublisherAnswer] {
             self.deadlines.clear(reason);
         }
@@ -104,7 +107,7 @@ impl Engine {
     /// or the server was reached in time.
     pub(super) fn probe(&mut self, cause: &Cause, now: Instant) {
         let Some(resuming) = &mut self.resuming else { return };
-        resuming.has_signal = false;
+        (resuming.has_signal, resuming.has_caught_up) = (false, false);
         let is_path = matches!(cause, Cause::PathMissing | Cause::NetworkChanged | Cause::ToldToResume(_));
         if is_path {
             (resuming.mend, resuming.blamed) = (Mend::Path, None);
@@ -138,7 +141,7 @@ impl Engine {
 
     pub(super) fn dial_resume(&mut self, now: Instant) {
         let (Some(resuming), Some(own)) = (&mut self.resuming, self.room.own()) else { return };
-        resuming.has_signal = false;
+        (resuming.has_signal, resuming.has_caught_up) = (false, false);
         let resume = Resume { participant_sid: own.sid, reason: resuming.mend.reason(resuming.blamed) };
         self.pinger = None;
         self.act(Action::Drop);
@@ -179,12 +182,15 @@ impl Engine {
                 subscriber.expect_restart();
             }
         }
+        if let Some(resuming) = &mut self.resuming {
+            resuming.has_caught_up = true;
+        }
         self.resumed_if_complete(now);
     }
 
     /// Looks whether everything is back; called whenever something has come back.
     pub(super) fn resumed_if_complete(&mut self, now: Instant) {
-        let Some(resuming) = self.resuming.filter(|resuming| resuming.has_signal) else { return };
+        let Some(resuming) = self.resuming.filter(|resuming| resuming.has_caught_up) else { return };
         if resuming.mend == Mend::Path && !self.has_paths() {
             return;
         }

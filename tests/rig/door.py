@@ -123,12 +123,12 @@ async def talks(flat):
     flat.speak_on(tone(800, 5))
     answered = await event("call_answered", count)
     assert answered["identity"] == "flat-1", answered
-    write_wav(FOLDER / "door-says.wav", tone(500, 8))
+    write_wav(FOLDER / "door-says.wav", tone(500, 6))
     start("aplay", "-q", "-D", "hw:Mic,0", str(FOLDER / "door-says.wav"))
     heard = FOLDER / "door-hears.wav"
     recorder = start("arecord", "-q", "-D", "hw:Speaker,1", "-t", "wav", "-f", "S16_LE", "-r", "48000", "-c", "1",
-                     "-d", "5", str(heard))
-    await asyncio.sleep(6)
+                     "-d", "3", str(heard))
+    await asyncio.sleep(4)
     recorder.wait()
     assert level("GPIO24") == 1, "the lamp is lit"
     at_the_door = tone_levels(read_wav(heard)[-48_000:], [800])[800]
@@ -184,8 +184,8 @@ async def is_missed(flat):
     count = len(said("call_missed"))
     await press()
     missed = await event("call_missed", count)
-    assert missed["reason"] == "timeout" and missed["seconds"] == 30, missed
-    return "after 30 s"
+    assert missed["reason"] == "timeout" and missed["seconds"] == 15, missed
+    return "after 15 s"
 
 
 async def ends_by_itself(flat):
@@ -195,8 +195,8 @@ async def ends_by_itself(flat):
     await press()
     await until("ringing", lambda: stage() == "ringing")
     flat.speak_on(tone(800, 5))
-    ended = await event("call_ended", count, 90)
-    assert 59 <= ended["seconds"] <= 61, ended
+    ended = await event("call_ended", count, 60)
+    assert 29 <= ended["seconds"] <= 31, ended
     return f"{ended['reason']} after {ended['seconds']} s"
 
 

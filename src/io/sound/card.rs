@@ -11,7 +11,7 @@
 //! Names hold `CARD=<id>`, never an index, so a card that comes back elsewhere is the same card. The
 //! 500 ms are for plugins that notice nothing when their card is pulled out (dmix says `EAGAIN` for
 //! ever). Before its first frame a card has 2 s: a sound server takes 1.5 s to begin.
-//! Its descriptors are believed while they speak the truth: [`Readiness`].
+//! Its descriptors are believed while they speak the truth (`Readiness`).
 
 use std::time::{Duration, Instant};
 
