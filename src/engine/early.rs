@@ -51,8 +51,8 @@ pub(super) struct Early {
     published_at: Option<Instant>,
     is_heard: bool,
     packets: Packets,
-    /// Blocks since a packet was sent, and blocks of one.
-    blocks: (usize, usize),
+    blocks_since_packet: usize,
+    packet_blocks: usize,
     is_recording: bool,
     agent_since: Option<Instant>,
     is_heard_by_agent: bool,
@@ -82,7 +82,8 @@ impl Early {
             published_at: None,
             is_heard: false,
             packets: Packets::Holding,
-            blocks: (0, packet_samples / BLOCK_FRAMES),
+            blocks_since_packet: 0,
+            packet_blocks: packet_samples / BLOCK_FRAMES,
             is_recording: true,
             agent_since: None,
             is_heard_by_agent: false,
@@ -210,8 +211,8 @@ impl Engine {
         if until <= now {
             self.counters.early_lost += early.sound.catch_up() as u64;
         }
-        let (since, packet_blocks) = early.blocks;
-        early.blocks.0 = (since + 1) % packet_blocks;
+        let since = early.blocks_since_packet;
+        early.blocks_since_packet = (since + 1) % early.packet_blocks;
         if since != 0 {
             return;
         }

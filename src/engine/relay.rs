@@ -11,15 +11,14 @@
 //! Each peer connection has one relay at most. It stays over ICE restarts: its address is as good as before.
 //! Where the server allows relays only (`force_relay`), our own addresses are not told to anybody.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::port::{Action, StreamNotice};
-use crate::limits::{DATAGRAM_BYTES_MAX, ICE_SERVERS_MAX};
+use crate::limits::{DATAGRAM_BYTES_MAX, ICE_SERVERS_MAX, RELAY_WAITING_MAX};
 use crate::rtc::{Datagram, Peer, Protocol, Relay, RelayEvent, RelayServer};
-use crate::signal::description::Trickle;
 use crate::signal::ice_url::{IceProtocol, IceUrl};
-use crate::signal::request::Request;
 
 /// What UDP and TCP are given: UDP's 2 s, and one more for a TCP connection.
 const DIRECT_PATIENCE: Duration = Duration::from_secs(3);
@@ -63,8 +62,13 @@ struct Awaited {
 }
 
 impl Relaying {
+    /// Whether there is an address on a TURN server.
+    fn is_allocated(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.relayed().is_some())
+    }
+
     /// The relay, where a datagram of str0m's has its address as the source.
-    pub(super) fn carrying(&mut self, source: std::net::SocketAddr) -> Option<&mut Relay> {
+    pub(super) fn carrying(&mut self, source: SocketAddr) -> Option<&mut Relay> {
         self.relay.as_deref_mut().filter(|relay| relay.relayed() == Some(source))
     }
 }
@@ -74,8 +78,7 @@ impl Engine {
     pub(super) fn relay_begins(&mut self, peer: Peer, was_connected: bool, now: Instant) {
         let is_first_choice = self.is_relay_only || self.relay_worked.is_some();
         let relaying = &mut self.relays[peer as usize];
-        let is_there = relaying.relay.as_ref().is_some_and(|relay| relay.relayed().is_some());
-        let patience = match (is_there, is_first_choice, was_connected) {
+        let patience = match (relaying.is_allocated(), is_first_choice, was_connected) {
             (true, _, _) => PATH_PATIENCE,
             (_, true, _) => Duration::ZERO,
             (_, _, true) => DIRECT_PATIENCE_RESTART,
@@ -88,9 +91,8 @@ impl Engine {
     pub(super) fn relay_not_needed(&mut self, peer: Peer, now: Instant) {
         let relaying = &mut self.relays[peer as usize];
         relaying.try_at = None;
-        let is_there = relaying.relay.as_ref().is_some_and(|relay| relay.relayed().is_some());
-        relaying.judge_at = is_there.then_some(now + VERDICT);
-        if !is_there {
+        relaying.judge_at = relaying.is_allocated().then_some(now + VERDICT);
+        if !relaying.is_allocated() {
             self.drop_relay(peer, now);
         }
     }
@@ -156,7 +158,7 @@ impl Engine {
         // An allocation that fails at once has no address worth telling.
         relay.pump(now, |event| told = Some(event));
         let local = relay.local();
-        let mut sent = heapless::Vec::<_, { crate::limits::RELAY_WAITING_MAX }>::new();
+        let mut sent = heapless::Vec::<_, { RELAY_WAITING_MAX }>::new();
         sent.extend(std::iter::from_fn(|| relay.poll_transmit()));
         for transmit in sent {
             self.transmit(peer, transmit);
@@ -176,7 +178,7 @@ impl Engine {
     }
 
     /// A socket is closed: a relay that was reached by it is gone.
-    pub(super) fn relay_lost_with(&mut self, peer: Peer, local: std::net::SocketAddr, now: Instant) {
+    pub(super) fn relay_lost_with(&mut self, peer: Peer, local: SocketAddr, now: Instant) {
         let relay = self.relays[peer as usize].relay.as_ref();
         if relay.is_some_and(|relay| relay.local().ip() == local.ip()) {
             self.drop_relay(peer, now);
@@ -256,26 +258,24 @@ impl Engine {
         };
         let sockets = self.whereabouts.sockets(peer);
         let Some(server) = self.ice_servers.get(awaited.place) else { return };
-        let is_reachable = |address: &&std::net::SocketAddr| {
-            sockets.iter().any(|socket| socket.is_ipv4() == address.is_ipv4())
+        let reach = |address: &SocketAddr| {
+            let local = sockets.iter().find(|socket| socket.is_ipv4() == address.is_ipv4())?;
+            Some((*address, *local))
         };
-        let Some(&address) = server.addresses.iter().find(is_reachable) else { return };
+        let Some((address, local)) = server.addresses.iter().find_map(reach) else { return };
         let tls_name = (server.url.protocol == IceProtocol::TurnTls).then(|| server.url.host.clone());
         if server.url.protocol == IceProtocol::TurnUdp {
-            let local = sockets.iter().find(|socket| socket.is_ipv4() == address.is_ipv4());
             self.relays[peer as usize].awaited = None;
-            if let Some(&local) = local {
-                self.allocate(peer, awaited.place, local, now);
-            }
+            self.allocate(peer, awaited.place, local, now);
         } else {
             self.relays[peer as usize].awaited = Some(Awaited { is_dialled: true, ..awaited });
             self.act(Action::DialRelay { peer, address, tls_name });
         }
     }
 
-    fn allocate(&mut self, peer: Peer, place: usize, local: std::net::SocketAddr, now: Instant) {
+    fn allocate(&mut self, peer: Peer, place: usize, local: SocketAddr, now: Instant) {
         let Some(server) = self.ice_servers.get(place) else { return };
-        let is_reachable = |address: &&std::net::SocketAddr| address.is_ipv4() == local.is_ipv4();
+        let is_reachable = |address: &&SocketAddr| address.is_ipv4() == local.is_ipv4();
         let Some(&address) = server.addresses.iter().find(is_reachable) else { return };
         let is_udp = server.url.protocol == IceProtocol::TurnUdp;
         self.relays[peer as usize].url = Some(server.url.clone());
@@ -322,12 +322,5 @@ impl Engine {
         let mut places: heapless::Vec<usize, ICE_SERVERS_MAX> = turn.map(|(place, _)| place).collect();
         places.sort_by_key(|&place| rank(&self.ice_servers[place].url));
         places
-    }
-
-    /// Tells the server a candidate. Without the signal connection the descriptions of the restart tell it.
-    pub(super) fn trickle(&mut self, peer: Peer, candidate: String) {
-        if self.has_signal() {
-            self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
-        }
     }
 }

@@ -62,11 +62,25 @@ pub(super) struct Resuming {
     mend: Mend,
     /// Whose path has failed by itself (`Engine::may_blame_path`).
     blamed: Option<Peer>,
+    progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The server is dialled, or will be.
+    Dialling,
     /// The server has taken us back.
-    pub(super) has_signal: bool,
+    TakenBack,
     /// It has been told how things stand, and the paths were begun anew where they must be: what is there from
     /// now on is back, and not what was there before.
-    has_caught_up: bool,
+    CaughtUp,
+}
+
+impl Resuming {
+    /// The server has taken us back.
+    pub(super) fn has_signal(&self) -> bool {
+        self.progress != Progress::Dialling
+    }
 }
 
 impl Engine {
@@ -91,7 +105,7 @@ impl Engine {
             Cause::PathLost(peer) if self.may_blame_path(now) => Some(*peer),
             _ => None,
         };
-        self.resuming = Some(Resuming { mend, blamed, has_signal: false, has_caught_up: false });
+        self.resuming = Some(Resuming { mend, blamed, progress: Progress::Dialling });
         for reason in [Reason::Recovery, Reason::PublisherAnswer] {
             self.deadlines.clear(reason);
         }
@@ -107,7 +121,7 @@ impl Engine {
     /// or the server was reached in time.
     pub(super) fn probe(&mut self, cause: &Cause, now: Instant) {
         let Some(resuming) = &mut self.resuming else { return };
-        (resuming.has_signal, resuming.has_caught_up) = (false, false);
+        resuming.progress = Progress::Dialling;
         let is_path = matches!(cause, Cause::PathMissing | Cause::NetworkChanged | Cause::ToldToResume(_));
         if is_path {
             (resuming.mend, resuming.blamed) = (Mend::Path, None);
@@ -141,7 +155,7 @@ impl Engine {
 
     pub(super) fn dial_resume(&mut self, now: Instant) {
         let (Some(resuming), Some(own)) = (&mut self.resuming, self.room.own()) else { return };
-        (resuming.has_signal, resuming.has_caught_up) = (false, false);
+        resuming.progress = Progress::Dialling;
         let resume = Resume { participant_sid: own.sid, reason: resuming.mend.reason(resuming.blamed) };
         self.pinger = None;
         self.act(Action::Drop);
@@ -153,7 +167,7 @@ impl Engine {
     pub(super) fn taken_back(&mut self, reconnect: &Reconnect, now: Instant) {
         let Some(resuming) = &mut self.resuming else { return };
         self.data.resumed(reconnect.last_message_seq);
-        resuming.has_signal = true;
+        resuming.progress = Progress::TakenBack;
         let mend = resuming.mend;
         self.is_resume_disabled = reconnect.configuration.resume_disabled;
         let lost_for = self.lost_at.map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
@@ -183,14 +197,16 @@ impl Engine {
             }
         }
         if let Some(resuming) = &mut self.resuming {
-            resuming.has_caught_up = true;
+            resuming.progress = Progress::CaughtUp;
         }
         self.resumed_if_complete(now);
     }
 
     /// Looks whether everything is back; called whenever something has come back.
     pub(super) fn resumed_if_complete(&mut self, now: Instant) {
-        let Some(resuming) = self.resuming.filter(|resuming| resuming.has_caught_up) else { return };
+        let Some(resuming) = self.resuming.filter(|resuming| resuming.progress == Progress::CaughtUp) else {
+            return;
+        };
         if resuming.mend == Mend::Path && !self.has_paths() {
             return;
         }

@@ -17,8 +17,6 @@ use super::session::Phase;
 use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
-use crate::signal::description::Trickle;
-use crate::signal::request::Request;
 use crate::time::deadline::Reason;
 
 /// A new network comes in pieces: link, address, route. Together they take less than this once DHCP has
@@ -70,7 +68,6 @@ impl Engine {
     /// The io ring opened sockets for `peer`; call it for each [`Action::OpenSockets`]. Addresses told after
     /// the first description has left are trickled to the server.
     pub fn handle_sockets(&mut self, peer: Peer, addresses: &[SocketAddr], now: Instant) {
-        let mut late = heapless::Vec::<String, LOCAL_ADDRESSES_MAX>::new();
         self.whereabouts.home = addresses.first().map(SocketAddr::ip);
         self.whereabouts.is_home_gone = false;
         // More addresses than are ever opened: the rest is reached through the first ones.
@@ -86,15 +83,8 @@ impl Engine {
         let told = if self.is_relay_only { &[] } else { addresses };
         for &address in told {
             if let Some(line) = self.ice(peer).and_then(|mut ice| ice.add_address(address)) {
-                let _ = late.push(line);
+                self.trickle(peer, line);
             }
-        }
-        // Without the signal connection the descriptions of the restart tell them.
-        if !self.has_signal() {
-            late.clear();
-        }
-        for candidate in late {
-            self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
         }
         self.ask_for_mappings(peer, now);
         self.advance(peer, now);

@@ -131,7 +131,7 @@ impl Engine {
     /// Whether a message to the server reaches it.
     pub(super) fn has_signal(&self) -> bool {
         matches!(self.phase, Phase::Joined | Phase::Active)
-            || self.resuming.is_some_and(|resuming| resuming.has_signal)
+            || self.resuming.is_some_and(|resuming| resuming.has_signal())
     }
 
     /// The primary peer connection is up.

@@ -11,6 +11,8 @@ use crate::rtc::{
     SubscriberEvent, Transmit,
 };
 use crate::session::cause::Cause;
+use crate::signal::description::Trickle;
+use crate::signal::request::Request;
 use crate::time::deadline::Reason;
 
 /// Events of one drain. One input makes at most a few: connected, path, feedback.
@@ -28,6 +30,13 @@ impl Engine {
         }
         self.subscriber = Some(Subscriber::new(now));
         self.act(Action::OpenSockets(Peer::Subscriber));
+    }
+
+    /// Tells the server a candidate. Without the signal connection the descriptions of the restart tell it.
+    pub(super) fn trickle(&mut self, peer: Peer, candidate: String) {
+        if self.has_signal() {
+            self.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
+        }
     }
 
     /// One datagram that arrived on a socket of `peer`, at `arrival` by the kernel's or the caller's clock.

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::clock;
 use crate::error::ExitStatus;
-use crate::limits::TOKEN_BYTES_MAX;
 use crate::signal::secret::Secret;
+use crate::signal::token::claims;
 
 /// How far a token's `nbf` lies in the past: clocks of small devices are a little wrong (the server
 /// itself allows 60 s).
@@ -203,26 +203,7 @@ fn run(command: &mut Command) -> Result<String, CredentialsError> {
 fn check(token: &str, unix_time_s: u64) -> Result<(), CredentialsError> {
     /// The server's own leeway.
     const LEEWAY_S: u64 = 60;
-    if token.is_empty() {
-        return Err(CredentialsError::Malformed("it is empty"));
-    }
-    if token.len() > TOKEN_BYTES_MAX {
-        return Err(CredentialsError::Malformed("it is too long"));
-    }
-    let is_of_jwt = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if !token.bytes().all(is_of_jwt) {
-        return Err(CredentialsError::Malformed("it has characters that no JWT has"));
-    }
-    let mut parts = token.split('.');
-    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(CredentialsError::Malformed("it has not the three parts of a JWT"));
-    };
-    let claims = URL_SAFE_NO_PAD
-        .decode(claims)
-        .map_err(|_| CredentialsError::Malformed("its claims are not base64"))?;
-    let claims: serde_json::Value = serde_json::from_slice(&claims)
-        .map_err(|_| CredentialsError::Malformed("its claims are not JSON"))?;
+    let claims = claims(token).map_err(CredentialsError::Malformed)?;
     let end = claims.get("exp").and_then(serde_json::Value::as_f64);
     match end {
         Some(end) if unix_time_s >= clock::MADE_S && end + (LEEWAY_S as f64) < unix_time_s as f64 => {

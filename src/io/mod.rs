@@ -25,6 +25,7 @@ mod driver;
 mod files;
 pub mod gpio;
 pub mod handlers;
+mod http;
 pub mod keys;
 pub mod lines;
 pub(crate) mod mailbox;

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_io::{AsyncRead, AsyncWrite};
 
+use super::http;
 use crate::limits::PROXY_ANSWER_BYTES_MAX;
 use crate::signal::secret::Secret;
 
@@ -115,15 +116,7 @@ where
         request.push_str(&format!("Proxy-Authorization: Basic {encoded}\r\n"));
     }
     request.push_str("\r\n");
-    let mut rest = request.as_bytes();
-    while !rest.is_empty() {
-        let written =
-            std::future::poll_fn(|context| Pin::new(&mut *stream).poll_write(context, rest)).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        rest = &rest[written..];
-    }
+    http::write_all(stream, &request).await?;
     let mut answer = heapless::Vec::<u8, PROXY_ANSWER_BYTES_MAX>::new();
     let mut byte = [0];
     // Byte by byte, since what follows the empty line belongs to the server. It is one short answer.
@@ -139,16 +132,12 @@ where
 }
 
 fn judge(answer: &[u8]) -> io::Result<()> {
-    let text = String::from_utf8_lossy(answer);
-    let mut words = text.split_whitespace();
-    let is_http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
-    let status: u16 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-    match status {
-        _ if !is_http => Err(io::Error::other("it does not speak HTTP; is it a proxy?")),
-        200..300 => Ok(()),
-        407 => Err(io::Error::other("it wants a user name and password (HTTP 407)")),
-        403 => Err(io::Error::other("it does not let us through to the server (HTTP 403)")),
-        status => Err(io::Error::other(format!("it does not open a tunnel (HTTP {status})"))),
+    match http::status_of(answer) {
+        None => Err(io::Error::other("it does not speak HTTP; is it a proxy?")),
+        Some(200..300) => Ok(()),
+        Some(407) => Err(io::Error::other("it wants a user name and password (HTTP 407)")),
+        Some(403) => Err(io::Error::other("it does not let us through to the server (HTTP 403)")),
+        Some(status) => Err(io::Error::other(format!("it does not open a tunnel (HTTP {status})"))),
     }
 }
 

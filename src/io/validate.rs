@@ -6,12 +6,12 @@
 use std::pin::Pin;
 use std::rc::Rc;
 
-use futures_io::{AsyncRead, AsyncWrite};
+use futures_io::AsyncRead;
 use futures_util::future::{Either, select};
 
-use super::clock;
 use super::reactor::Reactor;
 use super::websocket::{Dial, reach};
+use super::{clock, http};
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::url::validate_target;
@@ -45,13 +45,7 @@ async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<(u16, Vec<u8>)> {
         dial.token.reveal(),
         super::websocket::USER_AGENT,
     );
-    let mut rest = request.as_bytes();
-    while !rest.is_empty() {
-        let writing = std::future::poll_fn(|context| Pin::new(&mut stream).poll_write(context, rest));
-        let written = writing.await.ok().filter(|written| *written > 0)?;
-        rest = &rest[written..];
-    }
-    std::future::poll_fn(|context| Pin::new(&mut stream).poll_flush(context)).await.ok()?;
+    http::write_all(&mut stream, &request).await.ok()?;
     let mut answer = heapless::Vec::<u8, ANSWER_BYTES_MAX>::new();
     let mut piece = [0; 512];
     loop {
@@ -65,8 +59,7 @@ async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<(u16, Vec<u8>)> {
 }
 
 fn read(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let status = answer.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5))?;
-    let status = std::str::from_utf8(status).ok()?.parse().ok()?;
+    let status = http::status_of(answer)?;
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     Some((status, answer[end + 4..].to_vec()))
 }

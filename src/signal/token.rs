@@ -1,5 +1,5 @@
-//! What an access token (a JWT, RFC 7519) says of itself, as far as it decides which of two is used. Whether it is
-//! genuine only the server knows.
+//! What an access token (a JWT, RFC 7519) says of itself, and which of two is used. Whether it is genuine only the
+//! server knows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use crate::limits::TOKEN_BYTES_MAX;
 /// refreshed one has what has changed since, so the older one is kept only where it leads to the same place and lives
 /// longer. (The server refreshes for the life that the token had left, and ten minutes at least.)
 pub fn longer_lived<'t>(refreshed: &'t Secret, source: &'t Secret) -> &'t Secret {
-    let (new, old) = (claims(refreshed), claims(source));
+    let (new, old) = (claims(refreshed.reveal()).ok(), claims(source.reveal()).ok());
     let place = |claims: &Option<Value>| {
         claims.as_ref().map(|claims| (claims["sub"].clone(), claims["video"]["room"].clone()))
     };
@@ -21,10 +21,28 @@ pub fn longer_lived<'t>(refreshed: &'t Secret, source: &'t Secret) -> &'t Secret
     if is_older_better { source } else { refreshed }
 }
 
-fn claims(token: &Secret) -> Option<Value> {
-    let text = token.reveal();
-    let payload = text.split('.').nth(1).filter(|_| text.len() <= TOKEN_BYTES_MAX)?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+/// The claims of a token.
+///
+/// # Errors
+/// What every token has and this one has not.
+pub fn claims(token: &str) -> Result<Value, &'static str> {
+    if token.is_empty() {
+        return Err("it is empty");
+    }
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err("it is too long");
+    }
+    let is_of_jwt = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !token.bytes().all(is_of_jwt) {
+        return Err("it has characters that no JWT has");
+    }
+    let mut parts = token.split('.');
+    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err("it has not the three parts of a JWT");
+    };
+    let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| "its claims are not base64")?;
+    serde_json::from_slice(&claims).map_err(|_| "its claims are not JSON")
 }
 
 #[cfg(test)]

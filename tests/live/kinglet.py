@@ -60,8 +60,8 @@ class Kinglet:
     def events(self, name=None):
         if not self.path.exists():
             return []
-        # The last line may still be on its way.
-        lines = self.path.read_text().split("\n")[:-1]
+        # The last line may still be on its way, cut anywhere, in the middle of a letter too.
+        lines = self.path.read_bytes().split(b"\n")[:-1]
         events = [json.loads(line) for line in lines]
         return [event for event in events if name in (None, event["event"])]
 

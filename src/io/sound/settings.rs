@@ -27,6 +27,13 @@ pub struct Wish {
     pub waits: bool,
 }
 
+impl Wish {
+    /// The same for another card: without what is said of this one.
+    pub fn for_another_card(self) -> Wish {
+        Wish { rate_hz: None, format: None, channels: None, ..self }
+    }
+}
+
 /// What a PCM was opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {

@@ -75,15 +75,13 @@ impl SoundSetup {
         if let InputSpec::Alsa(named) = input
             && is_other(named, &self.capture.pcm)
         {
-            let Wish { buffering, waits, .. } = self.capture.wish;
-            let wish = Wish { buffering, waits, ..Wish::default() };
+            let wish = self.capture.wish.for_another_card();
             self.capture = CaptureSetup { wish, ..CaptureSetup::default() };
         }
         if let OutputSpec::Alsa(named) = output
             && is_other(named, &self.playback.pcm)
         {
-            let Wish { buffering, waits, .. } = self.playback.wish;
-            let wish = Wish { buffering, waits, ..Wish::default() };
+            let wish = self.playback.wish.for_another_card();
             self.playback = PlaybackSetup { wish, ..PlaybackSetup::default() };
         }
         self

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 const HEAP_BYTES_MAX: usize = 10 << 20;
 
 /// `door` speaks, `hall` is the one that is attacked.
-fn call() -> (World, usize, usize) {
+pub fn call() -> (World, usize, usize) {
     let mut world = World::new();
     let door = world.enter(Setup::talker("door", Sound::Tone(400.0)));
     let hall = world.enter(Setup::talker("hall", Sound::Tone(700.0)));

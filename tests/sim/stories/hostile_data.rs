@@ -3,9 +3,9 @@
 //! Time runs between the floods, so that SCTP moves; what was told is thrown away, as an application does.
 
 use crate::alloc::meter::Meter;
-use crate::card::{Sound, amplitude};
-use crate::client::Setup;
+use crate::card::amplitude;
 use crate::random::Random;
+use crate::stories::hostile::call;
 use crate::world::World;
 use kinglet::command::Command;
 use kinglet::command::message::{Address, DataMessage};
@@ -17,17 +17,6 @@ use prost::Message as _;
 /// What an engine in a call may hold at most while its channels are flooded: what waits in SCTP (1 MiB), the events that nobody
 /// took, the pieces of streams, and the 200 kB of a call.
 const HEAP_BYTES_MAX: usize = 4 << 20;
-
-/// `door` speaks, `hall` is the one that is attacked.
-fn call() -> (World, usize, usize) {
-    let mut world = World::new();
-    let door = world.enter(Setup::talker("door", Sound::Tone(400.0)));
-    let hall = world.enter(Setup::talker("hall", Sound::Tone(700.0)));
-    world.client(hall).ports().is_metered = true;
-    world.run_ms(3000);
-    Meter::take_peak();
-    (world, door, hall)
-}
 
 /// Writes as fast as SCTP takes it, for three seconds; how many went out.
 fn flood(world: &mut World, hall: usize, mut message: impl FnMut(u64) -> (&'static str, Vec<u8>)) -> u64 {

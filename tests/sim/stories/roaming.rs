@@ -4,6 +4,7 @@ use crate::card::{Sound, amplitude};
 use crate::client::Setup;
 use crate::world::World;
 use kinglet::event::Event;
+use livekit_protocol::IceServer;
 use std::net::IpAddr;
 
 fn hears(world: &World, listener: usize, hertz: f64) -> bool {
@@ -16,7 +17,19 @@ fn resumes(world: &mut World, client: usize) -> usize {
 
 #[test]
 fn another_address_costs_less_than_a_second_of_sound() {
+    moves_ten_times(World::new());
+}
+
+/// It is asked again from each new address, in the middle of the resume.
+#[test]
+fn a_stun_server_makes_no_difference() {
     let mut world = World::new();
+    let urls = vec!["stun:10.0.0.9:3478".to_string()];
+    world.sfu.ice_servers = vec![IceServer { urls, ..IceServer::default() }];
+    moves_ten_times(world);
+}
+
+fn moves_ten_times(mut world: World) {
     let door = world.enter(Setup::talker("door", Sound::Tone(400.0)));
     let hall = world.enter(Setup::talker("hall", Sound::Tone(700.0)));
     world.run_ms(5_000);
