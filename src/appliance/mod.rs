@@ -16,6 +16,7 @@ mod identity;
 mod memory;
 mod programs;
 mod station;
+pub mod visit;
 
 use std::path::PathBuf;
 
@@ -93,8 +94,7 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
     let tls = tls::client_config(config.server.ca.as_deref()).map_err(|error| {
         RunError::Client(StartError::Ca(config.server.ca.clone().unwrap_or_default(), error))
     })?;
-    let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
-    let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
+    let (input, output) = specs(config)?;
     let microphone = PublishSettings {
         dtx: config.audio.dtx.unwrap_or(input.is_card()),
         duplex: duplex(config),
@@ -131,6 +131,13 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
         files: None,
         sound: setup(config)?,
     })
+}
+
+/// The cards that are named, or `auto`.
+fn specs(config: &Config) -> Result<(InputSpec, OutputSpec), SpecError> {
+    let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
+    let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
+    Ok((input, output))
 }
 
 /// How the cards are used: the board's file, and the profile.

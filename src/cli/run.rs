@@ -21,14 +21,7 @@ pub fn run(path: &Path, checks: bool) -> Result<ExitStatus, Failed> {
         println!("{}: ok", path.display());
         return Ok(ExitStatus::AsAsked);
     }
-    let folder = |name| environment(name).map(Into::into);
-    let surroundings = Surroundings {
-        credentials: folder("CREDENTIALS_DIRECTORY"),
-        // Several are parted by colons; the first is ours.
-        state: environment("STATE_DIRECTORY").and_then(|list| Some(list.split(':').next()?.into())),
-        notify_socket: environment("NOTIFY_SOCKET"),
-        watchdog_usec: environment("WATCHDOG_USEC"),
-    };
+    let surroundings = surroundings();
     let mut printer = Printer::new(Lines::stdout(), false, 0, clock::now());
     let outcome = appliance::run(&config, &surroundings, |event| printer.print(event, clock::now()));
     printer.finish();
@@ -36,6 +29,17 @@ pub fn run(path: &Path, checks: bool) -> Result<ExitStatus, Failed> {
     match outcome.status {
         ExitStatus::AsAsked => Ok(ExitStatus::AsAsked),
         status => Err(Failed { status, text: outcome.text }),
+    }
+}
+
+/// What the service manager gives.
+pub fn surroundings() -> Surroundings {
+    Surroundings {
+        credentials: environment("CREDENTIALS_DIRECTORY").map(Into::into),
+        // Several are parted by colons; the first is ours.
+        state: environment("STATE_DIRECTORY").and_then(|list| Some(list.split(':').next()?.into())),
+        notify_socket: environment("NOTIFY_SOCKET"),
+        watchdog_usec: environment("WATCHDOG_USEC"),
     }
 }
 

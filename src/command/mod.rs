@@ -28,6 +28,8 @@ pub enum Command {
     Status,
     /// Who is there, with tracks.
     Participants,
+    /// Which addresses the server has told, and by which of them sound goes.
+    Paths,
     /// Counters since the last `stats`.
     Stats,
     /// The talk key is held (`true`) or released. From the first time on packets follow it; the room is

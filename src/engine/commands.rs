@@ -32,6 +32,7 @@ impl Engine {
         match command {
             Command::Status => Ok(self.status()).into(),
             Command::Participants => Ok(self.list_participants()).into(),
+            Command::Paths => Ok(self.list_paths()).into(),
             Command::Stats => Ok(self.stats_value(now)).into(),
             Command::Mute => self.set_muted(true, now).into(),
             Command::Unmute => self.set_muted(false, now).into(),

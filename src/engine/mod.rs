@@ -25,6 +25,7 @@ mod ice_servers;
 mod listen;
 mod listener;
 mod mute;
+mod paths;
 pub mod port;
 mod profile;
 mod publish;

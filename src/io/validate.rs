@@ -15,6 +15,7 @@ use super::{clock, http};
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::url::validate_target;
+use crate::time::date::UnixTime;
 
 /// What the explanation is worth waiting for.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
@@ -27,7 +28,7 @@ pub(super) async fn explain(refusal: Refusal, dial: &Dial, reactor: &Rc<Reactor>
     let asking = std::pin::pin!(ask(dial, reactor));
     let patience = std::pin::pin!(reactor.sleep_until(clock::now() + PATIENCE, clock::now));
     match select(asking, patience).await {
-        Either::Left((Some((status, body)), _)) => refusal.explained_by(status, &body),
+        Either::Left((Some(answer), _)) => refusal.explained_by(answer.status, &answer.body),
         _ => refusal,
     }
 }
@@ -35,8 +36,17 @@ pub(super) async fn explain(refusal: Refusal, dial: &Dial, reactor: &Rc<Reactor>
 /// A body of a refusal, and a head that is shorter.
 const ANSWER_BYTES_MAX: usize = 2 * REFUSAL_BODY_BYTES_MAX;
 
-/// Status and body of the answer.
-async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<(u16, Vec<u8>)> {
+/// What is answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The server's clock, where it tells.
+    pub(super) date: Option<UnixTime>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Asks; `None` where nothing comes that is HTTP.
+pub(super) async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<Answer> {
     let (mut stream, _) = reach(dial, reactor).await.ok()?;
     let (target, authority) = (validate_target(&dial.target), dial.url.authority());
     let request = format!(
@@ -58,10 +68,15 @@ async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<(u16, Vec<u8>)> {
     }
 }
 
-fn read(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
+fn read(answer: &[u8]) -> Option<Answer> {
     let status = http::status_of(answer)?;
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    Some((status, answer[end + 4..].to_vec()))
+    let head = String::from_utf8_lossy(&answer[..end]);
+    let date = head
+        .lines()
+        .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("date")));
+    let date = date.and_then(|(_, date)| UnixTime::of_http_date(date.trim()));
+    Some(Answer { status, date, body: answer[end + 4..].to_vec() })
 }
 
 #[cfg(test)]
@@ -71,7 +86,9 @@ mod tests {
     #[test]
     fn answers_of_http() {
         let answer = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno!";
-        assert_eq!(read(answer), Some((401, b"no!".to_vec())));
+        assert_eq!(read(answer), Some(Answer { status: 401, date: None, body: b"no!".to_vec() }));
+        let dated = b"HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:01:00 GMT\r\n\r\nsuccess";
+        assert_eq!(read(dated).and_then(|answer| answer.date), Some(UnixTime(60)));
         for cut in 0..40 {
             assert_eq!(read(&answer[..cut]), None, "{cut}");
         }

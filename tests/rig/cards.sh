@@ -25,6 +25,11 @@ cards=$(grep -oE '^(Mic|Speaker):' <<<"$listed" | tr -d '\n')
 chosen=$(grep '^auto: ' <<<"$listed")
 result devices-lists-cards "status $status, $cards $chosen" test "$status $cards" = "0 Mic:Speaker:"
 
+found=$($kinglet doctor)
+status=$?
+sound=$(grep -cE '^ok +(cards|microphone|loudspeaker|volume) ' <<<"$found")
+result doctor "status $status, $sound lines of sound" test "$status $sound" = "0 4"
+
 refused missing-microphone hw:Nowhere,0 --input alsa:hw:Nowhere,0 --output none
 refused missing-loudspeaker plughw:CARD=Gone,DEV=0 --input none --output alsa:plughw:CARD=Gone,DEV=0
 # The subdevice is named: without it ALSA takes the next of the card's eight that is free.
@@ -38,6 +43,8 @@ wait $recorder $player
 
 rig unplug Mic
 rig unplug Speaker
+found=$($kinglet doctor)
+result doctor-no-card "status $?" grep -q '^FAILED  cards' <<<"$found"
 listed=$($kinglet devices)
 result devices-none-left "status $?, $listed" test "$listed" = "no sound card"
 exit $failed

@@ -53,6 +53,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod tone;
+pub mod trial;
 mod wav_header;
 mod wav_reader;
 mod wav_writer;
