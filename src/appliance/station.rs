@@ -290,7 +290,8 @@ impl<F: FnMut(&Event)> Running<F> {
                     self.say(&event);
                     continue;
                 }
-                Action::Play(_) | Action::Quiet => continue,
+                Action::Play(tone) => Command::Play(tone),
+                Action::Quiet => Command::Quiet,
             };
             if let Err(error) = self.commands.give(command).await {
                 self.say(&Event::Warning { text: error.message });

@@ -39,6 +39,10 @@ pub enum Command {
     Unpublish,
     /// Loudness of what we play, in percent of the unchanged level (0 to 150).
     Volume(u8),
+    /// Play a tone to whoever is at this device, from its beginning.
+    Play(Tone),
+    /// End a tone that repeats.
+    Quiet,
     /// Whom to hear where nothing is said of a single talker, see [`crate::local::policy`].
     Hear(String),
     /// Hear this remote track (by SID), or all microphones of this identity, whenever it comes.
@@ -96,6 +100,19 @@ pub enum Command {
     Reconnect,
     /// Leave the room and end.
     Leave,
+}
+
+/// What a person at the device hears, besides the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It rings, here or there. Repeats.
+    Ringing,
+    /// Somebody answered.
+    Answered,
+    /// The call is over.
+    Ended,
+    /// Nobody answered, or the server is not reached.
+    Trouble,
 }
 
 /// What a command came to: what it found (`null` where it asks for nothing), or why it was not carried out.

@@ -42,6 +42,14 @@ impl Engine {
                 self.set_volume(percent);
                 Ok(Value::Null).into()
             }
+            Command::Play(tone) => {
+                self.listener.prompts.play(tone);
+                Ok(Value::Null).into()
+            }
+            Command::Quiet => {
+                self.listener.prompts.quiet();
+                Ok(Value::Null).into()
+            }
             Command::Hear(words) => self.set_policy(&words).into(),
             Command::Subscribe(whom) => self.set_wanted(&whom, true).into(),
             Command::Unsubscribe(whom) => self.set_wanted(&whom, false).into(),

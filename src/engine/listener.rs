@@ -17,6 +17,7 @@ use crate::media::activity::Activity;
 use crate::media::block::Block;
 use crate::media::gain::Gain;
 use crate::media::mix::Mixer;
+use crate::media::prompt::Player;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
 use crate::media::receive::talker::{ArrivedPacket, Pulled, Talker};
@@ -31,6 +32,8 @@ const SLOT_IDLE: Duration = Duration::from_millis(1000);
 pub(super) struct Listener {
     slots: Vec<Slot>,
     mixer: Mixer,
+    /// Our own tones.
+    pub(super) prompts: Player,
     /// Tracks that send and have no slot.
     waiting: heapless::Vec<(Sid, Activity), SUBSCRIPTIONS_MAX>,
     /// Tracks that the subscriber carries, as the application was told; when one is gone, the room may
@@ -69,7 +72,14 @@ impl Listener {
     /// All talkers are made at the start: no memory is taken while sound flows.
     pub(super) fn new() -> Result<Self, DecoderError> {
         let slots = (0..TALKERS_MAX).map(|_| Slot::new()).collect::<Result<_, DecoderError>>()?;
-        Ok(Self { slots, mixer: Mixer::new(), waiting: heapless::Vec::new(), tracks: heapless::Vec::new() })
+        let prompts = Player::default();
+        Ok(Self {
+            slots,
+            mixer: Mixer::new(),
+            prompts,
+            waiting: heapless::Vec::new(),
+            tracks: heapless::Vec::new(),
+        })
     }
 
     /// Whether this track can be heard: the subscriber carries it, and the application knows.
@@ -169,6 +179,9 @@ impl Listener {
             } else if !slot.gain.is_settled() {
                 slot.gain.apply(&mut block);
             }
+        }
+        if self.prompts.pull(&mut block) {
+            self.mixer.add(&block);
         }
         self.mixer.finish(volume, out);
     }

@@ -16,7 +16,7 @@ room = "{room}"
 identity = "{identity}"
 [audio]
 input = "{input}"
-output = "none"
+output = "{output}"
 [call]
 {call}
 [control]
@@ -28,7 +28,7 @@ socket = "{socket}"
 class Appliance:
     """A box that runs, and everything that `ctl watch` says of it."""
 
-    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440"):
+    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440", output="none"):
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / f"{identity}.socket"
         self.journal = folder / f"{identity}.log"
@@ -38,7 +38,7 @@ class Appliance:
         self.config.write_text(
             CONFIG.format(
                 url=url, room=room, identity=identity, key_file=key_file, socket=self.socket, call=call, more=more,
-                input=input,
+                input=input, output=output,
             )
         )
         state = folder / "state"
