@@ -39,10 +39,19 @@ pub enum Command {
     Unpublish,
     /// Loudness of what we play, in percent of the unchanged level (0 to 150).
     Volume(u8),
-    /// Play a tone to whoever is at this device, from its beginning.
-    Play(Tone),
-    /// End a tone that repeats.
+    /// Play this WAV file to whoever is at this device, at most a minute.
+    Play(String),
+    /// End what plays.
     Quiet,
+    /// Play a tone to whoever is at this device, from its beginning.
+    Tone(Tone),
+    /// Put a WAV file in the place of a tone; `None`: the tone itself again.
+    ToneFile {
+        /// Which tone.
+        tone: Tone,
+        /// Where the file is.
+        path: Option<String>,
+    },
     /// Whom to hear where nothing is said of a single talker, see [`crate::local::policy`].
     Hear(String),
     /// Hear this remote track (by SID), or all microphones of this identity, whenever it comes.
@@ -111,8 +120,13 @@ pub enum Tone {
     Answered,
     /// The call is over.
     Ended,
-    /// Nobody answered, or the server is not reached.
+    /// Nobody answered.
     Trouble,
+}
+
+impl Tone {
+    /// Each of them.
+    pub const ALL: [Tone; 4] = [Tone::Ringing, Tone::Answered, Tone::Ended, Tone::Trouble];
 }
 
 /// What a command came to: what it found (`null` where it asks for nothing), or why it was not carried out.

@@ -42,12 +42,14 @@ impl Engine {
                 self.set_volume(percent);
                 Ok(Value::Null).into()
             }
-            Command::Play(tone) => {
-                self.listener.prompts.play(tone);
+            Command::Play(path) => self.play_file(path),
+            Command::Tone(tone) => {
+                self.listener.prompts.player.play_tone(tone);
                 Ok(Value::Null).into()
             }
+            Command::ToneFile { tone, path } => self.set_tone_file(tone, path),
             Command::Quiet => {
-                self.listener.prompts.quiet();
+                self.listener.prompts.player.quiet();
                 Ok(Value::Null).into()
             }
             Command::Hear(words) => self.set_policy(&words).into(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   RTP ─► slot of its track (8) ─► Talker ─► Gain ─┐
-//!                                                   ├─► Mixer ─► volume ─► playback
+//!   our own tones, recordings ─► Player ────────────┼─► Mixer ─► volume ─► playback
 //!   RTP of a ninth talker ─► Activity, counted  …  ─┘
 //! ```
 //!
@@ -11,13 +11,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::prompts::Prompts;
 use crate::event::{TrackFacts, TrackStats};
 use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
 use crate::media::activity::Activity;
 use crate::media::block::Block;
 use crate::media::gain::Gain;
 use crate::media::mix::Mixer;
-use crate::media::prompt::Player;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
 use crate::media::receive::talker::{ArrivedPacket, Pulled, Talker};
@@ -32,8 +32,8 @@ const SLOT_IDLE: Duration = Duration::from_millis(1000);
 pub(super) struct Listener {
     slots: Vec<Slot>,
     mixer: Mixer,
-    /// Our own tones.
-    pub(super) prompts: Player,
+    /// What we say ourselves.
+    pub(super) prompts: Prompts,
     /// Tracks that send and have no slot.
     waiting: heapless::Vec<(Sid, Activity), SUBSCRIPTIONS_MAX>,
     /// Tracks that the subscriber carries, as the application was told; when one is gone, the room may
@@ -72,7 +72,7 @@ impl Listener {
     /// All talkers are made at the start: no memory is taken while sound flows.
     pub(super) fn new() -> Result<Self, DecoderError> {
         let slots = (0..TALKERS_MAX).map(|_| Slot::new()).collect::<Result<_, DecoderError>>()?;
-        let prompts = Player::default();
+        let prompts = Prompts::default();
         Ok(Self {
             slots,
             mixer: Mixer::new(),
@@ -180,7 +180,7 @@ impl Listener {
                 slot.gain.apply(&mut block);
             }
         }
-        if self.prompts.pull(&mut block) {
+        if self.prompts.player.pull(&mut block) {
             self.mixer.add(&block);
         }
         self.mixer.finish(volume, out);

@@ -27,6 +27,7 @@ mod listener;
 mod mute;
 pub mod port;
 mod profile;
+mod prompts;
 mod publish;
 mod reflexive;
 mod relay;
