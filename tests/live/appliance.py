@@ -32,6 +32,7 @@ class Appliance:
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / f"{identity}.socket"
         self.journal = folder / f"{identity}.log"
+        self.journal.unlink(missing_ok=True)
         key_file = folder / "key"
         key_file.write_text(f"LIVEKIT_API_KEY={KEY}\nLIVEKIT_API_SECRET={SECRET}\n")
         self.config = folder / f"{identity}.toml"
@@ -106,6 +107,16 @@ class Appliance:
                 return found[count - 1]
             time.sleep(0.05)
         raise AssertionError(f"no {name} {members}; {self.events()[-10:]}\n{self.journal.read_text()[-2000:]}")
+
+    def wait_for_line(self, words, timeout_s=20):
+        """The first line of the journal with these words in it."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = [line for line in self.journal.read_text().splitlines() if words in line]
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, f"no {words}; {self.journal.read_text()}"
+            time.sleep(0.05)
 
     def stop(self):
         self.process.terminate()

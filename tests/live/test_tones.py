@@ -75,11 +75,7 @@ def test_files_take_the_place_of_tones_and_are_played(box, folder):
     broken = folder / "ended.wav"
     broken.write_text("no sound")
     door, heard = box(more=f'[call.tones]\nringing = "{ringing}"\nended = "{broken}"')
-    deadline = time.monotonic() + 20
-    while "call.tones.ended" not in door.journal.read_text():
-        assert time.monotonic() < deadline, door.journal.read_text()
-        time.sleep(0.05)
-    (line,) = [line for line in door.journal.read_text().splitlines() if "call.tones" in line]
+    line = door.wait_for_line("call.tones.ended")
     assert f"{broken}': it is not a WAV file; the built-in tone is heard" in line
 
     door.ask("ring")
