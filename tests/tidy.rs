@@ -27,8 +27,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rtc", &["limits", "time", "event", "error", "signal", "room", "local"]),
     ("session", &["limits", "time", "event", "error", "signal", "room", "local", "rtc"]),
     ("data", &["limits", "time", "event", "signal"]),
-    ("media", &["limits", "time", "event"]),
-    ("device", &["limits", "event"]),
+    ("media", &["limits", "time", "command", "event"]),
+    ("device", &["limits", "command", "event"]),
     ("config", &["limits", "signal", "media", "device"]),
     (
         "engine",

@@ -16,6 +16,7 @@ mod identity;
 mod memory;
 mod programs;
 mod station;
+mod tones;
 pub mod visit;
 
 use std::path::PathBuf;

@@ -20,11 +20,11 @@ use serde_json::{Value, json};
 use super::control::{self, Watchers};
 use super::memory::Memory;
 use super::programs::Programs;
-use super::{RunError, Surroundings, buttons};
+use super::{RunError, Surroundings, buttons, tones};
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
-use crate::config::call::AnsweredBy;
+use crate::config::call::{AnsweredBy, ToneFiles};
 use crate::device::intercom::{Action, Intercom};
 use crate::device::settings::{ButtonSettings, IntercomSettings, OutputSettings};
 use crate::event::{Event, RpcCallFacts};
@@ -61,6 +61,7 @@ pub(super) struct Station {
     outputs: Vec<OutputLine>,
     memory: Memory,
     programs: Programs,
+    tones: ToneFiles,
     socket: (PathBuf, UnixListener),
     manager: Option<ServiceManager>,
     watchdog: Option<Duration>,
@@ -105,6 +106,7 @@ impl Station {
             outputs: outputs.collect::<Result<_, _>>()?,
             memory,
             programs: Programs::new(config.hooks.clone()),
+            tones: config.call.tones.clone(),
             socket: (config.socket.clone(), socket),
             manager: manager.map_err(RunError::System)?,
             watchdog: surroundings.watchdog_usec.as_deref().and_then(watchdog_interval),
@@ -130,6 +132,7 @@ impl Station {
         sources.push(serving.boxed_local());
         sources.push(pass_on(events, inbox.clone()).boxed_local());
 
+        let tones = tones::put_in_place(&self.tones, &commands);
         let running = Running {
             intercom: self.intercom,
             lamps: self.lamps,
@@ -141,7 +144,7 @@ impl Station {
             watchers,
             tell,
             shown: "",
-            chores: FuturesUnordered::new(),
+            chores: tones.into_iter().map(FutureExt::boxed_local).collect(),
             writes: FuturesUnordered::new(),
         };
         let serving = std::pin::pin!(running.serve(&inbox, self.watchdog));
@@ -290,7 +293,8 @@ impl<F: FnMut(&Event)> Running<F> {
                     self.say(&event);
                     continue;
                 }
-                Action::Play(_) | Action::Quiet => continue,
+                Action::Play(tone) => Command::Tone(tone),
+                Action::Quiet => Command::Quiet,
             };
             if let Err(error) = self.commands.give(command).await {
                 self.say(&Event::Warning { text: error.message });

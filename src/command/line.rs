@@ -37,6 +37,8 @@ pub const USAGE: &[(&str, &str)] = &[
     ("hangup", "end the call (kinglet run)"),
     ("pulse OUTPUT", "drive an output once (kinglet run)"),
     ("reconnect", "begin a new session at once; what was set comes back"),
+    ("play FILE", "play a WAV file to whoever is here, up to a minute"),
+    ("quiet", "end what plays"),
     ("leave", "leave the room and end"),
 ];
 
@@ -85,6 +87,8 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "answer" => Ok(Command::Answer),
         "hangup" => Ok(Command::HangUp),
         "pulse" => text().map(Command::Pulse),
+        "play" => text().map(Command::Play),
+        "quiet" => Ok(Command::Quiet),
         "reconnect" => Ok(Command::Reconnect),
         // For tests, so not among the words that help names.
         "simulate" => Ok(Command::Simulate(rest.to_owned())),
@@ -148,6 +152,7 @@ mod tests {
             ("hear panel-* !panel-7", Command::Hear("panel-* !panel-7".into())),
             ("heard-by hall  attic", Command::HeardBy(vec!["hall".into(), "attic".into()])),
             ("talker-volume Front  door 250%", talker_volume("Front  door", 250)),
+            ("play /srv/a b.wav", Command::Play("/srv/a b.wav".into())),
             ("name Front door", Command::Name("Front door".into())),
             ("attributes lock=open note=", pairs(&[("lock", "open"), ("note", "")])),
             (r#"attributes {"note":"back at = 5"}"#, pairs(&[("note", "back at = 5")])),
@@ -161,6 +166,7 @@ mod tests {
             ("volume 151", "usage"),
             ("subscribe", "usage"),
             ("talk", "usage"),
+            ("play", "usage"),
             ("attributes lock", "usage"),
             ("attributes {\"a\":1}", "usage"),
             ("dance", "unknown"),

@@ -41,6 +41,19 @@ pub enum Command {
     Unpublish,
     /// Loudness of what we play, in percent of the unchanged level (0 to 150).
     Volume(u8),
+    /// Play this WAV file to whoever is at this device, at most a minute.
+    Play(String),
+    /// End what plays.
+    Quiet,
+    /// Play a tone to whoever is at this device, from its beginning.
+    Tone(Tone),
+    /// Put a WAV file in the place of a tone; `None`: the tone itself again.
+    ToneFile {
+        /// Which tone.
+        tone: Tone,
+        /// Where the file is.
+        path: Option<String>,
+    },
     /// Whom to hear where nothing is said of a single talker, see [`crate::local::policy`].
     Hear(String),
     /// Hear this remote track (by SID), or all microphones of this identity, whenever it comes.
@@ -98,6 +111,24 @@ pub enum Command {
     Reconnect,
     /// Leave the room and end.
     Leave,
+}
+
+/// What a person at the device hears, besides the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It rings, here or there. Repeats.
+    Ringing,
+    /// Somebody answered.
+    Answered,
+    /// The call is over.
+    Ended,
+    /// Nobody answered.
+    Trouble,
+}
+
+impl Tone {
+    /// Each of them.
+    pub const ALL: [Tone; 4] = [Tone::Ringing, Tone::Answered, Tone::Ended, Tone::Trouble];
 }
 
 /// What a command came to: what it found (`null` where it asks for nothing), or why it was not carried out.

@@ -19,6 +19,7 @@
 use std::time::{Duration, Instant};
 
 use super::allow::Allow;
+use crate::command::Tone;
 use crate::event::{CallFacts, Event};
 use crate::limits::CALL_DECISIONS_MAX;
 
@@ -80,19 +81,6 @@ pub enum Decision {
     Quiet,
     /// Tell what happened.
     Tell(Event),
-}
-
-/// What a person at the box hears of the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// It rings, here or there.
-    Ringing,
-    /// Somebody answered.
-    Answered,
-    /// The call is over.
-    Ended,
-    /// Nobody answered, or the server is not reached.
-    Trouble,
 }
 
 /// Why something asked for is not done.

@@ -14,10 +14,11 @@
 use std::time::{Duration, Instant};
 
 use super::button::{Action as Touch, Button};
-use super::call::{Call, Decision, Refused, Stage, Tone};
+use super::call::{Call, Decision, Refused, Stage};
 use super::lamp::{Lamp, Shows};
 use super::output::{Granted, Output};
 use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
+use crate::command::Tone;
 use crate::event::{Event, TrackSource};
 use crate::limits::{CONFIG_SECTIONS_MAX, INTERCOM_ACTIONS_MAX};
 

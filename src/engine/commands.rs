@@ -43,6 +43,16 @@ impl Engine {
                 self.set_volume(percent);
                 Ok(Value::Null).into()
             }
+            Command::Play(path) => self.play_file(path),
+            Command::Tone(tone) => {
+                self.listener.prompts.player.play_tone(tone);
+                Ok(Value::Null).into()
+            }
+            Command::ToneFile { tone, path } => self.set_tone_file(tone, path),
+            Command::Quiet => {
+                self.listener.prompts.player.quiet();
+                Ok(Value::Null).into()
+            }
             Command::Hear(words) => self.set_policy(&words).into(),
             Command::Subscribe(whom) => self.set_wanted(&whom, true).into(),
             Command::Unsubscribe(whom) => self.set_wanted(&whom, false).into(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   RTP ─► slot of its track (8) ─► Talker ─► Gain ─┐
-//!                                                   ├─► Mixer ─► volume ─► playback
+//!   our own tones, recordings ─► Player ────────────┼─► Mixer ─► volume ─► playback
 //!   RTP of a ninth talker ─► Activity, counted  …  ─┘
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::prompts::Prompts;
 use crate::event::{TrackFacts, TrackStats};
 use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
 use crate::media::activity::Activity;
@@ -31,6 +32,8 @@ const SLOT_IDLE: Duration = Duration::from_millis(1000);
 pub(super) struct Listener {
     slots: Vec<Slot>,
     mixer: Mixer,
+    /// What we say ourselves.
+    pub(super) prompts: Prompts,
     /// Tracks that send and have no slot.
     waiting: heapless::Vec<(Sid, Activity), SUBSCRIPTIONS_MAX>,
     /// Tracks that the subscriber carries, as the application was told; when one is gone, the room may
@@ -69,7 +72,14 @@ impl Listener {
     /// All talkers are made at the start: no memory is taken while sound flows.
     pub(super) fn new() -> Result<Self, DecoderError> {
         let slots = (0..TALKERS_MAX).map(|_| Slot::new()).collect::<Result<_, DecoderError>>()?;
-        Ok(Self { slots, mixer: Mixer::new(), waiting: heapless::Vec::new(), tracks: heapless::Vec::new() })
+        let prompts = Prompts::default();
+        Ok(Self {
+            slots,
+            mixer: Mixer::new(),
+            prompts,
+            waiting: heapless::Vec::new(),
+            tracks: heapless::Vec::new(),
+        })
     }
 
     /// Whether this track can be heard: the subscriber carries it, and the application knows.
@@ -169,6 +179,9 @@ impl Listener {
             } else if !slot.gain.is_settled() {
                 slot.gain.apply(&mut block);
             }
+        }
+        if self.prompts.player.pull(&mut block) {
+            self.mixer.add(&block);
         }
         self.mixer.finish(volume, out);
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::command::Ticket;
 use crate::rtc::{Peer, Protocol};
 use crate::signal::refusal::Refusal;
 use crate::signal::secret::Secret;
@@ -83,6 +84,13 @@ pub enum Action {
     CloseSockets(Peer),
     /// Do something with a file, and tell by `handle_file` what there is to tell.
     File(FileKey, FileOrder),
+    /// Read a WAV file whole, and tell by `handle_recording`.
+    LoadRecording {
+        /// Which answer it belongs to.
+        ticket: Ticket,
+        /// Where it is.
+        path: String,
+    },
     /// Connect this peer connection to an address by TCP (ICE-TCP) and tell by `handle_stream`; an older
     /// connection is closed, about which nothing more is told.
     DialStream(Peer, SocketAddr),

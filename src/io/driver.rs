@@ -115,6 +115,9 @@ pub(super) fn drive(
         while let Some((key, notice)) = ports.take_file_notice() {
             engine.handle_file(key, notice, now);
         }
+        while let Some((ticket, loaded)) = ports.take_recording() {
+            engine.handle_recording(ticket, loaded);
+        }
         ports.attend_sound(&mut engine, now);
         let more = turn(&mut engine, &mut ports, now);
         engine.handle_turn(clock::now().saturating_duration_since(now), now);

@@ -17,13 +17,16 @@ use super::reactor::{Interest, Reactor};
 use super::sockets::Sockets;
 use super::sound::microphone::Captured;
 use super::sound::pair::{Descriptors, Pair};
+use super::sound::recording;
 use super::websocket::{Dial, Order, Wire, run as run_websocket};
 use super::{clock, dns};
+use crate::command::Ticket;
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
 use crate::event::{Event, Stats};
-use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX};
+use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX, RECORDINGS_LOADING_MAX};
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
+use crate::media::prompt::Recording;
 use crate::rtc::{Peer, Transmit};
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
@@ -49,6 +52,7 @@ pub(super) struct RealPorts<'e, 'r> {
     ends_with_input: bool,
     tail: Option<Tail>,
     files: Files,
+    recordings: Rc<Mailbox<(Ticket, Result<Recording, String>), RECORDINGS_LOADING_MAX>>,
 }
 
 /// The addresses of a host and port that were looked up.
@@ -109,6 +113,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             ends_with_input,
             tail: None,
             files,
+            recordings: Rc::default(),
         }
     }
 
@@ -186,6 +191,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         self.tokens.has_items()
             || self.resolved.has_items()
             || self.files.has_notices()
+            || self.recordings.has_items()
             || self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
     }
 
@@ -255,6 +261,24 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// What has become of a file, when there is something to tell.
     pub(super) fn take_file_notice(&mut self) -> Option<(FileKey, FileNotice)> {
         self.files.take_notice()
+    }
+
+    fn load_recording(&self, ticket: Ticket, path: String) {
+        let (reactor, loaded) = (self.reactor.clone(), self.recordings.clone());
+        let loading = async move {
+            let read = unblock(&reactor, "kinglet-wav", move || recording::load(path.as_ref())).await;
+            let result = match read {
+                Ok(recording) => recording.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            loaded.send((ticket, result)).await;
+        };
+        self.executor.spawn(loading).detach();
+    }
+
+    /// A recording that was read, when there is one.
+    pub(super) fn take_recording(&mut self) -> Option<(Ticket, Result<Recording, String>)> {
+        self.recordings.take()
     }
 
     fn order(&mut self, order: Order) {
@@ -332,6 +356,7 @@ impl Ports for RealPorts<'_, '_> {
             }
             Action::RenewToken => self.renew_token(),
             Action::Resolve { host, port } => self.resolve(host, port),
+            Action::LoadRecording { ticket, path } => self.load_recording(ticket, path),
             Action::File(key, order) => self.files.order(self.executor, self.reactor, key, order),
             // `turn` opens sockets itself, because the engine wants the addresses.
             Action::OpenSockets(_) => {}

@@ -36,6 +36,13 @@ pub const CALL_DECISIONS_MAX: usize = 16;
 /// for each output, and four of its own.
 pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
 
+/// A recording that is played to whoever is at the box, at 48 kHz: a minute, 5.8 MB for as long as it plays. Longer:
+/// it is refused.
+pub const RECORDING_SAMPLES_MAX: usize = 60 * 48_000;
+
+/// Recordings that are being read: one for each tone, and as many that are to be played.
+pub const RECORDINGS_LOADING_MAX: usize = 8;
+
 /// Programs that run at a time because something happened: a press, a call, its end, and one that hangs.
 pub const PROGRAMS_MAX: usize = 4;
 

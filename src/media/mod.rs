@@ -15,6 +15,7 @@ pub mod gain;
 pub mod level;
 pub mod limiter;
 pub mod mix;
+pub mod prompt;
 pub mod receive;
 pub mod resample;
 pub mod send;

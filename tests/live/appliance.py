@@ -16,7 +16,7 @@ room = "{room}"
 identity = "{identity}"
 [audio]
 input = "{input}"
-output = "none"
+output = "{output}"
 [call]
 {call}
 [control]
@@ -28,17 +28,18 @@ socket = "{socket}"
 class Appliance:
     """A box that runs, and everything that `ctl watch` says of it."""
 
-    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440"):
+    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440", output="none"):
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / f"{identity}.socket"
         self.journal = folder / f"{identity}.log"
+        self.journal.unlink(missing_ok=True)
         key_file = folder / "key"
         key_file.write_text(f"LIVEKIT_API_KEY={KEY}\nLIVEKIT_API_SECRET={SECRET}\n")
         self.config = folder / f"{identity}.toml"
         self.config.write_text(
             CONFIG.format(
                 url=url, room=room, identity=identity, key_file=key_file, socket=self.socket, call=call, more=more,
-                input=input,
+                input=input, output=output,
             )
         )
         state = folder / "state"
@@ -106,6 +107,16 @@ class Appliance:
                 return found[count - 1]
             time.sleep(0.05)
         raise AssertionError(f"no {name} {members}; {self.events()[-10:]}\n{self.journal.read_text()[-2000:]}")
+
+    def wait_for_line(self, words, timeout_s=20):
+        """The first line of the journal with these words in it."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = [line for line in self.journal.read_text().splitlines() if words in line]
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, f"no {words}; {self.journal.read_text()}"
+            time.sleep(0.05)
 
     def stop(self):
         self.process.terminate()

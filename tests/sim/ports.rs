@@ -378,6 +378,8 @@ impl Ports for SimulatedPorts {
                 self.stream_changes
                     .send((local, StreamNotice::Opened { peer, protocol: Protocol::Tcp, local }), self.now);
             }
+            // No story plays files.
+            Action::LoadRecording { .. } => {}
             // `turn` answers it by `open_sockets`.
             Action::OpenSockets(_) => {}
         }

@@ -43,6 +43,7 @@ mod playback;
 mod raw_reader;
 mod raw_writer;
 mod readiness;
+pub(crate) mod recording;
 #[cfg(test)]
 mod scripted;
 pub mod settings;

@@ -1,0 +1,293 @@
+//! What a person at the box hears from the box itself: tones that are made here, so that they need no file,
+//! or recordings in their place.
+//!
+//! | tone | what is heard |
+//! | --- | --- |
+//! | ringing | 425 Hz, a second in five, until it is ended (ITU-T E.180: 400 to 450 Hz, 3 to 5 s apart) |
+//! | answered | two notes upwards |
+//! | ended | the same two downwards |
+//! | trouble | 425 Hz, three times short |
+//!
+//! Each note begins and ends on a ramp of one block, so that nothing clicks. So does what is cut short, by an
+//! end or by what follows: that begins a block later.
+
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+use crate::command::Tone;
+use crate::limits::RECORDING_SAMPLES_MAX;
+use crate::media::block::{BLOCK_FRAMES, BLOCK_MS, Block, SAMPLE_RATE_HZ};
+use crate::media::gain::ramp;
+
+/// Loudness of the tones: 18 dB below full scale, as loud as a voice at arm's length.
+const AMPLITUDE: f64 = 0.125;
+
+/// Sound to play: 48 kHz, mono. Copies share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording(Arc<[i16]>);
+
+impl Recording {
+    /// Of these samples; `None` where there are none, or more than are kept.
+    pub fn new(samples: &[i16]) -> Option<Recording> {
+        (1..=RECORDING_SAMPLES_MAX).contains(&samples.len()).then(|| Recording(samples.into()))
+    }
+
+    /// How long it is.
+    pub fn seconds(&self) -> f32 {
+        self.0.len() as f32 / SAMPLE_RATE_HZ as f32
+    }
+}
+
+/// Plays one prompt at a time; takes no memory.
+#[derive(Debug, Default)]
+pub struct Player {
+    /// Recordings in the place of tones.
+    own: [Option<Recording>; Tone::ALL.len()],
+    playing: Option<Prompt>,
+    /// What plays ends with the next block.
+    is_cut: bool,
+    /// And this follows.
+    next: Option<Prompt>,
+}
+
+#[derive(Debug)]
+struct Prompt {
+    sound: Sound,
+    repeats: bool,
+    /// The next sample, counted from the beginning.
+    at: usize,
+}
+
+#[derive(Debug)]
+enum Sound {
+    Made(&'static [Note]),
+    Recorded(Recording),
+}
+
+impl Player {
+    /// Puts a recording in the place of a tone, from its next beginning on; `None`: the tone itself again.
+    pub fn replace(&mut self, tone: Tone, recording: Option<Recording>) {
+        if let Some(place) = Tone::ALL.iter().position(|other| *other == tone) {
+            self.own[place] = recording;
+        }
+    }
+
+    /// Begins a tone, in place of whatever plays. [`Tone::Ringing`] repeats.
+    pub fn play_tone(&mut self, tone: Tone) {
+        let repeats = tone == Tone::Ringing;
+        let place = Tone::ALL.iter().position(|other| *other == tone);
+        let own = place.and_then(|place| self.own[place].clone());
+        let sound = own.map_or_else(|| Sound::Made(notes(tone)), Sound::Recorded);
+        self.begin(Prompt { sound, repeats, at: 0 });
+    }
+
+    /// Plays a recording once, in place of whatever plays.
+    pub fn play(&mut self, recording: Recording) {
+        self.begin(Prompt { sound: Sound::Recorded(recording), repeats: false, at: 0 });
+    }
+
+    /// Ends what plays.
+    pub fn quiet(&mut self) {
+        (self.is_cut, self.next) = (self.playing.is_some(), None);
+    }
+
+    /// The next 10 ms into `out`; `false` where nothing is heard, and `out` is as it was.
+    pub fn pull(&mut self, out: &mut Block) -> bool {
+        let Some(playing) = &mut self.playing else { return false };
+        let is_heard = playing.fill(out);
+        let is_over = playing.advance();
+        if self.is_cut && is_heard {
+            ramp(&mut out.0, 1.0, 0.0);
+        }
+        if self.is_cut || is_over {
+            (self.is_cut, self.playing) = (false, self.next.take());
+        }
+        is_heard
+    }
+
+    fn begin(&mut self, prompt: Prompt) {
+        if self.playing.is_some() {
+            (self.is_cut, self.next) = (true, Some(prompt));
+        } else {
+            self.playing = Some(prompt);
+        }
+    }
+}
+
+impl Prompt {
+    fn fill(&self, out: &mut Block) -> bool {
+        match &self.sound {
+            Sound::Made(notes) => match note_at(notes, self.at) {
+                Some((hz, from, len)) if hz > 0.0 => {
+                    make(hz, from, len, out);
+                    true
+                }
+                _ => false,
+            },
+            Sound::Recorded(recording) => {
+                let samples = &recording.0;
+                let rest = samples.iter().skip(self.at);
+                let again = samples.iter().cycle().take(if self.repeats { BLOCK_FRAMES } else { 0 });
+                let silence = std::iter::repeat(&0);
+                for (out, sample) in out.0.iter_mut().zip(rest.chain(again).chain(silence)) {
+                    *out = f32::from(*sample) / 32_768.0;
+                }
+                true
+            }
+        }
+    }
+
+    /// Goes on by a block; `true` if that was the last one.
+    fn advance(&mut self) -> bool {
+        let len = match &self.sound {
+            Sound::Made(notes) => notes.iter().map(|(_, len)| len).sum(),
+            Sound::Recorded(recording) => recording.0.len(),
+        };
+        self.at += BLOCK_FRAMES;
+        if self.repeats {
+            self.at %= len;
+        }
+        self.at >= len
+    }
+}
+
+/// A note of this many hertz (0 is a pause) for as many samples, whole blocks of them.
+type Note = (f64, usize);
+
+const fn note(hz: f64, ms: u32) -> Note {
+    (hz, (ms / BLOCK_MS) as usize * BLOCK_FRAMES)
+}
+
+fn notes(tone: Tone) -> &'static [Note] {
+    match tone {
+        Tone::Ringing => const { &[note(425.0, 1000), note(0.0, 4000)] },
+        Tone::Answered => const { &[note(660.0, 120), note(880.0, 180)] },
+        Tone::Ended => const { &[note(880.0, 120), note(660.0, 180)] },
+        Tone::Trouble => {
+            const { &[note(425.0, 200), note(0.0, 200), note(425.0, 200), note(0.0, 200), note(425.0, 200)] }
+        }
+    }
+}
+
+/// The note in which sample `at` lies: its pitch, where in it, and how long it is.
+fn note_at(notes: &[Note], mut at: usize) -> Option<(f64, usize, usize)> {
+    for &(hz, len) in notes {
+        if at < len {
+            return Some((hz, at, len));
+        }
+        at -= len;
+    }
+    None
+}
+
+/// One block of a note of `len` samples, ramped where it is the first or the last.
+fn make(hz: f64, from: usize, len: usize, out: &mut Block) {
+    for (sample, number) in out.0.iter_mut().zip(from..) {
+        let turns = hz * number as f64 / f64::from(SAMPLE_RATE_HZ);
+        *sample = (AMPLITUDE * (TAU * turns).sin()) as f32;
+    }
+    if from == 0 {
+        ramp(&mut out.0, 0.0, 1.0);
+    }
+    if from + BLOCK_FRAMES >= len {
+        ramp(&mut out.0, 1.0, 0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All samples of as many blocks; zeros where nothing is heard.
+    fn played(player: &mut Player, blocks: usize) -> Vec<f32> {
+        let mut samples = Vec::new();
+        for _ in 0..blocks {
+            let mut block = Block::SILENCE;
+            let is_heard = player.pull(&mut block);
+            assert!(is_heard || block.is_silent());
+            samples.extend(block.0);
+        }
+        samples
+    }
+
+    fn sample(hz: f64, number: usize) -> f32 {
+        (AMPLITUDE * (TAU * hz * number as f64 / 48_000.0).sin()) as f32
+    }
+
+    /// The largest difference between two samples that follow each other.
+    fn largest_step(samples: &[f32]) -> f32 {
+        samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn ringing_is_a_second_in_five_until_it_is_ended() {
+        let mut player = Player::default();
+        player.play_tone(Tone::Ringing);
+        let heard = played(&mut player, 600);
+        for number in (480..47_520).chain(240_480..287_520) {
+            assert!((heard[number] - sample(425.0, number % 240_000)).abs() < 1e-6, "{number}");
+        }
+        assert!(heard[48_000..240_000].iter().all(|sample| *sample == 0.0));
+        player.quiet();
+        assert_eq!(played(&mut player, 500), vec![0.0; 500 * 480]);
+    }
+
+    #[test]
+    fn what_is_cut_short_fades_and_what_follows_comes_after_it() {
+        let mut player = Player::default();
+        player.play_tone(Tone::Ringing);
+        let mut heard = played(&mut player, 3);
+        // As at the answer: one is ended, and the other begins at the same instant.
+        player.quiet();
+        player.play_tone(Tone::Answered);
+        heard.extend(played(&mut player, 40));
+        // Of a sine of 880 Hz at this loudness: 0.0144.
+        assert!(largest_step(&heard) < 0.015, "{}", largest_step(&heard));
+        assert!(heard[3 * 480..4 * 480 - 2].iter().any(|sample| sample.abs() > 0.05));
+        for number in 480..11 * 480 {
+            assert!((heard[4 * 480 + number] - sample(660.0, number)).abs() < 1e-6, "{number}");
+        }
+        let last = heard.iter().rposition(|sample| *sample != 0.0).expect("heard");
+        assert_eq!(last / 480 + 1, 4 + 30);
+    }
+
+    #[test]
+    fn notes_follow_each_other_without_a_step_and_end_by_themselves() {
+        for (tone, ms) in [(Tone::Answered, 300), (Tone::Ended, 300), (Tone::Trouble, 1000)] {
+            let mut player = Player::default();
+            player.play_tone(tone);
+            let heard = played(&mut player, 150);
+            let last = heard.iter().rposition(|sample| *sample != 0.0).expect("heard");
+            assert_eq!(last / 480 + 1, ms / 10, "{tone:?}");
+            assert!(largest_step(&heard) < 0.015, "{tone:?}: {}", largest_step(&heard));
+        }
+    }
+
+    #[test]
+    fn recordings_are_played_sample_by_sample() {
+        let numbered: Vec<i16> = (1..=1000).collect();
+        let recording = Recording::new(&numbered).expect("sound");
+        let expected: Vec<f32> = numbered.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
+        let mut player = Player::default();
+        player.play(recording.clone());
+        let heard = played(&mut player, 5);
+        assert_eq!(&heard[..1000], expected);
+        assert!(heard[1000..].iter().all(|sample| *sample == 0.0));
+        // In the place of the ringing tone it repeats without a gap; the other tones are as they were.
+        player.replace(Tone::Ringing, Some(recording));
+        player.play_tone(Tone::Ringing);
+        let heard = played(&mut player, 100);
+        assert!(heard.iter().zip(expected.iter().cycle()).all(|(heard, expected)| heard == expected));
+        player.replace(Tone::Ringing, None);
+        player.play_tone(Tone::Ringing);
+        let heard = played(&mut player, 3);
+        assert!((heard[1000] - sample(425.0, 1000 - 480)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_recording_is_neither_nothing_nor_without_end() {
+        assert_eq!(Recording::new(&[]), None);
+        assert_eq!(Recording::new(&vec![0; RECORDING_SAMPLES_MAX + 1]), None);
+        assert_eq!(Recording::new(&[0; 24_000]).map(|recording| recording.seconds()), Some(0.5));
+    }
+}
