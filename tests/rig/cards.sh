@@ -30,9 +30,29 @@ status=$?
 sound=$(grep -cE '^ok +(cards|microphone|loudspeaker|volume) ' <<<"$found")
 result doctor "status $status, $sound lines of sound" test "$status $sound" = "0 4"
 
+# What is played to the loudspeaker's card is heard at its other end: a cable in place of the air. No server is there.
+cat >/tmp/doctor.toml <<END
+[server]
+url = "ws://127.0.0.1:7880"
+token = { file = "/nowhere" }
+[audio]
+input = "hw:Speaker,1"
+output = "hw:Speaker,0"
+END
+found=$($kinglet doctor --config /tmp/doctor.toml --tone)
+late=$(sed -nE 's/.* heard (-?[0-9]+)\.[0-9]+ ms after the cards say, ([-+]0) dB.*/\1 ms late, \2 dB/p' <<<"$found")
+result doctor-hears-itself "$(grep -E ' echo ' <<<"$found" || echo "$found")" grep -qE '^-?[0-3] ms late' <<<"$late"
+# The subdevice is named: without it ALSA takes the next of the card's eight that is free.
+arecord -q -D hw:Speaker,1,0 -f S16_LE -r 48000 /dev/null & recorder=$!
+sleep 0.5
+sed -i 's/Speaker,1/Speaker,1,0/' /tmp/doctor.toml
+found=$($kinglet doctor --config /tmp/doctor.toml)
+kill $recorder
+wait $recorder
+result doctor-busy "$(grep -E ' level ' <<<"$found" || echo "$found")" grep -qE "^FAILED +level .*hw:Speaker,1,0.* in use" <<<"$found"
+
 refused missing-microphone hw:Nowhere,0 --input alsa:hw:Nowhere,0 --output none
 refused missing-loudspeaker plughw:CARD=Gone,DEV=0 --input none --output alsa:plughw:CARD=Gone,DEV=0
-# The subdevice is named: without it ALSA takes the next of the card's eight that is free.
 arecord -q -D hw:Mic,1,0 -f S16_LE -r 48000 /dev/null & recorder=$!
 aplay -q -D hw:Speaker,0,0 -f S16_LE -r 48000 /dev/zero & player=$!
 sleep 0.5

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kinglet::appliance::visit::Cards;
 use kinglet::io::sound::list::{CardListing, OpensAs, PcmListing};
 use kinglet::io::sound::open::choose;
+use kinglet::io::sound::pair::card_of;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::sound::{Way, trial};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
@@ -45,7 +46,8 @@ pub fn examine(listed: &[CardListing], cards: &Cards, is_served: bool) -> Vec<Fi
     findings.extend(microphone(cards).then(|| direction(Way::Capture, input.as_deref(), listed, is_served)));
     findings
         .extend(loudspeaker(cards).then(|| direction(Way::Playback, output.as_deref(), listed, is_served)));
-    let card = listed.iter().find(|card| output.as_ref().is_some_and(|name| has(card, name)));
+    let card = output.as_deref().and_then(card_of);
+    let card = listed.iter().find(|listed| card == Some(&*listed.id));
     findings.extend(card.map(|card| match &card.volume {
         Some(control) => Finding::ok("volume", format!("'{control}' of {}", card.id)),
         None => Finding::ok("volume", format!("{} has none; the samples are changed", card.id)),
@@ -63,8 +65,10 @@ pub fn loudspeaker(cards: &Cards) -> bool {
     matches!(cards.output, OutputSpec::Alsa(_) | OutputSpec::Auto)
 }
 
-fn has(card: &CardListing, name: &str) -> bool {
-    card.pcms.iter().any(|pcm| pcm.name == name)
+/// The number of the device in `hw:CARD=Mic,DEV=1` or `hw:Mic,1`; the first where none is named.
+fn device_of(name: &str) -> u32 {
+    let second = name.split(',').nth(1).unwrap_or_default();
+    second.trim_start_matches("DEV=").parse().unwrap_or(0)
 }
 
 /// The PCM that would be used for one direction.
@@ -74,10 +78,9 @@ fn direction(way: Way, name: Option<&str>, listed: &[CardListing], is_served: bo
         Way::Playback => "loudspeaker",
     };
     let Some(name) = name else { return Finding::warning(check, "no card has one: one direction only") };
-    // Also the hardware itself, as board files name it.
-    let plug = format!("plug{name}");
-    let mut pcms = listed.iter().flat_map(|card| &card.pcms);
-    let found = pcms.find(|pcm| (pcm.name == name || pcm.name == plug) && pcm.direction == way);
+    let cards = listed.iter().filter(|card| card_of(name) == Some(&*card.id));
+    let mut pcms = cards.flat_map(|card| &card.pcms);
+    let found = pcms.find(|pcm| pcm.device == device_of(name) && pcm.direction == way);
     let Some(PcmListing { opens_as, fault, holders, .. }) = found else {
         return Finding::ok(check, format!("{name}: not a name of the cards' own"));
     };
@@ -234,6 +237,12 @@ mod tests {
         assert_eq!(examine(&[], &cards, false)[0].state, State::Failed);
         let without = Cards { input: InputSpec::None, output: OutputSpec::None, ..Cards::default() };
         assert_eq!(examine(&[card("aplay")], &without, false).len(), 1);
+    }
+
+    #[test]
+    fn devices_by_every_spelling() {
+        let spelled = ["hw:CARD=X,DEV=2", "plughw:X,2", "hw:X,2,0", "hw:X", "default"].map(device_of);
+        assert_eq!(spelled, [2, 2, 2, 0, 0]);
     }
 
     #[test]
