@@ -2,7 +2,7 @@
 # In the guest: what a person is told about sound cards that are there, not there, in use, and pulled out.
 set -uo pipefail
 kinglet=${KINGLET_BINARY:-target/release/kinglet}
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-the-board-only
+export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
 failed=0
 
 result() {    # result NAME WORDS COMMAND...: ok where the command is

@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
 
 from livekit import rtc  # noqa: E402
@@ -40,10 +38,6 @@ def ctl(*words):
     answer = json.loads(board("kinglet", "ctl", "--json", *words, check=False) or '{"ok": false}')
     assert answer["ok"], (words, answer)
     return answer.get("result")
-
-
-def journal():
-    return board("journalctl", "--no-pager", "-o", "cat", "-u", "kinglet")
 
 
 async def until(what, condition, within_s=30, every_s=0.1):
@@ -100,12 +94,14 @@ async def rings_without_a_network():
     await asyncio.sleep(3)
     board("ip", "link", "set", "rig", "up")
     await asyncio.sleep(3)
-    server = ["ip", "netns", "exec", "server", "target/livekit-server", "--config", str(FOLDER / "livekit.yaml")]
+    server = ["ip", "netns", "exec", "server", "target/livekit-server", "--config", "tests/rig/livekit.yaml"]
     start(*server)
     back_s = await until("in the room", lambda: ctl("status")["state"] == "connected")
     await press()
     await until("hung up", lambda: stage() == "idle")
-    return f"in the room {back_s:.1f} s after the server was started"
+    told = [event["text"] for event in said("warning")]
+    assert told and len(told) == len(set(told)), told
+    return f"in the room {back_s:.1f} s after the server was started; told once each: {'; '.join(told)}"
 
 
 async def talks(flat):

@@ -43,13 +43,6 @@ door = { line = "GPIO17", pulse_ms = 3000, rpc = "open", dtmf = "5", allow = ["f
 [on]
 ring = ["/usr/bin/touch", "/var/lib/kinglet/rang"]
 END
-cat >"$folder/livekit.yaml" <<END
-port: 7880
-bind_addresses: ["10.9.0.1"]
-keys: { $LIVEKIT_API_KEY: $LIVEKIT_API_SECRET }
-rtc: { node_ip: 10.9.0.1, use_external_ip: false, udp_port: 7882, tcp_port: 7881, stun_servers: ["10.9.0.1:7882"] }
-logging: { level: info }
-END
 rig in flat target/python/bin/python tests/rig/door.py "$folder" $$
 status=$?
 journalctl --no-pager -o short-monotonic >"$folder/journal.log" 2>&1
