@@ -16,10 +16,11 @@ use rustls::ClientConfig;
 use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
 use super::websocket::{Dial, explain};
-use super::{dns, process, validate};
+use super::{dns, http, process};
+use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::secret::Secret;
-use crate::signal::url::ServerUrl;
+use crate::signal::url::{ServerUrl, validate_target};
 use crate::time::date::UnixTime;
 
 /// The server's word on a token.
@@ -71,7 +72,7 @@ pub async fn validate(
 ) -> Option<Verdict> {
     let target = url.join_target(&process::join_parameters());
     let dial = Dial { url: url.clone(), target, token, tls, proxy: None };
-    let answer = validate::ask(&dial, reactor).await?;
+    let answer = http::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
     let refusal = (answer.status != 200).then(|| Refusal::new(answer.status, &answer.body));
     Some(Verdict { refusal, date: answer.date })
 }
