@@ -118,6 +118,14 @@ class Appliance:
             assert time.monotonic() < deadline, f"no {words}; {self.journal.read_text()}"
             time.sleep(0.05)
 
+    def change(self, *changes):
+        """Changes the configuration's file: pairs of what stands there and what shall."""
+        text = self.config.read_text()
+        for before, after in changes:
+            assert before in text, before
+            text = text.replace(before, after)
+        self.config.write_text(text)
+
     def stop(self):
         self.process.terminate()
         assert self.process.wait(10) == 0, self.journal.read_text()
