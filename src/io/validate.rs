@@ -3,12 +3,11 @@
 //! Asked only where the refusal does not explain itself: an answer without text, the page of a proxy, or one that is not
 //! LiveKit's. With the same parameters and the same token, or it would answer another question.
 
-use std::pin::Pin;
 use std::rc::Rc;
 
-use futures_io::AsyncRead;
 use futures_util::future::{Either, select};
 
+use super::http::Answer;
 use super::reactor::Reactor;
 use super::websocket::{Dial, reach};
 use super::{clock, http};
@@ -27,16 +26,13 @@ pub(super) async fn explain(refusal: Refusal, dial: &Dial, reactor: &Rc<Reactor>
     let asking = std::pin::pin!(ask(dial, reactor));
     let patience = std::pin::pin!(reactor.sleep_until(clock::now() + PATIENCE, clock::now));
     match select(asking, patience).await {
-        Either::Left((Some((status, body)), _)) => refusal.explained_by(status, &body),
+        Either::Left((Some(answer), _)) => refusal.explained_by(answer.status, &answer.body),
         _ => refusal,
     }
 }
 
-/// A body of a refusal, and a head that is shorter.
-const ANSWER_BYTES_MAX: usize = 2 * REFUSAL_BODY_BYTES_MAX;
-
 /// Status and body of the answer.
-async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<(u16, Vec<u8>)> {
+async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<Answer> {
     let (mut stream, _) = reach(dial, reactor).await.ok()?;
     let (target, authority) = (validate_target(&dial.target), dial.url.authority());
     let request = format!(
@@ -45,37 +41,5 @@ async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<(u16, Vec<u8>)> {
         dial.token.reveal(),
         super::websocket::USER_AGENT,
     );
-    http::write_all(&mut stream, &request).await.ok()?;
-    let mut answer = heapless::Vec::<u8, ANSWER_BYTES_MAX>::new();
-    let mut piece = [0; 512];
-    loop {
-        let reading = std::future::poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut piece));
-        // A server that ends TLS without a word has said what it wanted to.
-        let count = reading.await.unwrap_or(0);
-        if count == 0 || answer.extend_from_slice(&piece[..count]).is_err() {
-            return read(&answer);
-        }
-    }
-}
-
-fn read(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let status = http::status_of(answer)?;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    Some((status, answer[end + 4..].to_vec()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_of_http() {
-        let answer = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno!";
-        assert_eq!(read(answer), Some((401, b"no!".to_vec())));
-        for cut in 0..40 {
-            assert_eq!(read(&answer[..cut]), None, "{cut}");
-        }
-        assert_eq!(read(b"SSH-2.0-OpenSSH\r\n\r\n"), None);
-        assert_eq!(read(b"HTTP/1.1 abc\r\n\r\n"), None);
-    }
+    http::exchange(&mut stream, &request, REFUSAL_BODY_BYTES_MAX).await.ok()
 }

@@ -19,12 +19,12 @@ TEXT = (
 )
 
 
-def speech(seconds, folder):
+def speech(seconds, folder, voice="en"):
     """Spoken English of exactly this length, as (samples, WAV file)."""
     folder.mkdir(parents=True, exist_ok=True)
-    spoken = folder / f"espeak-{hashlib.sha1(TEXT.encode()).hexdigest()[:8]}.wav"
+    spoken = folder / f"espeak-{voice}-{hashlib.sha1(TEXT.encode()).hexdigest()[:8]}.wav"
     if not spoken.exists():
-        subprocess.run(["espeak-ng", "-s", "150", "-w", spoken, TEXT], check=True)
+        subprocess.run(["espeak-ng", "-v", voice, "-s", "150", "-w", spoken, TEXT], check=True)
     samples = read_wav(spoken)
     repeats = int(np.ceil(seconds * RATE / len(samples)))
     samples = np.tile(samples, repeats)[: int(seconds * RATE)] * 0.7
