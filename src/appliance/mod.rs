@@ -33,6 +33,7 @@ use crate::io::credentials::CredentialsError;
 use crate::io::gpio::GpioError;
 use crate::io::keys::KeyError;
 use crate::io::options::StartError;
+use crate::io::proxy::ProxySettings;
 use crate::io::sound::spec::SpecError;
 use crate::session::recovery::Outcome;
 pub use plan::Plan;
@@ -49,6 +50,8 @@ pub struct Surroundings {
     pub notify_socket: Option<String>,
     /// `WATCHDOG_USEC`.
     pub watchdog_usec: Option<String>,
+    /// `HTTPS_PROXY` and the like.
+    pub proxies: ProxySettings,
 }
 
 /// Why the box does not start.
@@ -70,6 +73,8 @@ pub enum RunError {
     Gpio(GpioError),
     /// A key.
     Key(KeyError),
+    /// `HTTPS_PROXY` or the like.
+    Proxy(String),
     /// The control socket.
     Control(PathBuf, std::io::Error),
     /// The reactor has no place, or `NOTIFY_SOCKET` is none.
@@ -135,6 +140,7 @@ impl std::fmt::Display for RunError {
             RunError::Credentials(error) => error.fmt(f),
             RunError::Gpio(error) => error.fmt(f),
             RunError::Key(error) => error.fmt(f),
+            RunError::Proxy(why) => f.write_str(why),
             RunError::Control(path, error) => {
                 write!(f, "the control socket {} cannot be made: {error}", path.display())
             }

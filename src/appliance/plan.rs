@@ -108,6 +108,7 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
     let tls = tls::client_config(config.server.ca.as_deref()).map_err(|error| {
         RunError::Client(StartError::Ca(config.server.ca.clone().unwrap_or_default(), error))
     })?;
+    let proxy = surroundings.proxies.for_server(&config.server.url).map_err(RunError::Proxy)?;
     let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
     let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
     let microphone = PublishSettings {
@@ -136,7 +137,7 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
         settings,
         token_source: Some(source),
         tls,
-        proxy: None,
+        proxy,
         input,
         output,
         loops_input: true,

@@ -10,6 +10,7 @@
 
 mod args;
 mod args_box;
+mod args_token;
 mod control;
 mod ctl;
 mod devices;

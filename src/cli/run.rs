@@ -9,7 +9,7 @@ use kinglet::io::clock;
 use kinglet::io::lines::Lines;
 
 use super::print::Printer;
-use super::{Failed, environment};
+use super::{Failed, environment, proxy};
 
 /// Runs the box, or with `checks` only reads everything and says what is wrong.
 ///
@@ -54,6 +54,7 @@ fn surroundings() -> Surroundings {
         state: environment("STATE_DIRECTORY").and_then(|list| Some(list.split(':').next()?.into())),
         notify_socket: environment("NOTIFY_SOCKET"),
         watchdog_usec: environment("WATCHDOG_USEC"),
+        proxies: proxy::settings(&environment),
     }
 }
 

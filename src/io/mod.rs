@@ -22,6 +22,7 @@ pub mod credentials;
 mod desk;
 mod dns;
 mod driver;
+pub mod endpoint;
 mod files;
 pub mod gpio;
 pub mod handlers;
