@@ -10,13 +10,14 @@
 //!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
 //!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
 //!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us · relay.rs: TURN
-//!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost
+//!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost · regions.rs: somewhere else
 //! ```
 
 #![forbid(unsafe_code)]
 
 mod cards;
 mod commands;
+mod counters;
 mod data;
 mod early;
 mod fallback;
@@ -30,6 +31,7 @@ mod profile;
 mod prompts;
 mod publish;
 mod reflexive;
+mod regions;
 mod relay;
 mod report;
 mod resume;
@@ -60,12 +62,12 @@ use crate::signal::ice_url::IceUrl;
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
 use crate::signal::request::{Audience, Request};
-use crate::signal::response::Cut;
 use crate::signal::secret::Secret;
 use crate::signal::sid::Sid;
 use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
+pub use counters::Counters;
 use data::Data;
 use fallback::Fallback;
 use ice_servers::IceServers;
@@ -73,6 +75,7 @@ use listener::Listener;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
 use reflexive::Reflexive;
+use regions::Detour;
 use relay::Relaying;
 use resume::Resuming;
 use roaming::Whereabouts;
@@ -89,6 +92,7 @@ pub struct Engine {
     deadlines: Deadlines,
     backoff: Backoff,
     token: Secret,
+    detour: Detour,
 
     room: Room,
     publication: Publication,
@@ -160,37 +164,6 @@ pub struct Engine {
     reported: stats::Reported,
 }
 
-/// What was lost or left out, since the start. Full buffers are normal; each is counted here.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Events that the application did not take in time.
-    pub events_lost: u64,
-    /// Datagrams dropped before they were sent.
-    pub transmits_lost: u64,
-    /// Actions that the io ring did not take in time.
-    pub actions_lost: u64,
-    /// Messages of the server that could not be decoded.
-    pub messages_refused: u64,
-    /// What was left out of messages because it was past a limit.
-    pub cut: Cut,
-    /// Candidates of the server that could not be used.
-    pub candidates_refused: u64,
-    /// RTP packets of tracks that nobody announced, of ended sessions.
-    pub packets_unknown: u64,
-    /// RTP packets of talkers beyond those who can be mixed.
-    pub packets_unheard: u64,
-    /// Data packets that could not be read, or were too many at once.
-    pub data_refused: u64,
-    /// Data packets that came a second time.
-    pub data_repeated: u64,
-    /// Lossy messages of ours for which there was no room.
-    pub data_lost: u64,
-    /// Streams of others for which there was no place.
-    pub streams_refused: u64,
-    /// Packets of what was said on the way into the room: too many, or nobody came to hear them.
-    pub early_lost: u64,
-}
-
 impl Engine {
     /// A client that will join with `settings`. `seed` makes every random choice (sequence numbers,
     /// jitter of retries); the io ring takes it from the operating system, the simulation from the test.
@@ -212,6 +185,7 @@ impl Engine {
             random,
             epoch: now,
             phase: Phase::Idle,
+            detour: Detour::default(),
             deadlines: Deadlines::default(),
             room: Room::new(),
             publication: Publication::new(cid, name, muted),

@@ -6,6 +6,7 @@ use crate::command::Ticket;
 use crate::rtc::{Peer, Protocol};
 use crate::signal::refusal::Refusal;
 use crate::signal::secret::Secret;
+use crate::signal::url::ServerUrl;
 
 /// What happened to the signal connection, in order. A new one begins with each [`Action::Dial`].
 ///
@@ -56,7 +57,19 @@ pub enum StreamNotice {
 pub enum Action {
     /// Connect to the server; an older connection is dropped.
     Dial {
+        /// The server.
+        url: ServerUrl,
         /// Path and query of the request.
+        target: String,
+        /// The access token.
+        token: Secret,
+    },
+    /// Ask a server for the regions of its cloud by `GET`, and tell the answer's body by `handle_regions`, nothing where
+    /// there is none.
+    AskRegions {
+        /// The server.
+        url: ServerUrl,
+        /// Path of the request.
         target: String,
         /// The access token.
         token: Secret,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::port::{Action, Notice};
+use super::regions::Detour;
 use crate::event::{By, Event};
 use crate::room::Room;
 use crate::rtc::Peer;
@@ -124,8 +125,9 @@ impl Engine {
     pub(super) fn dial_with(&mut self, resume: Option<Resume>, now: Instant) {
         self.attempt_began = now;
         let parameters = JoinParameters { resume, ..self.settings.parameters.clone() };
-        let (target, token) = (self.settings.url.join_target(&parameters), self.token.clone());
-        self.act(Action::Dial { target, token });
+        let (url, token) = (self.server_url().clone(), self.token.clone());
+        let target = url.join_target(&parameters);
+        self.act(Action::Dial { url, target, token });
     }
 
     /// Whether a message to the server reaches it.
@@ -139,6 +141,7 @@ impl Engine {
         self.phase = Phase::Active;
         self.deadlines.clear(Reason::Join);
         self.session_began = Some(now);
+        self.detour.arrived();
         self.told_cause.clear();
         self.told_reason = None;
         if self.was_connected {
@@ -183,6 +186,9 @@ impl Engine {
             Phase::Active => Stage::Active,
             Phase::Resuming => Stage::Resuming,
         };
+        if stage == Stage::Joining && self.tries_another_region(&cause, now) {
+            return;
+        }
         let policy = Policy { retry: self.settings.retry, renews_token: self.settings.renews_token };
         let can_resume = self.can_resume(now);
         let standing = Standing { stage, can_resume, was_connected: self.was_connected, policy };
@@ -260,6 +266,7 @@ impl Engine {
                 };
                 self.lost(Cause::TimedOut(stage), now);
             }
+            Reason::Redial if self.detour.is_asking() => self.handle_regions(None, now),
             Reason::Redial if self.token_is_refused => {
                 self.token_is_refused = false;
                 self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
@@ -338,6 +345,7 @@ impl Engine {
         // The next visit is a first one again.
         self.room = Room::new();
         self.was_connected = false;
+        self.detour = Detour::default();
         self.told_cause.clear();
         if std::mem::take(&mut self.enters_again) {
             self.enter(now);
@@ -357,7 +365,7 @@ impl Engine {
     }
 
     /// Everything that belongs to one session goes; the room stays, to be compared with the next join.
-    fn drop_session(&mut self, now: Instant) {
+    pub(super) fn drop_session(&mut self, now: Instant) {
         self.act(Action::Drop);
         if let Some(subscriber) = self.subscriber.take() {
             self.counters.packets_unknown += u64::from(subscriber.unknown_packets());

@@ -13,6 +13,7 @@ use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
 use crate::signal::participant::{ParticipantInfo, ParticipantState};
 use crate::signal::ping::Pinger;
+use crate::signal::regions::Regions;
 use crate::signal::request::Request;
 use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
@@ -101,7 +102,9 @@ impl Engine {
                 }
             }
             Response::Reconnect(reconnect) => self.taken_back(&reconnect, now),
-            Response::Leave { reason, action } => self.told_to_leave(reason, action, now),
+            Response::Leave { reason, action, regions } => {
+                self.told_to_leave(reason, action, &regions, now);
+            }
             Response::Subscription { track_sid, error } => self.subscription_refused(track_sid, error),
             Response::Request { request_id, about, reason, message } => {
                 if !self.answered_profile(request_id, reason, &message) {
@@ -191,11 +194,20 @@ impl Engine {
         }
     }
 
-    fn told_to_leave(&mut self, reason: DisconnectReason, action: LeaveAction, now: Instant) {
+    fn told_to_leave(
+        &mut self,
+        reason: DisconnectReason,
+        action: LeaveAction,
+        regions: &Regions,
+        now: Instant,
+    ) {
         let cause = match action {
             LeaveAction::Disconnect => Cause::Told(reason),
             LeaveAction::Resume => Cause::ToldToResume(reason),
-            LeaveAction::Reconnect => Cause::ToldToRejoin(reason),
+            LeaveAction::Reconnect => {
+                self.sent_elsewhere(regions);
+                Cause::ToldToRejoin(reason)
+            }
         };
         self.lost(cause, now);
     }

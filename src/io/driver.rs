@@ -14,7 +14,7 @@ use super::desk::Desk;
 use super::files::Files;
 use super::netlink::Netlink;
 use super::options::{Options, StartError};
-use super::ports::{RealPorts, Server};
+use super::ports::{RealPorts, Way};
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
 use super::signals::Signals;
@@ -53,7 +53,7 @@ pub(super) fn drive(
         let _ = desk.events.post(Some(Event::Log { text: realtime::claim().to_string() }));
     }
     let seed = process::random_seed();
-    let (url, volume_percent) = (options.settings.url.clone(), options.settings.volume_percent);
+    let volume_percent = options.settings.volume_percent;
     let mut settings = options.settings;
     if let Some(publish) = &mut settings.publish
         && !sound.has_both_cards()
@@ -65,10 +65,10 @@ pub(super) fn drive(
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
-    let server = Server { url, tls: options.tls, proxy: options.proxy };
+    let way = Way { tls: options.tls, proxy: options.proxy };
     let files = Files::new(options.files);
     let mut ports =
-        RealPorts::new(&executor, reactor, (server, options.token_source), sound, ends_with_input, files);
+        RealPorts::new(&executor, reactor, (way, options.token_source), sound, ends_with_input, files);
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
@@ -108,6 +108,9 @@ pub(super) fn drive(
         }
         if let Some(token) = ports.take_token() {
             engine.handle_token(token, now);
+        }
+        if let Some(answer) = ports.take_regions() {
+            engine.handle_regions(answer.as_deref(), now);
         }
         while let Some(found) = ports.take_resolved() {
             engine.handle_resolved(&found.host, found.port, &found.addresses, now);

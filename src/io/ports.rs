@@ -19,12 +19,12 @@ use super::sound::microphone::Captured;
 use super::sound::pair::{Descriptors, Pair};
 use super::sound::recording;
 use super::websocket::{Dial, Order, Wire, run as run_websocket};
-use super::{clock, dns};
+use super::{clock, dns, http};
 use crate::command::Ticket;
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
 use crate::event::{Event, Stats};
-use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX, RECORDINGS_LOADING_MAX};
+use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX, RECORDINGS_LOADING_MAX, REGIONS_BYTES_MAX};
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::media::prompt::Recording;
 use crate::rtc::{Peer, Transmit};
@@ -42,6 +42,7 @@ pub(super) struct RealPorts<'e, 'r> {
     signal: SignalPort,
     token_source: Option<Source>,
     tokens: Rc<Mailbox<Result<Secret, String>, 1>>,
+    regions: Rc<Mailbox<Option<Vec<u8>>, 1>>,
     resolved: Rc<Mailbox<Resolved, ICE_SERVERS_MAX>>,
     sockets: Sockets,
     sound: Pair,
@@ -71,11 +72,9 @@ struct Tail {
     blocks: u32,
 }
 
-/// Where the signal connection goes.
+/// How servers are reached.
 #[derive(Clone)]
-pub(super) struct Server {
-    /// The server.
-    pub(super) url: ServerUrl,
+pub(super) struct Way {
     /// TLS settings.
     pub(super) tls: Arc<ClientConfig>,
     /// What is between.
@@ -83,8 +82,14 @@ pub(super) struct Server {
 }
 
 struct SignalPort {
-    server: Server,
+    way: Way,
     connection: Option<(Rc<Wire>, Task<()>)>,
+}
+
+impl Way {
+    fn dial(&self, url: ServerUrl, target: String, token: Secret) -> Dial {
+        Dial { url, target, token, tls: self.tls.clone(), proxy: self.proxy.clone() }
+    }
 }
 
 impl<'e, 'r> RealPorts<'e, 'r> {
@@ -92,18 +97,18 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     pub(super) fn new(
         executor: &'e LocalExecutor<'r>,
         reactor: &'e Rc<Reactor>,
-        server: (Server, Option<Source>),
+        (way, token_source): (Way, Option<Source>),
         sound: Pair,
         ends_with_input: bool,
         files: Files,
     ) -> Self {
-        let (server, token_source) = server;
         Self {
             executor,
             reactor,
-            signal: SignalPort { server, connection: None },
+            signal: SignalPort { way, connection: None },
             token_source,
             tokens: Rc::default(),
+            regions: Rc::default(),
             resolved: Rc::default(),
             sockets: Sockets::new(reactor),
             sound,
@@ -189,6 +194,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// Whether the signal connection or the source of tokens has something to tell.
     pub(super) fn has_notices(&self) -> bool {
         self.tokens.has_items()
+            || self.regions.has_items()
             || self.resolved.has_items()
             || self.files.has_notices()
             || self.recordings.has_items()
@@ -217,12 +223,21 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         }
     }
 
-    fn dial(&mut self, target: String, token: Secret) {
+    fn dial(&mut self, dial: Dial) {
         let wire = Rc::new(Wire::default());
-        let Server { url, tls, proxy } = self.signal.server.clone();
-        let dial = Dial { url, target, token, tls, proxy };
         let task = self.executor.spawn(run_websocket(dial, wire.clone(), self.reactor.clone()));
         self.signal.connection = Some((wire, task));
+    }
+
+    fn ask_regions(&self, dial: Dial) {
+        let (reactor, answers) = (self.reactor.clone(), self.regions.clone());
+        let asking = async move {
+            let answer = http::get(&dial, &dial.target, REGIONS_BYTES_MAX, &reactor).await;
+            let list = answer.filter(|answer| answer.status == 200).map(|answer| answer.body);
+            // The answer to an older question, that nobody has taken, is worth as much.
+            let _ = answers.post(list);
+        };
+        self.executor.spawn(asking).detach();
     }
 
     fn renew_token(&mut self) {
@@ -246,6 +261,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             answers.send(Resolved { host, port, addresses }).await;
         };
         self.executor.spawn(asking).detach();
+    }
+
+    /// The answer to the engine's question for regions, when it has come.
+    pub(super) fn take_regions(&mut self) -> Option<Option<Vec<u8>>> {
+        self.regions.take()
     }
 
     /// The answer to a look-up, when one has come.
@@ -343,7 +363,10 @@ impl Ports for RealPorts<'_, '_> {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Dial { target, token } => self.dial(target, token),
+            Action::Dial { url, target, token } => self.dial(self.signal.way.dial(url, target, token)),
+            Action::AskRegions { url, target, token } => {
+                self.ask_regions(self.signal.way.dial(url, target, token));
+            }
             Action::Send(bytes) => self.order(Order::Send(bytes)),
             Action::HangUp => self.order(Order::HangUp),
             Action::Drop => self.signal.connection = None,
@@ -351,7 +374,7 @@ impl Ports for RealPorts<'_, '_> {
             Action::DialStream(peer, remote) => self.sockets.dial_stream(peer, remote),
             Action::CloseStream(peer, protocol) => self.sockets.close_stream(peer, protocol),
             Action::DialRelay { peer, address, tls_name } => {
-                let tls = tls_name.as_deref().map(|name| (name, self.signal.server.tls.clone()));
+                let tls = tls_name.as_deref().map(|name| (name, self.signal.way.tls.clone()));
                 self.sockets.dial_relay(peer, address, tls);
             }
             Action::RenewToken => self.renew_token(),

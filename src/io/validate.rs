@@ -7,9 +7,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 
-use super::http::Answer;
 use super::reactor::Reactor;
-use super::websocket::{Dial, reach};
+use super::websocket::Dial;
 use super::{clock, http};
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
@@ -23,23 +22,11 @@ pub(super) async fn explain(refusal: Refusal, dial: &Dial, reactor: &Rc<Reactor>
     if !refusal.is_unexplained() {
         return refusal;
     }
-    let asking = std::pin::pin!(ask(dial, reactor));
+    let target = validate_target(&dial.target);
+    let asking = std::pin::pin!(http::get(dial, &target, REFUSAL_BODY_BYTES_MAX, reactor));
     let patience = std::pin::pin!(reactor.sleep_until(clock::now() + PATIENCE, clock::now));
     match select(asking, patience).await {
         Either::Left((Some(answer), _)) => refusal.explained_by(answer.status, &answer.body),
         _ => refusal,
     }
-}
-
-/// Status and body of the answer.
-async fn ask(dial: &Dial, reactor: &Rc<Reactor>) -> Option<Answer> {
-    let (mut stream, _) = reach(dial, reactor).await.ok()?;
-    let (target, authority) = (validate_target(&dial.target), dial.url.authority());
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: {authority}\r\nAuthorization: Bearer {}\r\nUser-Agent: {}\r\n\
-         Connection: close\r\n\r\n",
-        dial.token.reveal(),
-        super::websocket::USER_AGENT,
-    );
-    http::exchange(&mut stream, &request, REFUSAL_BODY_BYTES_MAX).await.ok()
 }

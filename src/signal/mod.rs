@@ -20,6 +20,7 @@ pub mod parameters;
 pub mod participant;
 pub mod ping;
 pub mod refusal;
+pub mod regions;
 pub mod request;
 pub mod response;
 pub mod scenario;

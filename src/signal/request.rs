@@ -187,6 +187,7 @@ impl Request {
                 })
             }
             Request::Leave => Message::Leave(wire::LeaveRequest {
+                regions: None,
                 can_reconnect: false,
                 reason: DisconnectReason::ClientInitiated.to_wire() as i32,
                 action: wire::leave_request::Action::Disconnect as i32,

@@ -11,6 +11,7 @@ use super::description::{Description, Trickle};
 use super::join::{Join, Reconnect, RoomInfo, RoomMoved};
 use super::leave::{DisconnectReason, LeaveAction};
 use super::participant::{ParticipantInfo, TrackInfo};
+use super::regions::Regions;
 use super::secret::Secret;
 use super::sid::Sid;
 use super::text::one_line;
@@ -61,6 +62,8 @@ pub enum Response {
         reason: DisconnectReason,
         /// What to do.
         action: LeaveAction,
+        /// Where else the room is served; empty where that is not said.
+        regions: Regions,
     },
     /// A moderator mutes or unmutes our track.
     Mute {
@@ -258,6 +261,7 @@ fn from_wire(message: wire::signal_response::Message, cut: &mut Cut) -> Result<R
         Message::Leave(leave) => Response::Leave {
             reason: DisconnectReason::from_wire(leave.reason),
             action: LeaveAction::from_wire(leave.action, leave.can_reconnect),
+            regions: leave.regions.map(Regions::from_wire).unwrap_or_default(),
         },
         Message::Mute(mute) => Response::Mute { sid: sid(&mute.sid, "mute.sid")?, muted: mute.muted },
         Message::SpeakersChanged(changed) => {

@@ -144,7 +144,18 @@ pub(super) fn responses() -> Vec<Message> {
         Message::Trickle(trickle()),
         Message::Update(wire::ParticipantUpdate { participants: vec![participant(4), participant(5)] }),
         Message::TrackPublished(wire::TrackPublishedResponse { cid: "mic-1".into(), track: Some(track(6)) }),
-        Message::Leave(wire::LeaveRequest { can_reconnect: true, reason: 4, action: 1 }),
+        Message::Leave(wire::LeaveRequest {
+            can_reconnect: true,
+            reason: 4,
+            action: 1,
+            regions: Some(wire::RegionSettings {
+                regions: vec![wire::RegionInfo {
+                    region: "eu".into(),
+                    url: "wss://eu.livekit.cloud".into(),
+                    distance: 12,
+                }],
+            }),
+        }),
         Message::Mute(wire::MuteTrackRequest { sid: "TR_6".into(), muted: true }),
         Message::SpeakersChanged(wire::SpeakersChanged {
             speakers: vec![wire::SpeakerInfo { sid: "PA_2".into(), level: 0.375, active: true }],

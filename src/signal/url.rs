@@ -87,6 +87,17 @@ impl ServerUrl {
         }
     }
 
+    /// Whether it is LiveKit's own cloud, which serves a room from several regions.
+    pub fn has_regions(&self) -> bool {
+        let Host::Name(name) = &self.host else { return false };
+        [".livekit.cloud", ".livekit.run"].iter().any(|cloud| name.ends_with(cloud))
+    }
+
+    /// Path where the cloud lists its regions.
+    pub fn regions_target(&self) -> String {
+        format!("{}/settings/regions", self.path)
+    }
+
     /// Path and query of the WebSocket request: `/rtc` is the door for two peer connections.
     pub fn join_target(&self, parameters: &JoinParameters) -> String {
         format!("{}/rtc?{}", self.path, parameters.query())

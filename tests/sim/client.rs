@@ -30,6 +30,8 @@ use std::time::Instant;
 pub struct Setup<'a> {
     /// Who it is.
     pub identity: &'a str,
+    /// Where it dials.
+    pub url: &'a str,
     /// What its microphone hears at first; `None` is a client without a microphone.
     pub sound: Option<Sound>,
     /// How much too fast its card's crystal is.
@@ -70,6 +72,7 @@ impl<'a> Setup<'a> {
         let (up, down) = (Quality::delay(5.0), Quality::delay(5.0));
         Setup {
             identity,
+            url: "ws://10.0.0.1",
             sound: None,
             ppm: 0.0,
             loudspeaker_ppm: None,
@@ -114,7 +117,7 @@ impl Client {
     pub fn new(setup: Setup<'_>, number: u8, random: &Random, now: Instant) -> Client {
         let mut random = random.fork(&format!("{} {number}", setup.identity));
         let settings = Settings {
-            url: "ws://10.0.0.1".parse().expect("a URL"),
+            url: setup.url.parse().expect("a URL"),
             parameters: JoinParameters::default(),
             token: Secret::new(Claims::token("hall", setup.identity)),
             renews_token: true,
@@ -232,6 +235,10 @@ impl Client {
             let token = Secret::new(Claims::token("hall", &self.identity));
             self.tokens_asked += 1;
             self.engine.handle_token(Ok(token), now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
+        while let Some(list) = self.ports.cloud.answers.pop_front() {
+            self.engine.handle_regions(Some(list.as_bytes()), now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
         while let Some((host, port)) = self.ports.lookups.pop_front() {

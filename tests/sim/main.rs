@@ -9,6 +9,7 @@ mod alloc;
 mod card;
 mod client;
 mod clock;
+mod cloud;
 mod disk;
 mod jitter {
     pub mod replay;
@@ -40,6 +41,7 @@ mod stories {
     mod paths;
     mod quality;
     mod reflexive;
+    mod regions;
     mod resume;
     mod returns;
     mod roaming;

@@ -5,6 +5,7 @@ use crate::acoustics::Air;
 use crate::alloc::meter::Meter;
 use crate::card::{Loudspeaker, Microphone};
 use crate::client::Setup;
+use crate::cloud::Cloud;
 use crate::disk::Disk;
 use crate::link::{Datagram, Link, Pipe};
 use crate::nat::Nat;
@@ -94,6 +95,8 @@ pub struct SimulatedPorts {
     pub(super) lookups: VecDeque<(String, u16)>,
     /// The router that it is behind.
     pub nat: Option<Nat>,
+    /// The servers' names.
+    pub cloud: Cloud,
     /// Its files.
     pub disk: Disk,
     syn: Option<Syn>,
@@ -141,6 +144,7 @@ impl SimulatedPorts {
             wants_token: false,
             lookups: VecDeque::new(),
             nat: None,
+            cloud: Cloud::default(),
             disk: Disk::default(),
             syn: None,
             is_metered: false,
@@ -349,16 +353,18 @@ impl Ports for SimulatedPorts {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Dial { target, token } => {
+            Action::Dial { url, target, token } => {
                 self.hang_up();
                 self.dials += 1;
                 self.is_dialled = true;
+                self.cloud.dialled.push(url.host());
                 self.upgrade = Some((target, token.reveal().to_string()));
                 self.syn = Some(Syn { sent_at: self.now, is_repeated: false });
                 self.send_syn(self.now);
             }
             Action::Send(bytes) => self.signal_up.send(ToServer::Message(self.dials, bytes), self.now),
             Action::HangUp => self.signal_up.send(ToServer::Close(self.dials), self.now),
+            Action::AskRegions { .. } => self.cloud.ask(),
             Action::RenewToken => self.wants_token = true,
             Action::Resolve { host, port } => self.lookups.push_back((host, port)),
             Action::File(key, order) => self.disk.order(key, order),

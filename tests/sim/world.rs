@@ -252,7 +252,7 @@ fn serve(sfu: &mut Sfu, client: &mut Client, word: ToServer, is_serving: bool, n
     match word {
         ToServer::Connect(number) => {
             let refused = || Notice::Unreachable("connection refused".to_string());
-            let notice = if is_serving { Notice::Reached } else { refused() };
+            let notice = if is_serving && !ports.cloud.is_gone() { Notice::Reached } else { refused() };
             ports.signal_down.send(ToClient { number, notice }, now);
         }
         ToServer::Upgrade { number, .. } if !is_serving => {

@@ -1,0 +1,34 @@
+//! What was lost or left out: [`Counters`].
+
+use crate::signal::response::Cut;
+
+/// What was lost or left out, since the start. Full buffers are normal; each is counted here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events that the application did not take in time.
+    pub events_lost: u64,
+    /// Datagrams dropped before they were sent.
+    pub transmits_lost: u64,
+    /// Actions that the io ring did not take in time.
+    pub actions_lost: u64,
+    /// Messages of the server that could not be decoded.
+    pub messages_refused: u64,
+    /// What was left out of messages because it was past a limit.
+    pub cut: Cut,
+    /// Candidates of the server that could not be used.
+    pub candidates_refused: u64,
+    /// RTP packets of tracks that nobody announced, of ended sessions.
+    pub packets_unknown: u64,
+    /// RTP packets of talkers beyond those who can be mixed.
+    pub packets_unheard: u64,
+    /// Data packets that could not be read, or were too many at once.
+    pub data_refused: u64,
+    /// Data packets that came a second time.
+    pub data_repeated: u64,
+    /// Lossy messages of ours for which there was no room.
+    pub data_lost: u64,
+    /// Streams of others for which there was no place.
+    pub streams_refused: u64,
+    /// Packets of what was said on the way into the room: too many, or nobody came to hear them.
+    pub early_lost: u64,
+}
