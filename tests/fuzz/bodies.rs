@@ -5,11 +5,15 @@ use std::time::Instant;
 
 use kinglet::command::line;
 use kinglet::data::packet::Packet;
-use kinglet::limits::{DATAGRAM_BYTES_MAX, PARTICIPANTS_PER_MESSAGE_MAX, SERVER_TEXT_BYTES_MAX};
+use kinglet::limits::{DATAGRAM_BYTES_MAX, PARTICIPANTS_PER_MESSAGE_MAX, REGIONS_MAX, SERVER_TEXT_BYTES_MAX};
 use kinglet::rtc::framing::Deframer;
-use kinglet::rtc::{Datagram, Protocol, Publisher, Subscriber};
+use kinglet::rtc::{Bindings, Datagram, Heard, Protocol, Publisher, Relay, RelayServer, Subscriber};
+use kinglet::signal::ice_url::IceUrl;
 use kinglet::signal::refusal::Refusal;
+use kinglet::signal::regions::Regions;
 use kinglet::signal::response::{self, Response};
+use kinglet::signal::secret::Secret;
+use kinglet::signal::token;
 use kinglet::signal::url::ServerUrl;
 
 #[allow(clippy::disallowed_methods, reason = "the connections want an instant to count from")]
@@ -80,6 +84,72 @@ pub fn framing(bytes: &[u8]) {
             assert!(length <= datagram.len());
         }
     }
+}
+
+/// A STUN server's answer, under the number of the question: else it would be none.
+pub fn binding(bytes: &[u8]) {
+    for [local, server] in
+        [["10.0.1.2:40000", "192.0.2.9:3478"], ["[2001:db8::2]:40000", "[2001:db8::9]:3478"]]
+    {
+        let [destination, source] =
+            [local, server].map(|text| text.parse::<SocketAddr>().expect("an address"));
+        let (mut bindings, now) = (Bindings::default(), now());
+        bindings.ask(destination, source, now);
+        let question = bindings.poll_transmit(now).expect("the question");
+        let bytes = &numbered(bytes, question.bytes());
+        let datagram = Datagram { protocol: Protocol::Udp, source, destination, bytes };
+        if let Heard::Mapping(mapping) = bindings.handle(&datagram) {
+            assert!(mapping.local == destination && mapping.mapped.port() != 0);
+        }
+    }
+}
+
+/// What a TURN server says, to the first question and to all after it.
+pub fn turn(bytes: &[u8]) {
+    let local = SocketAddr::from(([10, 0, 1, 2], 40_000));
+    let server = RelayServer {
+        address: SocketAddr::from(([192, 0, 2, 9], 3478)),
+        carrier: Protocol::Udp,
+        username: "user".to_owned(),
+        credential: Secret::new("password".to_owned()),
+    };
+    let now = now();
+    let mut relay = Relay::new(local, &server, now);
+    for _ in 0..4 {
+        relay.pump(now, |_| {});
+        relay.send(SocketAddr::from(([127, 0, 0, 1], 7882)), b"a check", now);
+        let mut heard = bytes.to_vec();
+        while let Some(question) = relay.poll_transmit() {
+            heard = numbered(&heard, question.bytes());
+        }
+        relay.receive(&heard, now, |_, data| assert!(data.len() <= heard.len()));
+    }
+}
+
+/// A message of STUN with the number (RFC 8489 §5) of another one.
+fn numbered(message: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut numbered = message.to_vec();
+    if let (Some(number), Some(other)) = (numbered.get_mut(8..20), other.get(8..20)) {
+        number.copy_from_slice(other);
+    }
+    numbered
+}
+
+/// The cloud's list of its regions.
+pub fn regions(bytes: &[u8]) {
+    let Some(regions) = Regions::from_json(bytes) else { return };
+    assert!(regions.urls().len() <= REGIONS_MAX);
+}
+
+/// An access token, from whatever gave it to us.
+pub fn token(bytes: &[u8]) {
+    let _ = token::claims(&String::from_utf8_lossy(bytes));
+}
+
+/// The URL of a STUN or TURN server.
+pub fn ice_url(bytes: &[u8]) {
+    let Ok(url) = String::from_utf8_lossy(bytes).parse::<IceUrl>() else { return };
+    assert!(!url.host.is_empty() && url.port > 0);
 }
 
 /// The body of an HTTP answer.

@@ -28,7 +28,12 @@ const TARGETS: &[(&str, Body)] = &[
     ("datagram", bodies::datagram),
     ("framing", bodies::framing),
     ("data_packet", bodies::data_packet),
+    ("binding", bodies::binding),
+    ("turn", bodies::turn),
     ("refusal", bodies::refusal),
+    ("regions", bodies::regions),
+    ("token", bodies::token),
+    ("ice_url", bodies::ice_url),
     ("server_url", bodies::server_url),
     ("command_line", bodies::command_line),
 ];
