@@ -165,6 +165,11 @@ async fn attend(
 async fn carry_out(words: &str, commands: &Commands, inbox: &Inbox) -> Answer {
     let command = line::parse(words)?;
     match command {
+        Command::Reload => {
+            let slot = Rc::new(Mailbox::new());
+            inbox.send(Input::Reload(Some(slot.clone()))).await;
+            slot.receive().await
+        }
         // What the box itself decides goes through it, the rest to the client.
         Command::Ring(_)
         | Command::Answer

@@ -2,8 +2,10 @@
 
 use super::{RunError, Surroundings};
 use crate::config::server::{ServerConfig, TokenSource, fill};
-use crate::io::credentials::{ApiKey, CredentialsError, Grant, Source};
+use crate::io::credentials::{ApiKey, Grant, Source};
+use crate::io::endpoint::Endpoint;
 use crate::io::process;
+use crate::signal::endpoint::TokenRequest;
 
 /// Validity of tokens that are made here: the official tools' default.
 const TTL_S: u64 = 6 * 3600;
@@ -29,11 +31,17 @@ pub(super) fn source(server: &ServerConfig, surroundings: &Surroundings) -> Resu
             let room = server.room.clone().unwrap_or_default();
             Source::Made { key, grant: Grant { room, identity: identity(server)?, ttl_s: TTL_S } }
         }
-        TokenSource::Endpoint { .. } => {
-            let error =
-                CredentialsError::Command("token endpoints are not in this version: use a command".into());
-            return Err(RunError::Credentials(error));
-        }
+        TokenSource::Endpoint { url, header_file } => Source::Endpoint(Endpoint {
+            url: url.clone(),
+            header_file: header_file.clone(),
+            request: TokenRequest {
+                room: server.room.clone(),
+                identity: Some(identity(server)?),
+                name: server.name.clone(),
+            },
+            ca: server.ca.clone(),
+            proxy: surroundings.proxies.for_server(url.server()).map_err(RunError::Proxy)?,
+        }),
     })
 }
 

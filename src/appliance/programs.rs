@@ -28,6 +28,11 @@ impl Programs {
         Programs { hooks, running: Rc::default() }
     }
 
+    /// Others, from the next event on.
+    pub(super) fn replace(&mut self, hooks: Hooks) {
+        self.hooks = hooks;
+    }
+
     /// The work of the program for `event`, if there is one: it gives a warning where it fails.
     pub(super) fn start(
         &self,

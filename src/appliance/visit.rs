@@ -1,7 +1,8 @@
 //! What a box would use, for somebody who looks whether it can (`kinglet doctor`): its cards, and its place in the
 //! room, entered in silence.
 
-use super::{RunError, Surroundings, options, setup, specs};
+use super::plan::{options, setup, specs};
+use super::{RunError, Surroundings};
 use crate::config::Config;
 use crate::io::client::Options;
 use crate::io::sound::setup::SoundSetup;

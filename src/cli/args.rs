@@ -12,16 +12,13 @@ use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::chain::Duplex;
 use kinglet::media::send::profile::Profile;
 use kinglet::session::recovery::Retry;
-use kinglet::signal::secret::Secret;
 use kinglet::signal::url::ServerUrl;
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::args_token::Who;
 use super::doctor::Wishes;
 use super::events::{Events, events};
 use super::{Failed, help};
-
-/// Validity of made tokens (the official tools' default).
-const TTL_S: u64 = 6 * 3600;
 
 /// The longest `--duration` and `--stats`: a year, so that no sum of times overflows.
 const SECONDS_MAX: f64 = 366.0 * 86_400.0;
@@ -116,7 +113,7 @@ pub fn parse(
         Some("join") => join(&mut parser, environment),
         Some("run") => super::args_box::run(&mut parser),
         Some("ctl") => super::args_box::ctl(&mut parser),
-        Some("token") => token(&mut parser, environment),
+        Some("token") => super::args_token::token(&mut parser, environment),
         Some("devices") => super::args_box::devices(&mut parser),
         Some("doctor") => super::args_box::doctor(&mut parser),
         Some("help") => Ok(Command::Help(help::MAIN.into())),
@@ -133,11 +130,15 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::join())),
             Arg::Short('v') => words.verbosity = words.verbosity.saturating_add(1),
-            Arg::Long("token") => words.token = Some(text(parser)?),
-            Arg::Long("token-file") => words.token_file = Some(parser.value().map_err(usage)?.into()),
-            Arg::Long("token-command") => words.token_command = Some(text(parser)?),
-            Arg::Long("room") => words.room = Some(text(parser)?),
-            Arg::Long("identity") => words.identity = Some(text(parser)?),
+            Arg::Long("token") => words.who.token = Some(text(parser)?),
+            Arg::Long("token-file") => words.who.token_file = Some(parser.value().map_err(usage)?.into()),
+            Arg::Long("token-command") => words.who.token_command = Some(text(parser)?),
+            Arg::Long("token-endpoint") => words.who.endpoint = parsed(parser, "--token-endpoint")?,
+            Arg::Long("token-header-file") => {
+                words.who.header_file = Some(parser.value().map_err(usage)?.into());
+            }
+            Arg::Long("room") => words.who.room = Some(text(parser)?),
+            Arg::Long("identity") => words.who.identity = Some(text(parser)?),
             Arg::Long("input") => words.input = parsed(parser, "--input")?,
             Arg::Long("output") => words.output = parsed(parser, "--output")?,
             Arg::Long("board") => words.board = Some(text(parser)?),
@@ -165,9 +166,6 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
             Arg::Long("ca") => words.ca = Some(parser.value().map_err(usage)?.into()),
             Arg::Long("red") => words.redundancy = one_of(parser, "--red", &Redundancy::NAMES)?,
             Arg::Long("profile") => words.profile = one_of(parser, "--profile", &Profile::NAMES)?,
-            Arg::Long(name @ ("token-endpoint" | "token-header-file")) => {
-                return Err(Failed::usage(format!("--{name} is not in this version (kinglet join --help)")));
-            }
             Arg::Value(url) if words.url.is_none() => words.url = Some(url.string().map_err(usage)?),
             other => return Err(usage(other.unexpected())),
         }
@@ -178,11 +176,7 @@ fn join(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Re
 #[derive(Default)]
 struct JoinWords {
     url: Option<String>,
-    token: Option<String>,
-    token_file: Option<PathBuf>,
-    token_command: Option<String>,
-    room: Option<String>,
-    identity: Option<String>,
+    who: Who,
     input: Option<InputSpec>,
     output: Option<OutputSpec>,
     board: Option<String>,
@@ -211,13 +205,8 @@ impl JoinWords {
         let url =
             url.ok_or_else(|| Failed::usage("no server: give its URL (wss://…), or set LIVEKIT_URL"))?;
         let url = url.parse::<ServerUrl>().map_err(|error| Failed::usage(error.to_string()))?;
-        let credentials = self.credentials(environment)?;
+        let credentials = self.who.source(self.ca.as_deref(), environment)?;
         let input = self.input.unwrap_or(InputSpec::Auto);
-        if self.identity.is_some() && self.room.is_none() {
-            return Err(Failed::usage(
-                "--identity needs --room: a token that is given names its own identity",
-            ));
-        }
         if self.reads_commands && input == InputSpec::Raw(RawSpec::Standard) {
             return Err(Failed::usage(
                 "stdin cannot be both: --input raw:- is sound, --control - is commands",
@@ -248,64 +237,13 @@ impl JoinWords {
             verbosity: self.verbosity,
         })
     }
-
-    fn credentials(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Source, Failed> {
-        if let Some(path) = &self.token_file {
-            return Ok(Source::File(path.clone()));
-        }
-        if let Some(command) = &self.token_command {
-            return Ok(Source::Command(command.clone()));
-        }
-        if let Some(token) = &self.token {
-            return Ok(Source::Token(Secret::new(token.clone())));
-        }
-        if let Some(room) = &self.room {
-            let identity = self.identity.clone().unwrap_or_else(host_name);
-            let grant = Grant { room: room.clone(), identity, ttl_s: TTL_S };
-            return Ok(Source::Made { key: api_key(environment)?, grant });
-        }
-        if let Some(token) = environment("LIVEKIT_TOKEN") {
-            return Ok(Source::Token(Secret::new(token)));
-        }
-        Err(Failed::usage(
-            "no credentials: give --token-file, --token-command or --token, set LIVEKIT_TOKEN, or give --room \
-             with LIVEKIT_API_KEY and LIVEKIT_API_SECRET set",
-        ))
-    }
-}
-
-fn token(parser: &mut Parser, environment: &dyn Fn(&str) -> Option<String>) -> Result<Command, Failed> {
-    let (mut room, mut identity, mut ttl_s) = (None, None, TTL_S);
-    while let Some(arg) = parser.next().map_err(usage)? {
-        match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::TOKEN.into())),
-            Arg::Long("room") => room = Some(text(parser)?),
-            Arg::Long("identity") => identity = Some(text(parser)?),
-            Arg::Long("ttl") => ttl_s = seconds(parser, "--ttl")?.as_secs().max(1),
-            other => return Err(usage(other.unexpected())),
-        }
-    }
-    let room = room.ok_or_else(|| Failed::usage("kinglet token needs --room"))?;
-    let identity = identity.ok_or_else(|| Failed::usage("kinglet token needs --identity"))?;
-    Ok(Command::Token(api_key(environment)?, Grant { room, identity, ttl_s }))
-}
-
-fn api_key(environment: &dyn Fn(&str) -> Option<String>) -> Result<ApiKey, Failed> {
-    match (environment("LIVEKIT_API_KEY"), environment("LIVEKIT_API_SECRET")) {
-        (Some(key), Some(secret)) => Ok(ApiKey { key, secret: Secret::new(secret) }),
-        _ => Err(Failed::usage("set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, with which a token is made")),
-    }
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 pub(super) fn usage(error: lexopt::Error) -> Failed {
     Failed::usage(format!("{error} (kinglet --help)"))
 }
 
-fn text(parser: &mut Parser) -> Result<String, Failed> {
+pub(super) fn text(parser: &mut Parser) -> Result<String, Failed> {
     parser.value().map_err(usage)?.string().map_err(usage)
 }
 
@@ -334,7 +272,7 @@ fn percent(parser: &mut Parser) -> Result<Option<u8>, Failed> {
         .ok_or_else(|| Failed::usage(format!("--volume {word}: it must be a number from 0 to 150")))
 }
 
-fn seconds(parser: &mut Parser, option: &str) -> Result<Duration, Failed> {
+pub(super) fn seconds(parser: &mut Parser, option: &str) -> Result<Duration, Failed> {
     let word = text(parser)?;
     let number = word.parse::<f64>().ok().filter(|number| *number > 0.0 && *number <= SECONDS_MAX);
     let wrong = || Failed::usage(format!("{option} {word}: it must be a number of seconds above 0"));
@@ -375,6 +313,8 @@ mod tests {
             ("join nonsense --room r", "wss://"),
             ("join ws://h --room r eyJhbGci.eyJzdWIi.c2ln", "***"),
             ("join ws://h --identity i --token t", "--room"),
+            ("join ws://h --token-endpoint ws://x", "--token-endpoint"),
+            ("join ws://h --token t --token-header-file f", "--token-endpoint"),
             ("join ws://h --room r --volume 200", "150"),
             ("join ws://h --room r --duration -1", "--duration"),
             ("join ws://h --room r --input video", "--input"),

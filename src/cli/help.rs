@@ -34,6 +34,9 @@ URL is that of the server (ws:// wss:// http:// https://), default $LIVEKIT_URL.
 who we are (the first that is given)
   --token-file FILE      a file that holds the access token
   --token-command CMD    a command that prints it (run by sh -c)
+  --token-endpoint URL   a service that makes one (LiveKit's standard token endpoint),
+                         asked for --room and --identity where they are given
+  --token-header-file F  header lines that the service wants, such as Authorization: …
   --token TOKEN          the token itself; any user of this device can read it in the
                          process list, so prefer a file, a command or $LIVEKIT_TOKEN
   --room R               make a token for this room with $LIVEKIT_API_KEY and

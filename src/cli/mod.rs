@@ -11,6 +11,7 @@
 
 mod args;
 mod args_box;
+mod args_token;
 mod control;
 mod ctl;
 mod devices;

@@ -134,6 +134,13 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         Event::Button { name, action } => format!("button {name} {action}"),
         Event::OutputPulsed { name, by } if by.is_empty() => format!("{name} is driven"),
         Event::OutputPulsed { name, by } => format!("{name} is driven for {by}"),
+        Event::Reloaded { anew_for, .. } if anew_for.is_empty() => {
+            "another configuration is taken".to_owned()
+        }
+        Event::Reloaded { anew_for, after_call } => {
+            let when = if *after_call { "after the call" } else { "now" };
+            format!("another configuration: begins anew {when}, for {}", anew_for.join(", "))
+        }
         Event::AudioDevice { card, state } => format!("sound: {card} {state}"),
         Event::Warning { text } => format!("warning: {text}"),
         Event::Log { text } if verbosity > 0 => text.clone(),

@@ -36,6 +36,7 @@ pub const USAGE: &[(&str, &str)] = &[
     ("answer", "answer who rings us (kinglet run)"),
     ("hangup", "end the call (kinglet run)"),
     ("pulse OUTPUT", "drive an output once (kinglet run)"),
+    ("reload", "read the configuration anew, in the room where that can be (kinglet run)"),
     ("reconnect", "begin a new session at once; what was set comes back"),
     ("play FILE", "play a WAV file to whoever is here, up to a minute"),
     ("quiet", "end what plays"),
@@ -89,6 +90,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "pulse" => text().map(Command::Pulse),
         "play" => text().map(Command::Play),
         "quiet" => Ok(Command::Quiet),
+        "reload" => Ok(Command::Reload),
         "reconnect" => Ok(Command::Reconnect),
         // For tests, so not among the words that help names.
         "simulate" => Ok(Command::Simulate(rest.to_owned())),

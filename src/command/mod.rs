@@ -79,7 +79,7 @@ pub enum Command {
     Metadata(String),
     /// Our attributes; an empty value removes one, others stay.
     Attributes(BTreeMap<String, String>),
-    /// Ring this identity, or whoever may answer. This and the next three are for a box (`kinglet run`).
+    /// Ring this identity, or whoever may answer. This and the next four are for a box (`kinglet run`).
     Ring(Option<String>),
     /// Answer who rings us.
     Answer,
@@ -87,6 +87,8 @@ pub enum Command {
     HangUp,
     /// Drive this output once.
     Pulse(String),
+    /// Read the configuration anew.
+    Reload,
     /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
     Simulate(String),
     /// Go into the room, for a client that stands by outside ([`Retry::Service`](crate::session::recovery::Retry)).

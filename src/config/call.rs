@@ -9,7 +9,7 @@ use crate::device::call::{CallSettings, JoinWhen};
 use crate::device::settings::Gate;
 
 /// How a call goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CallConfig {
     /// Ring, answer, end.
     pub settings: CallSettings,

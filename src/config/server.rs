@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::section::Section;
 use crate::limits::IDENTITY_BYTES_MAX;
+use crate::signal::endpoint::EndpointUrl;
 use crate::signal::url::ServerUrl;
 
 /// The server and our place on it.
@@ -33,7 +34,7 @@ pub enum TokenSource {
     /// A LiveKit token endpoint, asked by HTTPS.
     Endpoint {
         /// Its URL.
-        url: String,
+        url: EndpointUrl,
         /// A file with header lines that it wants, a secret mostly.
         header_file: Option<PathBuf>,
     },
@@ -122,11 +123,8 @@ fn check_identity(identity: &str) -> Result<String, String> {
     }
 }
 
-fn check_endpoint(url: &str) -> Result<String, &'static str> {
-    match url.starts_with("https://") || url.starts_with("http://") {
-        true => Ok(url.to_owned()),
-        false => Err("allowed is an https:// URL"),
-    }
+fn check_endpoint(url: &str) -> Result<EndpointUrl, &'static str> {
+    url.parse().map_err(|_| "allowed is an https:// URL without a user name or a fragment")
 }
 
 /// A name without a path: it is looked up in the unit's own folder.
@@ -157,7 +155,7 @@ mod tests {
         let server = server.expect("usable");
         assert_eq!(server.identity.as_deref(), Some("door-{serial}"));
         let header_file = Some("/etc/kinglet/auth".into());
-        let url = "https://intercom.example.com/token".to_owned();
+        let url = "https://intercom.example.com/token".parse().expect("a URL");
         assert_eq!(server.token, TokenSource::Endpoint { url, header_file });
     }
 
@@ -172,6 +170,7 @@ mod tests {
             ("token = { endpoint = 'https://a.example' }", "room: is missing"),
             ("identity = 'door-{mac}'", "identity: in braces there may stand {serial}"),
             ("identity = 'door-{serial'", "identity: in braces there may stand {serial}"),
+            ("token = { endpoint = 'ftp://a' }", "token.endpoint: allowed is an https:// URL"),
             ("url = 'ftp://a'", "url: "),
         ] {
             let (_, problems) = server(text);

@@ -39,7 +39,7 @@ pub enum JoinWhen {
 }
 
 /// How a call goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CallSettings {
     /// When the box is in the room.
     pub join: JoinWhen,
@@ -92,6 +92,8 @@ pub enum Refused {
     NoCall,
     /// Whoever asks is not on the list.
     NotAllowed,
+    /// No output is called so.
+    NoOutput,
 }
 
 /// The call of one box: at most one at a time.
@@ -126,6 +128,21 @@ impl Call {
             call.decide(Decision::Enter);
         }
         call
+    }
+
+    /// Takes other settings. A call goes on, and ends when it would have.
+    pub fn configure(&mut self, settings: CallSettings, now: Instant) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        match (before.join, self.settings.join) {
+            (JoinWhen::OnRing, JoinWhen::Always) => {
+                self.leaves_at = None;
+                self.decide(Decision::Enter);
+            }
+            (JoinWhen::Always, JoinWhen::OnRing) if self.stage == Stage::Idle => {
+                self.leaves_at = Some(now + LINGER);
+            }
+            _ => {}
+        }
     }
 
     /// Where it stands.
@@ -350,6 +367,7 @@ impl std::fmt::Display for Refused {
         f.write_str(match self {
             Refused::Busy => "there is a call already",
             Refused::NoCall => "there is no such call",
+            Refused::NoOutput => "no output is called so",
             Refused::NotAllowed => "not on the list of those who may",
         })
     }

@@ -11,13 +11,13 @@
 //! Mute is privacy: a button or a command sets it, it outlives calls, sessions and power cuts, and nothing
 //! but the same button or command ends it. What is closed by a call or a talk key is only not sent.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::button::{Action as Touch, Button};
 use super::call::{Call, Decision, Refused, Stage};
 use super::lamp::{Lamp, Shows};
-use super::output::{Granted, Output};
-use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
+use super::outputs::Outputs;
+use super::settings::{ButtonSettings, Gate, IntercomSettings, Press};
 use crate::command::Tone;
 use crate::event::{Event, TrackSource};
 use crate::limits::{CONFIG_SECTIONS_MAX, INTERCOM_ACTIONS_MAX};
@@ -50,9 +50,7 @@ pub struct Intercom {
     gate: Gate,
     is_answered_by_microphone: bool,
     buttons: Vec<(ButtonSettings, Button)>,
-    outputs: Vec<(OutputSettings, Output, bool)>,
-    /// Digits that were sent to us lately, by whom and when the last came.
-    digits: (String, String, Option<Instant>),
+    outputs: Outputs,
     lamp: Lamp,
     is_muted: bool,
     is_call_open: bool,
@@ -65,31 +63,15 @@ pub struct Intercom {
 /// RPC methods that a box always answers: ring it, answer its ring, end the call.
 pub const CALL_METHODS: [&str; 3] = ["ring", "answer", "hangup"];
 
-/// Digits that belong together follow each other within this, as at telephone exchanges.
-const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
-
-/// Digits looked at together, as many as an output's code may have.
-const DIGITS: usize = 8;
-
 impl Intercom {
     /// A box that is switched on.
     pub fn new(settings: IntercomSettings, now: Instant) -> Intercom {
-        let output = |output: OutputSettings| {
-            let line = Output::new(output.pulse, output.allow.clone());
-            (output, line, false)
-        };
         let mut intercom = Intercom {
             call: Call::new(settings.call, now),
             gate: settings.gate,
             is_answered_by_microphone: settings.is_answered_by_microphone,
-            buttons: settings
-                .buttons
-                .into_iter()
-                .take(2 * CONFIG_SECTIONS_MAX)
-                .map(|button| (button, Button::default()))
-                .collect(),
-            outputs: settings.outputs.into_iter().take(CONFIG_SECTIONS_MAX).map(output).collect(),
-            digits: Default::default(),
+            buttons: released(settings.buttons),
+            outputs: Outputs::new(settings.outputs),
             lamp: Lamp::new(now),
             is_muted: settings.is_muted,
             is_call_open: false,
@@ -101,6 +83,25 @@ impl Intercom {
         intercom.act(Action::Mute(settings.is_muted));
         intercom.settle(now);
         intercom
+    }
+
+    /// Takes other settings, from now on: a call goes on, its microphone and its end as they are. Buttons and
+    /// outputs begin anew where their lines do (`is_rewired`). Privacy is none of the settings' business.
+    pub fn configure(&mut self, settings: IntercomSettings, is_rewired: bool, now: Instant) {
+        self.call.configure(settings.call, now);
+        self.gate = settings.gate;
+        self.is_answered_by_microphone = settings.is_answered_by_microphone;
+        if is_rewired {
+            self.buttons = released(settings.buttons);
+            self.outputs = Outputs::new(settings.outputs);
+            self.is_key_held = false;
+        }
+        self.settle(now);
+    }
+
+    /// Whether nothing is going on that an interruption would spoil.
+    pub fn is_idle(&self, now: Instant) -> bool {
+        self.call.stage() == Stage::Idle && self.outputs.are_resting(now)
     }
 
     /// Something happened in the room.
@@ -120,7 +121,10 @@ impl Intercom {
                 // Only a ring of ours can be answered, and only by who may.
                 let _ = self.call.answered(&track.identity, "microphone", now);
             }
-            Event::Dtmf { identity, digit } => self.digit(&identity.clone(), digit, now),
+            Event::Dtmf { identity, digit } => {
+                let pulsed = self.outputs.handle_digit(identity, digit, now);
+                self.pulsed(pulsed);
+            }
             _ => {}
         }
         self.settle(now);
@@ -164,9 +168,8 @@ impl Intercom {
     /// # Errors
     /// There is none of this name.
     pub fn pulse(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
-        let index =
-            self.outputs.iter().position(|(output, ..)| output.name == name).ok_or(Refused::NoCall)?;
-        self.drive(index, "", |output| Some(output.drive(now)));
+        let pulsed = self.outputs.pulse(name, now)?;
+        self.pulsed(pulsed);
         self.settle(now);
         Ok(())
     }
@@ -204,10 +207,11 @@ impl Intercom {
             "answer" => done(self.call.answered(identity, "rpc", now)),
             "hangup" => done(self.call.hung_up_by(identity, now)),
             _ => {
-                let is_asked =
-                    |(output, ..): &(OutputSettings, Output, bool)| output.rpc.as_deref() == Some(method);
-                let index = self.outputs.iter().position(is_asked)?;
-                self.ask(index, identity, Some(wish), now)
+                let asked = self.outputs.handle_rpc(identity, method, wish, now)?;
+                asked.map(|pulsed| {
+                    self.pulsed(pulsed);
+                    ""
+                })
             }
         };
         self.settle(now);
@@ -222,8 +226,11 @@ impl Intercom {
     /// When [`Intercom::handle_timeout`] is due.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let buttons = self.buttons.iter().filter_map(|(_, button)| button.poll_timeout());
-        let outputs = self.outputs.iter().filter_map(|(_, output, _)| output.poll_timeout());
-        buttons.chain(outputs).chain(self.call.poll_timeout()).chain(self.lamp.poll_timeout(now)).min()
+        buttons
+            .chain(self.outputs.poll_timeout())
+            .chain(self.call.poll_timeout())
+            .chain(self.lamp.poll_timeout(now))
+            .min()
     }
 
     /// What time brings.
@@ -234,9 +241,7 @@ impl Intercom {
                 self.touched(index, touch, now);
             }
         }
-        for (_, output, _) in &mut self.outputs {
-            output.handle_timeout(now);
-        }
+        self.outputs.handle_timeout(now);
         self.settle(now);
     }
 
@@ -284,49 +289,8 @@ impl Intercom {
         };
     }
 
-    fn digit(&mut self, identity: &str, digit: &str, now: Instant) {
-        let (digits, of, last) = &mut self.digits;
-        let goes_on =
-            of == identity && last.is_some_and(|at| now.saturating_duration_since(at) < DIGIT_PATIENCE);
-        if !goes_on {
-            digits.clear();
-            *of = identity.to_owned();
-        }
-        *last = Some(now);
-        digits.push_str(digit);
-        let excess = digits.chars().count().saturating_sub(DIGITS);
-        *digits = digits.chars().skip(excess).collect();
-        let is_code = |(output, ..): &(OutputSettings, Output, bool)| {
-            output.dtmf.as_deref().is_some_and(|code| self.digits.0.ends_with(code))
-        };
-        let Some(index) = self.outputs.iter().position(is_code) else { return };
-        self.digits.0.clear();
-        // Digits come once each: the channel that they come by sorts out copies.
-        let _ = self.ask(index, identity, None, now);
-    }
-
-    fn ask(
-        &mut self,
-        index: usize,
-        identity: &str,
-        wish: Option<u64>,
-        now: Instant,
-    ) -> Result<&'static str, Refused> {
-        let mut result = Ok("");
-        self.drive(index, identity, |output| match output.ask(identity, wish, now) {
-            Ok(granted) => Some(granted),
-            Err(super::output::Refused::NotAllowed) => {
-                result = Err(Refused::NotAllowed);
-                None
-            }
-        });
-        result
-    }
-
-    fn drive(&mut self, index: usize, by: &str, ask: impl FnOnce(&mut Output) -> Option<Granted>) {
-        let Some((settings, output, _)) = self.outputs.get_mut(index) else { return };
-        if ask(output) == Some(Granted::Driven) {
-            let event = Event::OutputPulsed { name: settings.name.clone(), by: by.to_owned() };
+    fn pulsed(&mut self, event: Option<Event>) {
+        if let Some(event) = event {
             self.act(Action::Tell(event));
         }
     }
@@ -361,12 +325,8 @@ impl Intercom {
         if std::mem::replace(&mut self.is_talking, is_talking) != is_talking {
             self.act(Action::Talk(is_talking));
         }
-        for index in 0..self.outputs.len() {
-            let (_, output, was_driven) = &mut self.outputs[index];
-            let is_driven = output.is_driven(now);
-            if std::mem::replace(was_driven, is_driven) != is_driven {
-                self.act(Action::Drive(index, is_driven));
-            }
+        while let Some((number, is_driven)) = self.outputs.poll_change(now) {
+            self.act(Action::Drive(number, is_driven));
         }
         self.lamp.show(self.shows(), now);
     }
@@ -389,4 +349,9 @@ impl Intercom {
         let is_kept = self.actions.push_back(action).is_ok();
         debug_assert!(is_kept, "actions are not taken");
     }
+}
+
+fn released(buttons: Vec<ButtonSettings>) -> Vec<(ButtonSettings, Button)> {
+    let buttons = buttons.into_iter().take(2 * CONFIG_SECTIONS_MAX);
+    buttons.map(|button| (button, Button::default())).collect()
 }

@@ -20,36 +20,39 @@ struct Box {
     now: Instant,
 }
 
+fn settings(join: JoinWhen, gate: Gate) -> IntercomSettings {
+    let allow = |pattern: &str| Allow::new([pattern.to_owned()]).expect("usable");
+    let button = |name: &str, press| ButtonSettings { name: name.into(), press: Some(press), hold: None };
+    IntercomSettings {
+        call: CallSettings {
+            join,
+            ring_timeout: 30 * SECOND,
+            call_max: Some(300 * SECOND),
+            parties: allow("flat-*"),
+            answers_at_once: Allow::default(),
+        },
+        gate,
+        is_answered_by_microphone: true,
+        buttons: vec![
+            button("bell", Press::Call),
+            button("talk", Press::Talk),
+            button("privacy", Press::Mute),
+        ],
+        outputs: vec![OutputSettings {
+            name: "door".into(),
+            pulse: 3 * SECOND,
+            rpc: Some("open".into()),
+            dtmf: Some("42".into()),
+            allow: allow("flat-*"),
+        }],
+        is_muted: false,
+    }
+}
+
 impl Box {
     fn new(join: JoinWhen, gate: Gate) -> Box {
         let now = Instant::now();
-        let allow = |pattern: &str| Allow::new([pattern.to_owned()]).expect("usable");
-        let button = |name: &str, press| ButtonSettings { name: name.into(), press: Some(press), hold: None };
-        let settings = IntercomSettings {
-            call: CallSettings {
-                join,
-                ring_timeout: 30 * SECOND,
-                call_max: Some(300 * SECOND),
-                parties: allow("flat-*"),
-                answers_at_once: Allow::default(),
-            },
-            gate,
-            is_answered_by_microphone: true,
-            buttons: vec![
-                button("bell", Press::Call),
-                button("talk", Press::Talk),
-                button("privacy", Press::Mute),
-            ],
-            outputs: vec![OutputSettings {
-                name: "door".into(),
-                pulse: 3 * SECOND,
-                rpc: Some("open".into()),
-                dtmf: Some("42".into()),
-                allow: allow("flat-*"),
-            }],
-            is_muted: false,
-        };
-        Box { intercom: Intercom::new(settings, now), now }
+        Box { intercom: Intercom::new(settings(join, gate), now), now }
     }
 
     fn press(&mut self, button: usize) {
@@ -201,4 +204,29 @@ fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
     assert_eq!(flashes(&mut door), 20, "two flashes of a tenth of a second in two seconds");
     door.hear(Event::Resumed { gap_ms: 1 });
     assert_eq!(flashes(&mut door), 0);
+}
+
+#[test]
+fn other_settings_are_taken_in_a_call_which_goes_on() {
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    door.press(BELL);
+    door.hear(unmuted("flat-1"));
+    door.press(PRIVACY);
+    door.done();
+    door.intercom.configure(settings(JoinWhen::Always, Gate::PushToTalk), false, door.now);
+    assert_eq!(door.done(), "enter talk-false", "it stays in the room now, and has to press to talk");
+    assert!(door.intercom.is_muted() && door.intercom.call().party() == "flat-1");
+    assert!(!door.intercom.is_idle(door.now));
+    door.hear(left("flat-1"));
+    door.wait(20 * SECOND);
+    assert_eq!(door.done(), "play(ended) call_ended");
+    // Back to a box that is in the room for calls only, an output under way.
+    door.intercom.pulse("door", door.now).expect("there is one");
+    assert!(!door.intercom.is_idle(door.now));
+    door.done();
+    door.intercom.configure(settings(JoinWhen::OnRing, Gate::Open), true, door.now);
+    assert!(door.intercom.is_idle(door.now), "its line rests: it was let go of");
+    door.wait(5 * SECOND);
+    assert_eq!(door.done(), "leave");
+    assert!(door.intercom.pulse("gate", door.now).is_err());
 }

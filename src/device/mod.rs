@@ -23,6 +23,7 @@ pub mod intercom;
 mod intercom_story;
 pub mod lamp;
 pub mod output;
+mod outputs;
 pub mod settings;
 #[cfg(test)]
 mod story;

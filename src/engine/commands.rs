@@ -83,8 +83,8 @@ impl Engine {
                 self.leave(Some(Outcome { status: ExitStatus::AsAsked, text: String::new() }), now);
                 Ok(Value::Null).into()
             }
-            Command::Ring(_) | Command::Answer | Command::HangUp | Command::Pulse(_) => {
-                Err(CommandError::refused("this is no box: only `kinglet run` has calls and outputs")).into()
+            Command::Ring(_) | Command::Answer | Command::HangUp | Command::Pulse(_) | Command::Reload => {
+                Err(CommandError::refused("this is no box: that is for `kinglet run`")).into()
             }
             Command::Enter => {
                 self.enter(now);

@@ -246,6 +246,13 @@ pub enum Event {
         /// Identity of who asked for it; empty for the box itself.
         by: String,
     },
+    /// Another configuration was taken: at once and in the room where nothing is named.
+    Reloaded {
+        /// The sections for which the box leaves the room and begins anew.
+        anew_for: Vec<&'static str>,
+        /// When the present call is over, that is.
+        after_call: bool,
+    },
     /// A sound card was opened, lost or came back.
     AudioDevice {
         /// The PCM, by name.

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::clock;
+use super::endpoint::Endpoint;
 use crate::error::ExitStatus;
 use crate::signal::secret::Secret;
 use crate::signal::token::claims;
@@ -31,6 +32,8 @@ pub enum Source {
     Command(String),
     /// A program that prints it, with its arguments: no shell.
     Program(Vec<String>),
+    /// A LiveKit token endpoint.
+    Endpoint(Endpoint),
     /// Made here.
     Made {
         /// `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
@@ -67,6 +70,12 @@ pub enum CredentialsError {
     File(PathBuf, std::io::Error),
     /// The command cannot be run, or failed.
     Command(String),
+    /// The file of the token endpoint's headers, and what is wrong with it.
+    HeaderFile(PathBuf, String),
+    /// The token endpoint gives none: its address, and why.
+    Endpoint(String, String),
+    /// The token endpoint is not reached, or does not work: the same.
+    Unreachable(String, String),
     /// What came is no token, and why.
     Malformed(&'static str),
     /// It is valid no more.
@@ -77,7 +86,8 @@ impl CredentialsError {
     /// The exit status that stands for it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            CredentialsError::File(..) => ExitStatus::Configuration,
+            CredentialsError::File(..) | CredentialsError::HeaderFile(..) => ExitStatus::Configuration,
+            CredentialsError::Unreachable(..) => ExitStatus::Unreachable,
             _ => ExitStatus::Credentials,
         }
     }
@@ -89,6 +99,12 @@ impl std::fmt::Display for CredentialsError {
             CredentialsError::File(path, error) => write!(f, "token file {}: {error}", path.display()),
             CredentialsError::Command(what) => {
                 write!(f, "the token command (--token-command, or token.command): {what}")
+            }
+            CredentialsError::HeaderFile(path, why) => {
+                write!(f, "the token endpoint's header file {}: {why}", path.display())
+            }
+            CredentialsError::Endpoint(url, why) | CredentialsError::Unreachable(url, why) => {
+                write!(f, "the token endpoint {url}: {why}")
             }
             CredentialsError::Malformed(why) => write!(f, "the token is not an access token: {why}"),
             CredentialsError::Expired => f.write_str(
@@ -119,6 +135,7 @@ impl Source {
             Source::Program(argv) => {
                 run(Command::new(argv.first().map_or("", String::as_str)).args(argv.iter().skip(1)))?
             }
+            Source::Endpoint(endpoint) => endpoint.ask()?.reveal().to_owned(),
             Source::Made { key, grant } => return Ok(make(key, grant, unix_time_s)),
         };
         let text = text.trim();

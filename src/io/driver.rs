@@ -17,8 +17,8 @@ use super::options::{Options, StartError};
 use super::ports::{RealPorts, Way};
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
+use super::signals::Signals;
 use super::sound::pair::Pair;
-use super::termination::Termination;
 use super::{clock, handlers, process, realtime, udp};
 use crate::command::Command;
 use crate::engine::Engine;
@@ -41,7 +41,7 @@ pub(super) fn drive(
     desk: &Rc<Desk>,
     program: impl Future<Output = ()>,
 ) -> Result<Outcome, StartError> {
-    let termination = Termination::new()?;
+    let termination = Signals::termination()?;
     reactor.watch(termination.raw_fd(), Interest::Read)?;
     // Where the kernel does not tell, losses show by their silence.
     let mut netlink = Netlink::new().ok();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
+use super::proxy::ProxyUrl;
 use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
 use super::websocket::{Dial, explain};
@@ -69,9 +70,10 @@ pub async fn validate(
     url: &ServerUrl,
     token: Secret,
     tls: Arc<ClientConfig>,
+    proxy: Option<ProxyUrl>,
 ) -> Option<Verdict> {
     let target = url.join_target(&process::join_parameters());
-    let dial = Dial { url: url.clone(), target, token, tls, proxy: None };
+    let dial = Dial { url: url.clone(), target, token, tls, proxy };
     let answer = http::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
     let refusal = (answer.status != 200).then(|| Refusal::new(answer.status, &answer.body));
     Some(Verdict { refusal, date: answer.date })

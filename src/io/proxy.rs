@@ -19,6 +19,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use super::http;
 use crate::limits::PROXY_ANSWER_BYTES_MAX;
 use crate::signal::secret::Secret;
+use crate::signal::url::ServerUrl;
 
 /// `http://[USER:PASSWORD@]HOST[:PORT]`. Displays without its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,38 @@ pub fn is_left_out(host: &str, no_proxy: &str) -> bool {
         };
         entry == "*" || (!entry.is_empty() && ends_with(entry))
     })
+}
+
+/// What the environment says of proxies, as other programs read it.
+#[derive(Debug, Clone, Default)]
+pub struct ProxySettings {
+    /// `HTTPS_PROXY`
+    pub https: Option<Secret>,
+    /// `HTTP_PROXY`
+    pub http: Option<Secret>,
+    /// `ALL_PROXY`
+    pub all: Option<Secret>,
+    /// `NO_PROXY`
+    pub none_for: Option<String>,
+}
+
+impl ProxySettings {
+    /// The proxy for `url`: `HTTPS_PROXY` for `wss://`, `HTTP_PROXY` for `ws://`, `ALL_PROXY` for both, none where
+    /// `NO_PROXY` names the server.
+    ///
+    /// # Errors
+    /// Which of them cannot be read. It may hold a password: it is not repeated.
+    pub fn for_server(&self, url: &ServerUrl) -> Result<Option<ProxyUrl>, String> {
+        if self.none_for.as_deref().is_some_and(|list| is_left_out(&url.host(), list)) {
+            return Ok(None);
+        }
+        let of_scheme =
+            if url.is_secure() { ("HTTPS_PROXY", &self.https) } else { ("HTTP_PROXY", &self.http) };
+        let found = [of_scheme, ("ALL_PROXY", &self.all)];
+        let found = found.into_iter().find_map(|(name, text)| Some((name, text.as_ref()?)));
+        let Some((name, text)) = found else { return Ok(None) };
+        text.reveal().parse().map(Some).map_err(|error| format!("{name}: {error}"))
+    }
 }
 
 /// Asks the proxy at the other end of `stream` for a tunnel to `authority` (host and port).
@@ -194,6 +227,29 @@ mod tests {
         ] {
             assert_eq!(is_left_out(host, list), expected, "{host} {list}");
         }
+    }
+
+    #[test]
+    fn by_scheme_and_not_for_those_left_out() {
+        let secret = |text: &str| Some(Secret::new(text.to_owned()));
+        let settings = ProxySettings {
+            https: secret("http://secure:1"),
+            http: secret("plain:2"),
+            all: None,
+            none_for: Some("home.example".to_owned()),
+        };
+        let port = |settings: &ProxySettings, url: &str| {
+            let proxy = settings.for_server(&url.parse().expect("a URL")).expect("readable");
+            proxy.map(|proxy| proxy.port())
+        };
+        assert_eq!(port(&settings, "wss://house.example"), Some(1));
+        assert_eq!(port(&settings, "ws://house.example"), Some(2));
+        assert_eq!(port(&settings, "wss://box.home.example"), None);
+        let all = ProxySettings { all: secret("any:3"), ..ProxySettings::default() };
+        assert_eq!(port(&all, "wss://house.example"), Some(3));
+        let broken = ProxySettings { all: secret("socks5://me:s3cret@x"), ..ProxySettings::default() };
+        let refused = broken.for_server(&"wss://house.example".parse().expect("a URL"));
+        assert!(refused.is_err_and(|why| why.starts_with("ALL_PROXY") && !why.contains("s3cret")));
     }
 
     #[test]

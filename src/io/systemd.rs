@@ -44,11 +44,6 @@ impl ServiceManager {
         self.tell(&format!("STATUS={}", line.replace('\n', " ")));
     }
 
-    /// A reload begins at this time of CLOCK_MONOTONIC; [`ServiceManager::ready`] ends it.
-    pub fn reloading(&self, monotonic_us: u64) {
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
-    }
-
     /// The end has begun.
     pub fn stopping(&self) {
         self.tell("STOPPING=1");

@@ -17,6 +17,12 @@ pub const CONFIG_SECTIONS_MAX: usize = 32;
 /// Problems told of one file. Who has more begins at the top.
 pub const CONFIG_PROBLEMS_MAX: usize = 64;
 
+/// Body of a token endpoint's answer: a URL and a token, which a server refuses past 8 KiB of header.
+pub const TOKEN_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Header lines that a token endpoint wants: a bearer token, which is a header of 4 KiB at most places, and a few more.
+pub const TOKEN_HEADERS_BYTES_MAX: usize = 8 * 1024;
+
 // ---- the box at the door ---------------------------------------------------------------------
 
 /// Patterns in one list of identities: the flats of a house, or one `flat-*` for all of them.

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod description;
+pub mod endpoint;
 pub mod ice_url;
 pub mod join;
 pub mod leave;

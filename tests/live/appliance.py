@@ -11,7 +11,7 @@ from server import KEY, SECRET
 CONFIG = """
 [server]
 url = "{url}"
-token = {{ key_file = "{key_file}" }}
+token = {token}
 room = "{room}"
 identity = "{identity}"
 [audio]
@@ -28,7 +28,8 @@ socket = "{socket}"
 class Appliance:
     """A box that runs, and everything that `ctl watch` says of it."""
 
-    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440", output="none"):
+    def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440",
+                 output="none", token=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / f"{identity}.socket"
         self.journal = folder / f"{identity}.log"
@@ -38,8 +39,8 @@ class Appliance:
         self.config = folder / f"{identity}.toml"
         self.config.write_text(
             CONFIG.format(
-                url=url, room=room, identity=identity, key_file=key_file, socket=self.socket, call=call, more=more,
-                input=input, output=output,
+                url=url, room=room, identity=identity, socket=self.socket, call=call, more=more,
+                input=input, output=output, token=token or f'{{ key_file = "{key_file}" }}',
             )
         )
         state = folder / "state"
@@ -117,6 +118,14 @@ class Appliance:
                 return found[0]
             assert time.monotonic() < deadline, f"no {words}; {self.journal.read_text()}"
             time.sleep(0.05)
+
+    def change(self, *changes):
+        """Changes the configuration's file: pairs of what stands there and what shall."""
+        text = self.config.read_text()
+        for before, after in changes:
+            assert before in text, before
+            text = text.replace(before, after)
+        self.config.write_text(text)
 
     def stop(self):
         self.process.terminate()

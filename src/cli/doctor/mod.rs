@@ -100,5 +100,5 @@ fn sound(config: Option<&Config>, is_served: bool, plays: bool, findings: &mut F
 fn served_paths(service: &mut service::Service) -> Option<Vec<Finding>> {
     let paths = Paths::read(&service.paths()?);
     let server = paths.path.as_ref()?.server.ip();
-    Some(paths.judge(server))
+    Some(paths.judge(Some(server)))
 }

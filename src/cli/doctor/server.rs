@@ -8,7 +8,7 @@
 //! What comes after a failed step is not tried.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use kinglet::command::Command;
 use kinglet::config::Config;
 use kinglet::event::Event;
 use kinglet::io::client::{self, Commands, Events};
+use kinglet::io::proxy::ProxyUrl;
 use kinglet::io::reactor::Reactor;
 use kinglet::io::{clock, probe};
 use kinglet::signal::secret::Secret;
@@ -41,8 +42,12 @@ const CLOCK_SLACK_S: u64 = 60;
 struct Visit {
     url: ServerUrl,
     tls: Arc<ClientConfig>,
+    proxy: Option<ProxyUrl>,
     token: Secret,
 }
+
+/// A step failed, and was told: what comes after it is not tried.
+struct Stopped;
 
 /// Goes the way as the box would. `joins`: no box runs here that would be thrown out by its own identity.
 pub fn examine(config: &Config, surroundings: &Surroundings, joins: bool, findings: &mut Findings<'_>) {
@@ -56,12 +61,17 @@ pub fn examine(config: &Config, surroundings: &Surroundings, joins: bool, findin
         Err(error) => return findings.push(Finding::failed("token", error.to_string())),
     };
     findings.push(token_finding(&token));
-    let visit = Visit { url: options.settings.url.clone(), tls: options.tls.clone(), token };
+    let visit = Visit {
+        url: options.settings.url.clone(),
+        tls: options.tls.clone(),
+        proxy: options.proxy.clone(),
+        token,
+    };
     let findings = RefCell::new(findings);
     let (visit, told) = (&visit, &findings);
     let ended = client::run(options, |events, commands| async move {
         let reactor = commands.reactor().clone();
-        if let Some(reached) = visit.walk(&reactor, told).await
+        if let Ok(reached) = visit.walk(&reactor, told).await
             && joins
         {
             enter(events, &commands, &reactor, reached, told).await;
@@ -83,69 +93,69 @@ fn token_finding(token: &Secret) -> Finding {
 }
 
 impl Visit {
-    /// The steps before the room; the server's address, where all went well.
-    async fn walk(&self, reactor: &Rc<Reactor>, findings: &RefCell<&mut Findings<'_>>) -> Option<IpAddr> {
+    /// The steps before the room; the server's address, which only a proxy knows where there is one.
+    async fn walk(
+        &self,
+        reactor: &Rc<Reactor>,
+        findings: &RefCell<&mut Findings<'_>>,
+    ) -> Result<Option<IpAddr>, Stopped> {
         let tell = |finding: Finding| findings.borrow_mut().push(finding);
-        let (host, port) = (self.url.host(), self.url.port());
-        let addresses = match probe::look_up(reactor, &self.url).await {
-            Ok(addresses) => addresses,
-            Err(why) => {
-                tell(Finding::failed(
-                    "name",
-                    format!("{host}: {why}: is it written right, and is there a name server?"),
+        let reached = match &self.proxy {
+            Some(proxy) => {
+                tell(Finding::ok(
+                    "proxy",
+                    format!("messages go through {proxy}, which looks the server up; sound does not"),
                 ));
-                return None;
+                None
             }
+            None => Some(self.reached(reactor, &tell).await?),
         };
+        self.validated(reactor, &tell).await?;
+        Ok(reached)
+    }
+
+    /// Name, connection, TLS.
+    async fn reached(&self, reactor: &Rc<Reactor>, tell: &impl Fn(Finding)) -> Result<IpAddr, Stopped> {
+        let (host, port) = (self.url.host(), self.url.port());
+        let stop = |finding: Finding| {
+            tell(finding);
+            Stopped
+        };
+        let addresses = probe::look_up(reactor, &self.url).await.map_err(|why| {
+            stop(Finding::failed(
+                "name",
+                format!("{host}: {why}: is it written right, and is there a name server?"),
+            ))
+        })?;
         if self.url.address().is_none() {
             let numbers: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
             tell(Finding::ok("name", format!("{host} is {}", numbers.join(", "))));
         }
-        let reached = match probe::connect(reactor, &addresses).await {
-            Ok(reached) => reached,
-            Err(why) => {
-                tell(Finding::failed("server", format!("{host}:{port}: {why}")));
-                return None;
-            }
-        };
+        let reached = probe::connect(reactor, &addresses).await;
+        let reached =
+            reached.map_err(|why| stop(Finding::failed("server", format!("{host}:{port}: {why}"))))?;
         tell(Finding::ok("server", format!("{reached} takes connections")));
-        self.secured(reactor, reached, &tell).await?;
-        self.validated(reactor, &tell).await?;
-        Some(reached.ip())
-    }
-
-    async fn secured(
-        &self,
-        reactor: &Rc<Reactor>,
-        reached: SocketAddr,
-        tell: &impl Fn(Finding),
-    ) -> Option<()> {
-        if !self.url.is_secure() {
+        if self.url.is_secure() {
+            let secured = probe::secure(reactor, reached, &self.url, self.tls.clone()).await;
+            secured.map_err(|why| stop(Finding::failed("tls", why)))?;
+            tell(Finding::ok("tls", format!("the certificate is one of {host}")));
+        } else if !reached.ip().is_loopback() {
             let text =
                 "ws:// is not encrypted: the token can be read on the way; use wss:// outside of the bench";
-            if !reached.ip().is_loopback() {
-                tell(Finding::warning("tls", text));
-            }
-            return Some(());
+            tell(Finding::warning("tls", text));
         }
-        match probe::secure(reactor, reached, &self.url, self.tls.clone()).await {
-            Ok(()) => tell(Finding::ok("tls", format!("the certificate is one of {}", self.url.host()))),
-            Err(why) => {
-                tell(Finding::failed("tls", why));
-                return None;
-            }
-        }
-        Some(())
+        Ok(reached.ip())
     }
 
-    async fn validated(&self, reactor: &Rc<Reactor>, tell: &impl Fn(Finding)) -> Option<()> {
-        let verdict = probe::validate(reactor, &self.url, self.token.clone(), self.tls.clone()).await;
+    async fn validated(&self, reactor: &Rc<Reactor>, tell: &impl Fn(Finding)) -> Result<(), Stopped> {
+        let (token, tls, proxy) = (self.token.clone(), self.tls.clone(), self.proxy.clone());
+        let verdict = probe::validate(reactor, &self.url, token, tls, proxy).await;
         let Some(verdict) = verdict else {
             tell(Finding::failed(
                 "access",
-                "what answers there does not speak HTTP: check host and port of the URL",
+                "what answers there does not speak HTTP: check host and port of the URL, or the proxy",
             ));
-            return None;
+            return Err(Stopped);
         };
         if let Some(UnixTime(theirs)) = verdict.date {
             let (ours, away_s) = (clock::unix_time_s(), theirs.abs_diff(clock::unix_time_s()));
@@ -161,10 +171,10 @@ impl Visit {
             None => tell(Finding::ok("access", "the server takes the token")),
             Some(refusal) => {
                 tell(Finding::failed("access", refusal.to_string()));
-                return None;
+                return Err(Stopped);
             }
         }
-        Some(())
+        Ok(())
     }
 }
 
@@ -173,7 +183,7 @@ async fn enter(
     mut events: Events,
     commands: &Commands,
     reactor: &Rc<Reactor>,
-    reached: IpAddr,
+    reached: Option<IpAddr>,
     findings: &RefCell<&mut Findings<'_>>,
 ) {
     let tell = |finding: Finding| findings.borrow_mut().push(finding);

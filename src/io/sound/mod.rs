@@ -52,7 +52,7 @@ pub mod sizes;
 pub mod spec;
 mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tone;
 pub mod trial;
 mod wav_header;

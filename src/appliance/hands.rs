@@ -1,0 +1,98 @@
+//! The box's hands: lines and keys that are watched, lamps and outputs that are driven.
+//!
+//! ```text
+//!   Lines::open ─► Lines ─► watch ─► Hands       dropped: every output rests, every line is free
+//! ```
+
+use std::rc::Rc;
+
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use futures_util::stream::FuturesUnordered;
+
+use super::station::Inbox;
+use super::{RunError, buttons};
+use crate::config::gpio::Wiring;
+use crate::io::gpio::{InputLine, OutputLine};
+use crate::io::keys::Key;
+use crate::io::reactor::Reactor;
+
+/// What the wiring names, taken; nobody watches it yet.
+pub(super) struct Lines {
+    buttons: Vec<InputLine>,
+    keys: Vec<(Key, String)>,
+    lamps: Vec<OutputLine>,
+    outputs: Vec<OutputLine>,
+}
+
+/// The same while the box runs.
+pub(super) struct Hands {
+    /// Tells levels to the inbox; each ends with its line.
+    pub(super) watching: FuturesUnordered<LocalBoxFuture<'static, ()>>,
+    lamps: Vec<OutputLine>,
+    outputs: Vec<OutputLine>,
+}
+
+impl Lines {
+    /// Takes all of them, outputs at rest.
+    ///
+    /// # Errors
+    /// One cannot be had: which, and why.
+    pub(super) fn open(wiring: &Wiring) -> Result<Lines, RunError> {
+        let buttons = wiring.buttons.iter().map(|button| InputLine::open(&button.line));
+        let keys = wiring.keys.iter().map(|key| Ok((Key::open(&key.key)?, key.key.clone())));
+        let lamps = wiring.lamps.iter().map(|lamp| OutputLine::open(&lamp.line));
+        let outputs = wiring.outputs.iter().map(|output| OutputLine::open(&output.line));
+        Ok(Lines {
+            buttons: buttons.collect::<Result<_, _>>()?,
+            keys: keys.collect::<Result<_, RunError>>()?,
+            lamps: lamps.collect::<Result<_, _>>()?,
+            outputs: outputs.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Watches them: lines first, then keys, numbered in the order of the configuration.
+    pub(super) fn watch(self, reactor: &Rc<Reactor>, inbox: &Rc<Inbox>) -> Hands {
+        let watching = FuturesUnordered::new();
+        let lines = self.buttons.len();
+        for (number, line) in self.buttons.into_iter().enumerate() {
+            watching.push(buttons::watch_line(line, number, reactor.clone(), inbox.clone()).boxed_local());
+        }
+        for (number, (key, name)) in self.keys.into_iter().enumerate() {
+            let key = buttons::watch_key(key, name, lines + number, reactor.clone(), inbox.clone());
+            watching.push(key.boxed_local());
+        }
+        Hands { watching, lamps: self.lamps, outputs: self.outputs }
+    }
+}
+
+impl Hands {
+    /// None at all: what was held is let go.
+    pub(super) fn none() -> Hands {
+        Hands { watching: FuturesUnordered::new(), lamps: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// Lights the lamps, or not.
+    ///
+    /// # Errors
+    /// Why they cannot be driven any more, once.
+    pub(super) fn light(&mut self, is_lit: bool) -> Result<(), String> {
+        match self.lamps.iter_mut().find_map(|lamp| lamp.set(is_lit).err()) {
+            None => Ok(()),
+            Some(error) => {
+                self.lamps.clear();
+                Err(format!("a lamp: {error}"))
+            }
+        }
+    }
+
+    /// Drives an output, by its number, or lets it rest.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub(super) fn drive(&mut self, number: usize, is_driven: bool) -> Result<(), String> {
+        match self.outputs.get_mut(number).map(|output| output.set(is_driven)) {
+            Some(Err(error)) => Err(format!("an output cannot be driven: {error}")),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What the configuration comes to: its file, and those that it names, read and checked. Nothing is opened yet.
+//!
+//! ```text
+//!   kinglet.toml ─► Config ─┬─► Options of the client ◄─ board, CA, key and header files
+//!                           └─► Station: lines, keys, socket, programs, tones
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use super::{RunError, Surroundings, identity};
+use crate::config::{Config, Problem};
+use crate::device::intercom::CALL_METHODS;
+use crate::engine::{PublishSettings, Settings};
+use crate::io::client::Options;
+use crate::io::options::StartError;
+use crate::io::sound::setup::SoundSetup;
+use crate::io::sound::sizes::Buffering;
+use crate::io::sound::spec::{InputSpec, OutputSpec, SpecError};
+use crate::io::sound::{board, recording};
+use crate::io::{process, tls};
+use crate::local::policy::Policy;
+use crate::media::send::chain::Duplex;
+use crate::media::send::profile::Profile;
+use crate::session::recovery::Retry;
+use crate::signal::secret::Secret;
+
+/// A configuration that can be used.
+pub struct Plan {
+    pub(super) path: PathBuf,
+    pub(super) config: Config,
+    pub(super) options: Options,
+    /// Privacy, where a box goes on by this plan; else it is what was remembered.
+    pub(super) was_muted: Option<bool>,
+    unknown: Vec<Problem>,
+}
+
+impl Plan {
+    /// Reads the file, and those that it names. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn read(path: &Path, surroundings: &Surroundings) -> Result<Plan, RunError> {
+        let file = |error| RunError::File(path.to_owned(), error);
+        let text = process::read_small(path).map_err(file)?;
+        let text = text.ok_or_else(|| file(std::io::ErrorKind::NotFound.into()))?;
+        let (config, problems) = Config::read(&text);
+        match config {
+            Some(config) => Self::of(path, config, problems, surroundings),
+            None => Err(RunError::Configuration(path.to_owned(), problems)),
+        }
+    }
+
+    /// The plan of a configuration that was taken before, for a box that goes back to it with its privacy.
+    pub(super) fn again(
+        path: &Path,
+        (config, was_muted): (Config, Option<bool>),
+        surroundings: &Surroundings,
+    ) -> Result<Plan, RunError> {
+        Ok(Plan { was_muted, ..Self::of(path, config, Vec::new(), surroundings)? })
+    }
+
+    fn of(
+        path: &Path,
+        config: Config,
+        unknown: Vec<Problem>,
+        surroundings: &Surroundings,
+    ) -> Result<Plan, RunError> {
+        let options = options(&config, surroundings)?;
+        Ok(Plan { path: path.to_owned(), config, options, was_muted: None, unknown })
+    }
+
+    /// Keys that nothing reads. At start they are a loud warning: a package that was rolled back must not be a dead
+    /// box. Whoever edits the file must be told that they are wrong.
+    pub fn unknown(&self) -> &[Problem] {
+        &self.unknown
+    }
+
+    /// The same where nothing is unknown.
+    ///
+    /// # Errors
+    /// Something is.
+    pub fn strict(self) -> Result<Plan, RunError> {
+        match self.unknown.is_empty() {
+            true => Ok(self),
+            false => Err(RunError::Configuration(self.path, self.unknown)),
+        }
+    }
+
+    /// Reads what is only read later otherwise, and can be done without: what is wrong with it, a line each.
+    pub fn faults(&self) -> Vec<String> {
+        let tones = &self.config.call.tones;
+        let files = [
+            ("ringing", &tones.ringing),
+            ("answered", &tones.answered),
+            ("ended", &tones.ended),
+            ("trouble", &tones.trouble),
+        ];
+        let files = files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?)));
+        let fault = |(key, file): (&str, &PathBuf)| {
+            Some(format!("call.tones.{key}: {}", recording::load(file).err()?))
+        };
+        files.filter_map(fault).collect()
+    }
+}
+
+pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunError> {
+    let source = identity::source(&config.server, surroundings)?;
+    let tls = tls::client_config(config.server.ca.as_deref()).map_err(|error| {
+        RunError::Client(StartError::Ca(config.server.ca.clone().unwrap_or_default(), error))
+    })?;
+    let proxy = surroundings.proxies.for_server(&config.server.url).map_err(RunError::Proxy)?;
+    let (input, output) = specs(config)?;
+    let microphone = PublishSettings {
+        dtx: config.audio.dtx.unwrap_or(input.is_card()),
+        duplex: duplex(config),
+        profile: config.audio.profile,
+        redundancy: config.audio.redundancy,
+        keeps_early_sound: true,
+        ..PublishSettings::default()
+    };
+    let settings = Settings {
+        url: config.server.url.clone(),
+        parameters: process::join_parameters(),
+        // It is asked for when the room is entered: the clock, the network and the file may come later.
+        token: Secret::default(),
+        renews_token: true,
+        publish: (input != InputSpec::None).then_some(microphone),
+        listens: output != OutputSpec::None,
+        hears: Policy::default(),
+        retry: Retry::Service,
+        rpc_methods: rpc_methods(config),
+        stores_files: false,
+        volume_percent: config.audio.volume_percent.unwrap_or(100),
+    };
+    Ok(Options {
+        settings,
+        token_source: Some(source),
+        tls,
+        proxy,
+        input,
+        output,
+        loops_input: true,
+        duration: None,
+        stats_interval: None,
+        handlers: Vec::new(),
+        files: None,
+        sound: setup(config)?,
+    })
+}
+
+/// The cards that are named, or `auto`.
+pub(super) fn specs(config: &Config) -> Result<(InputSpec, OutputSpec), SpecError> {
+    let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
+    let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
+    Ok((input, output))
+}
+
+/// How the cards are used: the board's file, and the profile.
+pub(super) fn setup(config: &Config) -> Result<SoundSetup, RunError> {
+    let board = config.board.as_deref().map(board::load).transpose().map_err(StartError::Open)?;
+    let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default().waiting();
+    Ok(match config.audio.profile {
+        Profile::LowLatency => setup.with_buffering(Buffering::LOW_LATENCY),
+        Profile::Default | Profile::Metered => setup,
+    })
+}
+
+/// What others may call: a call's words, and the outputs.
+fn rpc_methods(config: &Config) -> Vec<String> {
+    let outputs = config.wiring.outputs.iter().filter_map(|output| output.rpc.clone());
+    CALL_METHODS.map(str::to_owned).into_iter().chain(outputs).collect()
+}
+
+/// What is done to the microphone's sound, where both ends are cards.
+fn duplex(config: &Config) -> Duplex {
+    // Noise suppression costs 6 ms, which this profile has not.
+    let noise = config.audio.profile != Profile::LowLatency;
+    match config.audio.echo_cancellation {
+        _ if config.call.is_half_duplex => Duplex::Half,
+        Some(false) => Duplex::Untouched,
+        _ => Duplex::Full { noise, level: true },
+    }
+}
+
+/// What `join` calls a SPEC, or the plain name of a PCM.
+fn pcm<S: std::str::FromStr<Err = SpecError>>(name: &str) -> Result<S, SpecError> {
+    name.parse().or_else(|_| format!("alsa:{name}").parse())
+}

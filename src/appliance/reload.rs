@@ -1,0 +1,154 @@
+//! Another configuration while the box runs: SIGHUP, or `ctl reload`.
+//!
+//! ```text
+//!   read, on a thread ─► wrong ─► one line with file, line, key; all stays as it is
+//!                  └───► right ─┬─► calls, lines, programs, tones, volume: at once, in the room
+//!                               └─► server, cards: after the call, in a new client
+//! ```
+
+use std::time::Instant;
+
+use futures_util::future::FutureExt;
+use serde_json::json;
+
+use super::hands::{Hands, Lines};
+use super::plan::Plan;
+use super::running::Running;
+use super::station::{Input, Slot, Successor, settings};
+use super::{RunError, Surroundings, changes, tones};
+use crate::command::{Answer, Command, CommandError};
+use crate::config::Config;
+use crate::event::Event;
+use crate::io::blocking::unblock;
+use crate::io::sound::setup::SoundSetup;
+
+/// What the box runs by, and what it is to run by.
+pub(super) struct Reloads {
+    path: std::path::PathBuf,
+    surroundings: Surroundings,
+    config: Config,
+    cards: SoundSetup,
+    /// For when there is no call.
+    waiting: Option<Plan>,
+    successor: Successor,
+}
+
+impl Reloads {
+    pub(super) fn new(plan: &Plan, surroundings: Surroundings, successor: Successor) -> Reloads {
+        Reloads {
+            path: plan.path.clone(),
+            surroundings,
+            config: plan.config.clone(),
+            cards: plan.options.sound.clone(),
+            waiting: None,
+            successor,
+        }
+    }
+
+    /// What the box runs by.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether it goes on in a new client.
+    pub(super) fn has_successor(&self) -> bool {
+        self.successor.borrow().is_some()
+    }
+}
+
+impl<F: FnMut(&Event)> Running<F> {
+    /// Has the file read; [`Running::planned`] follows.
+    pub(super) fn reload(&mut self, slot: Option<Slot>) {
+        let (path, surroundings) = (self.reloads.path.clone(), self.reloads.surroundings.clone());
+        let (reactor, inbox) = (self.commands.reactor().clone(), self.inbox.clone());
+        let reading = async move {
+            let read = move || Plan::read(&path, &surroundings).and_then(Plan::strict);
+            let plan = unblock(&reactor, "kinglet-config", read).await;
+            let plan = plan.unwrap_or_else(|error| Err(RunError::System(error)));
+            inbox.send(Input::Planned(Box::new(plan), slot)).await;
+            None
+        };
+        self.chores.push(reading.boxed_local());
+    }
+
+    /// The file was read.
+    pub(super) async fn planned(&mut self, plan: Result<Plan, RunError>, slot: Option<Slot>, now: Instant) {
+        let answer = match plan.and_then(|plan| self.take(plan, now)) {
+            Ok(anew_for) => Ok(anew_for),
+            Err(error) => Err(CommandError::refused(error.to_string())),
+        };
+        let answer: Answer = answer.map(|anew_for| {
+            let is_waiting = !anew_for.is_empty() && !self.intercom.is_idle(now);
+            let answer = json!({ "anew_for": anew_for, "after_call": is_waiting });
+            self.say(&Event::Reloaded { anew_for, after_call: is_waiting });
+            answer
+        });
+        if let Err(error) = &answer {
+            let text = format!("the configuration stays as it is: {}", error.message);
+            self.say(&Event::Warning { text });
+        }
+        if let Some(slot) = slot {
+            let _ = slot.post(answer);
+        }
+    }
+
+    /// A plan that waited is begun where nothing is going on that it would spoil.
+    pub(super) fn begin_anew_when_idle(&mut self, now: Instant) {
+        if !self.intercom.is_idle(now) {
+            return;
+        }
+        let Some(mut plan) = self.reloads.waiting.take() else { return };
+        plan.was_muted = Some(self.intercom.is_muted());
+        *self.reloads.successor.borrow_mut() = Some(plan);
+        let commands = self.commands.clone();
+        let leaving = async move {
+            let _ = commands.give(Command::Leave).await;
+            None
+        };
+        self.chores.push(leaving.boxed_local());
+    }
+
+    /// Takes a plan; the sections for which all has to begin anew. On an error all stays as it is.
+    fn take(&mut self, plan: Plan, now: Instant) -> Result<Vec<&'static str>, RunError> {
+        let (before, after) = (&self.reloads.config, &plan.config);
+        let anew_for = changes::begins_anew_for((before, &self.reloads.cards), (after, &plan.options.sound));
+        self.reloads.waiting = None;
+        if !anew_for.is_empty() {
+            self.reloads.waiting = Some(plan);
+            return Ok(anew_for);
+        }
+        let is_rewired = before.wiring != after.wiring;
+        if is_rewired {
+            self.rewire(after)?;
+        }
+        let after = plan.config;
+        self.intercom.configure(settings(&after, self.intercom.is_muted()), is_rewired, now);
+        self.programs.replace(after.hooks.clone());
+        // Whatever their names are, what is in the files may be other sound.
+        for tone in tones::put_in_place(&after.call.tones, &self.commands) {
+            self.chores.push(tone.boxed_local());
+        }
+        if self.reloads.config.audio.volume_percent != after.audio.volume_percent {
+            let (commands, percent) = (self.commands.clone(), after.audio.volume_percent.unwrap_or(100));
+            let setting =
+                async move { commands.give(Command::Volume(percent)).await.err().map(|e| e.message) };
+            self.chores.push(setting.boxed_local());
+        }
+        self.reloads.config = after;
+        Ok(anew_for)
+    }
+
+    /// Lets go of all lines and takes the new ones, or the old ones again.
+    fn rewire(&mut self, after: &Config) -> Result<(), RunError> {
+        self.hands = Hands::none();
+        let opened = Lines::open(&after.wiring);
+        let (lines, result) = match opened {
+            Ok(lines) => (Some(lines), Ok(())),
+            Err(error) => (Lines::open(&self.reloads.config.wiring).ok(), Err(error)),
+        };
+        if let Some(lines) = lines {
+            self.hands = lines.watch(self.commands.reactor(), &self.inbox);
+        }
+        result
+    }
+}

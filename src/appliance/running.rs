@@ -1,0 +1,259 @@
+//! The box while it runs: one inbox, one timer, one [`Intercom`] that decides, and what carries it out.
+//!
+//! ```text
+//!   Inbox ─► Intercom ─► Action ─► client, lines, memory, journal, ctl
+//!               ▲
+//!             timer
+//! ```
+
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, FutureExt, LocalBoxFuture, select};
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
+use serde_json::{Value, json};
+
+use super::control::Watchers;
+use super::hands::Hands;
+use super::memory::Memory;
+use super::programs::Programs;
+use super::reload::Reloads;
+use super::station::{Inbox, Input};
+use crate::command::message::{RpcAnswer, RpcRefusal};
+use crate::command::{Answer, Command, CommandError};
+use crate::device::intercom::{Action, Intercom};
+use crate::event::{Event, RpcCallFacts};
+use crate::io::client::Commands;
+use crate::io::clock;
+use crate::io::systemd::ServiceManager;
+
+/// The attribute that shows the others how the call stands.
+const ATTRIBUTE: &str = "kinglet.call";
+
+/// A box that runs.
+pub(super) struct Running<F> {
+    pub(super) intercom: Intercom,
+    pub(super) hands: Hands,
+    pub(super) memory: Rc<Memory>,
+    pub(super) programs: Programs,
+    pub(super) reloads: Reloads,
+    pub(super) manager: Option<ServiceManager>,
+    pub(super) commands: Commands,
+    pub(super) inbox: Rc<Inbox>,
+    pub(super) watchers: Rc<Watchers>,
+    pub(super) tell: F,
+    /// What the others were told of the call.
+    pub(super) shown: &'static str,
+    /// What takes its time and nobody waits for: an attribute.
+    pub(super) chores: Chores,
+    /// What has to be on the disk before the end.
+    pub(super) writes: Chores,
+}
+
+/// Each gives a warning where it fails.
+type Chores = FuturesUnordered<LocalBoxFuture<'static, Option<String>>>;
+
+impl<F: FnMut(&Event)> Running<F> {
+    /// To the end of the client.
+    pub(super) async fn serve(mut self, watchdog: Option<Duration>) {
+        let inbox = self.inbox.clone();
+        let reactor = self.commands.reactor().clone();
+        let mut feeds_at = watchdog.map(|interval| clock::now() + interval);
+        self.carry_out(clock::now()).await;
+        self.manage(ServiceManager::ready);
+        loop {
+            let now = clock::now();
+            let until = [self.intercom.poll_timeout(now), feeds_at].into_iter().flatten().min();
+            let until = until.unwrap_or(now + IDLE);
+            let next = {
+                let waiting = std::pin::pin!(reactor.sleep_until(until, clock::now));
+                let receiving = std::pin::pin!(inbox.receive());
+                let watching = (&mut self.hands.watching).map(|()| None);
+                let mut work = stream::select(watching, stream::select(&mut self.chores, &mut self.writes));
+                let working = std::pin::pin!(async move {
+                    match work.next().await {
+                        Some(said) => said,
+                        None => std::future::pending().await,
+                    }
+                });
+                match select(receiving, select(waiting, working)).await {
+                    Either::Left((input, _)) => Next::Input(input),
+                    Either::Right((Either::Left(_), _)) => Next::Time,
+                    Either::Right((Either::Right((said, _)), _)) => Next::Said(said),
+                }
+            };
+            let now = clock::now();
+            match next {
+                Next::Input(Input::Happened(None)) => break,
+                Next::Input(Input::Happened(Some(event))) => {
+                    self.intercom.handle_event(&event, now);
+                    self.say(&event);
+                    if let Event::RpcInvoked(call) = &event {
+                        self.called(call, now).await;
+                    }
+                }
+                Next::Input(Input::Level(number, is_down)) => {
+                    self.intercom.handle_level(number, is_down, now);
+                }
+                Next::Input(Input::Asked(command, slot)) => {
+                    let answer = self.asked(command, now).await;
+                    let _ = slot.post(answer);
+                }
+                Next::Input(Input::Reload(slot)) => self.reload(slot),
+                Next::Input(Input::Planned(plan, slot)) => self.planned(*plan, slot, now).await,
+                Next::Said(Some(text)) => self.say(&Event::Warning { text }),
+                Next::Said(None) | Next::Time => {}
+            }
+            if self.intercom.poll_timeout(now).is_some_and(|at| at <= now) {
+                self.intercom.handle_timeout(now);
+            }
+            if feeds_at.is_some_and(|at| at <= now) {
+                // This future runs only while the loop of sound and signal turns.
+                self.manage(ServiceManager::alive);
+                feeds_at = watchdog.map(|interval| now + interval);
+            }
+            self.carry_out(now).await;
+            self.begin_anew_when_idle(now);
+        }
+        if !self.reloads.has_successor() {
+            self.manage(ServiceManager::stopping);
+        }
+        while self.writes.next().await.is_some() {}
+    }
+
+    async fn asked(&mut self, command: Command, now: Instant) -> Answer {
+        let done = |result: Result<(), crate::device::call::Refused>| {
+            result.map(|()| Value::Null).map_err(|refused| CommandError::refused(refused.to_string()))
+        };
+        match command {
+            Command::Ring(whom) => done(self.intercom.ring(whom.as_deref(), now)),
+            Command::Answer => done(self.intercom.answer(now)),
+            Command::HangUp => done(self.intercom.hang_up(now)),
+            Command::Pulse(name) => done(self.intercom.pulse(&name, now)),
+            Command::Mute | Command::Unmute => {
+                self.intercom.set_muted(command == Command::Mute, now);
+                Ok(Value::Null)
+            }
+            Command::Talk(is_held) => {
+                self.intercom.talk(is_held, now);
+                Ok(Value::Null)
+            }
+            Command::Leave => {
+                // A call would bring it back into the room.
+                let _ = self.intercom.hang_up(now);
+                self.commands.give(Command::Exit).await
+            }
+            Command::Status => {
+                let mut status = self.commands.give(Command::Status).await?;
+                let call = self.intercom.call();
+                let (stage, seconds) = (call.stage().word(), call.lasts(now).as_secs());
+                status["call"] = json!({ "state": stage, "identity": call.party(), "seconds": seconds });
+                status["privacy"] = json!(self.intercom.is_muted());
+                Ok(status)
+            }
+            other => self.commands.give(other).await,
+        }
+    }
+
+    /// Somebody calls a method of the box.
+    async fn called(&mut self, call: &RpcCallFacts, now: Instant) {
+        let wish = wish(call);
+        let Some(result) = self.intercom.handle_rpc(&call.identity, &call.method, wish, now) else { return };
+        let result = result
+            .map(str::to_owned)
+            .map_err(|refused| RpcRefusal { message: refused.to_string(), ..RpcRefusal::default() });
+        // The door opens before its answer goes out; a caller who is gone needs none.
+        self.carry_out(now).await;
+        let _ = self.commands.give(Command::RpcAnswer(RpcAnswer { id: call.id.clone(), result })).await;
+    }
+
+    /// Does what the box wants, in order.
+    pub(super) async fn carry_out(&mut self, now: Instant) {
+        while let Some(action) = self.intercom.poll_action() {
+            let command = match action {
+                Action::Enter => Command::Enter,
+                Action::Leave => Command::Exit,
+                Action::Talk(is_talking) => Command::Talk(is_talking),
+                Action::Mute(is_muted) => {
+                    self.remember(is_muted);
+                    if is_muted { Command::Mute } else { Command::Unmute }
+                }
+                Action::Drive(number, is_driven) => {
+                    if let Err(text) = self.hands.drive(number, is_driven) {
+                        self.say(&Event::Warning { text });
+                    }
+                    continue;
+                }
+                Action::Tell(event) => {
+                    self.say(&event);
+                    continue;
+                }
+                Action::Play(tone) => Command::Tone(tone),
+                Action::Quiet => Command::Quiet,
+            };
+            if let Err(error) = self.commands.give(command).await {
+                self.say(&Event::Warning { text: error.message });
+            }
+        }
+        if let Err(text) = self.hands.light(self.intercom.is_lit(now)) {
+            self.say(&Event::Warning { text });
+        }
+        self.show_stage();
+    }
+
+    fn remember(&mut self, is_muted: bool) {
+        let (memory, reactor) = (self.memory.clone(), self.commands.reactor().clone());
+        let write = async move { memory.set_muted(is_muted, &reactor).await.err() };
+        self.writes.push(write.boxed_local());
+    }
+
+    /// The others see how the call stands, where the token allows it: a panel that shows it needs no more.
+    fn show_stage(&mut self) {
+        let word = self.intercom.call().stage().word();
+        if std::mem::replace(&mut self.shown, word) == word {
+            return;
+        }
+        self.manage(|manager| manager.status(word));
+        let commands = self.commands.clone();
+        let attributes = [(ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
+        let chore = async move {
+            // Not in the room, or not allowed: then nobody looks at it either.
+            let _ = commands.give(Command::Attributes(attributes)).await;
+            None
+        };
+        self.chores.push(chore.boxed_local());
+    }
+
+    /// Tells those who watch, the journal, and programs.
+    pub(super) fn say(&mut self, event: &Event) {
+        self.watchers.tell(event);
+        (self.tell)(event);
+        if let Some(work) = self.programs.start(event, self.commands.reactor()) {
+            self.chores.push(work.boxed_local());
+        }
+    }
+
+    /// Tells the service manager, where there is one.
+    pub(super) fn manage(&self, tell: impl FnOnce(&ServiceManager)) {
+        if let Some(manager) = &self.manager {
+            tell(manager);
+        }
+    }
+}
+
+/// The same number for each copy of a call: who calls, and the call's own number.
+fn wish(call: &RpcCallFacts) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (&call.identity, &call.id).hash(&mut hasher);
+    hasher.finish()
+}
+
+enum Next {
+    Input(Input),
+    Time,
+    Said(Option<String>),
+}
+
+/// Nothing is due: a look once in a while.
+const IDLE: Duration = Duration::from_secs(60);

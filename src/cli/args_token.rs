@@ -1,0 +1,109 @@
+//! Words that say who we are: where the access token comes from, or what one is made of.
+
+use std::path::{Path, PathBuf};
+
+use kinglet::io::credentials::{ApiKey, Grant, Source};
+use kinglet::io::endpoint::Endpoint;
+use kinglet::signal::endpoint::{EndpointUrl, TokenRequest};
+use kinglet::signal::secret::Secret;
+use lexopt::{Arg, Parser};
+
+use super::args::{Command, seconds, text, usage};
+use super::{Failed, help, proxy};
+
+/// Validity of made tokens (the official tools' default).
+const TTL_S: u64 = 6 * 3600;
+
+/// The words of `join`, as they were given.
+#[derive(Default)]
+pub(super) struct Who {
+    pub(super) token: Option<String>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) token_command: Option<String>,
+    pub(super) endpoint: Option<EndpointUrl>,
+    pub(super) header_file: Option<PathBuf>,
+    pub(super) room: Option<String>,
+    pub(super) identity: Option<String>,
+}
+
+impl Who {
+    /// The source that they name: the first of them, in the order of the help.
+    ///
+    /// # Errors
+    /// They name none, or do not go together.
+    pub(super) fn source(
+        self,
+        ca: Option<&Path>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Source, Failed> {
+        if self.header_file.is_some() && self.endpoint.is_none() {
+            return Err(Failed::usage("--token-header-file is for --token-endpoint"));
+        }
+        if self.identity.is_some() && self.room.is_none() && self.endpoint.is_none() {
+            return Err(Failed::usage(
+                "--identity needs --room: a token that is given names its own identity",
+            ));
+        }
+        if let Some(path) = self.token_file {
+            return Ok(Source::File(path));
+        }
+        if let Some(command) = self.token_command {
+            return Ok(Source::Command(command));
+        }
+        if let Some(url) = self.endpoint {
+            return Ok(Source::Endpoint(Endpoint {
+                proxy: proxy::for_server(url.server(), environment)?,
+                url,
+                header_file: self.header_file,
+                request: TokenRequest { room: self.room, identity: self.identity, name: None },
+                ca: ca.map(Path::to_owned),
+            }));
+        }
+        if let Some(token) = self.token {
+            return Ok(Source::Token(Secret::new(token)));
+        }
+        if let Some(room) = self.room {
+            let identity = self.identity.unwrap_or_else(host_name);
+            let grant = Grant { room, identity, ttl_s: TTL_S };
+            return Ok(Source::Made { key: api_key(environment)?, grant });
+        }
+        if let Some(token) = environment("LIVEKIT_TOKEN") {
+            return Ok(Source::Token(Secret::new(token)));
+        }
+        Err(Failed::usage(
+            "no credentials: give --token-file, --token-command, --token-endpoint or --token, set LIVEKIT_TOKEN, or \
+             give --room with LIVEKIT_API_KEY and LIVEKIT_API_SECRET set",
+        ))
+    }
+}
+
+/// The words of `kinglet token`.
+pub(super) fn token(
+    parser: &mut Parser,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Command, Failed> {
+    let (mut room, mut identity, mut ttl_s) = (None, None, TTL_S);
+    while let Some(arg) = parser.next().map_err(usage)? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::TOKEN.into())),
+            Arg::Long("room") => room = Some(text(parser)?),
+            Arg::Long("identity") => identity = Some(text(parser)?),
+            Arg::Long("ttl") => ttl_s = seconds(parser, "--ttl")?.as_secs().max(1),
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let room = room.ok_or_else(|| Failed::usage("kinglet token needs --room"))?;
+    let identity = identity.ok_or_else(|| Failed::usage("kinglet token needs --identity"))?;
+    Ok(Command::Token(api_key(environment)?, Grant { room, identity, ttl_s }))
+}
+
+fn api_key(environment: &dyn Fn(&str) -> Option<String>) -> Result<ApiKey, Failed> {
+    match (environment("LIVEKIT_API_KEY"), environment("LIVEKIT_API_SECRET")) {
+        (Some(key), Some(secret)) => Ok(ApiKey { key, secret: Secret::new(secret) }),
+        _ => Err(Failed::usage("set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, with which a token is made")),
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,234 @@
+//! A token from LiveKit's standard token endpoint, by HTTPS.
+//!
+//! ```text
+//!   (thread of whoever asks) header file ─► look-up ─► proxy ─► TLS ─► POST ─► token
+//! ```
+//!
+//! It is asked on a thread that lives as long as the question, like every other source of tokens, with a reactor of its
+//! own. What the endpoint says is not repeated where it refuses: it may repeat what it was shown.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_executor::LocalExecutor;
+use futures_util::future::{Either, FutureExt, select};
+
+use super::credentials::CredentialsError;
+use super::proxy::ProxyUrl;
+use super::reactor::Reactor;
+use super::websocket::{Dial, USER_AGENT, reach};
+use super::{clock, http, tls};
+use crate::engine::Notice;
+use crate::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_HEADERS_BYTES_MAX};
+use crate::signal::endpoint::{EndpointUrl, TokenRequest, token_of};
+use crate::signal::secret::Secret;
+
+/// A service that makes a token answers at once; this leaves room for the rest of the 15 s that a join may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where tokens are asked for, and how.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its address.
+    pub url: EndpointUrl,
+    /// A file of header lines that it wants to see, read again each time.
+    pub header_file: Option<PathBuf>,
+    /// For whom.
+    pub request: TokenRequest,
+    /// A CA certificate of one's own.
+    pub ca: Option<PathBuf>,
+    /// The proxy on the way.
+    pub proxy: Option<ProxyUrl>,
+}
+
+impl Endpoint {
+    /// Asks. Blocks until the answer is there, or for ten seconds.
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub(super) fn ask(&self) -> Result<Secret, CredentialsError> {
+        let headers = self.header_file.as_deref().map(read_headers).transpose()?;
+        let failed = |why: String| CredentialsError::Endpoint(self.url.to_string(), why);
+        let tls = tls::client_config(self.ca.as_deref()).map_err(|error| failed(error.to_string()))?;
+        let reactor = Reactor::new().map_err(|error| failed(error.to_string()))?;
+        let dial = Dial {
+            url: self.url.server().clone(),
+            target: self.url.target().to_owned(),
+            token: Secret::default(),
+            tls,
+            proxy: self.proxy.clone(),
+        };
+        let request = self.request(headers.as_ref());
+        let asking = async {
+            let (mut stream, _) = reach(&dial, &reactor).await.map_err(|notice| match notice {
+                Notice::Unreachable(why) => why,
+                _ => "cannot be reached".to_owned(),
+            })?;
+            let answer = http::exchange(&mut stream, request.reveal(), TOKEN_ANSWER_BYTES_MAX).await;
+            answer.map_err(|error| error.to_string())
+        };
+        let within_patience = async {
+            let late = reactor.sleep_until(clock::now() + PATIENCE, clock::now);
+            match select(std::pin::pin!(asking), std::pin::pin!(late)).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            }
+        };
+        let unreachable = |why| CredentialsError::Unreachable(self.url.to_string(), why);
+        let answer = block_on(&reactor, within_patience).map_err(|error| failed(error.to_string()))?;
+        let answer = answer.map_err(unreachable)?;
+        match answer.status {
+            200..300 => {
+                token_of(&answer.body).ok_or_else(|| failed("its answer holds no participant_token".into()))
+            }
+            401 | 403 => {
+                Err(failed(format!("it refuses us (HTTP {}): is the header file right?", answer.status)))
+            }
+            404 => Err(failed("there is nothing at this path (HTTP 404)".into())),
+            status @ 400..500 => Err(failed(format!("it refuses this room or identity (HTTP {status})"))),
+            status => Err(unreachable(format!("it fails (HTTP {status})"))),
+        }
+    }
+
+    fn request(&self, headers: Option<&Secret>) -> Secret {
+        let (target, authority, body) =
+            (self.url.target(), self.url.server().authority(), self.request.body());
+        Secret::new(format!(
+            "POST {target} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n\
+             Accept: application/json\r\nUser-Agent: {USER_AGENT}\r\nContent-Length: {}\r\nConnection: close\r\n\
+             {}\r\n{body}",
+            body.len(),
+            headers.map_or("", Secret::reveal),
+        ))
+    }
+}
+
+/// Drives one future on this thread.
+fn block_on<T>(reactor: &Reactor, future: impl Future<Output = T>) -> std::io::Result<T> {
+    let executor = LocalExecutor::new();
+    let mut task = executor.spawn(future);
+    loop {
+        while executor.try_tick() {}
+        if let Some(value) = (&mut task).now_or_never() {
+            return Ok(value);
+        }
+        reactor.wait(None, clock::now())?;
+        reactor.wake_timers(clock::now());
+    }
+}
+
+/// Lines `Name: value` of a file, as they go into a request. Empty lines and those that begin with `#` do not.
+fn read_headers(path: &Path) -> Result<Secret, CredentialsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CredentialsError::HeaderFile(path.into(), error.to_string()))?;
+    headers(&text).map_err(|why| CredentialsError::HeaderFile(path.into(), why))
+}
+
+fn headers(text: &str) -> Result<Secret, String> {
+    if text.len() > TOKEN_HEADERS_BYTES_MAX {
+        return Err(format!("is longer than {TOKEN_HEADERS_BYTES_MAX} bytes"));
+    }
+    let mut headers = String::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // RFC 9110 §5.1 and §5.5. The line itself is a secret: it is not repeated.
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let header = line.split_once(':').filter(|(name, value)| {
+            !name.is_empty() && name.bytes().all(is_of_name) && !value.contains(|c: char| c.is_control())
+        });
+        let Some((name, value)) = header else {
+            return Err(format!("line {}: is no header, Name: value", number + 1));
+        };
+        if ["host", "content-length", "transfer-encoding", "connection"]
+            .contains(&name.to_ascii_lowercase().as_str())
+        {
+            return Err(format!("line {}: {name} is not for you to say", number + 1));
+        }
+        headers.push_str(&format!("{name}: {}\r\n", value.trim()));
+    }
+    Ok(Secret::new(headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// What an endpoint that answers so makes of it, and what it was asked.
+    fn ask(answer: &'static str, header_file: Option<PathBuf>) -> (Result<Secret, CredentialsError>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let url = format!("http://{}/token?for=door", listener.local_addr().expect("an address"));
+        std::thread::scope(|scope| {
+            let serving = scope.spawn(move || {
+                let (mut stream, _) = listener.accept().expect("asked");
+                let (mut asked, mut piece) = (Vec::new(), [0; 4096]);
+                while !asked.ends_with(b"}") {
+                    let count = stream.read(&mut piece).expect("read");
+                    asked.extend_from_slice(&piece[..count]);
+                }
+                stream.write_all(answer.as_bytes()).expect("answered");
+                String::from_utf8(asked).expect("text")
+            });
+            let request =
+                TokenRequest { room: Some("house".into()), identity: Some("door".into()), name: None };
+            let url = url.parse().expect("a URL");
+            let token = Endpoint { url, header_file, request, ca: None, proxy: None }.ask();
+            (token, serving.join().expect("served"))
+        })
+    }
+
+    #[test]
+    fn it_is_asked_as_the_protocol_has_it() {
+        let file = crate::io::sound::testing::TempFile::new(
+            "headers",
+            b"# ours\n\nAuthorization:  Bearer s3cret \n",
+        );
+        let answer = "HTTP/1.1 201 Created\r\nContent-Length: 31\r\n\r\n{\"participant_token\":\"eyJ.b.c\"}";
+        let (token, asked) = ask(answer, Some(file.path().to_owned()));
+        assert_eq!(token.expect("a token").reveal(), "eyJ.b.c");
+        assert!(asked.starts_with("POST /token?for=door HTTP/1.1\r\nHost: 127.0.0.1:"), "{asked}");
+        assert!(asked.contains("\r\nContent-Type: application/json\r\n"), "{asked}");
+        assert!(asked.ends_with(
+            "\r\nAuthorization: Bearer s3cret\r\n\r\n{\"room_name\":\"house\",\"participant_identity\":\"door\"}"
+        ), "{asked}");
+    }
+
+    #[test]
+    fn what_it_does_instead_is_a_line_without_secrets() {
+        for (answer, status, why) in [
+            ("HTTP/1.1 401 x\r\nContent-Length: 6\r\n\r\ns3cret", 4, "HTTP 401"),
+            ("HTTP/1.1 400 x\r\nContent-Length: 0\r\n\r\n", 4, "HTTP 400"),
+            ("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", 4, "nothing at this path"),
+            ("HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n", 5, "HTTP 503"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", 4, "no participant_token"),
+            ("SSH-2.0-x\r\n\r\n", 5, "no HTTP"),
+        ] {
+            let error = ask(answer, None).0.expect_err(why);
+            let text = error.to_string();
+            assert!(text.contains(why) && text.contains("/token:"), "{text}");
+            assert!(!text.contains("s3cret") && !text.contains("for=door") && !text.contains('\n'), "{text}");
+            assert_eq!(error.exit_status().code(), status, "{text}");
+        }
+    }
+
+    #[test]
+    fn header_files_are_read_with_suspicion() {
+        assert_eq!(headers("X-Key: a\r\nY:b").expect("two").reveal(), "X-Key: a\r\nY: b\r\n");
+        for (text, why) in [
+            ("s3cret", "line 1: is no header"),
+            ("\nA b: s3cret", "line 2: is no header"),
+            ("A: s3\u{7}cret", "line 1: is no header"),
+            ("content-Length: 3", "line 1: content-Length is not"),
+            (&"a".repeat(TOKEN_HEADERS_BYTES_MAX + 1), "longer"),
+        ] {
+            let error = headers(text).expect_err(why);
+            assert!(error.contains(why) && !error.contains("s3"), "{error}");
+        }
+        let missing = read_headers(Path::new("/nowhere/auth")).expect_err("missing");
+        assert_eq!((missing.exit_status().code(), missing.to_string().contains("/nowhere/auth")), (3, true));
+    }
+}

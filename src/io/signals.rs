@@ -1,0 +1,77 @@
+//! Signals of the operating system as a readable descriptor, so that one is an event like any other.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Some signals, blocked for the process and readable here.
+pub struct Signals {
+    fd: OwnedFd,
+}
+
+impl Signals {
+    /// SIGINT and SIGTERM: hang up and end. SIGPIPE is ignored, so that a closed pipe is an error that can be
+    /// reported.
+    ///
+    /// # Errors
+    /// The kernel has no descriptor left.
+    pub fn termination() -> io::Result<Self> {
+        // SAFETY: a plain libc call; nobody has a handler of this signal.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        Self::of(&[libc::SIGINT, libc::SIGTERM])
+    }
+
+    /// SIGHUP: read the configuration anew.
+    ///
+    /// # Errors
+    /// The kernel has no descriptor left.
+    pub fn hang_up() -> io::Result<Self> {
+        Self::of(&[libc::SIGHUP])
+    }
+
+    /// Blocks the signals for this thread (and those it starts) and opens the descriptor.
+    fn of(signals: &[libc::c_int]) -> io::Result<Self> {
+        // SAFETY: plain libc calls on a signal set that lives on this stack; results are checked.
+        let fd = unsafe {
+            let mut set = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&mut set);
+            for signal in signals {
+                libc::sigaddset(&mut set, *signal);
+            }
+            if libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let fd = libc::signalfd(-1, &set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
+            if fd < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            OwnedFd::from_raw_fd(fd)
+        };
+        Ok(Self { fd })
+    }
+
+    /// The descriptor to watch.
+    pub fn raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// Whether one of the signals came since the last call.
+    pub fn take(&self) -> bool {
+        self.read().is_ok()
+    }
+
+    /// Takes one signal. Would block where none came.
+    ///
+    /// # Errors
+    /// None came ([`io::ErrorKind::WouldBlock`]), or the descriptor is of no use.
+    pub fn read(&self) -> io::Result<()> {
+        let mut info = [0u8; size_of::<libc::signalfd_siginfo>()];
+        rustix::io::read(&self.fd, &mut info)?;
+        Ok(())
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -1,0 +1,155 @@
+//! LiveKit's standard token endpoint: what it is asked, and what it answers.
+//!
+//! ```text
+//!   POST {"room_name":"house","participant_identity":"door"}  ─►  201 {"server_url":"…","participant_token":"…"}
+//! ```
+//!
+//! All that is asked for is optional (`TokenSourceRequest`, `TokenSourceResponse` of the protocol): the service may
+//! know better. The server's address that it answers is not used: a box goes where its configuration says.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::secret::Secret;
+use super::url::{ServerUrl, UrlError};
+
+/// `https://host[:port]/path[?query]`. Displays without the query, which may hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointUrl {
+    server: ServerUrl,
+    /// Path and query as they were written.
+    target: Secret,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TokenRequest {
+    /// The room.
+    #[serde(rename = "room_name", skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// Who we are.
+    #[serde(rename = "participant_identity", skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Our name for people.
+    #[serde(rename = "participant_name", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl EndpointUrl {
+    /// Host, port, and whether TLS is spoken.
+    pub fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// Path and query of the request.
+    pub fn target(&self) -> &str {
+        self.target.reveal()
+    }
+}
+
+impl FromStr for EndpointUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<EndpointUrl, UrlError> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        if !["https", "http"].iter().any(|allowed| scheme.eq_ignore_ascii_case(allowed)) {
+            return Err(UrlError::Scheme);
+        }
+        if rest.contains('#') {
+            return Err(UrlError::Query);
+        }
+        let at = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(at);
+        // What goes into a request line as it stands (RFC 9112 §3.2).
+        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(UrlError::Path);
+        }
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let server = format!("{scheme}://{authority}").parse()?;
+        Ok(EndpointUrl { server, target: Secret::new(format!("{slash}{target}")) })
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.server.is_secure() { "https" } else { "http" };
+        let path = self.target().split('?').next().unwrap_or_default();
+        write!(f, "{scheme}://{}{path}", self.server.authority())
+    }
+}
+
+impl TokenRequest {
+    /// The body of the request.
+    pub fn body(&self) -> String {
+        // Plain texts always serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The token in the body of an answer; `None` where there is none. Protobuf's own JSON writes
+/// `participantToken`.
+pub fn token_of(body: &[u8]) -> Option<Secret> {
+    #[derive(Deserialize)]
+    struct TokenResponse {
+        #[serde(alias = "participantToken")]
+        participant_token: String,
+    }
+    let response: TokenResponse = serde_json::from_slice(body).ok()?;
+    Some(Secret::new(response.participant_token)).filter(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_endpoints() {
+        for (text, host, target, shown) in [
+            ("https://a.example/token?key=s", "a.example", "/token?key=s", "https://a.example/token"),
+            ("http://[::1]:8080/t/", "::1", "/t/", "http://[::1]:8080/t/"),
+            ("https://a.example", "a.example", "/", "https://a.example/"),
+            ("HTTPS://a.example?x=1", "a.example", "/?x=1", "https://a.example/"),
+        ] {
+            let url: EndpointUrl = text.parse().expect(text);
+            assert_eq!((url.server().host().as_str(), url.target()), (host, target), "{text}");
+            assert_eq!(url.to_string(), shown);
+            assert!(!format!("{url:?}").contains("key=s"), "a query may be a secret");
+        }
+        for text in [
+            "a.example",
+            "wss://a.example",
+            "https://",
+            "https://a/b c",
+            "https://a/\r\nX: y",
+            "https://u:p@a/",
+        ] {
+            assert!(text.parse::<EndpointUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_and_what_is_answered() {
+        let asked =
+            TokenRequest { room: Some("house \"12\"".into()), identity: Some("door".into()), name: None };
+        assert_eq!(asked.body(), r#"{"room_name":"house \"12\"","participant_identity":"door"}"#);
+        assert_eq!(TokenRequest::default().body(), "{}");
+        let token = |body: &[u8]| token_of(body).map(|token| token.reveal().to_owned());
+        let answered = br#"{"server_url":"wss://a","participant_token":"a.b.c","more":[1]}"#;
+        assert_eq!(token(answered).as_deref(), Some("a.b.c"));
+        assert_eq!(token(br#"{"serverUrl":"wss://a","participantToken":"a.b.c"}"#).as_deref(), Some("a.b.c"));
+        for body in [
+            &b""[..],
+            b"{}",
+            b"null",
+            b"<html>",
+            b"{\"participant_token\":7}",
+            b"{\"participant_token\":\"\"}",
+            b"\xff",
+        ] {
+            assert_eq!(token(body), None);
+        }
+    }
+}
