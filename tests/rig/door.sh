@@ -33,8 +33,8 @@ output = "hw:Speaker,0"
 echo_cancellation = false
 [call]
 join = "on-ring"
-ring_timeout_s = 15
-max_call_s = 30
+ring_timeout_s = 6
+max_call_s = 20
 parties = ["flat-*"]
 [gpio]
 bell = { line = "GPIO23", press = "call", active_low = true, bias = "pull-up" }
