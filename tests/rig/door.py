@@ -84,9 +84,9 @@ async def rings_without_a_network():
     back_s = await until("in the room", lambda: ctl("status")["state"] == "connected")
     await press()
     await until("hung up", lambda: stage() == "idle")
-    told = [event["text"] for event in told("warning")]
-    assert told and len(told) == len(set(told)), told
-    return f"in the room {back_s:.1f} s after the server was started; told once each: {'; '.join(told)}"
+    reasons = [event["text"] for event in told("warning")]
+    assert reasons and len(reasons) == len(set(reasons)), reasons
+    return f"in the room {back_s:.1f} s after the server was started; told once each: {'; '.join(reasons)}"
 
 
 async def talks(flat):
