@@ -35,6 +35,12 @@ use super::paths::Paths;
 /// UDP has 2 s, and each of the server's TCP addresses 3 s, with TURN beside it.
 const PATH_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The last of the server's addresses has come when none follows for so long.
+const BETWEEN_ADDRESSES: Duration = Duration::from_millis(200);
+
+/// A server that has told none for so long has none.
+const ADDRESSES_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Certificates and tokens bear a minute.
 const CLOCK_SLACK_S: u64 = 60;
 
@@ -196,16 +202,31 @@ async fn enter(
             Either::Right(_) => Ok(()),
         }
     };
-    let paths = commands.give(Command::Paths).await.unwrap_or_default();
     match end {
         Ok(()) => {
-            let paths = Paths::read(&paths);
+            let paths = settled(commands, reactor).await;
             paths.judge(reached).into_iter().for_each(tell);
             stream_findings(&paths, reactor).await.into_iter().for_each(tell);
         }
         Err(why) => tell(Finding::failed("room", why)),
     }
     let _ = commands.give(Command::Exit).await;
+}
+
+/// The server's addresses, when no more of them come: it tells them one by one, also after a path was found by its own
+/// checks.
+async fn settled(commands: &Commands, reactor: &Rc<Reactor>) -> Paths {
+    let end = clock::now() + ADDRESSES_PATIENCE;
+    let mut before = Paths::default();
+    loop {
+        reactor.sleep_until(clock::now() + BETWEEN_ADDRESSES, clock::now).await;
+        let paths = Paths::read(&commands.give(Command::Paths).await.unwrap_or_default());
+        let is_settled = paths == before && !(paths.udp.is_empty() && paths.tcp.is_empty());
+        if is_settled || clock::now() >= end {
+            return paths;
+        }
+        before = paths;
+    }
 }
 
 /// Until the room is there; or why it will not be.
