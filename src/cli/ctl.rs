@@ -48,6 +48,11 @@ pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Fa
         for event in lines.lines().map_while(Result::ok) {
             println!("{event}");
         }
+    } else if let (false, Some("metrics"), Some(text)) =
+        (json, words.first().map(String::as_str), answer["result"].as_str())
+    {
+        // Our own figures, in the collector's own lines.
+        print!("{text}");
     } else if !json {
         show(&answer["result"], 0);
     }

@@ -9,6 +9,7 @@ pub const USAGE: &[(&str, &str)] = &[
     ("status", "how we stand in the room"),
     ("participants", "who is there, with tracks"),
     ("stats", "counters since the last stats"),
+    ("metrics", "totals since the start, as Prometheus reads them"),
     ("mute", "stop sending"),
     ("unmute", "send again"),
     ("talk on|off", "the talk key: off sends nothing, and is told to the room after a while"),
@@ -61,6 +62,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "status" => Ok(Command::Status),
         "participants" => Ok(Command::Participants),
         "stats" => Ok(Command::Stats),
+        "metrics" => Ok(Command::Metrics),
         "mute" => Ok(Command::Mute),
         "unmute" => Ok(Command::Unmute),
         "talk" => match rest {
