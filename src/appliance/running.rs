@@ -23,14 +23,12 @@ use super::station::{Inbox, Input};
 use super::tally::Tally;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
+use crate::device::attribute::CALL_ATTRIBUTE;
 use crate::device::intercom::{Action, Intercom};
 use crate::event::{Event, Metrics, RpcCallFacts};
 use crate::io::client::Commands;
 use crate::io::clock;
 use crate::io::systemd::ServiceManager;
-
-/// The attribute that shows the others how the call stands.
-const ATTRIBUTE: &str = "kinglet.call";
 
 /// A box that runs.
 pub(super) struct Running<F> {
@@ -224,7 +222,7 @@ impl<F: FnMut(&Event)> Running<F> {
         }
         self.manage(|manager| manager.status(word));
         let commands = self.commands.clone();
-        let attributes = [(ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
+        let attributes = [(CALL_ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
         let chore = async move {
             // Not in the room, or not allowed: then nobody looks at it either.
             let _ = commands.give(Command::Attributes(attributes)).await;
