@@ -196,7 +196,6 @@ impl<F: FnMut(&Event)> Running<F> {
                     continue;
                 }
                 Action::Play(tone) => Command::Tone(tone),
-                Action::Quiet => Command::Quiet,
             };
             if let Err(error) = self.commands.give(command).await {
                 self.say(&Event::Warning { text: error.message });

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::Failed;
 
-/// The box answers at once, or after the server has: longer than any of its own patience.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The box answers at once, or after the server has; the longest of all waits is for a minute that is announced.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A value of an answer, on one line.
 const VALUE_BYTES_MAX: usize = 400;

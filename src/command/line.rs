@@ -39,7 +39,8 @@ pub const USAGE: &[(&str, &str)] = &[
     ("reload", "read the configuration anew, in the room where that can be (kinglet run)"),
     ("reconnect", "begin a new session at once; what was set comes back"),
     ("play FILE", "play a WAV file to whoever is here, up to a minute"),
-    ("quiet", "end what plays"),
+    ("announce FILE", "play a WAV file into the room, up to a minute; the answer comes at its end"),
+    ("quiet", "end what plays, here and in the room"),
     ("leave", "leave the room and end"),
 ];
 
@@ -89,6 +90,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "hangup" => Ok(Command::HangUp),
         "pulse" => text().map(Command::Pulse),
         "play" => text().map(Command::Play),
+        "announce" => text().map(Command::Announce),
         "quiet" => Ok(Command::Quiet),
         "reload" => Ok(Command::Reload),
         "reconnect" => Ok(Command::Reconnect),
@@ -155,6 +157,7 @@ mod tests {
             ("heard-by hall  attic", Command::HeardBy(vec!["hall".into(), "attic".into()])),
             ("talker-volume Front  door 250%", talker_volume("Front  door", 250)),
             ("play /srv/a b.wav", Command::Play("/srv/a b.wav".into())),
+            ("announce /srv/a.wav", Command::Announce("/srv/a.wav".into())),
             ("name Front door", Command::Name("Front door".into())),
             ("attributes lock=open note=", pairs(&[("lock", "open"), ("note", "")])),
             (r#"attributes {"note":"back at = 5"}"#, pairs(&[("note", "back at = 5")])),

@@ -43,7 +43,9 @@ pub enum Command {
     Volume(u8),
     /// Play this WAV file to whoever is at this device, at most a minute.
     Play(String),
-    /// End what plays.
+    /// Play this WAV file into the room, at most a minute, as a track of its own beside the microphone.
+    Announce(String),
+    /// End what plays, here and in the room.
     Quiet,
     /// Play a tone to whoever is at this device, from its beginning.
     Tone(Tone),

@@ -34,10 +34,8 @@ pub enum Action {
     Talk(bool),
     /// Privacy, and to be remembered over a power cut.
     Mute(bool),
-    /// Play a tone from its beginning.
+    /// Play a tone from its beginning, in the place of what plays.
     Play(Tone),
-    /// End a repeating tone.
-    Quiet,
     /// Drive an output, by its number, or let it rest.
     Drive(usize, bool),
     /// Tell what happened, to programs and to those who watch.
@@ -325,7 +323,6 @@ impl Intercom {
                 Decision::Enter => Action::Enter,
                 Decision::Leave => Action::Leave,
                 Decision::Play(tone) => Action::Play(tone),
-                Decision::Quiet => Action::Quiet,
                 Decision::Tell(event) => Action::Tell(event),
                 Decision::Microphone(is_open) => {
                     self.is_call_open = is_open;

@@ -134,7 +134,7 @@ fn a_bell_is_pressed_and_an_open_microphone_answers() {
     door.hear(unmuted("stranger"));
     assert_eq!(door.done(), "");
     door.hear(unmuted("flat-1"));
-    assert_eq!(door.done(), "quiet play(answered) call_answered");
+    assert_eq!(door.done(), "play(answered) call_answered");
     door.wait(5 * SECOND);
     door.press(BELL);
     assert_eq!(door.done(), "play(ended) call_ended talk-false", "the same button ends it");
@@ -252,7 +252,7 @@ fn an_attribute_answers_and_hangs_up_when_it_changes() {
     assert_eq!(door.done(), "", "neither what is old nor who is no party");
     door.hear(says("flat-1", ""));
     door.hear(says("flat-1", "answered"));
-    assert_eq!(door.done(), "quiet play(answered) call_answered");
+    assert_eq!(door.done(), "play(answered) call_answered");
     door.hear(says("stranger", "ended"));
     assert_eq!(door.done(), "");
     door.hear(says("flat-1", "ended"));

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::Engine;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::error::ExitStatus;
-use crate::event::Metrics;
+use crate::event::{By, Metrics};
 use crate::limits::ANSWERS_MAX;
 use crate::session::cause::Cause;
 use crate::session::recovery::Outcome;
@@ -49,6 +49,7 @@ impl Engine {
                 Ok(Value::Null).into()
             }
             Command::Play(path) => self.play_file(path),
+            Command::Announce(path) => self.announce_file(path),
             Command::Tone(tone) => {
                 self.listener.prompts.player.play_tone(tone);
                 Ok(Value::Null).into()
@@ -56,6 +57,7 @@ impl Engine {
             Command::ToneFile { tone, path } => self.set_tone_file(tone, path),
             Command::Quiet => {
                 self.listener.prompts.player.quiet();
+                self.end_announcement(By::Us, Err("it was ended".to_owned()), now);
                 Ok(Value::Null).into()
             }
             Command::Hear(words) => self.set_policy(&words).into(),

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announce;
 mod cards;
 mod commands;
 mod counters;
@@ -67,6 +68,7 @@ use crate::signal::sid::Sid;
 use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
+use announce::Announcements;
 pub use counters::Counters;
 use data::Data;
 use fallback::Fallback;
@@ -136,6 +138,7 @@ pub struct Engine {
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: cards::Volume,
     data: Data,
+    announcements: Announcements,
 
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
@@ -173,6 +176,7 @@ impl Engine {
     pub fn new(settings: Settings, seed: u64, now: Instant) -> Result<Self, StartError> {
         let mut random = fastrand::Rng::with_seed(seed);
         let cid = format!("kinglet-{:08x}", random.u32(..));
+        let announcements = Announcements::new(format!("{cid}-announcement"));
         let (name, muted) = match &settings.publish {
             Some(publish) => (publish.name.clone(), publish.is_muted),
             None => (String::new(), true),
@@ -219,6 +223,7 @@ impl Engine {
             warned_encrypted: heapless::Vec::new(),
             volume,
             data: Data::default(),
+            announcements,
             session_began: None,
             attempt_began: now,
             join_began: now,

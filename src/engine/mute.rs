@@ -31,6 +31,8 @@ impl Engine {
         if self.publication.sid() == Some(sid) {
             self.publication.mute.set_by_server(is_muted);
             self.mute_changed(By::Server, now);
+        } else if self.announcements.publication.sid() == Some(sid) && is_muted {
+            self.end_announcement(By::Server, Err("somebody has muted it".to_owned()), now);
         }
     }
 

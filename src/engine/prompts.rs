@@ -1,13 +1,16 @@
-//! What the box itself says into its loudspeaker: tones, and recordings that the io ring reads from disk.
+//! What the box itself says: tones into its loudspeaker, and recordings that the io ring reads from disk.
 //!
 //! ```text
-//!   play FILE ─► LoadRecording ─► handle_recording ─► Player ─► mix ─► playback, echo canceller
+//!   play FILE ─────► LoadRecording ─► handle_recording ─┬─► Player ─► mix ─► playback, echo canceller
+//!   announce FILE ──►                                   └─► announce.rs ─► the room
 //! ```
+
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::{Action, Engine};
-use crate::command::{Answer, CommandError, Reply, Ticket, Tone};
+use crate::command::{CommandError, Reply, Ticket, Tone};
 use crate::limits::RECORDINGS_LOADING_MAX;
 use crate::media::prompt::{Player, Recording};
 
@@ -15,15 +18,26 @@ use crate::media::prompt::{Player, Recording};
 #[derive(Default)]
 pub(super) struct Prompts {
     pub(super) player: Player,
-    /// Recordings that are being read, and what each is for: a tone's place, or to be played.
-    loading: heapless::Vec<(Ticket, Option<Tone>), RECORDINGS_LOADING_MAX>,
+    /// Recordings that are being read.
+    loading: heapless::Vec<(Ticket, Purpose), RECORDINGS_LOADING_MAX>,
+}
+
+/// What a recording is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// Whoever is at the box.
+    Play,
+    /// A tone's place.
+    Tone(Tone),
+    /// The room.
+    Announce,
 }
 
 impl Engine {
     /// Plays a file as soon as it is read; the answer comes then.
     pub(super) fn play_file(&mut self, path: String) -> Reply {
         match self.settings.listens {
-            true => self.load(None, path),
+            true => self.load(Purpose::Play, path),
             false => Err(CommandError::refused("there is no loudspeaker to play it")).into(),
         }
     }
@@ -31,7 +45,7 @@ impl Engine {
     /// Puts a file in the place of a tone, or the tone itself again.
     pub(super) fn set_tone_file(&mut self, tone: Tone, path: Option<String>) -> Reply {
         match path {
-            Some(path) => self.load(Some(tone), path),
+            Some(path) => self.load(Purpose::Tone(tone), path),
             None => {
                 self.listener.prompts.player.replace(tone, None);
                 Ok(serde_json::Value::Null).into()
@@ -40,30 +54,33 @@ impl Engine {
     }
 
     /// What has become of a [`Action::LoadRecording`]: the sound, or in words why there is none.
-    pub fn handle_recording(&mut self, ticket: Ticket, loaded: Result<Recording, String>) {
+    pub fn handle_recording(&mut self, ticket: Ticket, loaded: Result<Recording, String>, now: Instant) {
         let Some(place) = self.listener.prompts.loading.iter().position(|(other, _)| *other == ticket) else {
             return;
         };
-        let (_, tone) = self.listener.prompts.loading.swap_remove(place);
-        let answer: Answer = loaded.map_err(CommandError::refused).map(|recording| {
-            let answer = json!({ "seconds": recording.seconds() });
-            match tone {
-                Some(tone) => self.listener.prompts.player.replace(tone, Some(recording)),
-                None => self.listener.prompts.player.play(recording),
-            }
-            answer
-        });
-        self.answer(ticket, answer);
+        let (_, purpose) = self.listener.prompts.loading.swap_remove(place);
+        let recording = match loaded {
+            Ok(recording) => recording,
+            Err(why) => return self.answer(ticket, Err(CommandError::refused(why))),
+        };
+        let seconds = json!({ "seconds": recording.seconds() });
+        match purpose {
+            Purpose::Tone(tone) => self.listener.prompts.player.replace(tone, Some(recording)),
+            Purpose::Play => self.listener.prompts.player.play(recording),
+            // Its answer comes at its end.
+            Purpose::Announce => return self.begin_announcement(ticket, recording, now),
+        }
+        self.answer(ticket, Ok(seconds));
     }
 
-    fn load(&mut self, tone: Option<Tone>, path: String) -> Reply {
+    pub(super) fn load(&mut self, purpose: Purpose, path: String) -> Reply {
         if self.listener.prompts.loading.is_full() {
             return Err(CommandError::refused("too many files are being read already")).into();
         }
         match self.take_ticket() {
             Ok(ticket) => {
                 // There is a place, see above.
-                let _ = self.listener.prompts.loading.push((ticket, tone));
+                let _ = self.listener.prompts.loading.push((ticket, purpose));
                 self.act(Action::LoadRecording { ticket, path });
                 Reply::Later(ticket)
             }

@@ -53,6 +53,9 @@ impl Engine {
         if !may {
             return self.cannot_speak("the token does not allow a microphone", now);
         }
+        if self.is_held(self.publication.last_sid()) {
+            return;
+        }
         let dtx = microphone.dtx;
         let Some(muted) = self.publication.announce() else { return };
         let add_track = AddTrack {
@@ -69,6 +72,22 @@ impl Engine {
         self.request(&Request::AddTrack(add_track));
     }
 
+    /// The server has perhaps forgotten the track that ours was before: now it may come again.
+    pub(super) fn own_tracks_changed(&mut self, now: Instant) {
+        if self.microphone.is_some()
+            && self.publication.awaits_end()
+            && !self.is_held(self.publication.last_sid())
+        {
+            self.announce(now);
+            self.offer(now);
+        }
+    }
+
+    /// Whether the server still holds this track of ours.
+    pub(super) fn is_held(&self, sid: Option<Sid>) -> bool {
+        self.room.own().is_some_and(|own| own.tracks.iter().any(|track| Some(track.sid) == sid))
+    }
+
     /// Nothing that we say can be heard. Whoever plays a file wants to know by more than a warning.
     pub(super) fn cannot_speak(&mut self, why: &str, now: Instant) {
         if self.settings.publish.as_ref().is_some_and(|publish| publish.is_required) {
@@ -83,8 +102,14 @@ impl Engine {
     /// needs is not connected: where the subscriber is primary, and we only listen and send no messages.
     pub(super) fn offer(&mut self, now: Instant) {
         let is_announced = self.microphone.is_some() && self.publication.is_announced();
+        let is_announcing = self.announcements.publication.is_announced();
         let was_offered = self.publisher.as_ref().is_some_and(Publisher::was_offered);
-        if !is_announced && self.is_subscriber_primary && !was_offered && !self.data.is_wanted {
+        if !is_announced
+            && !is_announcing
+            && self.is_subscriber_primary
+            && !was_offered
+            && !self.data.is_wanted
+        {
             return;
         }
         if self.publisher.is_none() {
@@ -92,9 +117,12 @@ impl Engine {
             self.open_publisher(now);
         }
         let Some(publisher) = self.publisher.as_mut() else { return };
-        // Our track is on its line, or the line is silent.
-        let cid = is_announced.then(|| self.publication.cid());
-        if let Some((sdp, id)) = publisher.offer(cid) {
+        // A track is on its line, or the line is silent.
+        let cids = [
+            is_announced.then(|| self.publication.cid()),
+            is_announcing.then(|| self.announcements.publication.cid()),
+        ];
+        if let Some((sdp, id)) = publisher.offer(cids) {
             if !self.publisher.as_ref().is_some_and(Publisher::is_connected) {
                 self.deadlines.set(Reason::PublisherConnection, now + CONNECTION_PATIENCE);
             }
@@ -111,7 +139,7 @@ impl Engine {
 
     pub(super) fn published(&mut self, cid: &str, sid: Sid, now: Instant) {
         if !self.publication.published(cid, sid) {
-            return;
+            return self.announcement_published(cid, sid);
         }
         if let Some(microphone) = &mut self.microphone {
             microphone.published();
@@ -126,6 +154,8 @@ impl Engine {
             let name = self.publication.name().to_owned();
             self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Server });
             self.offer(now);
+        } else if self.announcements.publication.sid() == Some(sid) {
+            self.end_announcement(By::Server, Err("somebody has ended it".to_owned()), now);
         }
     }
 

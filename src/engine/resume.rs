@@ -22,6 +22,7 @@ use super::port::Action;
 use super::session::Phase;
 use crate::command::{Answer, CommandError};
 use crate::event::Event;
+use crate::local::publication::Publication;
 use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::cause::Cause;
 use crate::session::recovery::{Mend, Retry};
@@ -261,18 +262,21 @@ impl Engine {
 
     fn sync_state(&self) -> SyncState {
         let descriptions = self.subscriber.as_ref().map(Subscriber::last_exchange);
-        let published = self.publication.sid().map(|sid| PublishedTrack {
-            cid: self.publication.cid().to_owned(),
-            sid,
-            name: self.publication.name().to_owned(),
-            muted: !self.publication.mute.is_open(),
-        });
+        let published = |track: &Publication| {
+            track.sid().map(|sid| PublishedTrack {
+                cid: track.cid().to_owned(),
+                sid,
+                name: track.name().to_owned(),
+                muted: !track.mute.is_open(),
+            })
+        };
+        let tracks = [&self.publication, &self.announcements.publication];
         SyncState {
             offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
             subscribed: self.subscriptions.wanted().to_vec(),
             paused: self.subscriptions.paused().to_vec(),
-            published,
+            published: tracks.into_iter().filter_map(published).collect(),
             received: self.data.received().states().to_vec(),
         }
     }

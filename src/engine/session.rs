@@ -285,6 +285,7 @@ impl Engine {
                 let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
+            Reason::Announcement => self.announcement_moves(now),
             Reason::TalkHold => self.mute_changed(By::Us, now),
             Reason::Answer => self.requests_unanswered(now),
             Reason::Call => self.calls_overdue(now),
@@ -386,6 +387,7 @@ impl Engine {
         self.data_lost_with_session();
         self.unpublished();
         self.early_lost();
+        self.announcement_lost();
         self.requests_lost();
         self.publication.session_lost();
         self.subscriptions.session_lost();

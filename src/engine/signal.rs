@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Engine;
 use super::session::Phase;
-use crate::event::Event;
+use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
@@ -94,6 +94,7 @@ impl Engine {
                 self.early_heard();
                 self.emit(Event::HeardBy { identity: String::new() });
             }
+            Response::TrackSubscribed { sid } => self.announcement_heard(sid, now),
             Response::Mute { sid, muted } => self.muted_by_server(sid, muted, now),
             Response::Pong { last_ping_timestamp_ms, timestamp_ms } => {
                 self.server_time_heard(timestamp_ms, now);
@@ -118,11 +119,12 @@ impl Engine {
                 self.with_room(|room, mut sink| room.apply_stream_states(&states, &mut sink));
             }
             // Of a track that has ended meanwhile, or not for an audio-only client.
-            Response::TrackSubscribed { .. } | Response::Ignored => {}
+            Response::Ignored => {}
         }
     }
 
     fn participants_changed(&mut self, now: Instant) {
+        self.own_tracks_changed(now);
         self.update_subscriptions();
         self.tracks_changed();
         self.permissions_changed(now);
@@ -216,6 +218,13 @@ impl Engine {
         match (about, reason) {
             (RequestAbout::AddTrack { cid }, _) if cid == self.publication.cid() => {
                 self.track_refused(reason, message, now);
+            }
+            (RequestAbout::AddTrack { cid }, reason)
+                if cid == self.announcements.publication.cid()
+                    && !matches!(reason, RequestReason::Ok | RequestReason::Queued) =>
+            {
+                let why = format!("the server does not take it ({reason:?}: {message})");
+                self.end_announcement(By::Server, Err(why), now);
             }
             (_, RequestReason::Ok | RequestReason::Queued) => {}
             (about, _) => self.warn(format!("the server refused {about:?}: {reason:?} {message}")),

@@ -12,7 +12,7 @@ use crate::media::send::chain::{Chain, Duplex};
 use crate::media::send::encode::{EncoderError, EncoderSettings};
 use crate::media::send::load::{Advice, Load};
 use crate::media::send::red::RedPacker;
-use crate::rtc::{OutgoingPacket, Peer, Publisher};
+use crate::rtc::{Line, OutgoingPacket, Peer, Publisher};
 
 /// The sending half of the sound.
 pub(super) struct Microphone {
@@ -29,6 +29,7 @@ pub(super) struct Microphone {
 
 /// The last step of each packet: copies of earlier ones, and the publisher.
 pub(super) struct Outlet {
+    line: Line,
     plan: Plan,
     red: RedPacker,
     /// RTP time is behind captured time by the pauses that were left out on the way into the room.
@@ -37,6 +38,10 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
+    pub(super) fn new(line: Line, plan: Plan) -> Outlet {
+        Outlet { line, plan, red: RedPacker::new(), left_out_samples: 0, sent_bytes: 0 }
+    }
+
     /// Whether the packet is on its way; the publisher must be advanced then.
     pub(super) fn send(&mut self, packet: &SentPacket<'_>, publisher: &mut Publisher, now: Instant) -> bool {
         let rtp_time = packet.rtp_time - self.left_out_samples;
@@ -53,7 +58,7 @@ impl Outlet {
             is_red,
             payload,
         };
-        let is_sent = publisher.send(outgoing, now);
+        let is_sent = publisher.send(self.line, outgoing, now);
         self.sent_bytes += if is_sent { payload.len() as u64 } else { 0 };
         is_sent
     }
@@ -74,12 +79,7 @@ impl Microphone {
             chain: Chain::new(settings.profile.allows(settings.duplex)),
             sender,
             load: Load::new(),
-            outlet: Outlet {
-                plan: adaptation.plan(true),
-                red: RedPacker::new(),
-                left_out_samples: 0,
-                sent_bytes: 0,
-            },
+            outlet: Outlet::new(Line::Microphone, adaptation.plan(true)),
             adaptation,
             early: None,
             dtx: settings.dtx,

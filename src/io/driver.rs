@@ -120,7 +120,7 @@ pub(super) fn drive(
             engine.handle_file(key, notice, now);
         }
         while let Some((ticket, loaded)) = ports.take_recording() {
-            engine.handle_recording(ticket, loaded);
+            engine.handle_recording(ticket, loaded, now);
         }
         ports.attend_sound(&mut engine, now);
         let more = turn(&mut engine, &mut ports, now);

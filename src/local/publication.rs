@@ -23,6 +23,7 @@ pub struct Publication {
     cid: String,
     name: String,
     state: State,
+    last_sid: Option<Sid>,
     /// Its gate.
     pub mute: Mute,
 }
@@ -41,7 +42,7 @@ enum State {
 impl Publication {
     /// A track named `name`, known as `cid` until the server names it.
     pub fn new(cid: String, name: String, is_muted: bool) -> Self {
-        Self { cid, name, state: State::Idle, mute: Mute::new(is_muted) }
+        Self { cid, name, state: State::Idle, last_sid: None, mute: Mute::new(is_muted) }
     }
 
     /// Our own name of the track: `cid` of `AddTrackRequest`, second token of `a=msid`.
@@ -87,6 +88,7 @@ impl Publication {
         let ours = cid == self.cid && self.state == State::Announced;
         if ours {
             self.state = State::Published(sid);
+            self.last_sid = Some(sid);
         }
         ours
     }
@@ -128,6 +130,18 @@ impl Publication {
         if self.state != State::Ended {
             self.state = State::Idle;
         }
+        self.last_sid = None;
+    }
+
+    /// What the server called the track last in this session, to be told from a new one: it takes 200 ms to forget it,
+    /// and would take the new one's sound for the old one's until then.
+    pub fn last_sid(&self) -> Option<Sid> {
+        self.last_sid
+    }
+
+    /// Whether it is to be announced as soon as the server has forgotten the last one.
+    pub fn awaits_end(&self) -> bool {
+        self.state == State::Idle && self.last_sid.is_some()
     }
 }
 

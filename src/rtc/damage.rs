@@ -49,7 +49,7 @@ fn a_damaged_answer_is_survived() {
     for round in 0..ROUNDS / 4 {
         let mut publisher = Publisher::new(&mut random, true, now);
         publisher.ice().add_address(SocketAddr::from(([127, 0, 0, 1], 5001)));
-        let (offer, id) = publisher.offer(Some("cid")).expect("an offer");
+        let (offer, id) = publisher.offer([Some("cid"), None]).expect("an offer");
         let answer = fresh_subscriber(now).answer(&offer, |_| None, now).expect("an answer");
         match publisher.accept_answer(&damaged(&answer, &mut random, round), id, now) {
             Ok(()) => accepted += 1,
@@ -70,7 +70,7 @@ fn fresh_subscriber(now: Instant) -> Subscriber {
 fn server_offer(random: &mut fastrand::Rng, now: Instant) -> String {
     let mut publisher = Publisher::new(random, true, now);
     publisher.ice().add_address(SocketAddr::from(([127, 0, 0, 1], 5002)));
-    publisher.offer(Some("TR_1")).expect("an offer").0
+    publisher.offer([Some("TR_1"), None]).expect("an offer").0
 }
 
 fn damaged(text: &str, random: &mut fastrand::Rng, round: u32) -> String {

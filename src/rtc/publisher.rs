@@ -1,51 +1,34 @@
 //! The publisher: the peer connection on which we offer, and send.
 //!
 //! ```text
-//!   offer(cid) ──► SDP with both data channels and our track ──► server
+//!   offer(cids) ──► SDP with both data channels and our tracks ──► server
 //!   accept_answer ◄── SDP                                        the server nominates nothing: we control
-//!   send(packet) ──► RTP: sequence and time ours, level of RFC 6464 on every packet
+//!   send(line, packet) ──► RTP: sequence and time ours, level of RFC 6464 on every packet
 //! ```
 //!
 //! One negotiation at a time: an offer that is asked for while another is open must wait for its
 //! answer. Both data channels are in the first offer, because the server counts a connection whose
 //! first offer has a data section as established only when both are open.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind, Mid, Pt};
-use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, SeqNo};
+use str0m::media::Pt;
+use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Event, RtcConfig};
 
 use super::candidates::Candidates;
 use super::channels::{self, Channel, Channels, Written};
 use super::drain::{Connection, Failure, Output};
 use super::ice::Ice;
+use super::line::{Line, OutgoingPacket, TrackLine};
 use super::path::{Path, PathChange};
 use super::{Datagram, sdp};
 use crate::limits::DATA_PACKET_BYTES_MAX;
 
 /// How often str0m reports what the receiver says of our track.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
-
-/// One Opus packet to send.
-#[derive(Debug, Clone, Copy)]
-pub struct OutgoingPacket<'a> {
-    /// Samples captured before its first sample, at 48 kHz; wraps into the RTP timestamp.
-    pub sample_time: u64,
-    /// First packet after silence (RFC 3551 §4.1): the marker bit.
-    pub starts_talkspurt: bool,
-    /// Level in dB below full scale, 0 to 127 (RFC 6464).
-    pub minus_dbov: u8,
-    /// Whether it holds voice (RFC 6464).
-    pub voice: bool,
-    /// Whether the payload is RED (RFC 2198), where [`Publisher::takes_red`].
-    pub is_red: bool,
-    /// The Opus packet, or the RED packet of several.
-    pub payload: &'a [u8],
-}
 
 /// What happened on the publisher.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +41,7 @@ pub enum PublisherEvent {
     PathLost,
     /// The server closed the connection; the signal connection says why.
     Closed,
-    /// What the receiver reports of our track.
+    /// What the receiver reports of our microphone.
     Feedback {
         /// Lost packets, in thousandths.
         loss_permille: u32,
@@ -78,19 +61,15 @@ pub struct Publisher {
     channels: Channels,
     pending: Option<SdpPendingOffer>,
     offer_id: u32,
-    track: Option<Mid>,
-    /// Our track is on its line, as we have offered last.
-    is_sending: bool,
+    /// As in [`Line`].
+    lines: [TrackLine; Line::ALL.len()],
     payload_type: Option<Pt>,
     red: Option<Pt>,
-    next_sequence: u64,
-    rtp_offset: u32,
     path: Path,
 }
 
 impl Publisher {
-    /// Builds the connection. `random` gives sequence number and timestamp their start (RFC 3550 §5.1). What is
-    /// offered first is what the server calls the track by: whoever sends no RED must not offer it either.
+    /// Builds the connection. `random` gives sequence numbers and timestamps their start. What is offered first is what the server calls the track by: whoever sends no RED must not offer it either.
     pub fn new(random: &mut fastrand::Rng, offers_red: bool, now: Instant) -> Self {
         let config = common_config().enable_opus(true, offers_red).set_stats_interval(Some(STATS_INTERVAL));
         Self {
@@ -99,13 +78,9 @@ impl Publisher {
             channels: Channels::default(),
             pending: None,
             offer_id: 0,
-            track: None,
-            is_sending: false,
+            lines: Line::ALL.map(|_| TrackLine::new(random)),
             payload_type: None,
             red: None,
-            // The lower half, so that the rollover counter of SRTP starts at 0 (RFC 3711 §3.3.1).
-            next_sequence: u64::from(random.u16(..0x8000)),
-            rtp_offset: random.u32(..),
             path: Path::default(),
         }
     }
@@ -117,10 +92,9 @@ impl Publisher {
         Ice { connection, candidates, path, is_described }
     }
 
-    /// Makes an offer, or `None` while another one is unanswered or nothing has changed. With `cid`, our
-    /// track is part of it (`a=msid` names it so, by which the server finds its `AddTrackRequest`); without,
-    /// its line is silent, and is used again for the next track.
-    pub fn offer(&mut self, cid: Option<&str>) -> Option<(String, u32)> {
+    /// Makes an offer, or `None` while another one is unanswered or nothing has changed. With a `cid`, the
+    /// track of that line is part of it (`a=msid` names it so, by which the server finds its `AddTrackRequest`).
+    pub fn offer(&mut self, cids: [Option<&str>; Line::ALL.len()]) -> Option<(String, u32)> {
         if self.pending.is_some() {
             return None;
         }
@@ -131,19 +105,8 @@ impl Publisher {
                 changes.add_channel_with_config(config);
             }
         }
-        match (cid, self.track) {
-            (Some(cid), None) => {
-                let (stream, track) = (Some("kinglet".to_owned()), Some(cid.to_owned()));
-                self.track =
-                    Some(changes.add_media(MediaKind::Audio, Direction::SendOnly, stream, track, None));
-                self.is_sending = true;
-            }
-            (wanted, Some(mid)) if wanted.is_some() != self.is_sending => {
-                self.is_sending = wanted.is_some();
-                let direction = if self.is_sending { Direction::SendOnly } else { Direction::Inactive };
-                changes.set_direction(mid, direction);
-            }
-            (None, None) | (_, Some(_)) => {}
+        for (line, cid) in self.lines.iter_mut().zip(cids) {
+            line.change(cid, &mut changes);
         }
         let (offer, pending) = changes.apply()?;
         self.pending = Some(pending);
@@ -217,30 +180,11 @@ impl Publisher {
         self.connection.is_connected()
     }
 
-    /// Sends one packet; `false` if the connection cannot take it yet. Each gets the next sequence
-    /// number, so what is not sent leaves no hole.
-    pub fn send(&mut self, packet: OutgoingPacket<'_>, now: Instant) -> bool {
+    /// Sends one packet of a track; `false` if the connection cannot take it yet.
+    pub fn send(&mut self, line: Line, packet: OutgoingPacket<'_>, now: Instant) -> bool {
         let payload_type = if packet.is_red { self.red } else { self.payload_type };
-        let (Some(mid), Some(payload_type)) = (self.track, payload_type) else { return false };
-        if !self.is_connected() {
-            return false;
-        }
-        let time = self.rtp_offset.wrapping_add(packet.sample_time as u32);
-        let sequence = SeqNo::from(self.next_sequence);
-        // The one allocation per sent packet: str0m keeps the payload behind an `Arc`.
-        let payload: Arc<[u8]> = Arc::from(packet.payload);
-        let extensions = ExtensionValues {
-            // 127 is the quietest that the header can say; str0m counts upwards to 0.
-            audio_level: Some(-(packet.minus_dbov.min(127) as i8)),
-            voice_activity: Some(packet.voice),
-            ..ExtensionValues::default()
-        };
-        let mut api = self.connection.rtc().direct_api();
-        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return false };
-        let write = RtpWrite::new(payload_type, sequence, time, now, payload);
-        stream.write_rtp(write.marker(packet.starts_talkspurt).ext_vals(extensions));
-        self.next_sequence += 1;
-        true
+        let Some(payload_type) = payload_type.filter(|_| self.is_connected()) else { return false };
+        self.lines[line as usize].send(self.connection.rtc(), packet, payload_type, now)
     }
 
     /// Gives SCTP one message; `advance` must follow where it is taken.
@@ -268,11 +212,11 @@ impl Publisher {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
-        let Self { path, channels, .. } = self;
+        let Self { path, channels, lines: [microphone, ..], .. } = self;
         if let Some(change) = path.handle_timeout(now) {
             sink(Output::Event(change.into()));
         }
-        self.connection.advance(now, &mut |output| translate(output, path, channels, now, sink))
+        self.connection.advance(now, &mut |output| translate(output, microphone, path, channels, now, sink))
     }
 
     /// Takes one datagram.
@@ -285,11 +229,12 @@ impl Publisher {
         now: Instant,
         sink: &mut dyn FnMut(Output<PublisherEvent>),
     ) -> Result<(), Failure> {
-        let Self { path, channels, .. } = self;
+        let Self { path, channels, lines: [microphone, ..], .. } = self;
         if let Some(change) = path.heard(now) {
             sink(Output::Event(change.into()));
         }
-        self.connection.receive(datagram, now, &mut |output| translate(output, path, channels, now, sink))
+        self.connection
+            .receive(datagram, now, &mut |output| translate(output, microphone, path, channels, now, sink))
     }
 
     /// When `advance` is due.
@@ -335,6 +280,7 @@ pub(super) fn common_config() -> RtcConfig {
 
 fn translate(
     output: Output<Event>,
+    microphone: &TrackLine,
     path: &mut Path,
     channels: &mut Channels,
     now: Instant,
@@ -350,6 +296,8 @@ fn translate(
             Some(change) => change.into(),
             None => return,
         },
+        // The rate of the microphone follows what is said of it, and that of the others is what it is.
+        Event::MediaEgressStats(stats) if !microphone.is(stats.mid) => return,
         Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
             loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
             rtt: stats.rtt,

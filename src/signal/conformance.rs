@@ -263,12 +263,12 @@ fn our_requests_are_read_officially() {
                 answer: "v=3".into(),
                 subscribed: vec![sid("TR_7"), sid("TR_8")],
                 paused: vec![sid("TR_8")],
-                published: Some(PublishedTrack {
+                published: vec![PublishedTrack {
                     cid: "c".into(),
                     sid: sid("TR_9"),
                     name: "microphone".into(),
                     muted: true,
-                }),
+                }],
                 received: vec![(sid("PA_5"), 6)],
             })),
             M::SyncState(official::SyncState {

@@ -89,8 +89,8 @@ pub struct SyncState {
     pub subscribed: Vec<Sid>,
     /// Those of them that are paused.
     pub paused: Vec<Sid>,
-    /// Our track, where it is published.
-    pub published: Option<PublishedTrack>,
+    /// Our tracks, as far as they are published.
+    pub published: Vec<PublishedTrack>,
     /// Sender and number of the last reliable data packet that we have of each.
     pub received: Vec<(Sid, u32)>,
 }
@@ -117,7 +117,7 @@ pub struct ProfileChange {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// A microphone that is published, as the server named it.
+/// A track that is published, as the server named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedTrack {
     /// Our name of the track.
@@ -130,7 +130,7 @@ pub struct PublishedTrack {
     pub muted: bool,
 }
 
-/// A microphone to publish (`AddTrackRequest`).
+/// A track of sound to publish (`AddTrackRequest`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddTrack {
     /// Our name of the track: the second token of the m-line's `a=msid`.

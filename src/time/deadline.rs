@@ -37,13 +37,15 @@ pub enum Reason {
     Answer,
     /// A call between participants must be heard of or answered by then.
     Call,
+    /// An announcement goes on.
+    Announcement,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 16] = [
+const REASONS: [Reason; 17] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -58,6 +60,7 @@ const REASONS: [Reason; 16] = [
     Reason::TalkHold,
     Reason::Answer,
     Reason::Call,
+    Reason::Announcement,
     Reason::Publisher,
     Reason::Subscriber,
 ];

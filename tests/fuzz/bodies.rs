@@ -41,7 +41,7 @@ pub fn subscriber_offer(bytes: &[u8]) {
 /// The server's answer to our offer.
 pub fn publisher_answer(bytes: &[u8]) {
     let mut publisher = Publisher::new(&mut fastrand::Rng::with_seed(1), true, now());
-    publisher.offer(Some("cid")).expect("the first offer");
+    publisher.offer([Some("cid"), None]).expect("the first offer");
     let _ = publisher.accept_answer(&String::from_utf8_lossy(bytes), 0, now());
     let _ = publisher.advance(now(), &mut |_| {});
 }

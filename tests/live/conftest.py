@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from admin import Admin  # noqa: E402
 from browser import Browser  # noqa: E402
 from kinglet import Kinglet  # noqa: E402
 from server import Server  # noqa: E402
@@ -41,6 +42,12 @@ def browser(output, request):
 @pytest.fixture
 def room():
     return f"room-{next(_rooms)}"
+
+
+@pytest.fixture
+def admin(server, room):
+    """The server's API, for the test's room."""
+    return Admin(server.url, room)
 
 
 @pytest.fixture

@@ -152,6 +152,8 @@ def test_every_command(server, room, box, run, folder):
         await ask("hangup")
 
         assert 0.2 < (await ask("play", str(sound)))["seconds"] < 5, "it is heard in test_tones.py"
+        # Its answer comes when all of it was said, and heard there.
+        assert (await ask("announce", str(sound)))["seconds"] > 0.2
         await ask("quiet")
         given.add("pulse")
         pulsed = await asyncio.to_thread(door.ctl, "pulse", "door")

@@ -4,11 +4,6 @@ from admin import Admin, Refused
 from server import Server
 
 
-@pytest.fixture
-def admin(server, room):
-    return Admin(server.url, room)
-
-
 def test_a_moderator_mutes(server, room, browser, kinglet, admin):
     browser.join(server.url, room, "panel")
     box = kinglet("door", "--input", "tone:900", "--output", "none")

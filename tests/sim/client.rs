@@ -16,6 +16,7 @@ use kinglet::engine::turn::turn;
 use kinglet::engine::{Engine, PublishSettings, Settings};
 use kinglet::event::Event;
 use kinglet::local::policy::Policy;
+use kinglet::media::prompt::Recording;
 use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::chain::Duplex;
 use kinglet::media::send::profile::Profile;
@@ -239,6 +240,11 @@ impl Client {
         }
         while let Some(list) = self.ports.cloud.answers.pop_front() {
             self.engine.handle_regions(Some(list.as_bytes()), now);
+            while turn(&mut self.engine, &mut self.ports, now) {}
+        }
+        while let Some(ticket) = self.ports.disk.loading.pop_front() {
+            let recording = Recording::new(&self.ports.disk.recording).ok_or("no sound in it".to_string());
+            self.engine.handle_recording(ticket, recording, now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
         while let Some((host, port)) = self.ports.lookups.pop_front() {

@@ -1,5 +1,6 @@
 //! A client's disk: files by their paths, at hand at once.
 
+use kinglet::command::Ticket;
 use kinglet::engine::port::{FileKey, FileNotice, FileOrder};
 use kinglet::limits::STREAM_CHUNK_BYTES;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,6 +10,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 pub struct Disk {
     /// What is there, by path.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// The one recording, whatever its name: samples of 48 kHz.
+    pub recording: Vec<i16>,
+    /// Who waits for it.
+    pub loading: VecDeque<Ticket>,
     /// What there is to tell.
     pub notices: VecDeque<(FileKey, FileNotice)>,
     /// Bytes that are still to be read.

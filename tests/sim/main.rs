@@ -22,6 +22,7 @@ mod random;
 mod server;
 mod stories {
     mod allocations;
+    mod announce;
     mod coupled;
     mod cuts;
     mod data;

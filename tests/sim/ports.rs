@@ -384,8 +384,7 @@ impl Ports for SimulatedPorts {
                 self.stream_changes
                     .send((local, StreamNotice::Opened { peer, protocol: Protocol::Tcp, local }), self.now);
             }
-            // No story plays files.
-            Action::LoadRecording { .. } => {}
+            Action::LoadRecording { ticket, .. } => self.disk.loading.push_back(ticket),
             // `turn` answers it by `open_sockets`.
             Action::OpenSockets(_) => {}
         }
