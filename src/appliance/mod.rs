@@ -23,6 +23,7 @@ mod running;
 mod station;
 mod tally;
 mod tones;
+pub mod visit;
 
 use std::path::PathBuf;
 use std::rc::Rc;

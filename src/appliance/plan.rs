@@ -104,14 +104,13 @@ impl Plan {
     }
 }
 
-fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunError> {
+pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunError> {
     let source = identity::source(&config.server, surroundings)?;
     let tls = tls::client_config(config.server.ca.as_deref()).map_err(|error| {
         RunError::Client(StartError::Ca(config.server.ca.clone().unwrap_or_default(), error))
     })?;
     let proxy = surroundings.proxies.for_server(&config.server.url).map_err(RunError::Proxy)?;
-    let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
-    let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
+    let (input, output) = specs(config)?;
     let microphone = PublishSettings {
         dtx: config.audio.dtx.unwrap_or(input.is_card()),
         duplex: duplex(config),
@@ -150,8 +149,15 @@ fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunE
     })
 }
 
+/// The cards that are named, or `auto`.
+pub(super) fn specs(config: &Config) -> Result<(InputSpec, OutputSpec), SpecError> {
+    let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
+    let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
+    Ok((input, output))
+}
+
 /// How the cards are used: the board's file, and the profile.
-fn setup(config: &Config) -> Result<SoundSetup, RunError> {
+pub(super) fn setup(config: &Config) -> Result<SoundSetup, RunError> {
     let board = config.board.as_deref().map(board::load).transpose().map_err(StartError::Open)?;
     let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default().waiting();
     Ok(match config.audio.profile {

@@ -16,6 +16,7 @@ use kinglet::signal::url::ServerUrl;
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::args_token::Who;
+use super::doctor::Wishes;
 use super::events::{Events, events};
 use super::{Failed, help};
 
@@ -40,6 +41,7 @@ pub enum Command {
     Devices {
         json: bool,
     },
+    Doctor(Wishes),
 }
 
 /// Options of `kinglet join`.
@@ -113,9 +115,10 @@ pub fn parse(
         Some("ctl") => super::args_box::ctl(&mut parser),
         Some("token") => super::args_token::token(&mut parser, environment),
         Some("devices") => super::args_box::devices(&mut parser),
+        Some("doctor") => super::args_box::doctor(&mut parser),
         Some("help") => Ok(Command::Help(help::MAIN.into())),
         _ => Err(Failed::usage(format!(
-            "unknown command {:?}; there are join, run, ctl, token and devices (kinglet --help)",
+            "unknown command {:?}; there are join, run, ctl, token, devices and doctor (kinglet --help)",
             command.to_string_lossy()
         ))),
     }

@@ -1,10 +1,11 @@
-//! Words of `kinglet run`, `kinglet ctl` and `kinglet devices` → checked options.
+//! Words of `kinglet run`, `kinglet ctl`, `kinglet devices` and `kinglet doctor` → checked options.
 
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::args::{Command, usage};
+use super::doctor::Wishes;
 use super::{Failed, help};
 
 pub(super) fn run(parser: &mut Parser) -> Result<Command, Failed> {
@@ -54,4 +55,18 @@ pub(super) fn devices(parser: &mut Parser) -> Result<Command, Failed> {
         }
     }
     Ok(Command::Devices { json })
+}
+
+pub(super) fn doctor(parser: &mut Parser) -> Result<Command, Failed> {
+    let mut wishes = Wishes { config: None, plays: false, json: false };
+    while let Some(arg) = parser.next().map_err(usage)? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::DOCTOR.into())),
+            Arg::Long("config") => wishes.config = Some(PathBuf::from(parser.value().map_err(usage)?)),
+            Arg::Long("tone") => wishes.plays = true,
+            Arg::Long("json") => wishes.json = true,
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    Ok(Command::Doctor(wishes))
 }

@@ -12,6 +12,7 @@ usage: kinglet join [URL] [options]    join a room, speak and hear
        kinglet token --room R --identity I [--ttl SECONDS]
                                        print an access token for development
        kinglet devices [--json]        list sound cards, and what `auto` would choose
+       kinglet doctor [--config FILE]  what is wrong with this device
        kinglet --version
 
 `kinglet COMMAND --help` tells more.
@@ -95,6 +96,24 @@ usage: kinglet token --room R --identity I [--ttl SECONDS]
 Prints an access token made with $LIVEKIT_API_KEY and $LIVEKIT_API_SECRET, valid for
 6 hours unless --ttl says otherwise. For development: in production a server of yours
 makes tokens, and the secret stays there.
+";
+
+/// `kinglet doctor --help`
+pub const DOCTOR: &str = "\
+usage: kinglet doctor [--config FILE] [--tone] [--json]
+
+Says whether this device can be in a call, a line for each check, and what to do where one
+is not ok: the configuration, scheduling, time, processor and Wi-Fi; sound cards, who has
+them, two seconds of the microphone; the token, the server's name, TLS, its word on the
+token; and, from the room, which it enters in silence for a moment with the identity of
+the configuration, the server's addresses and the way by which sound gets there. Where the
+service runs it is asked instead, and stays in the room.
+
+  --config FILE   what `kinglet run` is told; without: /etc/kinglet/kinglet.toml
+  --tone          play three chirps and listen for them: echo_delay_ms of the board file
+  --json          one array of {state, check, text}
+
+Exit status 1 where a line failed: without that there is no call.
 ";
 
 /// `kinglet devices --help`

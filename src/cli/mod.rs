@@ -1,8 +1,9 @@
-//! The command line: `join`, `run`, `ctl`, `token`, `devices`.
+//! The command line: `join`, `run`, `ctl`, `token`, `devices`, `doctor`.
 //!
 //! ```text
 //!   args.rs, events.rs  words → checked options      help.rs  what a person reads
 //!   join.rs  options → a call             print.rs events → lines      control.rs lines → commands
+//!   doctor/  what is wrong with a device
 //! ```
 //!
 //! Whatever fails is one line on stderr that names what was wrong and what to do, and an exit status
@@ -14,6 +15,7 @@ mod args_token;
 mod control;
 mod ctl;
 mod devices;
+mod doctor;
 mod events;
 mod help;
 mod join;
@@ -74,6 +76,10 @@ fn run(command: args::Command) -> Result<ExitStatus, Failed> {
             devices::print(json, &mut std::io::stdout().lock())
                 .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") })?;
             Ok(ExitStatus::AsAsked)
+        }
+        args::Command::Doctor(wishes) => {
+            doctor::run(&wishes, &run::surroundings(), &mut std::io::stdout().lock())
+                .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") })
         }
     }
 }

@@ -46,7 +46,8 @@ fn check(plan: Plan, path: &Path) -> Result<ExitStatus, Failed> {
     }
 }
 
-fn surroundings() -> Surroundings {
+/// What the service manager gives.
+pub fn surroundings() -> Surroundings {
     let folder = |name| environment(name).map(Into::into);
     Surroundings {
         credentials: folder("CREDENTIALS_DIRECTORY"),

@@ -8,6 +8,7 @@ use super::{Command, CommandError, message_line};
 pub const USAGE: &[(&str, &str)] = &[
     ("status", "how we stand in the room"),
     ("participants", "who is there, with tracks"),
+    ("paths", "the server's addresses, and which of them is used"),
     ("stats", "counters since the last stats"),
     ("metrics", "totals since the start, as Prometheus reads them"),
     ("mute", "stop sending"),
@@ -62,6 +63,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
     match word {
         "status" => Ok(Command::Status),
         "participants" => Ok(Command::Participants),
+        "paths" => Ok(Command::Paths),
         "stats" => Ok(Command::Stats),
         "metrics" => Ok(Command::Metrics),
         "mute" => Ok(Command::Mute),

@@ -28,6 +28,8 @@ pub enum Command {
     Status,
     /// Who is there, with tracks.
     Participants,
+    /// Which addresses the server has told, and by which of them sound goes.
+    Paths,
     /// Counters since the last `stats`.
     Stats,
     /// Totals since the start, as Prometheus's text.

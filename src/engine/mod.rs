@@ -27,6 +27,7 @@ mod ice_servers;
 mod listen;
 mod listener;
 mod mute;
+mod paths;
 pub mod port;
 mod profile;
 mod prompts;
@@ -42,6 +43,7 @@ mod session;
 mod settings;
 mod signal;
 mod speak;
+mod start;
 mod stats;
 mod streams;
 mod subscribe;
@@ -84,6 +86,7 @@ use roaming::Whereabouts;
 use session::Phase;
 pub use settings::{PublishSettings, Settings};
 use speak::Microphone;
+pub use start::StartError;
 
 /// The whole client, driven from outside.
 pub struct Engine {
@@ -343,37 +346,5 @@ impl Engine {
 
     fn elapsed(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.epoch)
-    }
-}
-
-/// Why an [`Engine`] could not be made.
-#[derive(Debug)]
-pub enum StartError {
-    /// The encoder.
-    Encoder(crate::media::send::encode::EncoderError),
-    /// A decoder.
-    Decoder(crate::media::receive::decode::DecoderError),
-}
-
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StartError::Encoder(error) => error.fmt(f),
-            StartError::Decoder(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<crate::media::send::encode::EncoderError> for StartError {
-    fn from(error: crate::media::send::encode::EncoderError) -> Self {
-        StartError::Encoder(error)
-    }
-}
-
-impl From<crate::media::receive::decode::DecoderError> for StartError {
-    fn from(error: crate::media::receive::decode::DecoderError) -> Self {
-        StartError::Decoder(error)
     }
 }

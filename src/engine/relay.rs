@@ -67,6 +67,11 @@ impl Relaying {
         self.relay.as_ref().is_some_and(|relay| relay.relayed().is_some())
     }
 
+    /// The address on the TURN server that is ours.
+    pub(super) fn relayed(&self) -> Option<SocketAddr> {
+        self.relay.as_ref().and_then(|relay| relay.relayed())
+    }
+
     /// The relay, where a datagram of str0m's has its address as the source.
     pub(super) fn carrying(&mut self, source: SocketAddr) -> Option<&mut Relay> {
         self.relay.as_deref_mut().filter(|relay| relay.relayed() == Some(source))

@@ -221,14 +221,14 @@ impl Engine {
         let was_active = self.phase == Phase::Active;
         self.drop_session(now);
         self.tell_cause(cause, was_active, now);
-        let wait = match cause {
-            Cause::Asked | Cause::NetworkChanged => Duration::ZERO,
-            Cause::Told(reason) if reason.is_removal() => self.backoff.removal_delay(),
-            Cause::Unreachable(_) => self.backoff.probe_delay(),
-            _ => self.backoff.next_delay(),
-        };
         // A resume that is refused is no reason to wait: the server that does not know us was just started.
-        let at = now.max(self.join_began + wait);
+        let at = match cause {
+            Cause::Asked | Cause::NetworkChanged => now,
+            // From the removal on, however long we were there: whoever has our identity would be removed at once.
+            Cause::Told(reason) if reason.is_removal() => now + self.backoff.removal_delay(),
+            Cause::Unreachable(_) => now.max(self.join_began + self.backoff.probe_delay()),
+            _ => now.max(self.join_began + self.backoff.next_delay()),
+        };
         self.phase = Phase::Waiting;
         self.deadlines.set(Reason::Redial, at);
         self.disconnected(cause.reason(), Some(at.saturating_duration_since(now)));

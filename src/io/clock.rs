@@ -23,6 +23,15 @@ pub fn is_plainly_wrong() -> bool {
     unix_time_s() < MADE_S
 }
 
+/// Whether something keeps the wall clock right, as far as the kernel was told; `None` where it says nothing.
+pub fn is_synchronised() -> Option<bool> {
+    // SAFETY: a plain structure of integers, for which zero is a value; no mode is set, so that nothing is changed.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure outlives the call.
+    let answer = unsafe { libc::adjtimex(&raw mut state) };
+    (answer >= 0).then_some(answer != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0)
+}
+
 /// How long ago a moment of the wall clock was, as the kernel stamps datagrams; zero for one that
 /// seems to lie ahead (the wall clock was set back meanwhile).
 pub fn age_of(seconds: u64, nanoseconds: u32) -> Duration {

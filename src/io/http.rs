@@ -9,6 +9,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use super::reactor::Reactor;
 use super::websocket::{Dial, USER_AGENT, reach};
+use crate::time::date::UnixTime;
 
 /// The head of an answer; what is larger is none of ours.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -21,6 +22,8 @@ const HEADERS_MAX: usize = 64;
 pub(super) struct Answer {
     /// HTTP's status.
     pub(super) status: u16,
+    /// The server's clock, where it tells.
+    pub(super) date: Option<UnixTime>,
     /// As it is meant, without the frames of `Transfer-Encoding`.
     pub(super) body: Vec<u8>,
 }
@@ -93,7 +96,8 @@ fn read(bytes: &[u8], is_all: bool) -> io::Result<Option<Answer>> {
     } else {
         is_all.then(|| rest.to_vec())
     };
-    Ok(body.map(|body| Answer { status, body }))
+    let date = header("Date").and_then(UnixTime::of_http_date);
+    Ok(body.map(|body| Answer { status, date, body }))
 }
 
 /// A body in chunks (RFC 9112 §7.1), once the last one is there.
@@ -144,7 +148,9 @@ mod tests {
 
     #[test]
     fn answers() {
-        let whole = |status, body: &[u8]| Some(Answer { status, body: body.to_vec() });
+        let whole = |status, body: &[u8]| Some(Answer { status, date: None, body: body.to_vec() });
+        let dated = b"HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:01:00 GMT\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(read(dated, false).unwrap().and_then(|answer| answer.date), Some(UnixTime(60)));
         let told = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno!";
         assert_eq!(read(told, false).unwrap(), whole(401, b"no!"));
         let in_chunks =

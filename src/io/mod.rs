@@ -9,6 +9,7 @@
 //!   netlink.rs  addresses and networks that come and go
 //!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
 //!   command.rs  programs beside us ─ handlers.rs   those that answer calls      files.rs
+//!   probe.rs    the way to the server, a step at a time          wireless.rs  Wi-Fi that sleeps
 //!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
 //! ```
 
@@ -33,6 +34,7 @@ pub(crate) mod mailbox;
 mod netlink;
 pub(crate) mod options;
 mod ports;
+pub mod probe;
 pub mod process;
 pub mod proxy;
 pub mod reactor;
@@ -48,3 +50,4 @@ pub mod tls;
 mod udp;
 mod validate;
 mod websocket;
+pub mod wireless;

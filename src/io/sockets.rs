@@ -21,7 +21,7 @@ use super::stream::{MediaStream, State};
 use super::udp::{Port, local_addresses};
 use crate::engine::StreamNotice;
 use crate::engine::turn::Arrived;
-use crate::limits::LOCAL_ADDRESSES_MAX;
+use crate::limits::{LOCAL_ADDRESSES_MAX, STREAMS_MAX};
 use crate::rtc::{Peer, Protocol, Transmit};
 
 /// All of them.
@@ -30,7 +30,7 @@ pub struct Sockets {
     ports: heapless::Vec<Port, { 2 * LOCAL_ADDRESSES_MAX }>,
     next_port: usize,
     /// For each peer connection one to the server, then one for each to a TURN server.
-    streams: [Option<Watched>; 4],
+    streams: [Option<Watched>; STREAMS_MAX],
 }
 
 /// A TCP connection, what it is watched for, and what was told of it.
@@ -44,7 +44,7 @@ impl Sockets {
     /// None yet.
     pub fn new(reactor: &Rc<Reactor>) -> Self {
         let reactor = reactor.clone();
-        Self { reactor, ports: heapless::Vec::new(), next_port: 0, streams: [const { None }; 4] }
+        Self { reactor, ports: heapless::Vec::new(), next_port: 0, streams: [const { None }; STREAMS_MAX] }
     }
 
     /// Whether one of them has this descriptor.

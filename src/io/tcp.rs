@@ -45,6 +45,11 @@ impl Tcp {
         Err(last)
     }
 
+    /// The server's address of this connection.
+    pub fn remote_address(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().peer_addr()
+    }
+
     /// Our address of this connection: the one that reaches the server.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().local_addr()

@@ -210,7 +210,7 @@ async fn write(mut sender: WebSocketSender<Stream>, wire: &Wire) -> String {
 }
 
 /// What an error of the network means to a person who must do something about it.
-fn explain(error: &io::Error) -> String {
+pub(super) fn explain(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(tls) = inner {
         let hint = tls_hint(tls);

@@ -190,6 +190,9 @@ pub const NETLINK_BYTES: usize = 8 * 1024;
 /// one for each of its own addresses.
 pub const STREAM_ADDRESSES_MAX: usize = 8;
 
+/// TCP connections that carry datagrams: for each of the two peer connections one to the server and one to a TURN server.
+pub const STREAMS_MAX: usize = 4;
+
 /// Bytes waiting for a slow TCP connection (ICE-TCP): two SCTP bursts of 16 KiB, or 8 s of sound. Fuller:
 /// the datagram is lost and counted.
 pub const STREAM_QUEUE_BYTES: usize = 32 * 1024;

@@ -9,6 +9,7 @@
 
 pub mod activity;
 pub mod block;
+pub mod chirp;
 pub mod drift;
 pub mod gain;
 pub mod level;

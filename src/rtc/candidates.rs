@@ -51,6 +51,8 @@ pub(super) struct Candidates {
     streams: heapless::Vec<(SocketAddr, String), STREAM_ADDRESSES_MAX>,
     /// The user name of its last UDP candidate.
     udp: Option<String>,
+    /// Its UDP addresses so far.
+    told: heapless::Vec<SocketAddr, CANDIDATES_MAX>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,7 @@ impl Candidates {
             has_begun: false,
             streams: heapless::Vec::new(),
             udp: None,
+            told: heapless::Vec::new(),
             round_trip: Duration::ZERO,
             taken: 0,
         }
@@ -88,6 +91,7 @@ impl Candidates {
                 }
                 self.taken += 1;
                 self.udp = Some(self.ufrag_of(&candidate));
+                self.add_told(&candidate);
                 self.held.push(candidate).is_ok()
             }
             Some(Ok(candidate)) => {
@@ -111,6 +115,13 @@ impl Candidates {
         }
     }
 
+    /// More addresses than can be told are no loss.
+    fn add_told(&mut self, candidate: &Candidate) {
+        if !self.told.contains(&candidate.addr()) {
+            let _ = self.told.push(candidate.addr());
+        }
+    }
+
     /// A candidate that names no user is the present one's.
     fn ufrag_of(&self, candidate: &Candidate) -> String {
         candidate.ufrag().unwrap_or(&self.ufrag).to_owned()
@@ -119,6 +130,11 @@ impl Candidates {
     /// Where the server takes TCP connections.
     pub(super) fn streams(&self) -> impl Iterator<Item = SocketAddr> {
         self.streams.iter().filter(|(_, ufrag)| *ufrag == self.ufrag).map(|&(address, _)| address)
+    }
+
+    /// Where the server takes datagrams, as far as it has said.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.told
     }
 
     /// Whether the server has named a UDP candidate.
@@ -145,7 +161,10 @@ impl Candidates {
         }
         for line in &description.candidates {
             match Candidate::from_sdp_string(line) {
-                Ok(candidate) if candidate.proto() == Protocol::Udp => self.udp = Some(self.ufrag.clone()),
+                Ok(candidate) if candidate.proto() == Protocol::Udp => {
+                    self.udp = Some(self.ufrag.clone());
+                    self.add_told(&candidate);
+                }
                 Ok(candidate) => self.add_stream(&candidate),
                 Err(_) => {}
             }

@@ -19,6 +19,20 @@ use crate::limits::CHANNELS_MAX;
 /// what is left is done at the next wake-up.
 const DUE_PASSES_MAX: usize = 16;
 
+/// First bytes of STUN messages (RFC 7983 §7): those are sent on every path, also where nothing else flows.
+const STUN: std::ops::RangeInclusive<u8> = 0..=3;
+
+/// The path that datagrams take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carrier {
+    /// What carries them.
+    pub protocol: Protocol,
+    /// Our end: an address of this device, or one on a TURN server.
+    pub ours: SocketAddr,
+    /// The server's.
+    pub server: SocketAddr,
+}
+
 /// One datagram to send.
 pub struct Transmit {
     /// What is to carry it.
@@ -66,13 +80,19 @@ pub(super) struct Connection {
     failed: bool,
     /// Data channels that were ever opened on it, by either side.
     channels: usize,
+    carrier: Option<Carrier>,
 }
 
 impl Connection {
     /// Builds the session and wakes its ICE agent. Costs about 11 M instructions.
     pub(super) fn new(config: RtcConfig, now: Instant) -> Self {
-        let mut connection =
-            Self { rtc: Box::new(config.build(now)), deadline: now, failed: false, channels: 0 };
+        let mut connection = Self {
+            rtc: Box::new(config.build(now)),
+            deadline: now,
+            failed: false,
+            channels: 0,
+            carrier: None,
+        };
         connection.advance(now, &mut |_| {}).ok();
         connection
     }
@@ -119,6 +139,9 @@ impl Connection {
         sink: &mut dyn FnMut(Output<Event>),
     ) -> Result<(), Failure> {
         let Datagram { protocol, source, destination, bytes } = datagram;
+        if bytes.first().is_some_and(|first| !STUN.contains(first)) {
+            self.carrier = Some(Carrier { protocol, ours: destination, server: source });
+        }
         let protocol = match protocol {
             Protocol::Udp => str0m::net::Protocol::Udp,
             Protocol::Tcp => str0m::net::Protocol::Tcp,
@@ -130,6 +153,11 @@ impl Connection {
         };
         self.feed(Input::Receive(now, receive), sink)?;
         if self.deadline <= now { self.advance(now, sink) } else { Ok(()) }
+    }
+
+    /// What carried the last datagram that was no check.
+    pub(super) fn carrier(&self) -> Option<Carrier> {
+        self.carrier
     }
 
     /// When [`Connection::advance`] is due; changes with each call of it and of `receive`.

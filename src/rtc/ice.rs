@@ -17,7 +17,7 @@ use str0m::Candidate;
 use str0m::net::TcpType;
 
 use super::candidates::Candidates;
-use super::drain::Connection;
+use super::drain::{Carrier, Connection};
 use super::path::Path;
 use super::stun::Mapping;
 
@@ -90,6 +90,16 @@ impl Ice<'_> {
     /// Where the server takes TCP connections for this peer connection.
     pub fn stream_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.candidates.streams()
+    }
+
+    /// Where the server takes datagrams for it.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.candidates.addresses()
+    }
+
+    /// The path that datagrams take.
+    pub fn carrier(&self) -> Option<Carrier> {
+        self.connection.carrier().filter(|_| self.path.is_up())
     }
 
     /// Whether the server has named a UDP address.

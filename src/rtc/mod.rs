@@ -37,7 +37,7 @@ use std::net::SocketAddr;
 /// One of the two peer connections, as the protocol tells them apart.
 pub use crate::signal::description::Target as Peer;
 pub use channels::{Channel, Written};
-pub use drain::{Failure, Output, Transmit};
+pub use drain::{Carrier, Failure, Output, Transmit};
 pub use ice::{Ice, Stream};
 pub use line::{Line, OutgoingPacket};
 pub use path::SILENCE_MAX;

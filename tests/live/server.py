@@ -46,7 +46,7 @@ def free_ports(count):
 class Server:
     def __init__(
         self, folder, auto_create=True, remote_unmute=False, rtc="", more="", node_ip="127.0.0.1", stun=None,
-        bind_addresses=("127.0.0.1",),
+        bind_addresses=("127.0.0.1",), is_loopback=None,
     ):
         folder.mkdir(parents=True, exist_ok=True)
         self.port, udp, tcp = free_ports(3)
@@ -57,7 +57,7 @@ class Server:
                 port=self.port, udp=udp, tcp=tcp, key=KEY, secret=SECRET,
                 auto_create=str(auto_create).lower(), remote_unmute=str(remote_unmute).lower(),
                 rtc=rtc, more=more, node_ip=node_ip, bind_addresses=json.dumps(bind_addresses),
-                is_loopback=str(node_ip.startswith(("127.", "::1"))).lower(),
+                is_loopback=str(node_ip.startswith(("127.", "::1")) if is_loopback is None else is_loopback).lower(),
                 stun=stun or f"127.0.0.1:{udp}",
             )
         )

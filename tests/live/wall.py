@@ -23,6 +23,8 @@ rtc:
   use_external_ip: false
   udp_port: 7882
   tcp_port: 7881
+  # Left out, the list names servers outside.
+  stun_servers: ["{outside}:7882"]
 turn:
   enabled: true
   domain: {name}
@@ -57,7 +59,7 @@ class Wall:
         self.holders = []
         self.out = self._namespace(["unshare", "--map-root-user", "--net", "--mount"])
         self.run(self.out, "mount", "--bind", hosts, "/etc/hosts")
-        self.inner = self._namespace([*self.out, "unshare", "--net"], ["-t", "{pid}", "-U", "-n", "-m"])
+        self.inner = self._namespace([*self.out, "unshare", "--net"])
         self.run(self.out, "ip", "link", "set", "lo", "up")
         inner_pid = self.holders[-1].pid
         self.run(self.out, "ip", "link", "add", "wan", "type", "veth", "peer", "name", "lan", "netns", inner_pid)
@@ -99,11 +101,11 @@ class Wall:
             process.kill()
             process.wait()
 
-    def _namespace(self, command, enter=("-t", "{pid}", "-U", "-n", "-m")):
+    def _namespace(self, command):
         """A process that holds a new namespace; the words that enter it."""
         holder = subprocess.Popen(
             [*command, "sh", "-c", "echo; exec sleep infinity"], stdout=subprocess.PIPE, text=True
         )
         self.holders.append(holder)
         assert holder.stdout.readline() == "\n", "no namespaces on this machine"
-        return ["nsenter", "--preserve-credentials", *(word.format(pid=holder.pid) for word in enter)]
+        return ["nsenter", "--preserve-credentials", "-t", str(holder.pid), "-U", "-n", "-m"]

@@ -9,7 +9,7 @@
 # does not know.
 set -euo pipefail
 folder=$1 seconds=$2
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-the-board-only
+export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
 mkdir -p /run/call
 cp "$folder"/* /run/call
 cd /run/call
@@ -39,13 +39,6 @@ within() {    # within SECONDS COMMAND...: whether it holds by then
 
 rig net server 10.9.0.1/24
 for number in 2 3 4; do rig net board$number 10.9.0.$number/24; done
-cat >livekit.yaml <<END
-port: 7880
-bind_addresses: ["10.9.0.1"]
-keys: { $LIVEKIT_API_KEY: $LIVEKIT_API_SECRET }
-rtc: { node_ip: 10.9.0.1, use_external_ip: false, udp_port: 7882, tcp_port: 7881, stun_servers: ["10.9.0.1:7882"] }
-logging: { level: info }
-END
 rig in server ./livekit-server --config livekit.yaml >livekit.log 2>&1 &
 server=$!
 

@@ -7,20 +7,13 @@
 set -euo pipefail
 folder=$1
 kinglet=${KINGLET_BINARY:-target/release/kinglet}
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-the-board-only
+export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
 declare -a started=()
 
 rig net server 10.9.0.1/24
 rig net alice 10.9.0.2/24
 rig net bob 10.9.0.3/24
-cat >"$folder/livekit.yaml" <<END
-port: 7880
-bind_addresses: ["10.9.0.1"]
-keys: { $LIVEKIT_API_KEY: $LIVEKIT_API_SECRET }
-rtc: { node_ip: 10.9.0.1, use_external_ip: false, udp_port: 7882, tcp_port: 7881, stun_servers: ["10.9.0.1:7882"] }
-logging: { level: info }
-END
-rig in server target/livekit-server --config "$folder/livekit.yaml" >"$folder/livekit.log" 2>&1 &
+rig in server target/livekit-server --config tests/rig/livekit.yaml >"$folder/livekit.log" 2>&1 &
 server=$!
 
 wait_until() {

@@ -54,6 +54,7 @@ mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tone;
+pub mod trial;
 mod wav_header;
 mod wav_reader;
 mod wav_writer;

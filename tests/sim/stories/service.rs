@@ -49,8 +49,9 @@ fn who_is_removed_comes_back_after_a_minute_and_later_each_time() {
     let mut world = World::new();
     let door = world.enter(service("door"));
     world.command(door, Command::Enter);
-    world.run_ms(2000);
     for (kick, (earliest_ms, latest_ms)) in [(44_000, 78_000), (88_000, 155_000)].into_iter().enumerate() {
+        // However long it was there.
+        world.run_ms(200_000);
         let now = world.clock.now();
         world.sfu.kick("door", DisconnectReason::ParticipantRemoved, now);
         world.run_ms(earliest_ms);

@@ -1,0 +1,43 @@
+//! What a box would use, for somebody who looks whether it can (`kinglet doctor`): its cards, and its place in the
+//! room, entered in silence.
+
+use super::plan::{options, setup, specs};
+use super::{RunError, Surroundings};
+use crate::config::Config;
+use crate::io::client::Options;
+use crate::io::sound::setup::SoundSetup;
+use crate::io::sound::spec::{InputSpec, OutputSpec};
+
+/// The cards, and how they are used.
+#[derive(Debug, Clone, Default)]
+pub struct Cards {
+    /// The microphone.
+    pub input: InputSpec,
+    /// The loudspeaker.
+    pub output: OutputSpec,
+    /// What a board file says of them.
+    pub setup: SoundSetup,
+}
+
+/// The cards of this configuration. They are not waited for, as the box would.
+///
+/// # Errors
+/// Its board file, or the name of a PCM.
+pub fn cards(config: &Config) -> Result<Cards, RunError> {
+    let (input, output) = specs(config)?;
+    let mut setup = setup(config)?;
+    (setup.capture.wish.waits, setup.playback.wish.waits) = (false, false);
+    Ok(Cards { input, output, setup })
+}
+
+/// A client that has the box's identity, neither speaks nor hears, and stands by until it is told to enter.
+///
+/// # Errors
+/// Whatever keeps the box from starting.
+pub fn silent(config: &Config, surroundings: &Surroundings) -> Result<Options, RunError> {
+    let mut options = options(config, surroundings)?;
+    (options.input, options.output) = (InputSpec::None, OutputSpec::None);
+    (options.settings.publish, options.settings.listens) = (None, false);
+    options.settings.rpc_methods.clear();
+    Ok(options)
+}

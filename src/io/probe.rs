@@ -1,0 +1,84 @@
+//! The way to the server, one step at a time, each with its own answer: what `kinglet doctor` asks.
+//!
+//! ```text
+//!   look_up ─► connect ─► secure ─► validate
+//! ```
+//!
+//! A client takes the same steps, by the same code, and says only where it got stuck.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use super::proxy::ProxyUrl;
+use super::reactor::Reactor;
+use super::tcp::{Stream, Tcp};
+use super::websocket::{Dial, explain};
+use super::{dns, http, process};
+use crate::limits::REFUSAL_BODY_BYTES_MAX;
+use crate::signal::refusal::Refusal;
+use crate::signal::secret::Secret;
+use crate::signal::url::{ServerUrl, validate_target};
+use crate::time::date::UnixTime;
+
+/// The server's word on a token.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it would not let us in; none: it would.
+    pub refusal: Option<Refusal>,
+    /// The server's clock, where it tells.
+    pub date: Option<UnixTime>,
+}
+
+/// The server's addresses.
+///
+/// # Errors
+/// Why there are none, in words.
+pub async fn look_up(reactor: &Rc<Reactor>, url: &ServerUrl) -> Result<Vec<SocketAddr>, String> {
+    dns::resolve(reactor, &url.host(), url.port()).await.map_err(words)
+}
+
+/// The first of these addresses that takes a TCP connection.
+///
+/// # Errors
+/// Why none does, in words.
+pub async fn connect(reactor: &Rc<Reactor>, addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
+    let connected = Tcp::connect(reactor, addresses).await;
+    connected.and_then(|tcp| tcp.remote_address()).map_err(words)
+}
+
+/// TLS with the server at this address, by the name in its URL.
+///
+/// # Errors
+/// Why not, in words.
+pub async fn secure(
+    reactor: &Rc<Reactor>,
+    address: SocketAddr,
+    url: &ServerUrl,
+    tls: Arc<ClientConfig>,
+) -> Result<(), String> {
+    let tcp = Tcp::connect(reactor, &[address]).await.map_err(words)?;
+    Stream::secure(tcp, &url.host(), tls).await.map(|_| ()).map_err(words)
+}
+
+/// What the server says of this token, without being joined; `None` where it does not speak HTTP.
+pub async fn validate(
+    reactor: &Rc<Reactor>,
+    url: &ServerUrl,
+    token: Secret,
+    tls: Arc<ClientConfig>,
+    proxy: Option<ProxyUrl>,
+) -> Option<Verdict> {
+    let target = url.join_target(&process::join_parameters());
+    let dial = Dial { url: url.clone(), target, token, tls, proxy };
+    let answer = http::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
+    let refusal = (answer.status != 200).then(|| Refusal::new(answer.status, &answer.body));
+    Some(Verdict { refusal, date: answer.date })
+}
+
+fn words(error: io::Error) -> String {
+    explain(&error)
+}
