@@ -179,7 +179,8 @@ async fn carry_out(words: &str, commands: &Commands, inbox: &Inbox) -> Answer {
         | Command::Unmute
         | Command::Talk(_)
         | Command::Leave
-        | Command::Status => {
+        | Command::Status
+        | Command::Metrics => {
             let slot = Rc::new(Mailbox::new());
             inbox.send(Input::Asked(command, slot.clone())).await;
             slot.receive().await

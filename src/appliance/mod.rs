@@ -21,6 +21,7 @@ mod programs;
 mod reload;
 mod running;
 mod station;
+mod tally;
 mod tones;
 pub mod visit;
 

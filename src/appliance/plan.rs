@@ -17,7 +17,7 @@ use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::sizes::Buffering;
 use crate::io::sound::spec::{InputSpec, OutputSpec, SpecError};
 use crate::io::sound::{board, recording};
-use crate::io::{process, tls};
+use crate::io::{clock, process, tls};
 use crate::local::policy::Policy;
 use crate::media::send::chain::Duplex;
 use crate::media::send::profile::Profile;
@@ -99,7 +99,8 @@ impl Plan {
         let fault = |(key, file): (&str, &PathBuf)| {
             Some(format!("call.tones.{key}: {}", recording::load(file).err()?))
         };
-        files.filter_map(fault).collect()
+        let token = self.options.token_source.as_ref().and_then(|token| token.fault(clock::unix_time_s()));
+        token.map(|fault| fault.to_string()).into_iter().chain(files.filter_map(fault)).collect()
     }
 }
 
@@ -184,5 +185,9 @@ fn duplex(config: &Config) -> Duplex {
 
 /// What `join` calls a SPEC, or the plain name of a PCM.
 fn pcm<S: std::str::FromStr<Err = SpecError>>(name: &str) -> Result<S, SpecError> {
-    name.parse().or_else(|_| format!("alsa:{name}").parse())
+    let word = name.split(':').next().unwrap_or_default();
+    match ["auto", "alsa", "wav", "raw", "tone", "none"].contains(&word) {
+        true => name.parse(),
+        false => format!("alsa:{name}").parse(),
+    }
 }

@@ -20,16 +20,15 @@ use super::memory::Memory;
 use super::programs::Programs;
 use super::reload::Reloads;
 use super::station::{Inbox, Input};
+use super::tally::Tally;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
+use crate::device::attribute::CALL_ATTRIBUTE;
 use crate::device::intercom::{Action, Intercom};
-use crate::event::{Event, RpcCallFacts};
+use crate::event::{Event, Metrics, RpcCallFacts};
 use crate::io::client::Commands;
 use crate::io::clock;
 use crate::io::systemd::ServiceManager;
-
-/// The attribute that shows the others how the call stands.
-const ATTRIBUTE: &str = "kinglet.call";
 
 /// A box that runs.
 pub(super) struct Running<F> {
@@ -42,6 +41,7 @@ pub(super) struct Running<F> {
     pub(super) commands: Commands,
     pub(super) inbox: Rc<Inbox>,
     pub(super) watchers: Rc<Watchers>,
+    pub(super) tally: Tally,
     pub(super) tell: F,
     /// What the others were told of the call.
     pub(super) shown: &'static str,
@@ -144,6 +144,12 @@ impl<F: FnMut(&Event)> Running<F> {
                 let _ = self.intercom.hang_up(now);
                 self.commands.give(Command::Exit).await
             }
+            Command::Metrics => {
+                let mut metrics = Metrics::default();
+                self.tally.write(&self.intercom, &mut metrics);
+                let client = self.commands.give(Command::Metrics).await?;
+                Ok((metrics.into_text() + client.as_str().unwrap_or_default()).into())
+            }
             Command::Status => {
                 let mut status = self.commands.give(Command::Status).await?;
                 let call = self.intercom.call();
@@ -190,7 +196,6 @@ impl<F: FnMut(&Event)> Running<F> {
                     continue;
                 }
                 Action::Play(tone) => Command::Tone(tone),
-                Action::Quiet => Command::Quiet,
             };
             if let Err(error) = self.commands.give(command).await {
                 self.say(&Event::Warning { text: error.message });
@@ -216,7 +221,7 @@ impl<F: FnMut(&Event)> Running<F> {
         }
         self.manage(|manager| manager.status(word));
         let commands = self.commands.clone();
-        let attributes = [(ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
+        let attributes = [(CALL_ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
         let chore = async move {
             // Not in the room, or not allowed: then nobody looks at it either.
             let _ = commands.give(Command::Attributes(attributes)).await;
@@ -227,6 +232,7 @@ impl<F: FnMut(&Event)> Running<F> {
 
     /// Tells those who watch, the journal, and programs.
     pub(super) fn say(&mut self, event: &Event) {
+        self.tally.count(event);
         self.watchers.tell(event);
         (self.tell)(event);
         if let Some(work) = self.programs.start(event, self.commands.reactor()) {

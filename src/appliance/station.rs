@@ -23,6 +23,7 @@ use super::plan::Plan;
 use super::programs::Programs;
 use super::reload::Reloads;
 use super::running::Running;
+use super::tally::Tally;
 use super::{RunError, Surroundings, tones};
 use crate::command::{Answer, Command};
 use crate::config::Config;
@@ -128,6 +129,7 @@ impl Station {
             commands,
             inbox,
             watchers,
+            tally: Tally::default(),
             tell,
             shown: "",
             chores: tones.into_iter().map(FutureExt::boxed_local).collect(),

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::Failed;
 
-/// The box answers at once, or after the server has: longer than any of its own patience.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The box answers at once, or after the server has; the longest of all waits is for a minute that is announced.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A value of an answer, on one line.
 const VALUE_BYTES_MAX: usize = 400;
@@ -48,13 +48,19 @@ pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Fa
         for event in lines.lines().map_while(Result::ok) {
             println!("{event}");
         }
+    } else if let (false, Some("metrics"), Some(text)) =
+        (json, words.first().map(String::as_str), answer["result"].as_str())
+    {
+        // Our own figures, in the collector's own lines.
+        print!("{text}");
     } else if !json {
         show(&answer["result"], 0);
     }
     Ok(ExitStatus::AsAsked)
 }
 
-/// A value for a person: a line for each member, indented below its name.
+/// A value for a person: a line for each member, indented below its name. What is empty is left out, and what may or
+/// may not be done is a line of what may.
 fn show(value: &Value, depth: usize) {
     let indent = "  ".repeat(depth);
     let plain = |value: &Value| match value {
@@ -64,8 +70,13 @@ fn show(value: &Value, depth: usize) {
     match value {
         Value::Null => {}
         Value::Object(members) => {
-            for (name, value) in members {
+            for (name, value) in members.iter().filter(|(_, value)| !is_empty(value)) {
                 match value {
+                    Value::Object(inner) if inner.values().all(Value::is_boolean) => {
+                        let names = inner.iter().filter(|(_, may)| **may == Value::Bool(true));
+                        let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+                        println!("{indent}{name:<14} {}", names.join(" "));
+                    }
                     Value::Object(inner) if !inner.is_empty() => {
                         println!("{indent}{name}");
                         show(value, depth + 1);
@@ -83,5 +94,15 @@ fn show(value: &Value, depth: usize) {
             println!();
         }),
         value => println!("{indent}{}", plain(value)),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
     }
 }

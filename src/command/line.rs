@@ -10,6 +10,7 @@ pub const USAGE: &[(&str, &str)] = &[
     ("participants", "who is there, with tracks"),
     ("paths", "the server's addresses, and which of them is used"),
     ("stats", "counters since the last stats"),
+    ("metrics", "totals since the start, as Prometheus reads them"),
     ("mute", "stop sending"),
     ("unmute", "send again"),
     ("talk on|off", "the talk key: off sends nothing, and is told to the room after a while"),
@@ -64,6 +65,7 @@ pub fn parse(line: &str) -> Result<Command, CommandError> {
         "participants" => Ok(Command::Participants),
         "paths" => Ok(Command::Paths),
         "stats" => Ok(Command::Stats),
+        "metrics" => Ok(Command::Metrics),
         "mute" => Ok(Command::Mute),
         "unmute" => Ok(Command::Unmute),
         "talk" => match rest {

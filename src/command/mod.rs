@@ -32,6 +32,8 @@ pub enum Command {
     Paths,
     /// Counters since the last `stats`.
     Stats,
+    /// Totals since the start, as Prometheus's text.
+    Metrics,
     /// The talk key is held (`true`) or released. From the first time on packets follow it; the room is
     /// told of a mute only when it stays released.
     Talk(bool),

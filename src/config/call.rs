@@ -28,7 +28,7 @@ pub struct CallConfig {
 pub enum AnsweredBy {
     /// An open microphone of somebody who may answer, or a command.
     Microphone,
-    /// The RPC `answer`, or the attribute `kinglet.call` set to `answered`.
+    /// The RPC `answer`, or the attribute `kinglet.call` that becomes `answered`.
     Command,
 }
 

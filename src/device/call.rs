@@ -75,10 +75,8 @@ pub enum Decision {
     Leave,
     /// Let the microphone be heard, or not. Mute and talk key have their say besides.
     Microphone(bool),
-    /// Play this tone from its beginning; [`Tone::Ringing`] repeats.
+    /// Play this tone from its beginning; what played before ends, [`Tone::Ringing`] repeats.
     Play(Tone),
-    /// End a repeating tone.
-    Quiet,
     /// Tell what happened.
     Tell(Event),
 }
@@ -331,9 +329,6 @@ impl Call {
     }
 
     fn enter_stage(&mut self, stage: Stage, lasts: Option<Duration>, now: Instant) {
-        if matches!(self.stage, Stage::RingingIn | Stage::RingingOut) {
-            self.decide(Decision::Quiet);
-        }
         (self.stage, self.since) = (stage, now);
         self.ends_at = lasts.map(|lasts| now + lasts);
         self.returns_by = None;

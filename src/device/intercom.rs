@@ -13,6 +13,7 @@
 
 use std::time::Instant;
 
+use super::attribute::{CallAttributes, Said};
 use super::button::{Action as Touch, Button};
 use super::call::{Call, Decision, Refused, Stage};
 use super::lamp::{Lamp, Shows};
@@ -33,10 +34,8 @@ pub enum Action {
     Talk(bool),
     /// Privacy, and to be remembered over a power cut.
     Mute(bool),
-    /// Play a tone from its beginning.
+    /// Play a tone from its beginning, in the place of what plays.
     Play(Tone),
-    /// End a repeating tone.
-    Quiet,
     /// Drive an output, by its number, or let it rest.
     Drive(usize, bool),
     /// Tell what happened, to programs and to those who watch.
@@ -51,6 +50,7 @@ pub struct Intercom {
     is_answered_by_microphone: bool,
     buttons: Vec<(ButtonSettings, Button)>,
     outputs: Outputs,
+    attributes: CallAttributes,
     lamp: Lamp,
     is_muted: bool,
     is_call_open: bool,
@@ -72,6 +72,7 @@ impl Intercom {
             is_answered_by_microphone: settings.is_answered_by_microphone,
             buttons: released(settings.buttons),
             outputs: Outputs::new(settings.outputs),
+            attributes: CallAttributes::default(),
             lamp: Lamp::new(now),
             is_muted: settings.is_muted,
             is_call_open: false,
@@ -111,8 +112,22 @@ impl Intercom {
                 self.is_connected = true
             }
             Event::Reconnecting { .. } | Event::Disconnected { .. } => self.is_connected = false,
-            Event::ParticipantJoined(who) => self.call.came(&who.identity),
-            Event::ParticipantLeft(who) => self.call.went(&who.identity, now),
+            Event::ParticipantJoined(who) => {
+                self.call.came(&who.identity);
+                self.attributes.handle(who);
+            }
+            Event::ParticipantChanged(who) => {
+                // Only a ring of ours can be answered, and only by who may.
+                let _ = match self.attributes.handle(who) {
+                    Some(Said::Answered) => self.call.answered(&who.identity, "attribute", now),
+                    Some(Said::Ended) => self.call.hung_up_by(&who.identity, now),
+                    None => Ok(()),
+                };
+            }
+            Event::ParticipantLeft(who) => {
+                self.call.went(&who.identity, now);
+                self.attributes.forget(&who.identity);
+            }
             Event::TrackPublished(track) | Event::TrackUnmuted(track)
                 if self.is_answered_by_microphone
                     && track.source == TrackSource::Microphone
@@ -308,7 +323,6 @@ impl Intercom {
                 Decision::Enter => Action::Enter,
                 Decision::Leave => Action::Leave,
                 Decision::Play(tone) => Action::Play(tone),
-                Decision::Quiet => Action::Quiet,
                 Decision::Tell(event) => Action::Tell(event),
                 Decision::Microphone(is_open) => {
                     self.is_call_open = is_open;

@@ -102,15 +102,23 @@ fn unmuted(identity: &str) -> Event {
     })
 }
 
-fn left(identity: &str) -> Event {
-    Event::ParticipantLeft(ParticipantFacts {
+fn participant(identity: &str, says: &str) -> ParticipantFacts {
+    ParticipantFacts {
         identity: identity.into(),
         sid: "PA_1".into(),
         name: String::new(),
         metadata: String::new(),
-        attributes: Default::default(),
+        attributes: [("kinglet.call".to_owned(), says.to_owned())].into(),
         kind: ParticipantKind::Standard,
-    })
+    }
+}
+
+fn left(identity: &str) -> Event {
+    Event::ParticipantLeft(participant(identity, ""))
+}
+
+fn says(identity: &str, says: &str) -> Event {
+    Event::ParticipantChanged(participant(identity, says))
 }
 
 fn digit(identity: &str, digit: &str) -> Event {
@@ -126,7 +134,7 @@ fn a_bell_is_pressed_and_an_open_microphone_answers() {
     door.hear(unmuted("stranger"));
     assert_eq!(door.done(), "");
     door.hear(unmuted("flat-1"));
-    assert_eq!(door.done(), "quiet play(answered) call_answered");
+    assert_eq!(door.done(), "play(answered) call_answered");
     door.wait(5 * SECOND);
     door.press(BELL);
     assert_eq!(door.done(), "play(ended) call_ended talk-false", "the same button ends it");
@@ -229,4 +237,30 @@ fn other_settings_are_taken_in_a_call_which_goes_on() {
     door.wait(5 * SECOND);
     assert_eq!(door.done(), "leave");
     assert!(door.intercom.pulse("gate", door.now).is_err());
+}
+
+#[test]
+fn an_attribute_answers_and_hangs_up_when_it_changes() {
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    // Left from another day.
+    door.hear(Event::ParticipantJoined(participant("flat-1", "answered")));
+    door.hear(Event::ParticipantJoined(participant("stranger", "")));
+    door.press(BELL);
+    door.done();
+    door.hear(says("flat-1", "answered"));
+    door.hear(says("stranger", "answered"));
+    assert_eq!(door.done(), "", "neither what is old nor who is no party");
+    door.hear(says("flat-1", ""));
+    door.hear(says("flat-1", "answered"));
+    assert_eq!(door.done(), "play(answered) call_answered");
+    door.hear(says("stranger", "ended"));
+    assert_eq!(door.done(), "");
+    door.hear(says("flat-1", "ended"));
+    assert_eq!(door.done(), "play(ended) call_ended talk-false");
+    // Who has left and is back says nothing new by it.
+    door.press(BELL);
+    door.done();
+    door.hear(left("flat-1"));
+    door.hear(Event::ParticipantJoined(participant("flat-1", "answered")));
+    assert_eq!(door.done(), "");
 }

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allow;
+pub mod attribute;
 pub mod button;
 pub mod call;
 pub mod intercom;

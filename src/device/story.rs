@@ -47,7 +47,6 @@ impl Door {
             Decision::Microphone(true) => "open".to_owned(),
             Decision::Microphone(false) => "close".to_owned(),
             Decision::Play(tone) => format!("{tone:?}").to_lowercase(),
-            Decision::Quiet => "quiet".to_owned(),
             Decision::Tell(Event::Ringing(facts)) => told("ringing", &facts),
             Decision::Tell(Event::CallAnswered(facts)) => told("call_answered", &facts),
             Decision::Tell(Event::CallEnded(facts)) => told("call_ended", &facts),
@@ -71,7 +70,7 @@ fn a_bell_is_rung_and_answered_and_the_party_hangs_up() {
     door.wait(4 * SECOND);
     assert_eq!(door.call.answered("stranger", "microphone", door.now), Err(Refused::NotAllowed));
     door.call.answered("flat-1", "rpc", door.now).expect("rings");
-    assert_eq!(door.decided(), "quiet answered open call_answered(flat-1,rpc,4)");
+    assert_eq!(door.decided(), "answered open call_answered(flat-1,rpc,4)");
     door.wait(20 * SECOND);
     assert_eq!(door.call.hung_up_by("flat-2", door.now), Err(Refused::NoCall));
     door.call.hung_up_by("flat-1", door.now).expect("a call");
@@ -87,7 +86,7 @@ fn nobody_answers() {
     door.call.ring(None, "button", door.now).expect("idle");
     door.decided();
     door.wait(31 * SECOND);
-    assert_eq!(door.decided(), "quiet close trouble call_missed(,timeout,30)");
+    assert_eq!(door.decided(), "close trouble call_missed(,timeout,30)");
     door.wait(2 * SECOND);
     assert_eq!(door.decided(), "leave");
 }
@@ -131,13 +130,13 @@ fn somebody_rings_the_box() {
     assert_eq!(door.call.rung("flat-2", door.now), Err(Refused::Busy));
     door.wait(3 * SECOND);
     door.call.answer("button", door.now).expect("rings");
-    assert_eq!(door.decided(), "quiet answered open call_answered(flat-1,button,3)");
+    assert_eq!(door.decided(), "answered open call_answered(flat-1,button,3)");
     door.call.hang_up("button", door.now).expect("a call");
     door.decided();
     door.call.rung("flat-9", door.now).expect("idle");
     assert_eq!(
         door.decided(),
-        "enter ringing ringing(flat-9,rpc,0) quiet answered open call_answered(flat-9,list,0)"
+        "enter ringing ringing(flat-9,rpc,0) answered open call_answered(flat-9,list,0)"
     );
 }
 
@@ -165,7 +164,7 @@ fn a_caller_who_gives_up_is_a_missed_call() {
     door.decided();
     door.wait(7 * SECOND);
     door.call.went("flat-1", door.now);
-    assert_eq!(door.decided(), "quiet close ended call_missed(flat-1,left,7)");
+    assert_eq!(door.decided(), "close ended call_missed(flat-1,left,7)");
 }
 
 /// Whatever happens in whatever order: no decision is lost, no ring or call outlives its length, and the

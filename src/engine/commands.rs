@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::Engine;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::error::ExitStatus;
-use crate::event::By;
+use crate::event::{By, Metrics};
 use crate::limits::ANSWERS_MAX;
 use crate::session::cause::Cause;
 use crate::session::recovery::Outcome;
@@ -35,6 +35,11 @@ impl Engine {
             Command::Participants => Ok(self.list_participants()).into(),
             Command::Paths => Ok(self.list_paths()).into(),
             Command::Stats => Ok(self.stats_value(now)).into(),
+            Command::Metrics => {
+                let mut metrics = Metrics::default();
+                self.write_metrics(&mut metrics);
+                Ok(metrics.into_text().into()).into()
+            }
             Command::Mute => self.set_muted(true, now).into(),
             Command::Unmute => self.set_muted(false, now).into(),
             Command::Talk(is_held) => self.talk(is_held, now).into(),

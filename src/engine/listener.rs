@@ -216,6 +216,11 @@ impl Listener {
         }
     }
 
+    /// What all talkers have counted together since the start: a slot keeps its count when it changes hands.
+    pub(super) fn total(&self, count: fn(&ReceiveCounters) -> u64) -> u64 {
+        self.slots.iter().map(|slot| count(slot.talker.counters())).sum()
+    }
+
     /// Counters of each slot's track since the last call.
     pub(super) fn take_stats(&mut self) -> impl Iterator<Item = (Sid, TrackStats)> + '_ {
         self.slots.iter_mut().filter_map(|slot| {

@@ -1,10 +1,13 @@
-//! Counters since the last report, for the `stats` event. What only the io ring knows (cards, CPU,
+//! Counters since the last report, for the `stats` event, and totals for `metrics`. What only the io ring knows (cards, CPU,
 //! memory) it adds itself.
 
 use std::time::Instant;
 
 use super::Engine;
-use crate::event::Stats;
+use super::session::Phase;
+use crate::event::{MetricKind, Metrics, Stats};
+use crate::media::block::BLOCK_MS;
+use crate::media::receive::counters::ReceiveCounters;
 use crate::signal::ping::Pinger;
 
 /// What the last report said.
@@ -39,5 +42,66 @@ impl Engine {
             tracks,
             ..Stats::default()
         }
+    }
+
+    /// Totals since the start, and the state now.
+    pub fn write_metrics(&self, metrics: &mut Metrics) {
+        let flag = |is_so| f64::from(u8::from(is_so));
+        let is_connected = matches!(self.phase, Phase::Active | Phase::Resuming);
+        metrics.one(
+            MetricKind::Gauge,
+            "kinglet_connected",
+            "Whether we are in the room.",
+            flag(is_connected),
+        );
+        let participants = self.room.participants().count() as f64;
+        metrics.one(MetricKind::Gauge, "kinglet_participants", "Others in the room.", participants);
+        let round_trip_s = f64::from(self.pinger.as_ref().map_or(0, Pinger::rtt_ms)) / 1000.0;
+        let help = "Round trip of the signal connection.";
+        metrics.one(MetricKind::Gauge, "kinglet_signal_round_trip_seconds", help, round_trip_s);
+        let is_sending = self.is_publishing() && self.publication.mute.is_open();
+        metrics.one(MetricKind::Gauge, "kinglet_sending", "Whether our sound goes out.", flag(is_sending));
+        if let Some(microphone) = &self.microphone {
+            let help = "Opus payload sent.";
+            let bytes = microphone.outlet.sent_bytes as f64;
+            metrics.one(MetricKind::Counter, "kinglet_sent_bytes_total", help, bytes);
+            let help = "Share of our packets that the server says it lacks.";
+            let loss = f64::from(microphone.loss_permille) / 1000.0;
+            metrics.one(MetricKind::Gauge, "kinglet_sent_loss_ratio", help, loss);
+        }
+        self.write_heard(metrics);
+        let counters = &self.counters;
+        let lost = [
+            ("events", counters.events_lost),
+            ("datagrams", counters.transmits_lost),
+            ("actions", counters.actions_lost),
+            ("messages", counters.messages_refused),
+            ("talkers_packets", counters.packets_unheard),
+            ("data", counters.data_refused + counters.data_lost),
+            ("streams", counters.streams_refused),
+        ];
+        let lost = lost.map(|(what, count)| (what, count as f64));
+        let help = "What did not fit, or could not be read.";
+        metrics.each(MetricKind::Counter, ("kinglet_dropped_total", "what"), help, lost);
+    }
+
+    fn write_heard(&self, metrics: &mut Metrics) {
+        let total = |count: fn(&ReceiveCounters) -> u64| self.listener.total(count) as f64;
+        let packets = [
+            ("received", total(|c| c.received)),
+            ("lost", total(|c| c.lost)),
+            ("late", total(|c| c.late)),
+            ("red_recovered", total(|c| c.red_recovered)),
+            ("fec_recovered", total(|c| c.fec_recovered)),
+        ];
+        let help = "Packets of others, and what became of those that were missing.";
+        metrics.each(MetricKind::Counter, ("kinglet_heard_packets_total", "what"), help, packets);
+        let seconds = |blocks: f64| blocks * f64::from(BLOCK_MS) / 1000.0;
+        let sound = [
+            ("played", seconds(total(|c| c.played_blocks))),
+            ("concealed", seconds(total(|c| c.concealed_blocks))),
+        ];
+        let help = "Sound of others that was played, and how much of it was made up.";
+        metrics.each(MetricKind::Counter, ("kinglet_heard_seconds_total", "what"), help, sound);
     }
 }

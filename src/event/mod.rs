@@ -6,6 +6,7 @@
 
 mod data;
 mod facts;
+mod metrics;
 mod stats;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::command::{Answer, CommandError};
 pub use data::*;
 pub use facts::*;
+pub use metrics::{MetricKind, Metrics};
 pub use stats::{Stats, TrackStats};
 
 /// One thing that happened.

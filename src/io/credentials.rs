@@ -122,6 +122,15 @@ impl Source {
         !matches!(self, Source::Token(_))
     }
 
+    /// What is wrong with the files that it reads, as they are now. Nobody is asked and nothing is run.
+    pub fn fault(&self, unix_time_s: u64) -> Option<CredentialsError> {
+        match self {
+            Source::File(_) => self.get(unix_time_s).err(),
+            Source::Endpoint(endpoint) => endpoint.headers().err(),
+            _ => None,
+        }
+    }
+
     /// Gets the token. A token that is plainly of no use is refused here, before anything is asked
     /// of the network; what only the server knows it says itself.
     ///

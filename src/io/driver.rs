@@ -23,7 +23,7 @@ use super::{clock, handlers, process, realtime, udp};
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::turn::turn;
-use crate::event::{Event, RpcCallFacts, Stats};
+use crate::event::{Event, Metrics, RpcCallFacts, Stats};
 use crate::media::send::chain::Duplex;
 use crate::session::recovery::Outcome;
 
@@ -98,6 +98,7 @@ pub(super) fn drive(
                     let stats = measure(&mut engine, &mut ports, &mut usage, now);
                     Ok(serde_json::to_value(stats).unwrap_or_default()).into()
                 }
+                Command::Metrics => Ok(metrics(&engine, &ports).into()).into(),
                 command => engine.handle_command(command, now),
             };
             desk.reply(reply, slot);
@@ -170,6 +171,15 @@ fn measure(engine: &mut Engine, ports: &mut RealPorts<'_, '_>, usage: &mut Usage
     ports.add_counters(&mut stats);
     usage.add_to(&mut stats, now);
     stats
+}
+
+/// Totals since the start: of the engine, the cards and this process.
+fn metrics(engine: &Engine, ports: &RealPorts<'_, '_>) -> String {
+    let mut metrics = Metrics::default();
+    engine.write_metrics(&mut metrics);
+    ports.write_metrics(&mut metrics);
+    process::write_metrics(&mut metrics);
+    metrics.into_text()
 }
 
 /// Runs tasks that can go on, up to a bound; `true` if none is left.

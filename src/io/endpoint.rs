@@ -47,7 +47,7 @@ impl Endpoint {
     /// # Errors
     /// Why there is no token.
     pub(super) fn ask(&self) -> Result<Secret, CredentialsError> {
-        let headers = self.header_file.as_deref().map(read_headers).transpose()?;
+        let headers = self.headers()?;
         let failed = |why: String| CredentialsError::Endpoint(self.url.to_string(), why);
         let tls = tls::client_config(self.ca.as_deref()).map_err(|error| failed(error.to_string()))?;
         let reactor = Reactor::new().map_err(|error| failed(error.to_string()))?;
@@ -88,6 +88,11 @@ impl Endpoint {
             status @ 400..500 => Err(failed(format!("it refuses this room or identity (HTTP {status})"))),
             status => Err(unreachable(format!("it fails (HTTP {status})"))),
         }
+    }
+
+    /// What the header file holds now.
+    pub(super) fn headers(&self) -> Result<Option<Secret>, CredentialsError> {
+        self.header_file.as_deref().map(read_headers).transpose()
     }
 
     fn request(&self, headers: Option<&Secret>) -> Secret {

@@ -23,7 +23,7 @@ use super::{clock, dns, http};
 use crate::command::Ticket;
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
-use crate::event::{Event, Stats};
+use crate::event::{Event, Metrics, Stats};
 use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX, RECORDINGS_LOADING_MAX, REGIONS_BYTES_MAX};
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::media::prompt::Recording;
@@ -189,6 +189,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// Adds what the cards have counted.
     pub(super) fn add_counters(&mut self, stats: &mut Stats) {
         self.sound.add_counters(stats);
+    }
+
+    /// Adds what the cards have counted since the start.
+    pub(super) fn write_metrics(&self, metrics: &mut Metrics) {
+        self.sound.write_metrics(metrics);
     }
 
     /// Whether the signal connection or the source of tokens has something to tell.

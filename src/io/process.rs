@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::Timespec;
 
-use crate::event::Stats;
+use crate::event::{MetricKind, Metrics, Stats};
 use crate::signal::parameters::JoinParameters;
 
 /// Randomness for what must not be guessable from outside (identifiers, jitter): from the OS.
@@ -93,6 +93,19 @@ impl Usage {
         stats.rss_kb = status_field(&status, "VmRSS:");
         stats.threads = status_field(&status, "Threads:");
     }
+}
+
+/// Adds what the kernel knows of this process, by the usual names.
+pub fn write_metrics(metrics: &mut Metrics) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let cpu_s = cpu_time().as_secs_f64();
+    metrics.one(MetricKind::Counter, "process_cpu_seconds_total", "CPU time.", cpu_s);
+    let bytes = f64::from(status_field(&status, "VmRSS:")) * 1024.0;
+    metrics.one(MetricKind::Gauge, "process_resident_memory_bytes", "Resident memory.", bytes);
+    let threads = f64::from(status_field(&status, "Threads:"));
+    metrics.one(MetricKind::Gauge, "process_threads", "Threads.", threads);
+    let version = [(env!("CARGO_PKG_VERSION"), 1.0)];
+    metrics.each(MetricKind::Gauge, ("kinglet_build_info", "version"), "The version that runs.", version);
 }
 
 fn cpu_time() -> Duration {

@@ -8,6 +8,7 @@ use kinglet::data::packet::Packet;
 use kinglet::limits::{DATAGRAM_BYTES_MAX, PARTICIPANTS_PER_MESSAGE_MAX, REGIONS_MAX, SERVER_TEXT_BYTES_MAX};
 use kinglet::rtc::framing::Deframer;
 use kinglet::rtc::{Bindings, Datagram, Heard, Protocol, Publisher, Relay, RelayServer, Subscriber};
+use kinglet::signal::endpoint::{self, EndpointUrl};
 use kinglet::signal::ice_url::IceUrl;
 use kinglet::signal::refusal::Refusal;
 use kinglet::signal::regions::Regions;
@@ -168,4 +169,18 @@ pub fn server_url(bytes: &[u8]) {
 /// One line of `--control -` or of `kinglet ctl`.
 pub fn command_line(bytes: &[u8]) {
     let _ = line::parse(&String::from_utf8_lossy(bytes));
+}
+
+/// The body of a token endpoint's answer.
+pub fn token_answer(bytes: &[u8]) {
+    if let Some(token) = endpoint::token_of(bytes) {
+        assert!(!token.is_empty() && token.reveal().len() <= bytes.len());
+    }
+}
+
+/// The URL of a token endpoint. What may be a secret in it is not shown, and it fits into a request line.
+pub fn endpoint_url(bytes: &[u8]) {
+    let Ok(url) = String::from_utf8_lossy(bytes).parse::<EndpointUrl>() else { return };
+    assert!(!url.to_string().contains('?'));
+    assert!(url.target().starts_with('/') && url.target().bytes().all(|byte| byte.is_ascii_graphic()));
 }

@@ -33,6 +33,8 @@ const TARGETS: &[(&str, Body)] = &[
     ("refusal", bodies::refusal),
     ("regions", bodies::regions),
     ("token", bodies::token),
+    ("token_answer", bodies::token_answer),
+    ("endpoint_url", bodies::endpoint_url),
     ("ice_url", bodies::ice_url),
     ("server_url", bodies::server_url),
     ("command_line", bodies::command_line),

@@ -96,6 +96,12 @@ setup_python() {
       >target/pip.log 2>&1 || die "pip could not install the SDK; see target/pip.log"
     touch "$venv/ready"
   fi
+  # Reads what `ctl metrics` prints.
+  if [ ! -e "$venv/ready-prometheus" ]; then
+    "$venv/bin/pip" install -q prometheus_client==0.23.1 >>target/pip.log 2>&1 ||
+      die "pip could not install prometheus_client; see target/pip.log"
+    touch "$venv/ready-prometheus"
+  fi
   ln -sfn "$venv" target/python
 }
 

@@ -29,7 +29,7 @@ class Appliance:
     """A box that runs, and everything that `ctl watch` says of it."""
 
     def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440",
-                 output="none", token=None):
+                 output="none", token=None, prefix=()):
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / f"{identity}.socket"
         self.journal = folder / f"{identity}.log"
@@ -48,6 +48,7 @@ class Appliance:
         shutil.rmtree(state, ignore_errors=True)
         state.mkdir()
         self.environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state), **(environment or {})}
+        self.prefix = prefix
         self.processes = []
         self.start()
 
@@ -55,7 +56,7 @@ class Appliance:
         # One that was left behind by a kill would be taken for the new one's.
         self.socket.unlink(missing_ok=True)
         journal = self.journal.open("a")
-        command = [BINARY, "run", "--config", self.config]
+        command = [*self.prefix, BINARY, "run", "--config", self.config]
         self.process = subprocess.Popen(command, env=self.environment, stdout=journal, stderr=journal)
         self.processes.append(self.process)
         deadline = time.monotonic() + 20

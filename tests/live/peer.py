@@ -27,7 +27,7 @@ class Peer:
         self.publication = None
 
     @classmethod
-    async def join(cls, url, room, identity, kind="standard", prepare=lambda room: None):
+    async def join(cls, url, room, identity, kind="standard", prepare=lambda room: None, grants=None):
         peer = cls(identity)
         peer.room.on("track_subscribed", peer._subscribed)
         for name in ("participant_connected", "participant_disconnected"):
@@ -39,7 +39,7 @@ class Peer:
             "active_speakers_changed", lambda who: peer.note("speakers", sorted(one.identity for one in who))
         )
         prepare(peer.room)
-        await peer.room.connect(url, token(room, identity, kind=kind))
+        await peer.room.connect(url, token(room, identity, kind=kind, **(grants or {})))
         return peer
 
     def note(self, name, *what):

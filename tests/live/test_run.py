@@ -120,6 +120,23 @@ def test_the_box_is_called_by_method(server, room, box, run, folder):
     assert told.read_text() == "flat-1\n"
 
 
+def test_an_attribute_answers_and_hangs_up(server, room, box, run):
+    door = box(call='answered_by = "command"')
+
+    async def call():
+        flat = await Peer.join(server.url, room, "flat-1", grants={"canUpdateOwnMetadata": True})
+        await asyncio.to_thread(door.wait_for, "participant_joined", identity="flat-1")
+        await asyncio.to_thread(door.ask, "ring")
+        await flat.room.local_participant.set_attributes({"kinglet.call": "answered"})
+        answered = await asyncio.to_thread(door.wait_for, "call_answered")
+        assert (answered["identity"], answered["reason"]) == ("flat-1", "attribute")
+        await flat.room.local_participant.set_attributes({"kinglet.call": "ended"})
+        await asyncio.to_thread(door.wait_for, "call_ended", identity="flat-1", reason="remote")
+        await flat.leave()
+
+    run(call())
+
+
 def test_privacy_outlives_the_process(box):
     door = box()
     assert door.ask("status")["privacy"] is False

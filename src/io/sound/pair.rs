@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use crate::event::{Event, Stats};
+use crate::event::{Event, MetricKind, Metrics, Stats};
 use crate::io::sound::SoundState;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::hotplug::Hotplug;
@@ -209,6 +209,19 @@ impl Pair {
         stats.xruns_out = now[1].xruns.wrapping_sub(before[1].xruns);
         stats.reopens =
             now.iter().zip(&before).map(|(now, before)| now.reopens.wrapping_sub(before.reopens)).sum();
+    }
+
+    /// Adds what both sides have counted since the start.
+    pub fn write_metrics(&self, metrics: &mut Metrics) {
+        let now = [("capture", self.microphone.counters()), ("playback", self.loudspeaker.counters())];
+        let mut each = |name, help, count: fn(&SoundCounters) -> u32| {
+            let values = now.map(|(side, counters)| (side, f64::from(count(&counters))));
+            metrics.each(MetricKind::Counter, (name, "side"), help, values);
+        };
+        each("kinglet_xruns_total", "Overruns and underruns of the cards.", |counters| counters.xruns);
+        each("kinglet_card_reopens_total", "Times a lost card was back.", |counters| counters.reopens);
+        let help = "Blocks that nobody took: a slow reader, a full disk, a lost card.";
+        each("kinglet_blocks_dropped_total", help, |counters| counters.blocks_dropped);
     }
 
     fn find_volume(&mut self) {
