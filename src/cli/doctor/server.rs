@@ -59,7 +59,7 @@ struct Stopped;
 pub fn examine(config: &Config, surroundings: &Surroundings, joins: bool, findings: &mut Findings<'_>) {
     let options = match visit::silent(config, surroundings) {
         Ok(options) => options,
-        Err(error) => return findings.push(Finding::failed("credentials", error.to_string())),
+        Err(error) => return findings.push(Finding::failed("config", error.to_string())),
     };
     let Some(source) = &options.token_source else { return };
     let token = match source.get(clock::unix_time_s()) {
