@@ -14,6 +14,8 @@ rig net server 10.9.0.1/24
 rig net flat 10.9.0.3/24
 ip address add 10.9.0.2/24 dev rig
 
+# A new page would have all pages of this machine read, each of which the guest keeps open.
+rm -f /var/lib/man-db/auto-update
 dpkg -i "$package" >"$folder/dpkg.log" 2>&1 || { cat "$folder/dpkg.log"; exit 1; }
 printf 'LIVEKIT_API_KEY=%s\nLIVEKIT_API_SECRET=%s\n' $LIVEKIT_API_KEY $LIVEKIT_API_SECRET >/etc/kinglet/key
 chgrp kinglet /etc/kinglet/key
