@@ -220,7 +220,11 @@ fn echo_table() {
         ("noise and level too", Room { duplex: Duplex::ALL, ..quiet }, &[first, soon, full]),
         ("the loudspeaker saturates", Room { saturates: true, ..quiet }, &[steady]),
         ("noise at -50 dBFS", Room { noise: 0.003, ..quiet }, &[noisy]),
-        ("the same, taken out too", Room { noise: 0.003, duplex: ECHO_AND_NOISE, ..quiet }, &[first, soon, noisy]),
+        (
+            "the same, taken out too",
+            Room { noise: 0.003, duplex: ECHO_AND_NOISE, ..quiet },
+            &[first, soon, noisy],
+        ),
         ("a loudspeaker 300 ppm fast", Room { ppm: 300.0, ..quiet }, &[steady]),
         ("a loudspeaker 300 ppm slow", Room { ppm: -300.0, ..quiet }, &[steady]),
         ("the path changes", Room { moves_at_s: at, ..quiet }, &[moved]),
