@@ -40,8 +40,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "io",
         &[
-            "limits", "time", "command", "event", "error", "signal", "rtc", "session", "data", "media",
-            "engine", "config",
+            "limits", "time", "command", "event", "error", "signal", "local", "rtc", "session", "data",
+            "media", "engine", "config",
         ],
     ),
     (

@@ -12,9 +12,14 @@ use super::proxy::ProxyUrl;
 use super::sound::open::OpenError;
 use super::sound::setup::SoundSetup;
 use super::sound::spec::{InputSpec, OutputSpec};
-use super::tls;
-use crate::engine::Settings;
+use super::{process, tls};
+use crate::engine::{PublishSettings, Settings};
 use crate::error::ExitStatus;
+use crate::local::policy::Policy;
+use crate::media::send::chain::Duplex;
+use crate::session::recovery::Retry;
+use crate::signal::secret::Secret;
+use crate::signal::url::ServerUrl;
 
 /// Everything that a client is started with.
 pub struct Options {
@@ -42,6 +47,43 @@ pub struct Options {
     pub handlers: Vec<Handler>,
     /// Where received files go, if `settings` say that they are stored.
     pub files: Option<PathBuf>,
+}
+
+impl Options {
+    /// A voice in the room that `token` is for, by the sound cards of this device, which comes back for ever. What is to
+    /// be otherwise is changed afterwards.
+    ///
+    /// # Errors
+    /// TLS cannot be had.
+    pub fn new(url: ServerUrl, token: Secret) -> Result<Options, tls::CaError> {
+        let microphone = PublishSettings { dtx: true, duplex: Duplex::ALL, ..PublishSettings::default() };
+        Ok(Options {
+            settings: Settings {
+                url,
+                parameters: process::join_parameters(),
+                token,
+                renews_token: false,
+                publish: Some(microphone),
+                listens: true,
+                hears: Policy::default(),
+                retry: Retry::Forever,
+                rpc_methods: Vec::new(),
+                stores_files: false,
+                volume_percent: 100,
+            },
+            token_source: None,
+            tls: tls::client_config(None)?,
+            proxy: None,
+            input: InputSpec::Auto,
+            output: OutputSpec::Auto,
+            sound: SoundSetup::default(),
+            loops_input: false,
+            duration: None,
+            stats_interval: None,
+            handlers: Vec::new(),
+            files: None,
+        })
+    }
 }
 
 /// Why a client could not be started. Nothing was sent to anybody.

@@ -24,7 +24,7 @@ pub const DESTINATIONS_MAX: usize = PARTICIPANTS_MAX;
 pub const RELIABLE_BYTES_MAX: usize = 256 * 1024;
 
 /// Reliable packets handed to SCTP and not confirmed yet, in bytes: 28 datagrams, which with those of the
-/// sound fit into [`TRANSMITS_MAX`]. At 100 ms of round trip it still moves 320 kB a second.
+/// sound fit into [`TRANSMITS_MAX`](super::TRANSMITS_MAX). At 100 ms of round trip it still moves 320 kB a second.
 pub const RELIABLE_WINDOW_BYTES: usize = 32 * 1024;
 
 /// Lossy packets that wait for their channel to open, once for each session. Fuller: the oldest goes.
@@ -80,5 +80,5 @@ pub const RPC_PENDING_MAX: usize = 16;
 pub const RPC_REMEMBERED_MAX: usize = 4 * RPC_PENDING_MAX;
 
 /// Content of data in events that wait for the application, in bytes. Fuller: the event is counted as
-/// lost, as with [`EVENTS_MAX`].
+/// lost, as with [`EVENTS_MAX`](super::EVENTS_MAX).
 pub const DATA_EVENT_BYTES_MAX: usize = 1024 * 1024;

@@ -103,6 +103,7 @@ def test_every_command(server, room, box, run, folder):
         assert who["identity"] == "flat-1" and who["tracks"][0]["source"] == "microphone"
         sid = who["tracks"][0]["sid"]
         assert (await ask("stats"))["tracks"][0]["identity"] == "flat-1"
+        assert (await ask("paths"))["subscriber"]["path"]["by"] == "udp"
 
         await ask("name", "Front", "door")
         await ask("metadata", "m")
@@ -227,7 +228,9 @@ def test_the_sound_goes_on_whatever_the_socket_bears(server, room, box, run):
     def connect():
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(0.2)
-        client.connect(str(door.socket))
+        # Where more wait to be served than the kernel keeps, this one is sent away by it.
+        with contextlib.suppress(OSError):
+            client.connect(str(door.socket))
         return client
 
     def flood():
