@@ -51,7 +51,9 @@ mod stories {
     mod rpc;
     mod service;
     mod streams;
+    mod turn;
 }
+mod turn;
 mod world;
 
 /// Counts only on the thread of a story that asks for it.

@@ -95,6 +95,8 @@ pub struct SimulatedPorts {
     pub(super) lookups: VecDeque<(String, u16)>,
     /// The router that it is behind.
     pub nat: Option<Nat>,
+    /// A firewall lets nothing but UDP to this address and back, and the WebSocket.
+    pub only_to: Option<SocketAddr>,
     /// The servers' names.
     pub cloud: Cloud,
     /// Its files.
@@ -144,6 +146,7 @@ impl SimulatedPorts {
             wants_token: false,
             lookups: VecDeque::new(),
             nat: None,
+            only_to: None,
             cloud: Cloud::default(),
             disk: Disk::default(),
             syn: None,
@@ -337,6 +340,7 @@ impl Ports for SimulatedPorts {
         let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
         let mut datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
         match protocol {
+            Protocol::Udp if self.only_to.is_some_and(|only| only != destination) => {}
             Protocol::Udp if source.ip() == self.address => {
                 if let Some(nat) = &mut self.nat {
                     nat.outbound(&mut datagram);
@@ -376,6 +380,7 @@ impl Ports for SimulatedPorts {
             Action::CloseStream(peer, Protocol::Tcp) => self.streams.retain(|(other, _)| *other != peer),
             // There is no TURN server that listens for connections.
             Action::CloseStream(..) | Action::DialRelay { .. } => {}
+            Action::DialStream(..) if self.only_to.is_some() => {}
             Action::DialStream(peer, _) => {
                 self.streams.retain(|(other, _)| *other != peer);
                 self.next_port += 1;

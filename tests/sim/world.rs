@@ -14,6 +14,7 @@ use crate::nat::{Nat, asks_for_allocation, stun_answer};
 use crate::ports::{ToClient, ToServer};
 use crate::random::Random;
 use crate::server::Sfu;
+use crate::turn::Turn;
 use kinglet::command::{Command, Reply};
 use kinglet::engine::port::Notice;
 use kinglet::rtc::Protocol;
@@ -32,8 +33,10 @@ pub struct World {
     pub clock: Clock,
     /// The server.
     pub sfu: Sfu,
-    /// Requests for an allocation that have come to the TURN server, which answers none.
+    /// Requests for an allocation that have come to the TURN server's address.
     pub allocations_asked: u32,
+    /// Who answers them, if anybody.
+    pub turn: Option<Turn>,
     clients: Vec<Client>,
     seed: u64,
     random: Random,
@@ -55,6 +58,7 @@ impl World {
             clock,
             sfu,
             allocations_asked: 0,
+            turn: None,
             clients: Vec::new(),
             seed,
             random: Random::new(seed),
@@ -187,12 +191,15 @@ impl World {
 
     fn step(&mut self) {
         let now = self.clock.now();
+        let mut relayed = Vec::new();
         for client in &mut self.clients {
             let ports = client.ports();
             while let Some(datagram) = ports.up.receive(now).or_else(|| ports.stream_up.receive(now)) {
                 self.allocations_asked += u32::from(asks_for_allocation(&datagram));
                 if let Some(answer) = stun_answer(&datagram) {
                     ports.down.send(answer, now);
+                } else if let Some(turn) = self.turn.as_mut().filter(|_| Turn::is_at(datagram.destination)) {
+                    relayed.extend(turn.handle(datagram, now));
                 } else if self.is_serving {
                     self.sfu.handle_datagram(datagram, now);
                 }
@@ -204,7 +211,21 @@ impl World {
         if self.sfu.poll_timeout().is_some_and(|due| due <= now) {
             self.sfu.handle_timeout(now);
         }
+        // What the TURN server sends goes to the SFU, or to a client.
+        let (to_clients, to_sfu): (Vec<_>, Vec<_>) = relayed.into_iter().partition(|datagram| {
+            self.clients.iter_mut().any(|client| client.ports().is_at(datagram.destination))
+        });
+        for datagram in to_sfu {
+            self.sfu.handle_datagram(datagram, now);
+        }
+        let mut outgoing = to_clients;
         while let Some(datagram) = self.sfu.poll_transmit() {
+            match self.turn.as_mut().filter(|_| Turn::is_at(datagram.destination)) {
+                Some(turn) => outgoing.extend(turn.handle(datagram, now)),
+                None => outgoing.push(datagram),
+            }
+        }
+        for datagram in outgoing {
             let mut clients = self.clients.iter_mut().map(Client::ports);
             let receiver = clients.find(|ports| ports.is_at(datagram.destination));
             match (receiver, datagram.protocol) {
