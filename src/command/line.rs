@@ -31,6 +31,7 @@ pub const USAGE: &[(&str, &str)] = &[
     ("data [--topic T] [--to ID]… [--lossy] TEXT", "send bytes to the applications of others"),
     ("text [--topic T] [--to ID]… TEXT", "send a text stream, up to 100 kB"),
     ("file [--topic T] [--to ID]… PATH", "send a file, up to 64 MiB"),
+    ("text-file [--topic T] [--to ID]… PATH", "send the text in a file as a text stream, up to 64 MiB"),
     ("rpc ID METHOD [PAYLOAD]", "call somebody's method"),
     ("dtmf DIGITS", "press keys of a telephone: 0-9 * # A-D"),
     ("ring [ID]", "ring this one, or whoever may answer (kinglet run)"),

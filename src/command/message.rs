@@ -24,7 +24,7 @@ pub struct DataMessage {
     pub is_lossy: bool,
 }
 
-/// Text of any length, as a text stream.
+/// Text, as a text stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextMessage {
     /// For whom.
@@ -33,13 +33,15 @@ pub struct TextMessage {
     pub text: String,
 }
 
-/// A file, as a byte stream.
+/// A file, as a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileMessage {
     /// For whom.
     pub address: Address,
     /// Where it is.
     pub path: String,
+    /// Its text as a text stream, and not its bytes as a byte stream.
+    pub is_text: bool,
 }
 
 /// A call of somebody's method.

@@ -1,4 +1,4 @@
-//! The words of messages: `chat`, `data`, `text`, `file`, `rpc`, `dtmf`.
+//! The words of messages: `chat`, `data`, `text`, `file`, `text-file`, `rpc`, `dtmf`.
 //!
 //! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
 //! double quotes; the rest of the line is not looked into.
@@ -21,9 +21,12 @@ pub(super) fn parse(word: &str, rest: &str) -> Option<Result<Command, CommandErr
             true => Err(usage(word)),
             false => Ok(Command::Text(TextMessage { address, text: text(rest)? })),
         }),
-        "file" => options(word, rest).and_then(|(address, is_lossy, rest)| match is_lossy {
+        "file" | "text-file" => options(word, rest).and_then(|(address, is_lossy, rest)| match is_lossy {
             true => Err(usage(word)),
-            false => Ok(Command::File(FileMessage { address, path: text(rest)? })),
+            false => {
+                let is_text = word == "text-file";
+                Ok(Command::File(FileMessage { address, path: text(rest)?, is_text }))
+            }
         }),
         "rpc" => call(rest).map(Command::Rpc).ok_or_else(|| usage(word)),
         _ => return None,

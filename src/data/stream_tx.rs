@@ -36,6 +36,18 @@ pub fn mime_type_of(name: &str) -> &'static str {
     }
 }
 
+/// The characters of `bytes` that are whole, and the beginning of one that is not; `None` where it is no text (UTF-8).
+pub fn whole_characters(mut bytes: Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
+    match std::str::from_utf8(&bytes) {
+        Ok(_) => Some((bytes, Vec::new())),
+        Err(error) if error.error_len().is_none() => {
+            let rest = bytes.split_off(error.valid_up_to());
+            Some((bytes, rest))
+        }
+        Err(_) => None,
+    }
+}
+
 /// A file's name, no longer than receivers take.
 pub fn short_name(mut name: String) -> String {
     let is_boundary = |end: &usize| name.is_char_boundary(*end);
@@ -65,6 +77,19 @@ mod tests {
         assert_eq!(mime_type_of("png"), "application/octet-stream");
         assert_eq!(short_name("€".repeat(100)), "€".repeat(85));
         assert_eq!(short_name("a.png".to_owned()), "a.png");
+    }
+
+    #[test]
+    fn text_is_read_in_whole_characters() {
+        for text in ["", "x", "x€", "€€", "a𝄞b"] {
+            for cut in 0..=text.len() {
+                let (whole, rest) = whole_characters(text.as_bytes()[..cut].to_vec()).expect("text");
+                assert!(text.is_char_boundary(whole.len()) && rest.len() < 4, "{text} {cut}");
+                assert_eq!([whole, rest].concat(), text.as_bytes()[..cut]);
+            }
+        }
+        assert_eq!(whole_characters(b"ab\xffcd".to_vec()), None);
+        assert_eq!(whole_characters("€".as_bytes()[1..].to_vec()), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Files: those that we send as byte streams, and those that byte streams of others are stored in. The
+//! Files: those that we send as byte or text streams, and those that byte streams of others are stored in. The
 //! engine orders, the io ring reads and writes ([`super::port::FileOrder`]).
 //!
 //! ```text
@@ -38,6 +38,10 @@ struct Sending {
     ticket: Ticket,
     id: String,
     address: Address,
+    /// A text stream: its chunks end between characters.
+    is_text: bool,
+    /// The beginning of the next one.
+    cut: Vec<u8>,
     /// As it was when it was opened.
     total_bytes: u64,
     sent_bytes: u64,
@@ -60,7 +64,7 @@ enum State {
 impl Engine {
     /// Sends a file; the answer comes when all of it is on its way.
     pub(super) fn send_file(&mut self, message: FileMessage) -> Reply {
-        let FileMessage { address, path } = message;
+        let FileMessage { address, path, is_text } = message;
         let checked = self.may_send_data().and_then(|()| address.check());
         let has_place = match self.data.files.sending.is_full() {
             true => Err(CommandError::refused(format!("{FILES_SENT_MAX} files are on their way already"))),
@@ -75,8 +79,18 @@ impl Engine {
         files.last_key = files.last_key.wrapping_add(1);
         let key = files.last_key;
         let state = State::Asked;
-        let sending =
-            Sending { key, ticket, id, address, total_bytes: 0, sent_bytes: 0, next_index: 0, state };
+        let sending = Sending {
+            key,
+            ticket,
+            id,
+            address,
+            is_text,
+            cut: Vec::new(),
+            total_bytes: 0,
+            sent_bytes: 0,
+            next_index: 0,
+            state,
+        };
         // There is a place, see above.
         let _ = files.sending.push(sending);
         self.act(Action::File(FileKey::Sent(key), FileOrder::Read { path }));
@@ -115,15 +129,16 @@ impl Engine {
     fn file_opened(&mut self, place: usize, name: String, bytes: u64, now: Instant) {
         let sending = &mut self.data.files.sending[place];
         sending.total_bytes = bytes;
-        let (id, address) = (sending.id.clone(), sending.address.clone());
+        let (id, address, is_text) = (sending.id.clone(), sending.address.clone(), sending.is_text);
+        let mime_type = if is_text { "text/plain" } else { stream_tx::mime_type_of(&name) };
         let header = StreamHeader {
             id,
             timestamp_ms: self.unix_ms(now),
             topic: address.topic,
-            mime_type: stream_tx::mime_type_of(&name).to_owned(),
+            mime_type: mime_type.to_owned(),
             total_bytes: Some(bytes),
             attributes: BTreeMap::new(),
-            byte_name: Some(stream_tx::short_name(name)),
+            byte_name: (!is_text).then(|| stream_tx::short_name(name)),
         };
         let outgoing = Outgoing { destinations: address.to, content: Content::StreamHeader(header) };
         match self.send_reliable(None, &outgoing, now) {
@@ -145,7 +160,6 @@ impl Engine {
                 return;
             }
             let sending = &mut self.data.files.sending[place];
-            let (id, to) = (sending.id.clone(), sending.address.to.clone());
             match std::mem::replace(&mut sending.state, State::Asked) {
                 State::Asked => place += 1,
                 State::Ready => {
@@ -153,27 +167,46 @@ impl Engine {
                     self.act(Action::File(key, FileOrder::ReadMore));
                     place += 1;
                 }
-                State::Holding(content) => {
-                    sending.sent_bytes += content.len() as u64;
-                    let index = sending.next_index;
-                    sending.next_index += 1;
-                    sending.state = State::Ready;
-                    let is_longer = sending.sent_bytes > sending.total_bytes;
-                    let chunk = Content::StreamChunk { id, index, content };
-                    let sent = self.send_reliable(None, &Outgoing { destinations: to, content: chunk }, now);
-                    match sent {
-                        Ok(()) if is_longer => self.file_failed(place, "it grows while it is read", now),
-                        Ok(()) => {}
-                        Err(error) => self.file_failed(place, &error.message, now),
+                State::Holding(content) if sending.is_text => {
+                    let begun = std::mem::take(&mut sending.cut);
+                    match stream_tx::whole_characters([begun, content].concat()) {
+                        Some((whole, rest)) => {
+                            sending.cut = rest;
+                            self.send_chunk(place, whole, now);
+                        }
+                        None => self.file_failed(place, "it is no text (UTF-8)", now),
                     }
                 }
+                State::Holding(content) => self.send_chunk(place, content, now),
                 State::Ended => self.file_ended(place, now),
             }
         }
     }
 
+    fn send_chunk(&mut self, place: usize, content: Vec<u8>, now: Instant) {
+        let sending = &mut self.data.files.sending[place];
+        sending.state = State::Ready;
+        if content.is_empty() {
+            return;
+        }
+        let (id, to) = (sending.id.clone(), sending.address.to.clone());
+        sending.sent_bytes += content.len() as u64;
+        let index = sending.next_index;
+        sending.next_index += 1;
+        let is_longer = sending.sent_bytes > sending.total_bytes;
+        let chunk = Content::StreamChunk { id, index, content };
+        match self.send_reliable(None, &Outgoing { destinations: to, content: chunk }, now) {
+            Ok(()) if is_longer => self.file_failed(place, "it grows while it is read", now),
+            Ok(()) => {}
+            Err(error) => self.file_failed(place, &error.message, now),
+        }
+    }
+
     fn file_ended(&mut self, place: usize, now: Instant) {
         let sending = &self.data.files.sending[place];
+        if !sending.cut.is_empty() {
+            return self.file_failed(place, "its last character is cut in two", now);
+        }
         if sending.sent_bytes != sending.total_bytes {
             return self.file_failed(place, "it became shorter while it was read", now);
         }

@@ -115,8 +115,9 @@ def test_every_command(server, room, box, run, folder):
         await ask("data", "--topic", "d", "--to", "flat-1", "bytes")
         await ask("text", "--topic", "t", "a text")
         await ask("file", "--topic", "f", str(file))
+        await ask("text-file", "--topic", "t", str(file))
         await ask("dtmf", "12")
-        expected = [("lk.chat", "good morning"), ("data", "d", "bytes"), ("t", "a text"), ("file.txt", "in a file")]
+        expected = [("lk.chat", "good morning"), ("data", "d", "bytes"), ("t", "a text"), ("file.txt", "in a file"), ("t", "in a file")]
         await settle(lambda: all(one in heard for one in [*expected, ("dtmf", "1"), ("dtmf", "2")]))
         assert await ask("rpc", "flat-1", "greet", "door") == {"payload": "hello door"}
 

@@ -113,7 +113,7 @@ def test_without_a_folder_files_are_only_told(server, room, kinglet, run):
     run(call())
 
 
-def test_text_both_ways(server, room, kinglet, run):
+def test_text_both_ways(server, room, kinglet, folder, run):
     async def call():
         anna, box = await meet(server, room, kinglet)
         got = []
@@ -128,6 +128,16 @@ def test_text_both_ways(server, room, kinglet, run):
         for text in ("x", "€" * 5000):
             box.tell(f"text --topic notes {text}")
             await until(lambda: text in got)
+        # Longer text than a line holds comes from a file.
+        path = folder / "text"
+        for text in ("x", "€" * 5000, "€" * 333_333):
+            path.write_text(text)
+            got.clear()
+            box.tell(f"text-file --topic notes {path}")
+            await until(lambda: text in got)
+        path.write_bytes("€".encode()[:2])
+        refusal = await asyncio.to_thread(box.ask_refused, f"text-file {path}")
+        assert "cut in two" in refusal["message"]
         for text in ("x", "€" * 5000, "€" * 333_333):
             writer = await anna.room.local_participant.stream_text(topic="notes", attributes={"lang": "de"})
             before = len(box.events("text_stream"))

@@ -21,7 +21,7 @@ fn house(up: Quality) -> (World, usize, usize) {
 
 fn send(world: &mut World, client: usize, path: &str) -> Reply {
     let path = path.to_string();
-    world.ask(client, Command::File(FileMessage { address: Address::default(), path }))
+    world.ask(client, Command::File(FileMessage { address: Address::default(), path, is_text: false }))
 }
 
 /// Names and lengths of the files that a client was told of.
