@@ -3,7 +3,9 @@
 The other party is a kinglet too, which keeps what it hears in a file without a header. Times are of the virtual clock.
 """
 import asyncio
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -194,6 +196,59 @@ async def is_reloaded():
     return f"in the room; {await hear_each_other()}; refused: {line}"
 
 
+def connect():
+    client = socket.socket(socket.AF_UNIX)
+    client.setblocking(False)
+    # Where more wait to be served than the kernel keeps, this one is sent away by it.
+    with contextlib.suppress(OSError):
+        client.connect("/run/kinglet/control")
+    return client
+
+
+async def the_socket_is_flooded():
+    """Garbage and questions by a hundred clients at a time for a second, and watchers that do not read: not a sample is lost."""
+    await hear_each_other()
+    ctl("stats")
+    ends_at, times = time.monotonic() + 1, 0
+    watchers = [connect() for _ in range(3)]
+    for watcher in watchers:
+        watcher.send(b"watch\n")
+    while time.monotonic() < ends_at:
+        clients = [connect() for _ in range(100)]
+        for number, client in enumerate(clients):
+            with contextlib.suppress(OSError):
+                client.send(os.urandom(2000) if number % 2 else b"status\n" * 500)
+        await asyncio.sleep(0.02)
+        for client in clients:
+            client.close()
+        times += 1
+    for watcher in watchers:
+        watcher.close()
+    await until("it answers again", answers)
+    stats = ctl("stats")
+    assert stats["xruns_in"] == stats["xruns_out"] == 0 and restarts() == 0, stats
+    return f"{times} times a hundred clients, 0 xruns; {await hear_each_other()}"
+
+
+def line_in_use():
+    """A GPIO line that another program holds: it is named, and by whom it is held."""
+    board("rig", "lines", "GPIO23")
+    one, other = FOLDER / "one.toml", FOLDER / "other.toml"
+    for config in (one, other):
+        text = CONFIG.read_text().replace("hw:Mic,1", "none").replace("hw:Speaker,0", "none")
+        text += f'[gpio]\nbell = {{ line = "GPIO23", press = "ring" }}\n[control]\nsocket = "{config}.socket"\n'
+        config.write_text(text)
+    holder = start("ip", "netns", "exec", "flat", "kinglet", "run", "--config", str(one))
+    while not Path(f"{one}.socket").exists():
+        time.sleep(0.1)
+    done = subprocess.run(["kinglet", "run", "--config", str(other)], capture_output=True, text=True, timeout=20)
+    holder.terminate()
+    holder.wait()
+    [line] = done.stderr.strip().splitlines()
+    assert done.returncode == 3 and "GPIO23 is in use by" in line, (done.returncode, line)
+    return f"status {done.returncode}, {line}"
+
+
 async def main():
     check = Checks("troubles")
     write_wav(FOLDER / "box-says.wav", tone(BOX_HZ, 4))
@@ -205,6 +260,8 @@ async def main():
     await check("card-pulled", card_is_pulled)
     await check("two-of-one-identity", two_with_one_identity)
     await check("reload", is_reloaded)
+    await check("socket", the_socket_is_flooded)
+    await check("line-in-use", line_in_use)
     return 1 if check.failed else 0
 
 
