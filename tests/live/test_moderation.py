@@ -108,6 +108,8 @@ def test_a_publisher_forbids_us_its_track(server, room, browser, kinglet, folder
     browser.run("room.localParticipant.setTrackSubscriptionPermissions(false, [])")
     box.wait_for("track_permission", identity="panel", allowed=False)
     assert box.ask("participants")[0]["tracks"][0]["forbidden"]
+    # Allowed again before the server has taken it away, it would be heard on, and not subscribed anew.
+    box.wait_for("track_unsubscribed", identity="panel", after=heard)
     browser.run("room.localParticipant.setTrackSubscriptionPermissions(true)")
     box.wait_for("track_permission", identity="panel", allowed=True)
     box.wait_for("track_subscribed", identity="panel", after=heard)
