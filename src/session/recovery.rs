@@ -33,6 +33,9 @@
 //! | `leave`, DISCONNECT: every other reason | join | join | join |
 //! | the application asks | join | join | join |
 //!
+//! In LiveKit's cloud a join that comes to nothing for the server's sake is tried in the other regions before the table
+//! is asked (`engine/regions.rs`).
+//!
 //! What cannot be resumed is joined anew: where the server forbids resumes or does not know us, where
 //! an exchange was cut in the middle, where resumes keep dying at once ([`Standing::can_resume`]).
 //! "Join" ends instead where [`Retry`] says so: with exit status 5, or 4 for refused credentials that

@@ -67,7 +67,7 @@ class Appliance:
         watch = [BINARY, "ctl", "--socket", self.socket, "--json", "watch"]
         self.processes.append(subprocess.Popen(watch, stdout=self.watched.open("w"), stderr=subprocess.DEVNULL))
         # The answer comes first: from then on nothing is missed.
-        while not self.watched.read_text():
+        while not self.watched.read_bytes():
             assert time.monotonic() < deadline, self.journal.read_text()
             time.sleep(0.02)
 
@@ -92,7 +92,8 @@ class Appliance:
             time.sleep(0.05)
 
     def events(self, name=None):
-        lines = self.watched.read_text().split("\n")[1:-1]
+        # The last line may still be on its way, cut anywhere, in the middle of a letter too.
+        lines = self.watched.read_bytes().split(b"\n")[1:-1]
         events = [json.loads(line) for line in lines]
         return [event for event in events if name in (None, event["event"])]
 

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from admin import Admin  # noqa: E402
+from appliance import Appliance  # noqa: E402
 from browser import Browser  # noqa: E402
 from kinglet import Kinglet  # noqa: E402
 from server import Server  # noqa: E402
@@ -65,6 +66,20 @@ def kinglet(server, room, folder):
     def start(identity, *arguments, url=None, grants=None, prefix=()):
         url = url or server.url
         started.append(Kinglet(folder, url, room, identity, *arguments, grants=grants, prefix=prefix))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def box(server, room, folder):
+    """Starts an appliance in the test's room: box(**options), as of `Appliance`."""
+    started = []
+
+    def start(**options):
+        started.append(Appliance(folder, server.url, room, **options))
         return started[-1]
 
     yield start

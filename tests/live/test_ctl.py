@@ -8,7 +8,6 @@ import threading
 import time
 
 import pytest
-from appliance import Appliance
 from kinglet import BINARY
 from livekit import rtc
 from peer import Peer
@@ -18,20 +17,15 @@ from sound import tone
 
 
 @pytest.fixture
-def box(server, room, folder):
-    started = []
-
+def box(box, room, folder):
     def start(**options):
         path = folder / "token"
         path.write_text(token(room, "door", canUpdateOwnMetadata=True))
-        output = f"wav:{folder / 'heard.wav'}"
-        started.append(Appliance(folder, server.url, room, token=f'{{ file = "{path}" }}', output=output, **options))
-        started[-1].wait_until_in_room()
-        return started[-1]
+        door = box(token=f'{{ file = "{path}" }}', output=f"wav:{folder / 'heard.wav'}", **options)
+        door.wait_until_in_room()
+        return door
 
-    yield start
-    for one in started:
-        one.kill()
+    return start
 
 
 def print_for_people(door, *words):

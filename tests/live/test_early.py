@@ -3,7 +3,6 @@ import asyncio
 
 import numpy as np
 import pytest
-from appliance import Appliance
 from peer import Peer
 from sound import RATE, Likeness, correlate, speech
 
@@ -13,16 +12,8 @@ CALL = 'mode = "always"'
 
 
 @pytest.fixture
-def box(server, room, folder):
-    started = []
-
-    def start(**options):
-        started.append(Appliance(folder, server.url, room, call=CALL, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
+def box(box):
+    return lambda **options: box(call=CALL, **options)
 
 
 def test_a_person_hears_the_first_word(server, room, box, output, run):

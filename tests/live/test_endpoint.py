@@ -2,7 +2,6 @@
 import subprocess
 
 import pytest
-from appliance import Appliance
 from kinglet import BINARY
 from proxy import make_certificates
 from test_http_proxy import ConnectProxy
@@ -27,19 +26,6 @@ def header_file(folder):
     path = folder / "auth"
     path.write_text(f"# ours\nAuthorization: {SECRET_HEADER}\n")
     return path
-
-
-@pytest.fixture
-def box(server, room, folder):
-    started = []
-
-    def start(token, **options):
-        started.append(Appliance(folder, server.url, room, token=token, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
 
 
 def test_a_call_with_a_token_that_was_asked_for_by_tls(server, room, kinglet, service, header_file, folder):
@@ -75,7 +61,7 @@ def test_what_goes_wrong_is_one_line_without_the_secret(server, room, service, h
 def test_a_box_asks_again_until_it_is_given_one(box, service, header_file, room):
     tokens = service()
     tokens.refuses = 503
-    door = box(f'{{ endpoint = "{tokens.url}", header_file = "{header_file}" }}')
+    door = box(token=f'{{ endpoint = "{tokens.url}", header_file = "{header_file}" }}')
     line = door.wait_for_line("HTTP 503")
     assert f"no new token: the token endpoint {tokens.url}: it fails (HTTP 503)" in line
     tokens.refuses = None
@@ -90,7 +76,7 @@ def test_a_box_asks_again_until_it_is_given_one(box, service, header_file, room)
 def test_a_box_behind_a_proxy(box, service, header_file):
     tokens, proxy = service(), ConnectProxy("box:s3cret")
     environment = {"http_proxy": f"http://box:s3cret@127.0.0.1:{proxy.port}"}
-    door = box(f'{{ endpoint = "{tokens.url}", header_file = "{header_file}" }}', environment=environment)
+    door = box(token=f'{{ endpoint = "{tokens.url}", header_file = "{header_file}" }}', environment=environment)
     door.wait_until_in_room()
     port = tokens.http.server_port
     assert proxy.asked[0].startswith(f"CONNECT 127.0.0.1:{port} ") and len(proxy.asked) >= 2, proxy.asked

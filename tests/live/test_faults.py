@@ -8,22 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from appliance import CONFIG, Appliance
+from appliance import CONFIG
 from kinglet import BINARY
 from server import KEY, SECRET, token
-
-
-@pytest.fixture
-def box(server, room, folder):
-    started = []
-
-    def start(**options):
-        started.append(Appliance(folder, server.url, room, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
 
 
 @pytest.fixture

@@ -4,23 +4,18 @@ import signal
 import time
 
 import pytest
-from appliance import Appliance
 from peer import Peer
 from sound import tone
 
 
 @pytest.fixture
-def box(server, room, folder):
-    started = []
-
+def box(box):
     def start(**options):
-        started.append(Appliance(folder, server.url, room, **options))
-        started[-1].wait_until_in_room()
-        return started[-1]
+        door = box(**options)
+        door.wait_until_in_room()
+        return door
 
-    yield start
-    for one in started:
-        one.kill()
+    return start
 
 
 def wait_for_answer(door):

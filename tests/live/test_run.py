@@ -8,24 +8,10 @@ import subprocess
 import time
 
 import pytest
-from appliance import Appliance
 from kinglet import BINARY
 from livekit import rtc
 from peer import Peer
 from sound import tone, tone_levels
-
-
-@pytest.fixture
-def box(server, room, folder):
-    started = []
-
-    def start(**options):
-        started.append(Appliance(folder, server.url, room, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
 
 
 def test_a_call_from_ring_to_hang_up(server, room, box, run):

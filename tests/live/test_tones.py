@@ -4,25 +4,20 @@ import wave
 
 import numpy as np
 import pytest
-from appliance import Appliance
 from sound import RATE, Recording, tone, tone_levels
 
 RINGING_HZ, LOW_HZ, HIGH_HZ = 425, 660, 880
 
 
 @pytest.fixture
-def box(server, room, folder):
-    started = []
-
+def box(box, folder):
     def start(**options):
         heard = folder / "heard.wav"
-        started.append(Appliance(folder, server.url, room, output=f"wav:{heard}", **options))
-        started[-1].wait_until_in_room()
-        return started[-1], Recording(heard)
+        door = box(output=f"wav:{heard}", **options)
+        door.wait_until_in_room()
+        return door, Recording(heard)
 
-    yield start
-    for one in started:
-        one.kill()
+    return start
 
 
 def wait_for_tone(heard, hertz, after=0, count=1):

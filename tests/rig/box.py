@@ -33,7 +33,8 @@ def state():
 
 def said(path, name, since=0):
     """Events of this name that `kinglet ctl --json watch` has written to a file."""
-    lines = path.read_text().split("\n")[:-1]
+    # The last line may still be on its way, cut in the middle of a letter too.
+    lines = path.read_bytes().split(b"\n")[:-1]
     events = [event for event in map(json.loads, lines) if "event" in event]
     return [event for event in events if event["event"] == name][since:]
 
