@@ -1,6 +1,7 @@
 """One server for all tests, kinglets that do not outlive theirs."""
 import asyncio
 import itertools
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,8 +54,10 @@ def admin(server, room):
 
 @pytest.fixture
 def folder(output, request):
+    """The test's own, and empty: what an earlier run has left there is not taken for this one's sound."""
     folder = output / request.node.name
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     return folder
 
 
