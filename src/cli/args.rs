@@ -46,8 +46,8 @@ pub enum Command {
 
 /// Options of `kinglet join`.
 pub struct Join {
-    /// The server.
-    pub url: ServerUrl,
+    /// The server; none: its token endpoint says where.
+    pub url: Option<ServerUrl>,
     /// Where the token comes from.
     pub credentials: Source,
     /// Where our sound comes from.
@@ -202,10 +202,16 @@ struct JoinWords {
 impl JoinWords {
     fn check(self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Join, Failed> {
         let url = self.url.clone().or_else(|| environment("LIVEKIT_URL"));
-        let url =
-            url.ok_or_else(|| Failed::usage("no server: give its URL (wss://…), or set LIVEKIT_URL"))?;
-        let url = url.parse::<ServerUrl>().map_err(|error| Failed::usage(error.to_string()))?;
-        let credentials = self.who.source(self.ca.as_deref(), environment)?;
+        let url = url.map(|url| url.parse::<ServerUrl>()).transpose();
+        let url = url.map_err(|error| Failed::usage(error.to_string()))?;
+        let mut credentials = self.who.source(self.ca.as_deref(), environment)?;
+        match &mut credentials {
+            Source::Endpoint(endpoint) => endpoint.names_server = url.is_none(),
+            _ if url.is_none() => {
+                return Err(Failed::usage("no server: give its URL (wss://…), or set LIVEKIT_URL"));
+            }
+            _ => {}
+        }
         let input = self.input.unwrap_or(InputSpec::Auto);
         if self.reads_commands && input == InputSpec::Raw(RawSpec::Standard) {
             return Err(Failed::usage(

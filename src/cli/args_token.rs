@@ -57,6 +57,7 @@ impl Who {
                 header_file: self.header_file,
                 request: TokenRequest { room: self.room, identity: self.identity, name: None },
                 ca: ca.map(Path::to_owned),
+                names_server: false,
             }));
         }
         if let Some(token) = self.token {

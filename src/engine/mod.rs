@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod announce;
 mod cards;
 mod commands;
@@ -153,7 +154,10 @@ pub struct Engine {
     lost_at: Option<Instant>,
     told_cause: String,
     told_reason: Option<DisconnectReason>,
+    /// It is to be asked for before the next dial.
     token_is_refused: bool,
+    /// When its source has last said where the server is, or was asked again.
+    server_named_at: Option<Instant>,
     /// Told to enter the room while the hang-up is on its way.
     enters_again: bool,
     was_connected: bool,
@@ -235,6 +239,7 @@ impl Engine {
             told_cause: String::new(),
             told_reason: None,
             token_is_refused: false,
+            server_named_at: None,
             enters_again: false,
             was_connected: false,
             outcome: None,

@@ -56,6 +56,14 @@ impl Engine {
         self.detour.at.as_ref().unwrap_or(&self.settings.url)
     }
 
+    /// The source of tokens says where: from the next dial on, and no region of another server.
+    pub(super) fn goes_to(&mut self, url: ServerUrl) {
+        if self.settings.url != url {
+            self.settings.url = url;
+            self.detour = Detour::default();
+        }
+    }
+
     /// Joining has come to nothing: whether another region is tried, or asked for, before anything else follows.
     pub(super) fn tries_another_region(&mut self, cause: &Cause, now: Instant) -> bool {
         let is_of_the_region = match cause {

@@ -28,6 +28,7 @@ use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX, RECORDINGS_LOADING_MAX
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::media::prompt::Recording;
 use crate::rtc::{Peer, Transmit};
+use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
 
@@ -41,7 +42,7 @@ pub(super) struct RealPorts<'e, 'r> {
     reactor: &'e Rc<Reactor>,
     signal: SignalPort,
     token_source: Option<Source>,
-    tokens: Rc<Mailbox<Result<Secret, String>, 1>>,
+    tokens: Rc<Mailbox<Result<Access, String>, 1>>,
     regions: Rc<Mailbox<Option<Vec<u8>>, 1>>,
     resolved: Rc<Mailbox<Resolved, ICE_SERVERS_MAX>>,
     sockets: Sockets,
@@ -279,7 +280,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     }
 
     /// The answer to the engine's wish for a new token, when it has come.
-    pub(super) fn take_token(&mut self) -> Option<Result<Secret, String>> {
+    pub(super) fn take_token(&mut self) -> Option<Result<Access, String>> {
         self.tokens.take()
     }
 
