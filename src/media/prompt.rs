@@ -186,8 +186,8 @@ fn notes(tone: Tone) -> &'static [Note] {
         Tone::Ended => const { &[note(880.0, 120), note(660.0, 180)] },
         Tone::Muted => const { &[note(440.0, 150)] },
         Tone::Unmuted => const { &[note(880.0, 150)] },
-        Tone::Joined => const { &[note(660.0, 80), note(0.0, 60), note(660.0, 80)] },
-        Tone::Left => const { &[note(440.0, 80), note(0.0, 60), note(440.0, 80)] },
+        Tone::Joined => const { &[note(660.0, 120), note(0.0, 60), note(660.0, 120)] },
+        Tone::Left => const { &[note(440.0, 120), note(0.0, 60), note(440.0, 120)] },
         Tone::Lost => const { &[note(425.0, 800)] },
         Tone::Trouble => {
             const { &[note(425.0, 200), note(0.0, 200), note(425.0, 200), note(0.0, 200), note(425.0, 200)] }
@@ -285,8 +285,8 @@ mod tests {
             (Tone::Trouble, 1000),
             (Tone::Muted, 150),
             (Tone::Unmuted, 150),
-            (Tone::Joined, 220),
-            (Tone::Left, 220),
+            (Tone::Joined, 300),
+            (Tone::Left, 300),
             (Tone::Lost, 800),
         ] {
             let mut player = Player::default();
