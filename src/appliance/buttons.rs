@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::station::{Inbox, Input};
+use super::inbox::{Inbox, Input};
 use crate::io::clock;
 use crate::io::gpio::InputLine;
 use crate::io::keys::Key;

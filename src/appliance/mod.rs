@@ -15,6 +15,7 @@ mod changes;
 mod control;
 mod hands;
 mod identity;
+mod inbox;
 mod memory;
 mod plan;
 mod programs;

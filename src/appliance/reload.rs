@@ -12,9 +12,10 @@ use futures_util::future::FutureExt;
 use serde_json::json;
 
 use super::hands::{Hands, Lines};
+use super::inbox::{Input, Slot};
 use super::plan::Plan;
 use super::running::Running;
-use super::station::{Input, Slot, Successor, settings};
+use super::station::{Successor, settings};
 use super::{RunError, Surroundings, changes, tones};
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;

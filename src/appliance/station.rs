@@ -18,6 +18,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::control::{self, Watchers};
 use super::hands::Lines;
+use super::inbox::{Inbox, Input};
 use super::memory::Memory;
 use super::plan::Plan;
 use super::programs::Programs;
@@ -25,7 +26,6 @@ use super::reload::Reloads;
 use super::running::Running;
 use super::tally::Tally;
 use super::{RunError, Surroundings, tones};
-use crate::command::{Answer, Command};
 use crate::config::Config;
 use crate::config::call::AnsweredBy;
 use crate::device::intercom::Intercom;
@@ -33,31 +33,9 @@ use crate::device::settings::{ButtonSettings, IntercomSettings, OutputSettings};
 use crate::event::Event;
 use crate::io::client::{Commands, Events};
 use crate::io::clock;
-use crate::io::mailbox::Mailbox;
 use crate::io::reactor::{Interest, Reactor, Source};
 use crate::io::signals::Signals;
 use crate::io::systemd::{ServiceManager, watchdog_interval};
-use crate::limits::STATION_INPUTS_MAX;
-
-/// Something that the station has to know.
-pub(super) enum Input {
-    /// Of the room; none: the client has ended.
-    Happened(Option<Event>),
-    /// A button or key, by its number, is down or up.
-    Level(usize, bool),
-    /// Somebody at the control socket asks, and waits for the answer.
-    Asked(Command, Slot),
-    /// The configuration is to be read anew, for whoever waits for the answer.
-    Reload(Option<Slot>),
-    /// It was read.
-    Planned(Box<Result<Plan, RunError>>, Option<Slot>),
-}
-
-/// Where an answer is put.
-pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
-
-/// What is on its way to the station.
-pub(super) type Inbox = Mailbox<Input, STATION_INPUTS_MAX>;
 
 /// The plan that the box goes on with, in a new client, when this one has ended.
 pub(super) type Successor = Rc<RefCell<Option<Plan>>>;

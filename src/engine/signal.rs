@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Engine;
-use super::session::Phase;
+use super::phase::Phase;
 use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
