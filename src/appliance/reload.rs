@@ -125,7 +125,7 @@ impl<F: FnMut(&Event)> Running<F> {
         self.intercom.configure(settings(&after, self.intercom.is_muted()), is_rewired, now);
         self.programs.replace(after.hooks.clone());
         // Whatever their names are, what is in the files may be other sound.
-        for tone in tones::put_in_place(&after.call.tones, &self.commands) {
+        for tone in tones::put_in_place(&after.call, &self.commands) {
             self.chores.push(tone.boxed_local());
         }
         if self.reloads.config.audio.volume_percent != after.audio.volume_percent {

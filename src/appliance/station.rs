@@ -118,7 +118,7 @@ impl Station {
         ];
         let mut sources: FuturesUnordered<_> = sources.into_iter().collect();
 
-        let tones = tones::put_in_place(&self.reloads.config().call.tones, &commands);
+        let tones = tones::put_in_place(&self.reloads.config().call, &commands);
         let running = Running {
             intercom: self.intercom,
             hands: self.lines.watch(&reactor, &inbox),
