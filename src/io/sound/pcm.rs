@@ -121,7 +121,8 @@ impl Pcm {
     /// Frames between the card's converter and us.
     pub fn delay(&self) -> Result<i64, i32> {
         match self {
-            Pcm::Alsa(pcm) => pcm.delay().map_err(errno),
+            #[allow(clippy::useless_conversion, reason = "ALSA's is a long, of 32 bits on ARMv7")]
+            Pcm::Alsa(pcm) => pcm.delay().map(i64::from).map_err(errno),
             #[cfg(test)]
             Pcm::Scripted(pcm) => pcm.delay(),
         }
