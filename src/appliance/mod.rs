@@ -21,6 +21,7 @@ mod plan;
 mod programs;
 mod reload;
 mod running;
+mod settings;
 mod station;
 mod tally;
 mod tones;

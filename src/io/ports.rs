@@ -16,7 +16,7 @@ use super::mailbox::Mailbox;
 use super::proxy::ProxyUrl;
 use super::reactor::{Interest, Reactor};
 use super::sockets::Sockets;
-use super::sound::microphone::Captured;
+use super::sound::captured::Captured;
 use super::sound::pair::{Descriptors, Pair};
 use super::sound::recording;
 use super::websocket::{Order, Wire, run as run_websocket};
