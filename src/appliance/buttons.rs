@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::station::{Inbox, Input};
+use super::inbox::{Inbox, Input};
 use crate::event::Event;
 use crate::io::clock;
 use crate::io::gpio::InputLine;

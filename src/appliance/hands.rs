@@ -9,7 +9,7 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::FuturesUnordered;
 
-use super::station::Inbox;
+use super::inbox::Inbox;
 use super::{RunError, buttons};
 use crate::config::gpio::Wiring;
 use crate::io::gpio::{InputLine, OutputLine};

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{RunError, Surroundings, identity};
+use crate::command::{Tone, ToneSound};
 use crate::config::{Config, Problem};
 use crate::device::intercom::CALL_METHODS;
 use crate::engine::{PublishSettings, Settings};
@@ -89,18 +90,14 @@ impl Plan {
     /// Reads what is only read later otherwise, and can be done without: what is wrong with it, a line each.
     pub fn faults(&self) -> Vec<String> {
         let tones = &self.config.call.tones;
-        let files = [
-            ("ringing", &tones.ringing),
-            ("answered", &tones.answered),
-            ("ended", &tones.ended),
-            ("trouble", &tones.trouble),
-        ];
-        let files = files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?)));
-        let fault = |(key, file): (&str, &PathBuf)| {
-            Some(format!("call.tones.{key}: {}", recording::load(file).err()?))
+        let fault = |(tone, sound): (&Tone, &ToneSound)| match sound {
+            ToneSound::File(path) => {
+                Some(format!("call.tones.{}: {}", tone.word(), recording::load(Path::new(path)).err()?))
+            }
+            _ => None,
         };
         let token = self.options.token_source.as_ref().and_then(|token| token.fault(clock::unix_time_s()));
-        token.map(|fault| fault.to_string()).into_iter().chain(files.filter_map(fault)).collect()
+        token.map(|fault| fault.to_string()).into_iter().chain(tones.iter().filter_map(fault)).collect()
     }
 }
 

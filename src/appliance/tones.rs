@@ -1,31 +1,24 @@
-//! WAV files in the place of the built-in tones: read once, when the box starts or its configuration changes. One
-//! that cannot be played is told, and the built-in tone is heard.
+//! What the configuration has in the place of built-in tones: WAV files are read once, when the box starts or its
+//! configuration changes. One that cannot be played is told, and the built-in tone is heard.
 
-use std::path::PathBuf;
-
-use crate::command::{Command, Tone};
-use crate::config::call::ToneFiles;
+use crate::command::{Command, Tone, ToneSound};
+use crate::config::call::CallConfig;
 use crate::io::client::Commands;
 
-/// The work of putting them in place, a file each, or the tone itself. Each gives a warning where it cannot be.
+/// The work of putting them in place, all tones that there are. Each gives a warning where it cannot be.
 pub(super) fn put_in_place(
-    files: &ToneFiles,
+    call: &CallConfig,
     commands: &Commands,
 ) -> [impl Future<Output = Option<String>> + 'static; Tone::ALL.len()] {
-    let ToneFiles { ringing, answered, ended, trouble } = files.clone();
-    [
-        (Tone::Ringing, "ringing", ringing),
-        (Tone::Answered, "answered", answered),
-        (Tone::Ended, "ended", ended),
-        (Tone::Trouble, "trouble", trouble),
-    ]
-    .map(|(tone, key, path)| put(tone, key, path, commands.clone()))
+    Tone::ALL.map(|tone| {
+        let sound = call.tones.get(&tone).cloned().unwrap_or_default();
+        put(tone, sound, commands.clone())
+    })
 }
 
-async fn put(tone: Tone, key: &str, path: Option<PathBuf>, commands: Commands) -> Option<String> {
-    let path = path.map(|path| path.to_string_lossy().into_owned());
-    let error = commands.give(Command::ToneFile { tone, path }).await.err()?;
+async fn put(tone: Tone, sound: ToneSound, commands: Commands) -> Option<String> {
+    let error = commands.give(Command::ToneSound { tone, sound }).await.err()?;
     // Whatever was there before is not what is asked for.
-    let _ = commands.give(Command::ToneFile { tone, path: None }).await;
-    Some(format!("call.tones.{key}: {error}; the built-in tone is heard"))
+    let _ = commands.give(Command::ToneSound { tone, sound: ToneSound::BuiltIn }).await;
+    Some(format!("call.tones.{}: {error}; the built-in tone is heard", tone.word()))
 }

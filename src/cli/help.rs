@@ -1,6 +1,6 @@
 //! What a person reads.
 
-use kinglet::command::line::USAGE;
+use kinglet::command::usage::USAGE;
 
 /// `kinglet --help`
 pub const MAIN: &str = "\

@@ -11,7 +11,7 @@ use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
 use kinglet::media::send::profile::Profile;
 
-use super::args::Join;
+use super::command::Join;
 use super::events::Events;
 use super::print::Printer;
 use super::{Failed, control, proxy};

@@ -8,6 +8,7 @@
 pub mod line;
 pub mod message;
 mod message_line;
+pub mod usage;
 pub mod words;
 
 use std::collections::BTreeMap;
@@ -51,12 +52,12 @@ pub enum Command {
     Quiet,
     /// Play a tone to whoever is at this device, from its beginning.
     Tone(Tone),
-    /// Put a WAV file in the place of a tone; `None`: the tone itself again.
-    ToneFile {
+    /// What is to be heard as a tone from now on.
+    ToneSound {
         /// Which tone.
         tone: Tone,
-        /// Where the file is.
-        path: Option<String>,
+        /// Its sound.
+        sound: ToneSound,
     },
     /// Whom to hear where nothing is said of a single talker, see [`crate::local::policy`].
     Hear(String),
@@ -120,7 +121,7 @@ pub enum Command {
 }
 
 /// What a person at the device hears, besides the room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {
     /// It rings, here or there. Repeats.
     Ringing,
@@ -130,11 +131,63 @@ pub enum Tone {
     Ended,
     /// Nobody answered.
     Trouble,
+    /// The microphone was muted here.
+    Muted,
+    /// And is no longer.
+    Unmuted,
+    /// Somebody else entered the room.
+    Joined,
+    /// Somebody left it.
+    Left,
+    /// In a call, the server is out of reach.
+    Lost,
 }
 
 impl Tone {
     /// Each of them.
-    pub const ALL: [Tone; 4] = [Tone::Ringing, Tone::Answered, Tone::Ended, Tone::Trouble];
+    pub const ALL: [Tone; 9] = [
+        Tone::Ringing,
+        Tone::Answered,
+        Tone::Ended,
+        Tone::Trouble,
+        Tone::Muted,
+        Tone::Unmuted,
+        Tone::Joined,
+        Tone::Left,
+        Tone::Lost,
+    ];
+
+    /// Whether it only remarks something: it is not heard where another sound plays.
+    pub fn is_remark(self) -> bool {
+        matches!(self, Tone::Muted | Tone::Unmuted | Tone::Joined | Tone::Left | Tone::Lost)
+    }
+
+    /// The word for it, as the configuration has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Tone::Ringing => "ringing",
+            Tone::Answered => "answered",
+            Tone::Ended => "ended",
+            Tone::Trouble => "trouble",
+            Tone::Muted => "muted",
+            Tone::Unmuted => "unmuted",
+            Tone::Joined => "joined",
+            Tone::Left => "left",
+            Tone::Lost => "lost",
+        }
+    }
+}
+
+/// What is heard as a tone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToneSound {
+    /// The tone that is made here.
+    #[default]
+    BuiltIn,
+    /// A WAV file.
+    File(String),
+    /// Nothing.
+    Silence,
 }
 
 /// What a command came to: what it found (`null` where it asks for nothing), or why it was not carried out.

@@ -1,9 +1,10 @@
 //! `[call]`: how a call goes at this box.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::section::Section;
+use crate::command::{Tone, ToneSound};
 use crate::device::allow::Allow;
 use crate::device::call::{CallSettings, JoinWhen};
 use crate::device::settings::Gate;
@@ -19,8 +20,8 @@ pub struct CallConfig {
     pub is_half_duplex: bool,
     /// Whether an open microphone answers our ring, or only a command.
     pub answered_by: AnsweredBy,
-    /// Files in the place of the built-in tones.
-    pub tones: ToneFiles,
+    /// What is in the place of built-in tones.
+    pub tones: BTreeMap<Tone, ToneSound>,
 }
 
 /// What counts as an answer to our ring.
@@ -30,19 +31,6 @@ pub enum AnsweredBy {
     Microphone,
     /// The RPC `answer`, or the attribute `kinglet.call` that becomes `answered`.
     Command,
-}
-
-/// WAV files in the place of the built-in tones.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ToneFiles {
-    /// While it rings.
-    pub ringing: Option<PathBuf>,
-    /// Somebody answered.
-    pub answered: Option<PathBuf>,
-    /// The call is over.
-    pub ended: Option<PathBuf>,
-    /// Nobody answered, or the server is not reached.
-    pub trouble: Option<PathBuf>,
 }
 
 /// People walk to a panel within half a minute.
@@ -64,7 +52,7 @@ impl Default for CallConfig {
             mode: Gate::Open,
             is_half_duplex: false,
             answered_by: AnsweredBy::Microphone,
-            tones: ToneFiles::default(),
+            tones: BTreeMap::new(),
         }
     }
 }
@@ -81,7 +69,7 @@ impl CallConfig {
         let answers_at_once = call.allow("auto_answer").unwrap_or_default();
         let answered_by = call
             .word("answered_by", &[("microphone", AnsweredBy::Microphone), ("command", AnsweredBy::Command)]);
-        let tones = call.section("tones", ToneFiles::read).unwrap_or_default();
+        let tones = call.section("tones", read_tones).unwrap_or_default();
         if mode == Some((Gate::Always, false)) && join == Some(JoinWhen::OnRing) {
             call.wrong("mode", "\"always\" needs join = \"always\": the box is in the room for calls only");
         }
@@ -110,16 +98,13 @@ const MODES: [(&str, (Gate, bool)); 4] = [
     ("always", (Gate::Always, false)),
 ];
 
-impl ToneFiles {
-    fn read(tones: &mut Section<'_>) -> ToneFiles {
-        let mut file = |key| tones.text(key).map(PathBuf::from);
-        ToneFiles {
-            ringing: file("ringing"),
-            answered: file("answered"),
-            ended: file("ended"),
-            trouble: file("trouble"),
-        }
-    }
+/// `[call.tones]`: a WAV file or `"none"` for each tone that is not to be the built-in one.
+fn read_tones(tones: &mut Section<'_>) -> BTreeMap<Tone, ToneSound> {
+    let mut read = |tone: Tone| {
+        let text = tones.text(tone.word())?;
+        Some((tone, if text == "none" { ToneSound::Silence } else { ToneSound::File(text) }))
+    };
+    Tone::ALL.into_iter().filter_map(&mut read).collect()
 }
 
 #[cfg(test)]

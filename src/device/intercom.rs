@@ -16,6 +16,7 @@ use std::time::Instant;
 use super::attribute::{CallAttributes, Said};
 use super::button::{Action as Touch, Button};
 use super::call::{Call, Decision, Refused, Stage};
+use super::chime::Chime;
 use super::lamp::{Lamp, Shows};
 use super::outputs::Outputs;
 use super::settings::{ButtonSettings, Gate, IntercomSettings, Press};
@@ -52,6 +53,7 @@ pub struct Intercom {
     outputs: Outputs,
     attributes: CallAttributes,
     lamp: Lamp,
+    chime: Chime,
     is_muted: bool,
     is_call_open: bool,
     is_key_held: bool,
@@ -74,6 +76,7 @@ impl Intercom {
             outputs: Outputs::new(settings.outputs),
             attributes: CallAttributes::default(),
             lamp: Lamp::new(now),
+            chime: Chime::default(),
             is_muted: settings.is_muted,
             is_call_open: false,
             is_key_held: false,
@@ -142,6 +145,9 @@ impl Intercom {
             }
             _ => {}
         }
+        let is_audience = self.call.stage() == Stage::Talking || self.gate == Gate::Always;
+        let tone = self.chime.handle_event(event, is_audience, now);
+        self.remark(tone);
         self.settle(now);
     }
 
@@ -200,6 +206,7 @@ impl Intercom {
         if self.is_muted != is_muted {
             self.is_muted = is_muted;
             self.act(Action::Mute(is_muted));
+            self.remark(Some(if is_muted { Tone::Muted } else { Tone::Unmuted }));
         }
         self.settle(now);
     }
@@ -245,6 +252,7 @@ impl Intercom {
             .chain(self.outputs.poll_timeout())
             .chain(self.call.poll_timeout())
             .chain(self.lamp.poll_timeout(now))
+            .chain(self.chime.poll_timeout())
             .min()
     }
 
@@ -257,6 +265,8 @@ impl Intercom {
             }
         }
         self.outputs.handle_timeout(now);
+        let tone = self.chime.handle_timeout(self.call.stage() == Stage::Talking, now);
+        self.remark(tone);
         self.settle(now);
     }
 
@@ -305,6 +315,12 @@ impl Intercom {
             }
             Some(Press::Talk) | None => Ok(()),
         };
+    }
+
+    fn remark(&mut self, tone: Option<Tone>) {
+        if let Some(tone) = tone {
+            self.act(Action::Play(tone));
+        }
     }
 
     fn pulsed(&mut self, event: Option<Event>) {

@@ -113,6 +113,11 @@ fn participant(identity: &str, says: &str) -> ParticipantFacts {
     }
 }
 
+fn connected() -> Event {
+    let (room, identity, sid) = ("house".into(), "door".into(), "PA_0".into());
+    Event::Connected { room, room_sid: String::new(), identity, sid, server: String::new() }
+}
+
 fn left(identity: &str) -> Event {
     Event::ParticipantLeft(participant(identity, ""))
 }
@@ -187,7 +192,7 @@ fn privacy_is_a_button_and_shown() {
     let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
     door.done();
     door.press(PRIVACY);
-    assert_eq!(door.done(), "mute-true");
+    assert_eq!(door.done(), "mute-true play(muted)");
     assert!(door.intercom.is_lit(door.now - SECOND / 5), "a short flash now and then");
     door.press(BELL);
     door.hear(unmuted("flat-1"));
@@ -195,7 +200,43 @@ fn privacy_is_a_button_and_shown() {
     door.wait(20 * SECOND);
     assert!(door.done().ends_with("call_ended talk-false leave"), "mute is nobody's but the button's");
     door.press(PRIVACY);
-    assert_eq!(door.done(), "mute-false");
+    assert_eq!(door.done(), "mute-false play(unmuted)");
+}
+
+#[test]
+fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
+    let came = |identity: &str| Event::ParticipantJoined(participant(identity, ""));
+    let cut = || Event::Reconnecting { cause: "cut".into() };
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    door.press(BELL);
+    door.hear(connected());
+    door.hear(came("flat-1"));
+    door.hear(unmuted("flat-1"));
+    door.done();
+    door.hear(came("flat-2"));
+    assert_eq!(door.done(), "", "it was there when we came");
+    door.wait(2 * SECOND);
+    door.hear(came("guest"));
+    door.hear(left("guest"));
+    assert_eq!(door.done(), "play(joined) play(left)");
+    door.hear(cut());
+    door.wait(SECOND);
+    door.hear(Event::Resumed { gap_ms: 1000 });
+    door.wait(5 * SECOND);
+    assert_eq!(door.done(), "", "soon back");
+    door.hear(cut());
+    door.wait(5 * SECOND);
+    assert_eq!(door.done(), "play(lost)", "once");
+    door.hear(connected());
+    door.hear(came("flat-3"));
+    assert_eq!(door.done(), "", "it came while we were away");
+    door.press(BELL);
+    door.wait(SECOND);
+    door.done();
+    door.hear(came("guest"));
+    door.hear(cut());
+    door.wait(5 * SECOND);
+    assert_eq!(door.done(), "leave", "nobody is heard any more");
 }
 
 #[test]
@@ -205,7 +246,7 @@ fn a_button_that_is_held_does_not_do_what_a_press_does() {
     both.buttons[BELL].hold = Some(Press::Mute);
     door.intercom.configure(both, true, door.now);
     door.done();
-    for mute in ["mute-true", "mute-false"] {
+    for mute in ["mute-true play(muted)", "mute-false play(unmuted)"] {
         door.intercom.handle_level(BELL, true, door.now);
         door.wait(SECOND);
         door.intercom.handle_level(BELL, false, door.now);

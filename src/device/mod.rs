@@ -9,7 +9,8 @@
 //!   line, key ─► button ─► action ─┐                    ┌─► enter or leave the room, microphone
 //!   ctl ───────────────────────────┼─► call ─► Decision ┼─► tone
 //!   RPC, DTMF ─► allow ────────────┤      │             └─► event
-//!   people who come and go ────────┘      └─► lamp ─► on or off at an instant
+//!   people who come and go ─┬──────┘      └─► lamp ─► on or off at an instant
+//!                           └─► chime ─► tone
 //!   RPC, DTMF ─► allow ─► output ─► pulse of a line
 //! ```
 
@@ -19,6 +20,7 @@ pub mod allow;
 pub mod attribute;
 pub mod button;
 pub mod call;
+pub mod chime;
 pub mod intercom;
 #[cfg(test)]
 mod intercom_story;

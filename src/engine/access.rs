@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use super::session::Phase;
+use super::phase::Phase;
 use crate::signal::endpoint::Access;
 use crate::time::deadline::Reason;
 

@@ -55,7 +55,7 @@ impl Engine {
                 self.listener.prompts.player.play_tone(tone);
                 Ok(Value::Null).into()
             }
-            Command::ToneFile { tone, path } => self.set_tone_file(tone, path),
+            Command::ToneSound { tone, sound } => self.set_tone_sound(tone, sound),
             Command::Quiet => {
                 self.listener.prompts.player.quiet();
                 self.end_announcement(By::Us, Err("it was ended".to_owned()), now);

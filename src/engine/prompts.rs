@@ -10,9 +10,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{Action, Engine};
-use crate::command::{CommandError, Reply, Ticket, Tone};
+use crate::command::{CommandError, Reply, Ticket, Tone, ToneSound};
 use crate::limits::RECORDINGS_LOADING_MAX;
-use crate::media::prompt::{Player, Recording};
+use crate::media::prompt::{Own, Player, Recording};
 
 /// What plays, and what is on its way from the disk.
 #[derive(Default)]
@@ -42,15 +42,15 @@ impl Engine {
         }
     }
 
-    /// Puts a file in the place of a tone, or the tone itself again.
-    pub(super) fn set_tone_file(&mut self, tone: Tone, path: Option<String>) -> Reply {
-        match path {
-            Some(path) => self.load(Purpose::Tone(tone), path),
-            None => {
-                self.listener.prompts.player.replace(tone, None);
-                Ok(serde_json::Value::Null).into()
-            }
-        }
+    /// Puts a file or silence in the place of a tone, or the tone itself again.
+    pub(super) fn set_tone_sound(&mut self, tone: Tone, sound: ToneSound) -> Reply {
+        let own = match sound {
+            ToneSound::File(path) => return self.load(Purpose::Tone(tone), path),
+            ToneSound::Silence => Some(Own::Silence),
+            ToneSound::BuiltIn => None,
+        };
+        self.listener.prompts.player.replace(tone, own);
+        Ok(serde_json::Value::Null).into()
     }
 
     /// What has become of a [`Action::LoadRecording`]: the sound, or in words why there is none.
@@ -65,7 +65,7 @@ impl Engine {
         };
         let seconds = json!({ "seconds": recording.seconds() });
         match purpose {
-            Purpose::Tone(tone) => self.listener.prompts.player.replace(tone, Some(recording)),
+            Purpose::Tone(tone) => self.listener.prompts.player.replace(tone, Some(Own::Recorded(recording))),
             Purpose::Play => self.listener.prompts.player.play(recording),
             // Its answer comes at its end.
             Purpose::Announce => return self.begin_announcement(ticket, recording, now),
@@ -88,3 +88,5 @@ impl Engine {
         }
     }
 }
+
+const _: () = assert!(RECORDINGS_LOADING_MAX == 2 * Tone::ALL.len());

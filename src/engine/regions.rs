@@ -12,8 +12,8 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::phase::Phase;
 use super::port::Action;
-use super::session::Phase;
 use crate::limits::REGIONS_MAX;
 use crate::session::cause::Cause;
 use crate::signal::refusal::Fault;

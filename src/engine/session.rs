@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::phase::Phase;
 use super::port::{Action, Notice};
 use super::regions::Detour;
 use crate::event::{By, Event};
@@ -35,27 +36,6 @@ const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// After the server closed a peer connection without a word on the signal connection.
 pub(super) const CLOSED_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Where the session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Outside of the room, until told to enter.
-    Idle,
-    /// The signal connection is being made, or its `join` is awaited.
-    Dialing,
-    /// The server has joined us; the primary peer connection is not up yet.
-    Joined,
-    /// Sound flows.
-    Active,
-    /// The session is being mended; sound flows where it can.
-    Resuming,
-    /// Until the next attempt.
-    Waiting,
-    /// The hang-up is on its way.
-    Leaving,
-    /// It is over; the outcome says how.
-    Ended,
-}
 
 impl Engine {
     /// What happened to the signal connection.

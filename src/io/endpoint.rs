@@ -14,9 +14,9 @@ use async_executor::LocalExecutor;
 use futures_util::future::{Either, FutureExt, select};
 
 use super::credentials::CredentialsError;
+use super::dial::{Dial, USER_AGENT, reach};
 use super::proxy::ProxyUrl;
 use super::reactor::Reactor;
-use super::websocket::{Dial, USER_AGENT, reach};
 use super::{clock, http, tls};
 use crate::engine::Notice;
 use crate::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_HEADERS_BYTES_MAX};

@@ -47,7 +47,7 @@ pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX
 pub const RECORDING_SAMPLES_MAX: usize = 60 * 48_000;
 
 /// Recordings that are being read: one for each tone, and as many that are to be played.
-pub const RECORDINGS_LOADING_MAX: usize = 8;
+pub const RECORDINGS_LOADING_MAX: usize = 18;
 
 /// Programs that run at a time because something happened: a press, a call, its end, and one that hangs.
 pub const PROGRAMS_MAX: usize = 4;

@@ -7,6 +7,9 @@
 //! | answered | two notes upwards |
 //! | ended | the same two downwards |
 //! | trouble | 425 Hz, three times short |
+//! | muted, unmuted | one short note, low or high |
+//! | joined, left | one short note twice, high or low |
+//! | lost | 425 Hz, long |
 //!
 //! Each note begins and ends on a ramp of one block, so that nothing clicks. So does what is cut short, by an
 //! end or by what follows: that begins a block later.
@@ -38,11 +41,20 @@ impl Recording {
     }
 }
 
+/// What is in the place of a tone.
+#[derive(Debug, Clone)]
+pub enum Own {
+    /// Another sound.
+    Recorded(Recording),
+    /// Nothing is heard.
+    Silence,
+}
+
 /// Plays one prompt at a time; takes no memory.
 #[derive(Debug, Default)]
 pub struct Player {
-    /// Recordings in the place of tones.
-    own: [Option<Recording>; Tone::ALL.len()],
+    /// What is in the place of tones.
+    own: [Option<Own>; Tone::ALL.len()],
     playing: Option<Prompt>,
     /// What plays ends with the next block.
     is_cut: bool,
@@ -54,6 +66,7 @@ pub struct Player {
 struct Prompt {
     sound: Sound,
     repeats: bool,
+    is_remark: bool,
     /// The next sample, counted from the beginning.
     at: usize,
 }
@@ -65,25 +78,33 @@ enum Sound {
 }
 
 impl Player {
-    /// Puts a recording in the place of a tone, from its next beginning on; `None`: the tone itself again.
-    pub fn replace(&mut self, tone: Tone, recording: Option<Recording>) {
+    /// Puts something in the place of a tone, from its next beginning on; `None`: the tone itself again.
+    pub fn replace(&mut self, tone: Tone, own: Option<Own>) {
         if let Some(place) = Tone::ALL.iter().position(|other| *other == tone) {
-            self.own[place] = recording;
+            self.own[place] = own;
         }
     }
 
-    /// Begins a tone, in place of whatever plays. [`Tone::Ringing`] repeats.
+    /// Begins a tone, in place of whatever plays; a remark only in the place of another one. [`Tone::Ringing`] repeats
+    /// until what follows in a call begins, heard or not.
     pub fn play_tone(&mut self, tone: Tone) {
-        let repeats = tone == Tone::Ringing;
+        let (repeats, is_remark) = (tone == Tone::Ringing, tone.is_remark());
+        if is_remark && self.playing.as_ref().is_some_and(|playing| !playing.is_remark) {
+            return;
+        }
         let place = Tone::ALL.iter().position(|other| *other == tone);
-        let own = place.and_then(|place| self.own[place].clone());
-        let sound = own.map_or_else(|| Sound::Made(notes(tone)), Sound::Recorded);
-        self.begin(Prompt { sound, repeats, at: 0 });
+        let sound = match place.and_then(|place| self.own[place].clone()) {
+            None => Sound::Made(notes(tone)),
+            Some(Own::Recorded(recording)) => Sound::Recorded(recording),
+            Some(Own::Silence) => return self.quiet(),
+        };
+        self.begin(Prompt { sound, repeats, is_remark, at: 0 });
     }
 
     /// Plays a recording once, in place of whatever plays.
     pub fn play(&mut self, recording: Recording) {
-        self.begin(Prompt { sound: Sound::Recorded(recording), repeats: false, at: 0 });
+        let sound = Sound::Recorded(recording);
+        self.begin(Prompt { sound, repeats: false, is_remark: false, at: 0 });
     }
 
     /// Ends what plays.
@@ -163,6 +184,11 @@ fn notes(tone: Tone) -> &'static [Note] {
         Tone::Ringing => const { &[note(425.0, 1000), note(0.0, 4000)] },
         Tone::Answered => const { &[note(660.0, 120), note(880.0, 180)] },
         Tone::Ended => const { &[note(880.0, 120), note(660.0, 180)] },
+        Tone::Muted => const { &[note(440.0, 150)] },
+        Tone::Unmuted => const { &[note(880.0, 150)] },
+        Tone::Joined => const { &[note(660.0, 120), note(0.0, 60), note(660.0, 120)] },
+        Tone::Left => const { &[note(440.0, 120), note(0.0, 60), note(440.0, 120)] },
+        Tone::Lost => const { &[note(425.0, 800)] },
         Tone::Trouble => {
             const { &[note(425.0, 200), note(0.0, 200), note(425.0, 200), note(0.0, 200), note(425.0, 200)] }
         }
@@ -253,7 +279,16 @@ mod tests {
 
     #[test]
     fn notes_follow_each_other_without_a_step_and_end_by_themselves() {
-        for (tone, ms) in [(Tone::Answered, 300), (Tone::Ended, 300), (Tone::Trouble, 1000)] {
+        for (tone, ms) in [
+            (Tone::Answered, 300),
+            (Tone::Ended, 300),
+            (Tone::Trouble, 1000),
+            (Tone::Muted, 150),
+            (Tone::Unmuted, 150),
+            (Tone::Joined, 300),
+            (Tone::Left, 300),
+            (Tone::Lost, 800),
+        ] {
             let mut player = Player::default();
             player.play_tone(tone);
             let heard = played(&mut player, 150);
@@ -274,7 +309,7 @@ mod tests {
         assert_eq!(&heard[..1000], expected);
         assert!(heard[1000..].iter().all(|sample| *sample == 0.0));
         // In the place of the ringing tone it repeats without a gap; the other tones are as they were.
-        player.replace(Tone::Ringing, Some(recording));
+        player.replace(Tone::Ringing, Some(Own::Recorded(recording)));
         player.play_tone(Tone::Ringing);
         let heard = played(&mut player, 100);
         assert!(heard.iter().zip(expected.iter().cycle()).all(|(heard, expected)| heard == expected));
@@ -282,6 +317,30 @@ mod tests {
         player.play_tone(Tone::Ringing);
         let heard = played(&mut player, 3);
         assert!((heard[1000] - sample(425.0, 1000 - 480)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_remark_gives_way_to_everything_but_another_one() {
+        let alone = |tones: &[Tone]| {
+            let mut player = Player::default();
+            tones.iter().for_each(|tone| player.play_tone(*tone));
+            played(&mut player, 60)
+        };
+        assert_eq!(alone(&[Tone::Ringing, Tone::Joined]), alone(&[Tone::Ringing]));
+        assert_eq!(alone(&[Tone::Muted, Tone::Unmuted])[480..], alone(&[Tone::Unmuted])[..59 * 480]);
+        assert_eq!(alone(&[Tone::Joined, Tone::Answered])[480..], alone(&[Tone::Answered])[..59 * 480]);
+    }
+
+    #[test]
+    fn a_tone_may_be_silence_and_ends_the_ringing_too() {
+        let mut player = Player::default();
+        player.replace(Tone::Answered, Some(Own::Silence));
+        player.play_tone(Tone::Ringing);
+        played(&mut player, 3);
+        player.play_tone(Tone::Answered);
+        let heard = played(&mut player, 600);
+        assert!(heard[..480].iter().any(|sample| *sample != 0.0), "it fades");
+        assert!(heard[480..].iter().all(|sample| *sample == 0.0));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Whose an allocation is: the innermost frame that is kinglet's, str0m's or the test's decides.
+//! Whose an allocation is: the innermost frame that is kinglet's, str0m's, sonora's or the test's decides.
 //!
 //! ```text
 //!   Vec … ◄ str0m … ◄ src/rtc …            str0m's
+//!   Vec … ◄ sonora_aec3 … ◄ src/media …    sonora's
 //!   Arc … ◄ src/rtc …                      ours
 //!   bytes … ◄ tungstenite … ◄ src/io …     ours: we chose to call it
 //!   Vec … ◄ tests/sim … ◄ src/engine …     the test's, which stands in for the world
@@ -21,16 +22,29 @@ use super::{Recorder, Stack};
 /// nothing to do where the server is asked by `ws://`.
 const STR0M: &[&str] = &["str0m", "str0m_proto", "str0m_aws_lc_rs", "is", "sctp_proto", "dimpl", "aws_lc_rs"];
 
+/// The signal processing of the microphone.
+const SONORA: &[&str] = &[
+    "sonora",
+    "sonora_aec3",
+    "sonora_agc2",
+    "sonora_common_audio",
+    "sonora_fft",
+    "sonora_ns",
+    "sonora_simd",
+];
+
 /// Frames of ours that a report shows of one place, beside the one that asked.
 const OUR_FRAMES_SHOWN: usize = 4;
 
 /// Who asked for memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// kinglet, or a library that it called, but for str0m.
+    /// kinglet, or a library that it called, but for those below.
     Ours,
     /// str0m, called by kinglet.
     Str0m,
+    /// sonora, called by kinglet.
+    Sonora,
     /// Whatever drives kinglet in a test.
     Test,
 }
@@ -42,6 +56,8 @@ pub struct Report {
     pub ours: u64,
     /// Allocations of str0m's.
     pub str0m: u64,
+    /// Allocations of sonora's.
+    pub sonora: u64,
     places: Vec<Place>,
 }
 
@@ -73,6 +89,7 @@ impl Report {
             match owner {
                 Owner::Ours => report.ours += count,
                 Owner::Str0m => report.str0m += count,
+                Owner::Sonora => report.sonora += count,
                 Owner::Test => continue,
             }
             report.places.push(Place { owner, count, bytes, frames });
@@ -102,6 +119,7 @@ enum Home {
     /// tests/
     Test,
     Str0m,
+    Sonora,
     Library,
     /// The standard library and the counting itself: everything comes through them.
     Standard,
@@ -116,12 +134,16 @@ struct Frame {
 
 fn owner(frames: &[Frame]) -> Owner {
     let mut decisive = frames.iter().filter(|frame| !matches!(frame.home, Home::Standard | Home::Library));
-    match decisive.next().map(|frame| frame.home) {
+    let innermost = decisive.next().map(|frame| frame.home);
+    // A library's are kinglet's doing only where kinglet called it.
+    let mut is_called = || {
+        let caller = decisive.find(|frame| Some(frame.home) != innermost);
+        caller.is_some_and(|frame| frame.home == Home::Kinglet)
+    };
+    match innermost {
         Some(Home::Kinglet) => Owner::Ours,
-        Some(Home::Str0m) => match decisive.find(|frame| frame.home != Home::Str0m).map(|frame| frame.home) {
-            Some(Home::Kinglet) => Owner::Str0m,
-            _ => Owner::Test,
-        },
+        Some(Home::Str0m) if is_called() => Owner::Str0m,
+        Some(Home::Sonora) if is_called() => Owner::Sonora,
         _ => Owner::Test,
     }
 }
@@ -186,6 +208,7 @@ fn home(path: &str, function: &str) -> Home {
         env!("CARGO_CRATE_NAME") => Home::Test,
         "std" | "core" | "alloc" | "backtrace" => Home::Standard,
         name if STR0M.contains(&name) => Home::Str0m,
+        name if SONORA.contains(&name) => Home::Sonora,
         _ => Home::Library,
     }
 }

@@ -23,6 +23,7 @@ CASES = [
     ("lost10-as-reported", "10 % lost on the way to the server, which reports it", 3.5),
     ("lost20-as-reported", "20 % lost there: two copies", 3.0),
     ("lost10-no-copy", "10 % lost on the way to the listener, no copies", 0),
+    ("moved", "delay 100 ms longer and back, by time-scaling", 3.8),
     ("scaled", "tempo changed by 5 % all the time", 0),
 ]
 

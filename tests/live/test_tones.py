@@ -7,6 +7,7 @@ import pytest
 from sound import RATE, Recording, tone, tone_levels
 
 RINGING_HZ, LOW_HZ, HIGH_HZ = 425, 660, 880
+MUTED_HZ, UNMUTED_HZ = 440, 880
 
 
 @pytest.fixture
@@ -93,4 +94,23 @@ def test_files_take_the_place_of_tones_and_are_played(box, folder):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert not np.any(heard.samples()[length + RATE :]), "and nothing after it"
+    door.stop()
+
+
+def test_what_happens_in_a_call_is_remarked(box, kinglet):
+    door, heard = box(more='[call.tones]\nringing = "none"\nanswered = "none"')
+    kinglet("flat-1", "--input", "tone:3000", "--output", "none", "--loop")
+    door.ask("ring")
+    door.wait_for("call_answered")
+    wait_for_tone(heard, 3000)
+    at = len(heard.samples())
+    assert max(tone_levels(heard.samples(), [RINGING_HZ, LOW_HZ, HIGH_HZ]).values()) < -60, "told to be silent"
+    door.ask("mute")
+    at = wait_for_tone(heard, MUTED_HZ, after=at)
+    door.ask("unmute")
+    at = wait_for_tone(heard, UNMUTED_HZ, after=at)
+    guest = kinglet("guest", "--input", "none", "--output", "none")
+    at = wait_for_tone(heard, LOW_HZ, after=at)
+    guest.leave()
+    wait_for_tone(heard, MUTED_HZ, after=at)
     door.stop()

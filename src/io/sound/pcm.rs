@@ -10,7 +10,7 @@ use alsa::Direction;
 use alsa::pcm::PCM;
 use alsa::poll::{Descriptors, Flags};
 
-use crate::io::sound::open::CardFault;
+use crate::io::sound::open_error::CardFault;
 use crate::io::sound::settings::{Settings, Wish, negotiate};
 use crate::io::sound::sizes::Way;
 use crate::limits::CARD_DESCRIPTORS_MAX;
@@ -121,7 +121,8 @@ impl Pcm {
     /// Frames between the card's converter and us.
     pub fn delay(&self) -> Result<i64, i32> {
         match self {
-            Pcm::Alsa(pcm) => pcm.delay().map_err(errno),
+            #[allow(clippy::useless_conversion, reason = "ALSA's is a long, of 32 bits on ARMv7")]
+            Pcm::Alsa(pcm) => pcm.delay().map(i64::from).map_err(errno),
             #[cfg(test)]
             Pcm::Scripted(pcm) => pcm.delay(),
         }

@@ -38,6 +38,8 @@ pub struct EchoCanceller {
     render: Queue,
     capture: Queue,
     done: Queue,
+    /// What is played and what is heard in a step; here, so that they are not made anew for each.
+    played: AecBlock,
     step: AecBlock,
 }
 
@@ -47,7 +49,8 @@ impl EchoCanceller {
         let aec = BlockProcessor::new(&tuning(), SAMPLE_RATE_HZ as usize, 1, 1);
         let mut done = Queue::new();
         done.filled = HEAD_START;
-        Self { aec, render: Queue::new(), capture: Queue::new(), done, step: AecBlock::new(BANDS, 1) }
+        let [played, step] = [(); 2].map(|()| AecBlock::new(BANDS, 1));
+        Self { aec, render: Queue::new(), capture: Queue::new(), done, played, step }
     }
 
     /// Takes the echo of `reference` out of `capture`. `is_clipped`: the microphone was too loud for its
@@ -63,10 +66,9 @@ impl EchoCanceller {
 
     /// One step, whose capture is in `self.step`.
     fn aec_step(&mut self, is_clipped: bool) {
-        let Self { aec, render, done, step, .. } = self;
-        let mut played = AecBlock::new(BANDS, 1);
-        render.pop_step(&mut played);
-        aec.buffer_render(&played);
+        let Self { aec, render, done, played, step, .. } = self;
+        render.pop_step(played);
+        aec.buffer_render(played);
         aec.process_capture(false, is_clipped, None, step);
         done.push_step(step);
     }

@@ -100,11 +100,47 @@ fn a_voice_survives_loss() {
     }
 }
 
+/// How much longer the delay becomes and then shorter again, as where one network is left for another: 100 ms.
+const MOVED_SAMPLES: i64 = 4800;
+
+/// Time-scaling as it is used, where nothing else changes the delay: 100 ms more, and back again.
+#[test]
+fn a_voice_survives_a_delay_that_grows_and_shrinks() {
+    let said = said();
+    let mut grows = true;
+    let (out, changes) = scaled(&said, |added_samples| {
+        grows &= added_samples < MOVED_SAMPLES;
+        match (grows, added_samples > 0) {
+            (true, _) => Some(Change::Longer),
+            (false, true) => Some(Change::Shorter),
+            (false, false) => None,
+        }
+    });
+    leave("moved", &out);
+    // A period is 12.5 ms at most.
+    assert!(!grows && changes >= 16, "{changes}");
+    let alike = likeness(&said, &out);
+    assert!(alike > 0.9 || folder().is_some(), "{alike}");
+}
+
 /// The tempo changes by 5 % all the time, a period more when it is ahead and a period less when it is behind: every change
 /// is heard, and no word is more than a period from its place.
 #[test]
 fn a_voice_survives_time_scaling() {
     let said = said();
+    let turn = |added_samples| Some(if added_samples > 0 { Change::Shorter } else { Change::Longer });
+    let (out, changes) = scaled(&said, turn);
+    leave("scaled", &out);
+    let seconds = said.len() / 48_000;
+    println!("{changes} changes in {seconds} s");
+    let alike = likeness(&said, &out);
+    assert!(changes > 3 * seconds, "{changes} changes in {seconds} s");
+    assert!(alike > 0.9 || folder().is_some(), "{alike}");
+}
+
+/// The clip with each change that `wish` has for the samples that were added up to then, as soon as it can be made; and
+/// the number of changes.
+fn scaled(said: &[f32], mut wish: impl FnMut(i64) -> Option<Change>) -> (Vec<f32>, usize) {
     let (mut stretch, mut pending) = (Stretch::new(), Pending::new());
     let (mut out, mut added_samples, mut changes) = (Vec::new(), 0, 0);
     let mut blocks = said.chunks_exact(BLOCK_FRAMES);
@@ -118,10 +154,10 @@ fn a_voice_survives_time_scaling() {
             assert_eq!(copied, Ok(BLOCK_FRAMES));
         }
         if pending.len() < 1200 {
-            break;
+            return (out, changes);
         }
-        let change = if added_samples > 0 { Change::Shorter } else { Change::Longer };
-        if let Some(period) = stretch.apply(change, &mut pending) {
+        let change = wish(added_samples);
+        if let Some((change, period)) = change.and_then(|it| Some((it, stretch.apply(it, &mut pending)?))) {
             changes += 1;
             added_samples += if change == Change::Longer { period as i64 } else { -(period as i64) };
         }
@@ -129,12 +165,6 @@ fn a_voice_survives_time_scaling() {
         pending.pass(BLOCK_FRAMES);
         stretch.played(BLOCK_FRAMES);
     }
-    leave("scaled", &out);
-    let seconds = said.len() / 48_000;
-    println!("{changes} changes in {seconds} s");
-    let alike = likeness(&said, &out);
-    assert!(changes > 3 * seconds, "{changes} changes in {seconds} s");
-    assert!(alike > 0.9 || folder().is_some(), "{alike}");
 }
 
 /// Somebody speaks beside a loudspeaker that speaks, too, as loud at the microphone.
