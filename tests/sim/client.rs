@@ -192,6 +192,11 @@ impl Client {
         self.events.iter().find_map(|(at, event)| choose(event).map(|chosen| (*at, chosen)))
     }
 
+    /// Whether a new session took a lost one's place.
+    pub fn has_reconnected(&self) -> bool {
+        self.event(|event| matches!(event, Event::Reconnected { .. }).then_some(())).is_some()
+    }
+
     /// Its address becomes another one, and it is told so, as netlink does.
     pub fn move_to(&mut self, address: IpAddr, now: Instant) {
         self.ports.move_to(address);
