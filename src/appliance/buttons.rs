@@ -1,15 +1,17 @@
-//! Hands at buttons and keys → levels in the station's inbox. A key that is unplugged is looked for again.
+//! Hands at buttons and keys → levels in the station's inbox. A key that is not there, or is unplugged, is told once and
+//! looked for.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::station::{Inbox, Input};
+use super::inbox::{Inbox, Input};
+use crate::event::Event;
 use crate::io::clock;
 use crate::io::gpio::InputLine;
-use crate::io::keys::Key;
+use crate::io::keys::{Key, KeyError};
 use crate::io::reactor::{Interest, Reactor, Source};
 
-/// Between two looks for a key whose device is gone.
+/// Between two looks for a key whose device is not there.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Watches a line: its level now, then each edge. Ends with the line.
@@ -26,17 +28,40 @@ pub(super) async fn watch_line(line: InputLine, number: usize, reactor: Rc<React
     }
 }
 
-/// Watches a key for as long as the box runs.
-pub(super) async fn watch_key(key: Key, name: String, number: usize, reactor: Rc<Reactor>, inbox: Rc<Inbox>) {
-    let mut next = Some(key);
+/// Watches a key for as long as the box runs; none: its keyboard or headset was not there at first.
+pub(super) async fn watch_key(
+    key: Option<Key>,
+    name: String,
+    number: usize,
+    reactor: Rc<Reactor>,
+    inbox: Rc<Inbox>,
+) {
+    let say = |event| inbox.send(Input::Happened(Some(event)));
+    let mut next = key;
     loop {
-        if let Some(key) = next.take() {
-            follow(key, number, &reactor, &inbox).await;
-            // A key that is gone is not held down.
-            inbox.send(Input::Level(number, false)).await;
+        match next.take() {
+            Some(key) => {
+                follow(key, number, &reactor, &inbox).await;
+                // A key that is gone is not held down.
+                inbox.send(Input::Level(number, false)).await;
+                say(Event::Warning {
+                    text: format!("the device with the key {name} is gone; it is looked for"),
+                })
+                .await;
+            }
+            None => {
+                let error = KeyError::NoDevice(name.clone());
+                say(Event::Warning { text: format!("{error}; it is looked for") }).await;
+            }
         }
-        reactor.sleep_until(clock::now() + LOOK_AGAIN, clock::now).await;
-        next = Key::open(&name).ok();
+        let key = loop {
+            reactor.sleep_until(clock::now() + LOOK_AGAIN, clock::now).await;
+            if let Ok(key) = Key::open(&name) {
+                break key;
+            }
+        };
+        say(Event::Log { text: format!("the key {name} is there") }).await;
+        next = Some(key);
     }
 }
 

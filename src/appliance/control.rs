@@ -22,7 +22,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::station::{Inbox, Input};
+use super::inbox::{Inbox, Input};
 use crate::command::{Answer, Command, CommandError, line};
 use crate::event::Event;
 use crate::io::client::Commands;

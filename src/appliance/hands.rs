@@ -9,17 +9,18 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::FuturesUnordered;
 
-use super::station::Inbox;
+use super::inbox::Inbox;
 use super::{RunError, buttons};
 use crate::config::gpio::Wiring;
 use crate::io::gpio::{InputLine, OutputLine};
-use crate::io::keys::Key;
+use crate::io::keys::{Key, KeyError};
 use crate::io::reactor::Reactor;
 
 /// What the wiring names, taken; nobody watches it yet.
 pub(super) struct Lines {
     buttons: Vec<InputLine>,
-    keys: Vec<(Key, String)>,
+    /// By name; one whose keyboard or headset is not there comes later.
+    keys: Vec<(Option<Key>, String)>,
     lamps: Vec<OutputLine>,
     outputs: Vec<OutputLine>,
 }
@@ -39,12 +40,16 @@ impl Lines {
     /// One cannot be had: which, and why.
     pub(super) fn open(wiring: &Wiring) -> Result<Lines, RunError> {
         let buttons = wiring.buttons.iter().map(|button| InputLine::open(&button.line));
-        let keys = wiring.keys.iter().map(|key| Ok((Key::open(&key.key)?, key.key.clone())));
+        let keys = wiring.keys.iter().map(|key| match Key::open(&key.key) {
+            Ok(there) => Ok((Some(there), key.key.clone())),
+            Err(KeyError::NoDevice(name)) => Ok((None, name)),
+            Err(error) => Err(RunError::Key(error)),
+        });
         let lamps = wiring.lamps.iter().map(|lamp| OutputLine::open(&lamp.line));
         let outputs = wiring.outputs.iter().map(|output| OutputLine::open(&output.line));
         Ok(Lines {
             buttons: buttons.collect::<Result<_, _>>()?,
-            keys: keys.collect::<Result<_, RunError>>()?,
+            keys: keys.collect::<Result<_, _>>()?,
             lamps: lamps.collect::<Result<_, _>>()?,
             outputs: outputs.collect::<Result<_, _>>()?,
         })

@@ -40,6 +40,7 @@ pub(super) fn source(server: &ServerConfig, surroundings: &Surroundings) -> Resu
                 name: server.name.clone(),
             },
             ca: server.ca.clone(),
+            names_server: server.is_named_with_token,
             proxy: surroundings.proxies.for_server(url.server()).map_err(RunError::Proxy)?,
         }),
     })

@@ -10,16 +10,19 @@
 //! What a box decides stands in [`crate::device`], what it is told in [`crate::config`]; here both meet
 //! descriptors and the client, in one future beside the sound.
 
+pub mod attempts;
 mod buttons;
 mod changes;
 mod control;
 mod hands;
 mod identity;
+mod inbox;
 mod memory;
 mod plan;
 mod programs;
 mod reload;
 mod running;
+mod settings;
 mod station;
 mod tally;
 mod tones;
@@ -48,6 +51,8 @@ pub struct Surroundings {
     pub credentials: Option<PathBuf>,
     /// `STATE_DIRECTORY`: where privacy outlives a power cut.
     pub state: Option<PathBuf>,
+    /// `RUNTIME_DIRECTORY`: where what was said of a start that failed outlives it.
+    pub runtime: Option<PathBuf>,
     /// `NOTIFY_SOCKET`.
     pub notify_socket: Option<String>,
     /// `WATCHDOG_USEC`.

@@ -117,6 +117,7 @@ pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Op
         ..PublishSettings::default()
     };
     let settings = Settings {
+        // Where a token endpoint says another one, no token is there before it has.
         url: config.server.url.clone(),
         parameters: process::join_parameters(),
         // It is asked for when the room is entered: the clock, the network and the file may come later.

@@ -6,21 +6,26 @@
 //!                               └─► server, cards: after the call, in a new client
 //! ```
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Instant;
 
 use futures_util::future::FutureExt;
 use serde_json::json;
 
 use super::hands::{Hands, Lines};
+use super::inbox::{Input, Slot};
 use super::plan::Plan;
 use super::running::Running;
-use super::station::{Input, Slot, Successor, settings};
-use super::{RunError, Surroundings, changes, tones};
+use super::{RunError, Surroundings, changes, settings, tones};
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::event::Event;
 use crate::io::blocking::unblock;
 use crate::io::sound::setup::SoundSetup;
+
+/// The plan that the box goes on with, in a new client, when this one has ended.
+pub(super) type Successor = Rc<RefCell<Option<Plan>>>;
 
 /// What the box runs by, and what it is to run by.
 pub(super) struct Reloads {
@@ -122,7 +127,7 @@ impl<F: FnMut(&Event)> Running<F> {
             self.rewire(after)?;
         }
         let after = plan.config;
-        self.intercom.configure(settings(&after, self.intercom.is_muted()), is_rewired, now);
+        self.intercom.configure(settings::intercom(&after, self.intercom.is_muted()), is_rewired, now);
         self.programs.replace(after.hooks.clone());
         // Whatever their names are, what is in the files may be other sound.
         for tone in tones::put_in_place(&after.call, &self.commands) {

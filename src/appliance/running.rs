@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 
 use super::control::Watchers;
 use super::hands::Hands;
+use super::inbox::{Inbox, Input};
 use super::memory::Memory;
 use super::programs::Programs;
 use super::reload::Reloads;
-use super::station::{Inbox, Input};
 use super::tally::Tally;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};

@@ -7,7 +7,6 @@
 //!   SIGHUP ────────────────┘
 //! ```
 
-use std::cell::RefCell;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -18,49 +17,21 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::control::{self, Watchers};
 use super::hands::Lines;
+use super::inbox::{Inbox, Input};
 use super::memory::Memory;
 use super::plan::Plan;
 use super::programs::Programs;
-use super::reload::Reloads;
+use super::reload::{Reloads, Successor};
 use super::running::Running;
 use super::tally::Tally;
-use super::{RunError, Surroundings, tones};
-use crate::command::{Answer, Command};
-use crate::config::Config;
-use crate::config::call::AnsweredBy;
+use super::{RunError, Surroundings, settings, tones};
 use crate::device::intercom::Intercom;
-use crate::device::settings::{ButtonSettings, IntercomSettings, OutputSettings};
 use crate::event::Event;
 use crate::io::client::{Commands, Events};
 use crate::io::clock;
-use crate::io::mailbox::Mailbox;
 use crate::io::reactor::{Interest, Reactor, Source};
 use crate::io::signals::Signals;
 use crate::io::systemd::{ServiceManager, watchdog_interval};
-use crate::limits::STATION_INPUTS_MAX;
-
-/// Something that the station has to know.
-pub(super) enum Input {
-    /// Of the room; none: the client has ended.
-    Happened(Option<Event>),
-    /// A button or key, by its number, is down or up.
-    Level(usize, bool),
-    /// Somebody at the control socket asks, and waits for the answer.
-    Asked(Command, Slot),
-    /// The configuration is to be read anew, for whoever waits for the answer.
-    Reload(Option<Slot>),
-    /// It was read.
-    Planned(Box<Result<Plan, RunError>>, Option<Slot>),
-}
-
-/// Where an answer is put.
-pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
-
-/// What is on its way to the station.
-pub(super) type Inbox = Mailbox<Input, STATION_INPUTS_MAX>;
-
-/// The plan that the box goes on with, in a new client, when this one has ended.
-pub(super) type Successor = Rc<RefCell<Option<Plan>>>;
 
 /// A box, its lines and its socket, before it runs.
 pub(super) struct Station {
@@ -93,7 +64,7 @@ impl Station {
         let socket =
             control::bind(&config.socket).map_err(|error| RunError::Control(config.socket.clone(), error))?;
         Ok(Station {
-            intercom: Intercom::new(settings(config, is_muted), clock::now()),
+            intercom: Intercom::new(settings::intercom(config, is_muted), clock::now()),
             lines,
             memory,
             programs: Programs::new(config.hooks.clone()),
@@ -163,30 +134,5 @@ async fn watch_signal(signals: Signals, reactor: Rc<Reactor>, inbox: Rc<Inbox>) 
         .is_ok()
     {
         inbox.send(Input::Reload(None)).await;
-    }
-}
-
-/// What the box decides by.
-pub(super) fn settings(config: &Config, is_muted: bool) -> IntercomSettings {
-    let wiring = &config.wiring;
-    let buttons = wiring.buttons.iter().map(|button| (&button.name, button.press, button.hold));
-    let keys = wiring.keys.iter().map(|key| (&key.name, key.press, key.hold));
-    let outputs = wiring.outputs.iter().map(|output| OutputSettings {
-        name: output.name.clone(),
-        pulse: output.pulse,
-        rpc: output.rpc.clone(),
-        dtmf: output.dtmf.clone(),
-        allow: output.allow.clone(),
-    });
-    IntercomSettings {
-        call: config.call.settings.clone(),
-        gate: config.call.mode,
-        is_answered_by_microphone: config.call.answered_by == AnsweredBy::Microphone,
-        buttons: buttons
-            .chain(keys)
-            .map(|(name, press, hold)| ButtonSettings { name: name.clone(), press, hold })
-            .collect(),
-        outputs: outputs.collect(),
-        is_muted,
     }
 }

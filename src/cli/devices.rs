@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use kinglet::io::sound::AutoChoice;
+use kinglet::io::sound::auto::choose;
 use kinglet::io::sound::holder::Holder;
 use kinglet::io::sound::list::{CardListing, PcmListing, list};
-use kinglet::io::sound::open::choose;
 
 /// Prints all cards with what they can do, with what the program would open them, and what `auto` would
 /// choose. JSON is one object: `cards` and `auto`.

@@ -1,6 +1,6 @@
 //! What a person reads.
 
-use kinglet::command::line::USAGE;
+use kinglet::command::usage::USAGE;
 
 /// `kinglet --help`
 pub const MAIN: &str = "\
@@ -29,7 +29,8 @@ usage: kinglet join [URL] [options]
 
 Joins a room and stays until Ctrl-C, the end of a file or pipe, or --duration.
 
-URL is that of the server (ws:// wss:// http:// https://), default $LIVEKIT_URL.
+URL is that of the server (ws:// wss:// http:// https://), default $LIVEKIT_URL, or
+what --token-endpoint says.
 
 who we are (the first that is given)
   --token-file FILE      a file that holds the access token

@@ -11,7 +11,7 @@ use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
 use kinglet::media::send::profile::Profile;
 
-use super::args::Join;
+use super::command::Join;
 use super::events::Events;
 use super::print::Printer;
 use super::{Failed, control, proxy};
@@ -21,7 +21,7 @@ use super::{Failed, control, proxy};
 /// # Errors
 /// It could not be started, or ended otherwise than asked.
 pub fn run(join: Join) -> Result<ExitStatus, Failed> {
-    let token = join
+    let access = join
         .credentials
         .get(clock::unix_time_s())
         .map_err(|error| Failed { status: error.exit_status(), text: error.to_string() })?;
@@ -42,11 +42,13 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         keeps_early_sound: join.input.is_card(),
         ..PublishSettings::default()
     });
-    let proxy = proxy::for_server(&join.url, &super::environment)?;
+    // Without one on the command line the source has one, or there is no access.
+    let url = join.url.or(access.server).ok_or_else(|| Failed::usage("no server"))?;
+    let proxy = proxy::for_server(&url, &super::environment)?;
     let settings = Settings {
-        url: join.url,
+        url,
         parameters: process::join_parameters(),
-        token,
+        token: access.token,
         renews_token: join.credentials.can_be_asked_again(),
         publish,
         listens: join.output != OutputSpec::None,

@@ -1,7 +1,7 @@
 //! The command line: `join`, `run`, `ctl`, `token`, `devices`, `doctor`.
 //!
 //! ```text
-//!   args.rs, events.rs  words → checked options      help.rs  what a person reads
+//!   args/, events.rs  words → command.rs, checked      help.rs  what a person reads
 //!   join.rs  options → a call             print.rs events → lines      control.rs lines → commands
 //!   doctor/  what is wrong with a device
 //! ```
@@ -10,8 +10,7 @@
 //! (`kinglet::error::ExitStatus`).
 
 mod args;
-mod args_box;
-mod args_token;
+mod command;
 mod control;
 mod ctl;
 mod devices;
@@ -26,6 +25,8 @@ mod token;
 
 use kinglet::error::ExitStatus;
 use kinglet::signal::text::one_line;
+
+use command::Command;
 
 /// A complaint about the command line, which may quote it.
 const USAGE_BYTES_MAX: usize = 400;
@@ -59,28 +60,26 @@ pub fn main() -> ExitStatus {
     })
 }
 
-fn run(command: args::Command) -> Result<ExitStatus, Failed> {
+fn run(command: Command) -> Result<ExitStatus, Failed> {
     match command {
-        args::Command::Help(text) => {
+        Command::Help(text) => {
             print!("{text}");
             Ok(ExitStatus::AsAsked)
         }
-        args::Command::Join(join) => join::run(*join),
-        args::Command::Run { config, checks } => run::run(&config, checks),
-        args::Command::Ctl { socket, json, words } => ctl::run(&socket, json, &words),
-        args::Command::Token(key, grant) => {
+        Command::Join(join) => join::run(*join),
+        Command::Run { config, checks } => run::run(&config, checks),
+        Command::Ctl { socket, json, words } => ctl::run(&socket, json, &words),
+        Command::Token(key, grant) => {
             token::print(&key, &grant);
             Ok(ExitStatus::AsAsked)
         }
-        args::Command::Devices { json } => {
+        Command::Devices { json } => {
             devices::print(json, &mut std::io::stdout().lock())
                 .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") })?;
             Ok(ExitStatus::AsAsked)
         }
-        args::Command::Doctor(wishes) => {
-            doctor::run(&wishes, &run::surroundings(), &mut std::io::stdout().lock())
-                .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") })
-        }
+        Command::Doctor(wishes) => doctor::run(&wishes, &run::surroundings(), &mut std::io::stdout().lock())
+            .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") }),
     }
 }
 

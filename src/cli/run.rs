@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use kinglet::appliance::attempts::{Attempts, Next};
 use kinglet::appliance::{self, Plan, RunError, Surroundings};
 use kinglet::config::Problem;
 use kinglet::error::ExitStatus;
 use kinglet::io::clock;
 use kinglet::io::lines::Lines;
+use kinglet::session::recovery::Outcome;
 
 use super::print::Printer;
 use super::{Failed, environment, proxy};
@@ -17,19 +19,39 @@ use super::{Failed, environment, proxy};
 /// The configuration cannot be used, or something that it names cannot be had.
 pub fn run(path: &Path, checks: bool) -> Result<ExitStatus, Failed> {
     let surroundings = surroundings();
-    let plan = Plan::read(path, &surroundings).map_err(|error| tell(&error))?;
     if checks {
-        return check(plan, path);
+        return check(Plan::read(path, &surroundings).map_err(|error| tell(&error))?, path);
     }
-    complain("warning: ", path, plan.unknown());
+    let mut attempts = Attempts::new(&surroundings);
+    let mut warned = Vec::new();
+    loop {
+        let error = match start(path, &surroundings, &mut warned) {
+            Ok(Outcome { status: ExitStatus::AsAsked, .. }) => return Ok(ExitStatus::AsAsked),
+            Ok(outcome) => return Err(Failed { status: outcome.status, text: outcome.text }),
+            Err(error) => error,
+        };
+        match attempts.failed(&error) {
+            Next::Ends => return Err(tell(&error)),
+            Next::Tells => eprintln!("kinglet: {}", tell(&error).text),
+            Next::Waits => {}
+        }
+        if !attempts.waits() {
+            return Ok(ExitStatus::AsAsked);
+        }
+    }
+}
+
+/// Runs the box to its end. What nothing reads in the file is told once.
+fn start(path: &Path, surroundings: &Surroundings, warned: &mut Vec<Problem>) -> Result<Outcome, RunError> {
+    let plan = Plan::read(path, surroundings)?;
+    if plan.unknown() != warned.as_slice() {
+        *warned = plan.unknown().to_vec();
+        complain("warning: ", path, warned);
+    }
     let mut printer = Printer::new(Lines::stdout(), false, 0, clock::now());
-    let outcome = appliance::run(plan, &surroundings, |event| printer.print(event, clock::now()));
+    let outcome = appliance::run(plan, surroundings, |event| printer.print(event, clock::now()));
     printer.finish();
-    let outcome = outcome.map_err(|error| tell(&error))?;
-    match outcome.status {
-        ExitStatus::AsAsked => Ok(ExitStatus::AsAsked),
-        status => Err(Failed { status, text: outcome.text }),
-    }
+    outcome
 }
 
 fn check(plan: Plan, path: &Path) -> Result<ExitStatus, Failed> {
@@ -48,11 +70,12 @@ fn check(plan: Plan, path: &Path) -> Result<ExitStatus, Failed> {
 
 /// What the service manager gives.
 pub fn surroundings() -> Surroundings {
-    let folder = |name| environment(name).map(Into::into);
+    // Several are parted by colons; the first is ours.
+    let first = |name| environment(name).and_then(|list| Some(list.split(':').next()?.into()));
     Surroundings {
-        credentials: folder("CREDENTIALS_DIRECTORY"),
-        // Several are parted by colons; the first is ours.
-        state: environment("STATE_DIRECTORY").and_then(|list| Some(list.split(':').next()?.into())),
+        credentials: environment("CREDENTIALS_DIRECTORY").map(Into::into),
+        state: first("STATE_DIRECTORY"),
+        runtime: first("RUNTIME_DIRECTORY"),
         notify_socket: environment("NOTIFY_SOCKET"),
         watchdog_usec: environment("WATCHDOG_USEC"),
         proxies: proxy::settings(&environment),

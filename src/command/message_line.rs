@@ -3,8 +3,8 @@
 //! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
 //! double quotes; the rest of the line is not looked into.
 
-use super::line::usage;
 use super::message::{Address, DataMessage, FileMessage, RpcCommand, TextMessage};
+use super::usage::usage;
 use super::words::next_word;
 use super::{Command, CommandError};
 

@@ -8,6 +8,7 @@
 pub mod line;
 pub mod message;
 mod message_line;
+pub mod usage;
 pub mod words;
 
 use std::collections::BTreeMap;

@@ -10,8 +10,10 @@ use crate::signal::url::ServerUrl;
 /// The server and our place on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerConfig {
-    /// Where it is.
+    /// Where it is; or where the token endpoint is that says so.
     pub url: ServerUrl,
+    /// Whether the token endpoint says where it is.
+    pub is_named_with_token: bool,
     /// Where access tokens come from.
     pub token: TokenSource,
     /// The room; needed where the source asks for it.
@@ -51,12 +53,17 @@ pub const PLACEHOLDERS: [&str; 3] = ["serial", "hostname", "machine-id"];
 impl ServerConfig {
     pub(super) fn read(server: &mut Section<'_>) -> Option<ServerConfig> {
         let url = server.parsed("url", str::parse::<ServerUrl>);
-        if url.is_none() && !server.has("url") {
-            server.missing("url", "wss://… of the LiveKit server");
-        }
         let token = server.section("token", TokenSource::read).flatten();
         if token.is_none() && !server.has("token") {
             server.missing("token", "{ file = \"…\" }, { command = […] }, { endpoint = \"https://…\" }, …");
+        }
+        let is_named_with_token = !server.has("url");
+        let url = match &token {
+            Some(TokenSource::Endpoint { url, .. }) if is_named_with_token => Some(url.server().clone()),
+            _ => url,
+        };
+        if url.is_none() && is_named_with_token {
+            server.missing("url", "wss://… of the LiveKit server");
         }
         let room = server.text("room");
         let identity = server.parsed("identity", check_identity);
@@ -68,7 +75,7 @@ impl ServerConfig {
         }
         let name = server.text("name");
         let ca = server.text("ca").map(PathBuf::from);
-        Some(ServerConfig { url: url?, token: token?, room, identity, name, ca })
+        Some(ServerConfig { url: url?, is_named_with_token, token: token?, room, identity, name, ca })
     }
 }
 
@@ -157,6 +164,16 @@ mod tests {
         let header_file = Some("/etc/kinglet/auth".into());
         let url = "https://intercom.example.com/token".parse().expect("a URL");
         assert_eq!(server.token, TokenSource::Endpoint { url, header_file });
+        assert!(!server.is_named_with_token);
+    }
+
+    #[test]
+    fn an_endpoint_may_say_where_the_server_is() {
+        let text = "room = 'a'\nidentity = 'b'\ntoken = { endpoint = 'https://a.example/token' }";
+        let (server, problems) = server(text);
+        assert_eq!(problems, Vec::<String>::new());
+        let server = server.expect("usable");
+        assert!(server.is_named_with_token && server.url.to_string().contains("a.example"), "{server:?}");
     }
 
     #[test]
@@ -172,6 +189,8 @@ mod tests {
             ("identity = 'door-{serial'", "identity: in braces there may stand {serial}"),
             ("token = { endpoint = 'ftp://a' }", "token.endpoint: allowed is an https:// URL"),
             ("url = 'ftp://a'", "url: "),
+            ("url = 'ftp://a'\ntoken = { endpoint = 'https://a.example' }", "url: "),
+            ("token = { file = 'a' }", "url: is missing"),
         ] {
             let (_, problems) = server(text);
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{text}: {problems:?}");

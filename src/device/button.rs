@@ -38,6 +38,7 @@ pub struct Button {
     is_pressed: bool,
     settles_at: Option<Instant>,
     hold_at: Option<Instant>,
+    was_held: bool,
 }
 
 impl Button {
@@ -45,6 +46,11 @@ impl Button {
     pub fn handle_level(&mut self, is_down: bool, now: Instant) -> Option<Action> {
         self.is_down = is_down;
         self.tell(now)
+    }
+
+    /// Whether the last press has become a hold.
+    pub fn was_held(&self) -> bool {
+        self.was_held
     }
 
     /// When [`Button::handle_timeout`] may have something to tell.
@@ -60,7 +66,9 @@ impl Button {
                 return Some(action);
             }
         }
-        self.hold_at.take_if(|at| *at <= now).map(|_| Action::Held)
+        self.hold_at.take_if(|at| *at <= now)?;
+        self.was_held = true;
+        Some(Action::Held)
     }
 
     /// Whether it is pressed, as was told.
@@ -75,6 +83,7 @@ impl Button {
         self.is_pressed = self.is_down;
         self.settles_at = Some(now + SETTLING);
         self.hold_at = self.is_pressed.then_some(now + HOLD);
+        self.was_held &= !self.is_pressed;
         Some(if self.is_pressed { Action::Pressed } else { Action::Released })
     }
 }

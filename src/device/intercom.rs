@@ -286,11 +286,14 @@ impl Intercom {
     }
 
     fn touched(&mut self, index: usize, touch: Touch, now: Instant) {
-        let settings = &self.buttons[index].0;
+        let (settings, button) = &self.buttons[index];
+        // Where a hold means something of its own, a press is one when it has ended as one.
         let (word, press) = match touch {
-            Touch::Pressed => ("pressed", settings.press),
+            Touch::Pressed => ("pressed", settings.press.filter(|_| settings.hold.is_none())),
             Touch::Held => ("held", settings.hold),
-            Touch::Released => ("released", None),
+            Touch::Released => {
+                ("released", settings.press.filter(|_| settings.hold.is_some() && !button.was_held()))
+            }
         };
         if settings.press == Some(Press::Talk) && touch != Touch::Held {
             self.is_key_held = touch == Touch::Pressed;

@@ -240,6 +240,24 @@ fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
 }
 
 #[test]
+fn a_button_that_is_held_does_not_do_what_a_press_does() {
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut both = settings(JoinWhen::OnRing, Gate::Open);
+    both.buttons[BELL].hold = Some(Press::Mute);
+    door.intercom.configure(both, true, door.now);
+    door.done();
+    for mute in ["mute-true play(muted)", "mute-false play(unmuted)"] {
+        door.intercom.handle_level(BELL, true, door.now);
+        door.wait(SECOND);
+        door.intercom.handle_level(BELL, false, door.now);
+        door.wait(SECOND);
+        assert_eq!(door.done(), mute, "and nobody was rung");
+    }
+    door.press(BELL);
+    assert_eq!(door.done(), "enter play(ringing) ringing talk-true", "short enough to be no hold");
+}
+
+#[test]
 fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
     let mut door = Box::new(JoinWhen::Always, Gate::Open);
     let flashes = |door: &mut Box| {

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod announce;
 mod cards;
 mod commands;
@@ -28,6 +29,7 @@ mod listen;
 mod listener;
 mod mute;
 mod paths;
+mod phase;
 pub mod port;
 mod profile;
 mod prompts;
@@ -76,6 +78,7 @@ use data::Data;
 use fallback::Fallback;
 use ice_servers::IceServers;
 use listener::Listener;
+use phase::Phase;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
 use reflexive::Reflexive;
@@ -83,7 +86,6 @@ use regions::Detour;
 use relay::Relaying;
 use resume::Resuming;
 use roaming::Whereabouts;
-use session::Phase;
 pub use settings::{PublishSettings, Settings};
 use speak::Microphone;
 pub use start::StartError;
@@ -153,7 +155,10 @@ pub struct Engine {
     lost_at: Option<Instant>,
     told_cause: String,
     told_reason: Option<DisconnectReason>,
+    /// It is to be asked for before the next dial.
     token_is_refused: bool,
+    /// When its source has last said where the server is, or was asked again.
+    server_named_at: Option<Instant>,
     /// Told to enter the room while the hang-up is on its way.
     enters_again: bool,
     was_connected: bool,
@@ -235,6 +240,7 @@ impl Engine {
             told_cause: String::new(),
             told_reason: None,
             token_is_refused: false,
+            server_named_at: None,
             enters_again: false,
             was_connected: false,
             outcome: None,

@@ -12,8 +12,8 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::phase::Phase;
 use super::port::Action;
-use super::session::Phase;
 use crate::limits::REGIONS_MAX;
 use crate::session::cause::Cause;
 use crate::signal::refusal::Fault;
@@ -54,6 +54,14 @@ impl Engine {
     /// Where the session is, or is to be.
     pub(super) fn server_url(&self) -> &ServerUrl {
         self.detour.at.as_ref().unwrap_or(&self.settings.url)
+    }
+
+    /// The source of tokens says where: from the next dial on, and no region of another server.
+    pub(super) fn goes_to(&mut self, url: ServerUrl) {
+        if self.settings.url != url {
+            self.settings.url = url;
+            self.detour = Detour::default();
+        }
     }
 
     /// Joining has come to nothing: whether another region is tried, or asked for, before anything else follows.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::Engine;
-use super::session::Phase;
+use super::phase::Phase;
 use crate::signal::ping::Pinger;
 use crate::signal::request::Audience;
 

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Engine;
+use super::phase::Phase;
 use super::port::Action;
-use super::session::Phase;
 use crate::command::{Answer, CommandError};
 use crate::event::Event;
 use crate::local::publication::Publication;

@@ -12,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::phase::Phase;
 use super::port::Action;
-use super::session::Phase;
 use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::phase::Phase;
 use super::port::{Action, Notice};
 use super::regions::Detour;
 use crate::event::{By, Event};
@@ -16,7 +17,6 @@ use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
 use crate::signal::request::Request;
-use crate::signal::secret::Secret;
 use crate::time::backoff::GOOD_SESSION;
 use crate::time::deadline::Reason;
 
@@ -37,27 +37,6 @@ const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 /// After the server closed a peer connection without a word on the signal connection.
 pub(super) const CLOSED_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where the session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Outside of the room, until told to enter.
-    Idle,
-    /// The signal connection is being made, or its `join` is awaited.
-    Dialing,
-    /// The server has joined us; the primary peer connection is not up yet.
-    Joined,
-    /// Sound flows.
-    Active,
-    /// The session is being mended; sound flows where it can.
-    Resuming,
-    /// Until the next attempt.
-    Waiting,
-    /// The hang-up is on its way.
-    Leaving,
-    /// It is over; the outcome says how.
-    Ended,
-}
-
 impl Engine {
     /// What happened to the signal connection.
     pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
@@ -73,27 +52,6 @@ impl Engine {
             (_, Notice::Refused(refusal)) => self.lost(Cause::Refused(refusal), now),
             (_, Notice::Unreachable(text)) => self.lost(Cause::Unreachable(text), now),
             (_, Notice::Closed(text)) => self.lost(Cause::SignalLost(text), now),
-        }
-    }
-
-    /// A new token, or why there is none; the answer to [`Action::RenewToken`].
-    pub fn handle_token(&mut self, token: Result<Secret, String>, now: Instant) {
-        match token {
-            Ok(token) => {
-                self.settings.token = token.clone();
-                self.token = token;
-            }
-            Err(why) => self.tell_once(format!("no new token: {why}")),
-        }
-        if self.phase != Phase::Waiting {
-            return;
-        }
-        self.deadlines.clear(Reason::Redial);
-        if self.token.is_empty() {
-            self.token_is_refused = true;
-            self.deadlines.set(Reason::Redial, now + self.backoff.next_delay());
-        } else {
-            self.dial(now);
         }
     }
 
@@ -214,6 +172,9 @@ impl Engine {
             self.token_is_refused = true;
             self.token = self.settings.token.clone();
         }
+        if matches!(cause, Cause::Unreachable(_) | Cause::TimedOut(_)) {
+            self.asks_where_again(now);
+        }
         let lasted = self.session_began.take().map(|began| now.saturating_duration_since(began));
         if lasted.is_some_and(|lasted| lasted >= GOOD_SESSION) {
             self.backoff.reset();
@@ -248,7 +209,7 @@ impl Engine {
     }
 
     /// A warning, unless it is the same as the last one.
-    fn tell_once(&mut self, text: String) {
+    pub(super) fn tell_once(&mut self, text: String) {
         if text != self.told_cause {
             self.warn(text.clone());
             self.told_cause = text;

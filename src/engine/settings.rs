@@ -12,7 +12,7 @@ use crate::signal::url::ServerUrl;
 /// Settings of a client.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The server.
+    /// The server; another one may come with a token.
     pub url: ServerUrl,
     /// What it is told about this device.
     pub parameters: JoinParameters,

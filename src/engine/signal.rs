@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use super::Engine;
-use super::session::Phase;
+use super::phase::Phase;
 use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
+use crate::signal::cut::Cut;
 use crate::signal::description::Description;
 use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
@@ -15,7 +16,7 @@ use crate::signal::participant::{ParticipantInfo, ParticipantState};
 use crate::signal::ping::Pinger;
 use crate::signal::regions::Regions;
 use crate::signal::request::Request;
-use crate::signal::response::{self, Cut, RequestAbout, RequestReason, Response};
+use crate::signal::response::{self, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
 use crate::signal::token::longer_lived;
 use crate::time::deadline::Reason;

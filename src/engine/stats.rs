@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::Engine;
-use super::session::Phase;
+use super::phase::Phase;
 use crate::event::{MetricKind, Metrics, Stats};
 use crate::media::block::BLOCK_MS;
 use crate::media::receive::counters::ReceiveCounters;

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::Engine;
+use super::phase::Phase;
 use super::port::Action;
-use super::session::Phase;
 use crate::limits::{TALKERS_MAX, TRANSMITS_MAX};
 use crate::rtc::{
     Datagram, Failure, Output, Peer, Publisher, PublisherEvent, Relay, RtpArrival, Subscriber,

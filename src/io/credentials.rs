@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::clock;
 use super::endpoint::Endpoint;
 use crate::error::ExitStatus;
+use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
 use crate::signal::token::claims;
 
@@ -131,12 +132,13 @@ impl Source {
         }
     }
 
-    /// Gets the token. A token that is plainly of no use is refused here, before anything is asked
+    /// Gets the token, and where it leads where the source knows. A token that is plainly of no use is refused here, before anything is asked
     /// of the network; what only the server knows it says itself.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn get(&self, unix_time_s: u64) -> Result<Secret, CredentialsError> {
+    pub fn get(&self, unix_time_s: u64) -> Result<Access, CredentialsError> {
+        let mut server = None;
         let text = match self {
             Source::Token(token) => token.reveal().to_owned(),
             Source::File(path) => read_file(path)?,
@@ -144,12 +146,16 @@ impl Source {
             Source::Program(argv) => {
                 run(Command::new(argv.first().map_or("", String::as_str)).args(argv.iter().skip(1)))?
             }
-            Source::Endpoint(endpoint) => endpoint.ask()?.reveal().to_owned(),
-            Source::Made { key, grant } => return Ok(make(key, grant, unix_time_s)),
+            Source::Endpoint(endpoint) => {
+                let access = endpoint.ask()?;
+                server = access.server;
+                access.token.reveal().to_owned()
+            }
+            Source::Made { key, grant } => make(key, grant, unix_time_s).reveal().to_owned(),
         };
         let text = text.trim();
         check(text, unix_time_s)?;
-        Ok(Secret::new(text.to_owned()))
+        Ok(Access { token: Secret::new(text.to_owned()), server })
     }
 }
 
@@ -282,7 +288,7 @@ mod tests {
         assert!(missing.to_string().contains("/nowhere/token"));
         let token = made(60);
         let printed = Source::Command(format!("echo {}", token.reveal())).get(NOW_S).expect("printed");
-        assert_eq!(printed, token);
+        assert_eq!(printed.token, token);
         let failed = Source::Command("echo broken >&2; exit 3".into()).get(NOW_S).expect_err("failed");
         assert!(failed.to_string().contains("broken"));
     }

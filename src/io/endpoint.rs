@@ -14,13 +14,13 @@ use async_executor::LocalExecutor;
 use futures_util::future::{Either, FutureExt, select};
 
 use super::credentials::CredentialsError;
+use super::dial::{Dial, USER_AGENT, reach};
 use super::proxy::ProxyUrl;
 use super::reactor::Reactor;
-use super::websocket::{Dial, USER_AGENT, reach};
 use super::{clock, http, tls};
 use crate::engine::Notice;
 use crate::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_HEADERS_BYTES_MAX};
-use crate::signal::endpoint::{EndpointUrl, TokenRequest, token_of};
+use crate::signal::endpoint::{Access, EndpointUrl, TokenRequest, token_of};
 use crate::signal::secret::Secret;
 
 /// A service that makes a token answers at once; this leaves room for the rest of the 15 s that a join may take.
@@ -39,6 +39,8 @@ pub struct Endpoint {
     pub ca: Option<PathBuf>,
     /// The proxy on the way.
     pub proxy: Option<ProxyUrl>,
+    /// Whether it says where the server is, too: nobody else does.
+    pub names_server: bool,
 }
 
 impl Endpoint {
@@ -46,7 +48,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why there is no token.
-    pub(super) fn ask(&self) -> Result<Secret, CredentialsError> {
+    pub(super) fn ask(&self) -> Result<Access, CredentialsError> {
         let headers = self.headers()?;
         let failed = |why: String| CredentialsError::Endpoint(self.url.to_string(), why);
         let tls = tls::client_config(self.ca.as_deref()).map_err(|error| failed(error.to_string()))?;
@@ -79,7 +81,10 @@ impl Endpoint {
         let answer = answer.map_err(unreachable)?;
         match answer.status {
             200..300 => {
-                token_of(&answer.body).ok_or_else(|| failed("its answer holds no participant_token".into()))
+                let token = token_of(&answer.body);
+                let token = token.ok_or_else(|| failed("its answer holds no participant_token".into()))?;
+                let server = self.names_server.then(|| self.url.server_of(&answer.body)).transpose();
+                Ok(Access { token, server: server.map_err(|why| failed(why.into()))? })
             }
             401 | 403 => {
                 Err(failed(format!("it refuses us (HTTP {}): is the header file right?", answer.status)))
@@ -164,7 +169,7 @@ mod tests {
     use std::net::TcpListener;
 
     /// What an endpoint that answers so makes of it, and what it was asked.
-    fn ask(answer: &'static str, header_file: Option<PathBuf>) -> (Result<Secret, CredentialsError>, String) {
+    fn ask(answer: &'static str, header_file: Option<PathBuf>) -> (Result<Access, CredentialsError>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         let url = format!("http://{}/token?for=door", listener.local_addr().expect("an address"));
         std::thread::scope(|scope| {
@@ -181,7 +186,8 @@ mod tests {
             let request =
                 TokenRequest { room: Some("house".into()), identity: Some("door".into()), name: None };
             let url = url.parse().expect("a URL");
-            let token = Endpoint { url, header_file, request, ca: None, proxy: None }.ask();
+            let token =
+                Endpoint { url, header_file, request, ca: None, proxy: None, names_server: false }.ask();
             (token, serving.join().expect("served"))
         })
     }
@@ -194,7 +200,7 @@ mod tests {
         );
         let answer = "HTTP/1.1 201 Created\r\nContent-Length: 31\r\n\r\n{\"participant_token\":\"eyJ.b.c\"}";
         let (token, asked) = ask(answer, Some(file.path().to_owned()));
-        assert_eq!(token.expect("a token").reveal(), "eyJ.b.c");
+        assert_eq!(token.expect("a token").token.reveal(), "eyJ.b.c");
         assert!(asked.starts_with("POST /token?for=door HTTP/1.1\r\nHost: 127.0.0.1:"), "{asked}");
         assert!(asked.contains("\r\nContent-Type: application/json\r\n"), "{asked}");
         assert!(asked.ends_with(

@@ -3,12 +3,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::reactor::Reactor;
-use super::websocket::{Dial, USER_AGENT, reach};
 use crate::time::date::UnixTime;
 
 /// The head of an answer; what is larger is none of ours.
@@ -26,23 +23,6 @@ pub(super) struct Answer {
     pub(super) date: Option<UnixTime>,
     /// As it is meant, without the frames of `Transfer-Encoding`.
     pub(super) body: Vec<u8>,
-}
-
-/// What the server of `dial` answers to a `GET` of `target`, with the same token; `None` where it cannot be asked.
-pub(super) async fn get(
-    dial: &Dial,
-    target: &str,
-    body_bytes_max: usize,
-    reactor: &Rc<Reactor>,
-) -> Option<Answer> {
-    let (mut stream, _) = reach(dial, reactor).await.ok()?;
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nUser-Agent: {USER_AGENT}\r\n\
-         Connection: close\r\n\r\n",
-        dial.url.authority(),
-        dial.token.reveal(),
-    );
-    exchange(&mut stream, &request, body_bytes_max).await.ok()
 }
 
 /// Sends `request`, which asks for `Connection: close`, and reads an answer whose body has at most `body_bytes_max`.

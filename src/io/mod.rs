@@ -21,6 +21,7 @@ pub mod clock;
 pub(crate) mod command;
 pub mod credentials;
 mod desk;
+mod dial;
 mod dns;
 mod driver;
 pub mod endpoint;

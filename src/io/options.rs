@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use super::credentials::Source;
 use super::handlers::Handler;
 use super::proxy::ProxyUrl;
-use super::sound::open::OpenError;
+use super::sound::open_error::OpenError;
 use super::sound::setup::SoundSetup;
 use super::sound::spec::{InputSpec, OutputSpec};
 use super::{process, tls};

@@ -10,16 +10,17 @@ use rustls::ClientConfig;
 
 use super::blocking::unblock;
 use super::credentials::Source;
+use super::dial::{self, Dial};
 use super::files::Files;
 use super::mailbox::Mailbox;
 use super::proxy::ProxyUrl;
 use super::reactor::{Interest, Reactor};
 use super::sockets::Sockets;
-use super::sound::microphone::Captured;
+use super::sound::captured::Captured;
 use super::sound::pair::{Descriptors, Pair};
 use super::sound::recording;
-use super::websocket::{Dial, Order, Wire, run as run_websocket};
-use super::{clock, dns, http};
+use super::websocket::{Order, Wire, run as run_websocket};
+use super::{clock, dns};
 use crate::command::Ticket;
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
@@ -28,6 +29,7 @@ use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX, RECORDINGS_LOADING_MAX
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
 use crate::media::prompt::Recording;
 use crate::rtc::{Peer, Transmit};
+use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
 
@@ -41,7 +43,7 @@ pub(super) struct RealPorts<'e, 'r> {
     reactor: &'e Rc<Reactor>,
     signal: SignalPort,
     token_source: Option<Source>,
-    tokens: Rc<Mailbox<Result<Secret, String>, 1>>,
+    tokens: Rc<Mailbox<Result<Access, String>, 1>>,
     regions: Rc<Mailbox<Option<Vec<u8>>, 1>>,
     resolved: Rc<Mailbox<Resolved, ICE_SERVERS_MAX>>,
     sockets: Sockets,
@@ -237,7 +239,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     fn ask_regions(&self, dial: Dial) {
         let (reactor, answers) = (self.reactor.clone(), self.regions.clone());
         let asking = async move {
-            let answer = http::get(&dial, &dial.target, REGIONS_BYTES_MAX, &reactor).await;
+            let answer = dial::get(&dial, &dial.target, REGIONS_BYTES_MAX, &reactor).await;
             let list = answer.filter(|answer| answer.status == 200).map(|answer| answer.body);
             // The answer to an older question, that nobody has taken, is worth as much.
             let _ = answers.post(list);
@@ -279,7 +281,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     }
 
     /// The answer to the engine's wish for a new token, when it has come.
-    pub(super) fn take_token(&mut self) -> Option<Result<Secret, String>> {
+    pub(super) fn take_token(&mut self) -> Option<Result<Access, String>> {
         self.tokens.take()
     }
 

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
+use super::dial::{self, Dial, explain};
 use super::proxy::ProxyUrl;
 use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
-use super::websocket::{Dial, explain};
-use super::{dns, http, process};
+use super::{dns, process};
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::secret::Secret;
@@ -74,7 +74,7 @@ pub async fn validate(
 ) -> Option<Verdict> {
     let target = url.join_target(&process::join_parameters());
     let dial = Dial { url: url.clone(), target, token, tls, proxy };
-    let answer = http::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
+    let answer = dial::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
     let refusal = (answer.status != 200).then(|| Refusal::new(answer.status, &answer.body));
     Some(Verdict { refusal, date: answer.date })
 }

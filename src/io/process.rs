@@ -56,6 +56,13 @@ pub fn read_small(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// What such a file holds, which is gone then; none where there is none that can be read. Blocks.
+pub fn take_small(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok();
+    let _ = std::fs::remove_file(path);
+    text
+}
+
 /// Puts `text` into the place of the file, whole or not at all, also when the power fails. Blocks.
 ///
 /// # Errors

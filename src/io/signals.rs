@@ -2,6 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Some signals, blocked for the process and readable here.
 pub struct Signals {
@@ -57,6 +60,14 @@ impl Signals {
     /// Whether one of the signals came since the last call.
     pub fn take(&self) -> bool {
         self.read().is_ok()
+    }
+
+    /// Waits for one of the signals; whether one came in time. For who has nothing else to do meanwhile.
+    pub fn wait(&self, patience: Duration) -> bool {
+        let timeout =
+            Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+        poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
     }
 
     /// Takes one signal. Would block where none came.

@@ -34,6 +34,11 @@ impl ServiceManager {
         self.tell("READY=1");
     }
 
+    /// The service is still on its way, and is to be given as long as this from now on.
+    pub fn starts_within(&self, patience: Duration) {
+        self.tell(&format!("EXTEND_TIMEOUT_USEC={}", patience.as_micros()));
+    }
+
     /// Sound and signal make progress.
     pub fn alive(&self) {
         self.tell("WATCHDOG=1");

@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 
+use super::clock;
+use super::dial::{self, Dial};
 use super::reactor::Reactor;
-use super::websocket::Dial;
-use super::{clock, http};
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::url::validate_target;
@@ -23,7 +23,7 @@ pub(super) async fn explain(refusal: Refusal, dial: &Dial, reactor: &Rc<Reactor>
         return refusal;
     }
     let target = validate_target(&dial.target);
-    let asking = std::pin::pin!(http::get(dial, &target, REFUSAL_BODY_BYTES_MAX, reactor));
+    let asking = std::pin::pin!(dial::get(dial, &target, REFUSAL_BODY_BYTES_MAX, reactor));
     let patience = std::pin::pin!(reactor.sleep_until(clock::now() + PATIENCE, clock::now));
     match select(asking, patience).await {
         Either::Left((Some(answer), _)) => refusal.explained_by(answer.status, &answer.body),

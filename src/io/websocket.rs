@@ -1,4 +1,4 @@
-//! The signal connection as a task: look-up, TCP, TLS, upgrade, then messages both ways.
+//! The signal connection as a task: it is dialled and upgraded, then messages go both ways.
 //!
 //! It decides nothing. What happens goes to the engine as [`Notice`]s, in order; what the engine
 //! wants written comes as [`Order`]s. Dropping the task closes the socket.
@@ -8,10 +8,8 @@
 //! ```
 
 use std::cell::Cell;
-use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use async_tungstenite::tungstenite::handshake::client::Request;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -19,25 +17,19 @@ use async_tungstenite::tungstenite::{Error, Message};
 use async_tungstenite::{WebSocketReceiver, WebSocketSender, client_async_with_config};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use rustls::ClientConfig;
 
+use super::dial::{Dial, USER_AGENT, reach};
 use super::mailbox::Mailbox;
-use super::proxy::{self, ProxyUrl};
 use super::reactor::Reactor;
-use super::tcp::{Stream, Tcp};
-use super::{clock, dns, validate};
+use super::tcp::Stream;
+use super::{clock, validate};
 use crate::engine::Notice;
 use crate::limits::{MESSAGE_BYTES_MAX, SIGNAL_MAILBOX_MESSAGES, WRITE_BUFFER_BYTES_MAX};
 use crate::signal::refusal::Refusal;
-use crate::signal::secret::Secret;
-use crate::signal::url::ServerUrl;
 use crate::time::date::UnixTime;
 
 /// One read of the socket. Messages are a few hundred bytes; a full room's join is read in pieces.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
-
-/// What we call ourselves to an HTTP server.
-pub(super) const USER_AGENT: &str = concat!("kinglet/", env!("CARGO_PKG_VERSION"));
 
 /// What the engine wants.
 pub enum Order {
@@ -56,20 +48,6 @@ pub struct Wire {
     pub local_address: Cell<Option<IpAddr>>,
     /// From the engine.
     pub orders: Mailbox<Order, SIGNAL_MAILBOX_MESSAGES>,
-}
-
-/// Where to connect, and as whom.
-pub struct Dial {
-    /// The server.
-    pub url: ServerUrl,
-    /// Path and query.
-    pub target: String,
-    /// The access token, sent as a header so that no proxy logs it.
-    pub token: Secret,
-    /// TLS settings for `wss://`.
-    pub tls: Arc<ClientConfig>,
-    /// The proxy that the connection goes through.
-    pub proxy: Option<ProxyUrl>,
 }
 
 /// Runs one connection to its end.
@@ -114,45 +92,6 @@ async fn open(
             Err(Notice::Unreachable(format!("{host}:{port} does not speak WebSocket: {error}")))
         }
     }
-}
-
-/// A connection to the server, secured where the URL asks for it, and our address of it.
-pub(super) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream, IpAddr), Notice> {
-    let (host, port) = (dial.url.host(), dial.url.port());
-    let unreachable = |what: &str, error: io::Error| {
-        Notice::Unreachable(format!("{what} {host}:{port}: {}", explain(&error)))
-    };
-    let tcp = match &dial.proxy {
-        Some(proxy) => through(proxy, dial, reactor).await?,
-        None => {
-            let addresses = dns::resolve(reactor, &host, port).await;
-            let addresses = addresses.map_err(|error| unreachable("cannot look up", error))?;
-            let connected = Tcp::connect(reactor, &addresses).await;
-            connected.map_err(|error| unreachable("cannot connect to", error))?
-        }
-    };
-    let local = tcp.local_address().map_err(|error| unreachable("cannot connect to", error))?.ip();
-    let stream = if dial.url.is_secure() {
-        let secured = Stream::secure(tcp, &host, dial.tls.clone()).await;
-        secured.map_err(|error| unreachable("no TLS connection to", error))?
-    } else {
-        Stream::Plain(tcp)
-    };
-    Ok((stream, local))
-}
-
-/// A connection to the server through a proxy, which looks the server's name up itself.
-async fn through(proxy: &ProxyUrl, dial: &Dial, reactor: &Rc<Reactor>) -> Result<Tcp, Notice> {
-    let unreachable = |what: &str, error: io::Error| {
-        Notice::Unreachable(format!("{what} the proxy {proxy}: {}", explain(&error)))
-    };
-    let addresses = dns::resolve(reactor, proxy.host(), proxy.port()).await;
-    let addresses = addresses.map_err(|error| unreachable("cannot look up", error))?;
-    let connected = Tcp::connect(reactor, &addresses).await;
-    let mut tcp = connected.map_err(|error| unreachable("cannot connect to", error))?;
-    let opened = proxy::connect(&mut tcp, proxy, &dial.url.tunnel()).await;
-    opened.map_err(|error| unreachable("no way through", error))?;
-    Ok(tcp)
 }
 
 fn request(dial: &Dial) -> Result<Request, async_tungstenite::tungstenite::http::Error> {
@@ -206,56 +145,5 @@ async fn write(mut sender: WebSocketSender<Stream>, wire: &Wire) -> String {
         if let Err(error) = sent {
             return format!("signal connection lost: {error}");
         }
-    }
-}
-
-/// What an error of the network means to a person who must do something about it.
-pub(super) fn explain(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    if let Some(tls) = inner {
-        let hint = tls_hint(tls);
-        if clock::is_plainly_wrong() {
-            let today = UnixTime(clock::unix_time_s());
-            return format!(
-                "{tls} (this device's clock says {today}, when this program was not made yet: set it)"
-            );
-        }
-        return format!("{tls} ({hint})");
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            "connection refused; is the server running, on this port?".to_owned()
-        }
-        io::ErrorKind::TimedOut => "no answer; is the address right, and the network up?".to_owned(),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "no route; is the network up?".to_owned()
-        }
-        io::ErrorKind::UnexpectedEof => {
-            "the server closed the connection; is it wss:// on this port?".to_owned()
-        }
-        _ => error.to_string(),
-    }
-}
-
-fn tls_hint(error: &rustls::Error) -> &'static str {
-    use rustls::{CertificateError as Certificate, Error};
-    match error {
-        Error::InvalidCertificate(
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
-        ) => "use the name that the certificate was made for",
-        Error::InvalidCertificate(Certificate::UnknownIssuer) => {
-            "if it is your own, name its issuer with --ca FILE"
-        }
-        Error::InvalidCertificate(
-            Certificate::Expired
-            | Certificate::ExpiredContext { .. }
-            | Certificate::NotValidYet
-            | Certificate::NotValidYetContext { .. },
-        ) => "is this device's clock right?",
-        Error::InvalidCertificate(_) => "the server's certificate cannot be used",
-        Error::InvalidMessage(_) => {
-            "the server does not speak TLS on this port; is it ws:// instead of wss://?"
-        }
-        _ => "TLS was not agreed on",
     }
 }

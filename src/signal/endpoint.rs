@@ -5,7 +5,8 @@
 //! ```
 //!
 //! All that is asked for is optional (`TokenSourceRequest`, `TokenSourceResponse` of the protocol): the service may
-//! know better. The server's address that it answers is not used: a box goes where its configuration says.
+//! know better. The server's address that it answers is used where nobody has said another one: boxes then go where the
+//! service sends them, from the next session on. It never takes them from TLS to none.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +22,15 @@ pub struct EndpointUrl {
     server: ServerUrl,
     /// Path and query as they were written.
     target: Secret,
+}
+
+/// What lets us in: the answer of a source of tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The token.
+    pub token: Secret,
+    /// The server that it is for, where the source has a say in that.
+    pub server: Option<ServerUrl>,
 }
 
 /// What is asked for.
@@ -41,6 +51,26 @@ impl EndpointUrl {
     /// Host, port, and whether TLS is spoken.
     pub fn server(&self) -> &ServerUrl {
         &self.server
+    }
+
+    /// The server that an answer sends us to.
+    ///
+    /// # Errors
+    /// It names none that we would go to.
+    pub fn server_of(&self, body: &[u8]) -> Result<ServerUrl, &'static str> {
+        #[derive(Deserialize)]
+        struct ServerResponse {
+            #[serde(alias = "serverUrl")]
+            server_url: String,
+        }
+        let response: Option<ServerResponse> = serde_json::from_slice(body).ok();
+        let response =
+            response.ok_or("its answer holds no server_url, and nobody else says where the server is")?;
+        let url: ServerUrl = response.server_url.parse().map_err(|_| "its server_url is no wss:// URL")?;
+        match url.is_secure() || !self.server.is_secure() {
+            true => Ok(url),
+            false => Err("its server_url is without TLS, which would show the token to everybody"),
+        }
     }
 
     /// Path and query of the request.
@@ -127,6 +157,25 @@ mod tests {
             "https://u:p@a/",
         ] {
             assert!(text.parse::<EndpointUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn where_an_answer_sends_us() {
+        let secure: EndpointUrl = "https://a.example/token".parse().expect("a URL");
+        let bench: EndpointUrl = "http://127.0.0.1/token".parse().expect("a URL");
+        let wss = br#"{"participant_token":"a.b.c","server_url":"wss://b.example"}"#;
+        let ws = br#"{"serverUrl":"ws://b.example"}"#;
+        assert_eq!(secure.server_of(wss), Ok("wss://b.example".parse().expect("a URL")));
+        assert!(bench.server_of(ws).is_ok());
+        for (answer, why) in [
+            (&ws[..], "without TLS"),
+            (br#"{"server_url":"nowhere"}"#, "no wss:// URL"),
+            (br#"{"server_url":7}"#, "no server_url"),
+            (b"{}", "no server_url"),
+            (b"\xff", "no server_url"),
+        ] {
+            assert!(secure.server_of(answer).is_err_and(|error| error.contains(why)), "{why}");
         }
     }
 

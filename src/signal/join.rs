@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use super::cut::Cut;
 use super::participant::ParticipantInfo;
-use super::response::Cut;
 use super::secret::Secret;
 use super::sid::Sid;
 use super::wire;

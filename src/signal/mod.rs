@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cut;
 pub mod description;
 pub mod endpoint;
 pub mod ice_url;

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::cut::Cut;
 use super::leave::DisconnectReason;
-use super::response::Cut;
 use super::sid::Sid;
 use super::wire;
 use crate::event::{ParticipantKind, TrackKind, TrackSource};

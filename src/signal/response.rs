@@ -7,6 +7,7 @@ use std::fmt;
 
 use prost::Message;
 
+use super::cut::Cut;
 use super::description::{Description, Trickle};
 use super::join::{Join, Reconnect, RoomInfo, RoomMoved};
 use super::leave::{DisconnectReason, LeaveAction};
@@ -128,19 +129,6 @@ pub enum Response {
     Ignored,
 }
 
-/// What was left out of messages because it was past a limit or had no usable name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cut {
-    /// Participants.
-    pub participants: u32,
-    /// Tracks.
-    pub tracks: u32,
-    /// Names, metadata, attributes and other texts.
-    pub texts: u32,
-    /// Entries of other lists.
-    pub entries: u32,
-}
-
 /// Why a message was of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
@@ -202,22 +190,6 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         None => Response::Ignored,
     };
     Ok(Decoded { response, cut })
-}
-
-impl Cut {
-    /// Whether anything was left out.
-    pub fn is_empty(self) -> bool {
-        self == Cut::default()
-    }
-}
-
-impl std::ops::AddAssign for Cut {
-    fn add_assign(&mut self, other: Cut) {
-        self.participants = self.participants.saturating_add(other.participants);
-        self.tracks = self.tracks.saturating_add(other.tracks);
-        self.texts = self.texts.saturating_add(other.texts);
-        self.entries = self.entries.saturating_add(other.entries);
-    }
 }
 
 impl fmt::Display for DecodeError {

@@ -10,7 +10,7 @@ from server import KEY, SECRET
 
 CONFIG = """
 [server]
-url = "{url}"
+{url}
 token = {token}
 room = "{room}"
 identity = "{identity}"
@@ -39,7 +39,7 @@ class Appliance:
         self.config = folder / f"{identity}.toml"
         self.config.write_text(
             CONFIG.format(
-                url=url, room=room, identity=identity, socket=self.socket, call=call, more=more,
+                url=f'url = "{url}"' if url else "", room=room, identity=identity, socket=self.socket, call=call, more=more,
                 input=input, output=output, token=token or f'{{ key_file = "{key_file}" }}',
             )
         )

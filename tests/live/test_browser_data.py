@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-QUIET = ("--input", "none", "--output", "none")
+from meeting import QUIET
 
 
 @pytest.fixture

@@ -1,23 +1,12 @@
 """Messages between kinglet and the official SDK: user data, chat, keys, text, transcriptions."""
 import asyncio
 import base64
-import time
 
 from livekit import rtc
 
+from meeting import QUIET, until
 from peer import Peer
 from server import token
-
-QUIET = ("--input", "none", "--output", "none")
-
-
-async def until(condition, timeout_s=20):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 class Listener(Peer):

@@ -73,6 +73,36 @@ def test_a_box_asks_again_until_it_is_given_one(box, service, header_file, room)
     door.stop()
 
 
+def test_the_endpoint_says_where_the_server_is(server, room, service, header_file, kinglet, folder):
+    """No URL on the command line, nor in the environment; one that would show the token to everybody is not taken."""
+    tokens = service()
+    who = ["--room", room, "--identity", "panel", "--token-endpoint", tokens.url, "--token-header-file", header_file]
+    command = [BINARY, "join", *who, "--input", "none", "--output", "none", "--duration", "1", "--events", "json"]
+
+    def join(*more):
+        return subprocess.run([*command, *more], env={"PATH": "/usr/bin"}, capture_output=True, text=True, timeout=40)
+
+    done = join()
+    assert done.returncode == 0 and '"event":"connected"' in done.stdout, done
+    tokens.server_url = "nowhere"
+    done = join()
+    assert done.returncode == 4 and "its server_url is no wss:// URL" in done.stderr, done
+    ca, certificate, key = make_certificates(folder, "localhost")
+    secure = service(tls=(certificate, key))
+    done = join("--token-endpoint", secure.url, "--ca", ca)
+    assert done.returncode == 4 and "without TLS" in done.stderr and done.stderr.count("\n") == 1, done
+
+
+def test_a_box_goes_where_the_endpoint_sends_it(server, box, service, header_file):
+    tokens = service()
+    tokens.refuses = 503
+    door = box(token=f'{{ endpoint = "{tokens.url}", header_file = "{header_file}" }}', url=None)
+    door.wait_for_line("HTTP 503")
+    tokens.refuses = None
+    door.wait_until_in_room()
+    door.stop()
+
+
 def test_a_box_behind_a_proxy(box, service, header_file):
     tokens, proxy = service(), ConnectProxy("box:s3cret")
     environment = {"http_proxy": f"http://box:s3cret@127.0.0.1:{proxy.port}"}

@@ -5,22 +5,7 @@ import sys
 import pytest
 from livekit import rtc
 
-from peer import Peer
-
-QUIET = ("--input", "none", "--output", "none")
-
-
-async def meet(server, room, kinglet, *arguments):
-    anna = await Peer.join(server.url, room, "anna")
-    box = kinglet("box", *QUIET, *arguments)
-    await asyncio.to_thread(box.wait_for, "connected")
-    await anna.wait_for("participant_connected", "box")
-    return anna, box
-
-
-async def part(anna, box):
-    await asyncio.to_thread(box.leave)
-    await anna.leave()
+from meeting import QUIET, meet, part
 
 
 def test_a_command_answers_calls(server, room, kinglet, folder, run):

@@ -4,36 +4,13 @@ import hashlib
 import random
 import time
 
-from peer import Peer
+from meeting import QUIET, meet, part, until
 
 SIZES = (1, 15_000, 1_000_000)
-QUIET = ("--input", "none", "--output", "none")
 
 
 def content(size):
     return random.Random(size).randbytes(size)
-
-
-async def until(condition, timeout_s=30):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen in time")
-
-
-async def meet(server, room, kinglet, *arguments):
-    anna = await Peer.join(server.url, room, "anna")
-    box = kinglet("box", *QUIET, *arguments)
-    await asyncio.to_thread(box.wait_for, "connected")
-    await anna.wait_for("participant_connected", "box")
-    return anna, box
-
-
-async def part(anna, box):
-    await asyncio.to_thread(box.leave)
-    await anna.leave()
 
 
 def test_files_that_we_send(server, room, kinglet, folder, run):

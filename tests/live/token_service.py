@@ -10,10 +10,11 @@ SECRET_HEADER = "Bearer s3cret-of-the-device"
 
 
 class TokenService:
-    """Answers `POST /token`; `refuses` makes it answer with that status instead. `asked` is what it was asked."""
+    """Answers `POST /token`; `refuses` makes it answer with that status instead. `asked` is what it was asked, `server_url`
+    where it sends those who ask."""
 
     def __init__(self, url, tls=None):
-        self.asked, self.refuses = [], None
+        self.asked, self.refuses, self.server_url = [], None, url
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -29,7 +30,7 @@ class TokenService:
                     status = 404
                 if status == 201:
                     answer = {
-                        "server_url": url,
+                        "server_url": service.server_url,
                         "participant_token": token(body["room_name"], body["participant_identity"]),
                     }
                 answer = json.dumps(answer).encode()

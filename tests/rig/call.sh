@@ -14,19 +14,7 @@
 set -euo pipefail
 folder=$1 seconds=$2 happening=$3
 shift 3
-kinglet=${KINGLET_BINARY:-target/release/kinglet}
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
-declare -a started=()
-
-rig net server 10.9.0.1/24
-rig net alice 10.9.0.2/24
-rig net bob 10.9.0.3/24
-
-serve() {
-  rig in server target/livekit-server --config tests/rig/livekit.yaml >>"$folder/livekit.log" 2>&1 &
-  server=$!
-}
-serve
+. tests/rig/two_boards.sh
 
 # What is there from the beginning.
 case $happening in
@@ -62,17 +50,6 @@ happen() {
   esac
 }
 
-# wait_until COMMAND...: up to 20 s.
-wait_until() {
-  for _ in $(seq 200); do
-    if "$@" 2>/dev/null; then return; fi
-    sleep 0.1
-  done
-  echo "call.sh: not within 20 s: $*" >&2
-  kill "${started[@]}" "$server"
-  exit 1
-}
-
 join() {    # join NAME CARDS OPTIONS...
   local name=$1 cards=$2
   shift 2
@@ -82,7 +59,7 @@ join() {    # join NAME CARDS OPTIONS...
   started+=($!)
 }
 
-wait_until rig in server bash -c ': </dev/tcp/10.9.0.1/7880'
+wait_until reached
 join alice Alice "$@"
 join bob Bob "$@"
 for name in alice bob; do wait_until grep -q '"track_subscribed"' "$folder/$name.jsonl"; done
@@ -101,9 +78,4 @@ aplay -q -D hw:BobMic,0 "$folder/bob-says.wav" &
 happen
 wait "${recorders[@]}"
 
-kill -INT "${started[@]}"
-status=0
-for pid in "${started[@]}"; do wait "$pid" || status=$?; done
-kill "$server"
-wait "$server" || true
-exit $status
+hang_up

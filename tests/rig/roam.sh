@@ -6,25 +6,7 @@
 # What Bob hears of Alice, and Alice of Bob, is recorded by kinglet itself; judge.py looks for the gaps.
 set -euo pipefail
 folder=$1
-kinglet=${KINGLET_BINARY:-target/release/kinglet}
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
-declare -a started=()
-
-rig net server 10.9.0.1/24
-rig net alice 10.9.0.2/24
-rig net bob 10.9.0.3/24
-rig in server target/livekit-server --config tests/rig/livekit.yaml >"$folder/livekit.log" 2>&1 &
-server=$!
-
-wait_until() {
-  for _ in $(seq 200); do
-    if "$@" 2>/dev/null; then return; fi
-    sleep 0.1
-  done
-  echo "roam.sh: not within 20 s: $*" >&2
-  kill "${started[@]}" "$server"
-  exit 1
-}
+. tests/rig/two_boards.sh
 
 join() {    # join NAME HERTZ
   rig in "$1" "$kinglet" join ws://10.9.0.1:7880 --room board --identity "$1" --input "tone:$2" \
@@ -34,7 +16,7 @@ join() {    # join NAME HERTZ
 
 resumed() { [ "$(grep -c '"resumed"' "$folder/alice.jsonl")" -ge "$1" ]; }
 
-wait_until rig in server bash -c ': </dev/tcp/10.9.0.1/7880'
+wait_until reached
 join alice 400
 join bob 700
 for name in alice bob; do wait_until grep -q '"track_subscribed"' "$folder/$name.jsonl"; done
@@ -47,9 +29,4 @@ for number in 1 2 3; do
   wait_until resumed "$number"
   sleep 4
 done
-kill -INT "${started[@]}"
-status=0
-for pid in "${started[@]}"; do wait "$pid" || status=$?; done
-kill "$server"
-wait "$server" || true
-exit $status
+hang_up

@@ -21,6 +21,7 @@ use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::chain::Duplex;
 use kinglet::media::send::profile::Profile;
 use kinglet::session::recovery::{Outcome, Retry};
+use kinglet::signal::endpoint::Access;
 use kinglet::signal::parameters::JoinParameters;
 use kinglet::signal::secret::Secret;
 use std::net::IpAddr;
@@ -191,6 +192,11 @@ impl Client {
         self.events.iter().find_map(|(at, event)| choose(event).map(|chosen| (*at, chosen)))
     }
 
+    /// Whether a new session took a lost one's place.
+    pub fn has_reconnected(&self) -> bool {
+        self.event(|event| matches!(event, Event::Reconnected { .. }).then_some(())).is_some()
+    }
+
     /// Its address becomes another one, and it is told so, as netlink does.
     pub fn move_to(&mut self, address: IpAddr, now: Instant) {
         self.ports.move_to(address);
@@ -222,6 +228,14 @@ impl Client {
         self.turn(now);
     }
 
+    /// A token, and where the server is where its source says so.
+    pub fn give_token(&mut self, now: Instant) {
+        let token = Secret::new(Claims::token("hall", &self.identity));
+        let server = self.ports.cloud.named.as_ref().map(|url| url.parse().expect("a URL"));
+        self.engine.handle_token(Ok(Access { token, server }), now);
+        while turn(&mut self.engine, &mut self.ports, now) {}
+    }
+
     /// Serves all that is due. The world calls it when [`Client::poll_timeout`] says so.
     pub fn turn(&mut self, now: Instant) {
         self.ports.now = now;
@@ -233,10 +247,8 @@ impl Client {
             while turn(engine, ports, now) {}
         }
         if std::mem::take(&mut self.ports.wants_token) {
-            let token = Secret::new(Claims::token("hall", &self.identity));
             self.tokens_asked += 1;
-            self.engine.handle_token(Ok(token), now);
-            while turn(&mut self.engine, &mut self.ports, now) {}
+            self.give_token(now);
         }
         while let Some(list) = self.ports.cloud.answers.pop_front() {
             self.engine.handle_regions(Some(list.as_bytes()), now);

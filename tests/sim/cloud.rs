@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 /// The cloud of one client.
 #[derive(Default)]
 pub struct Cloud {
+    /// Where the source of tokens says that the server is.
+    pub named: Option<String>,
     /// Names at which every connection is refused.
     pub gone: Vec<String>,
     /// What `/settings/regions` answers; without one it does not.

@@ -62,16 +62,16 @@ pub fn examine(config: &Config, surroundings: &Surroundings, joins: bool, findin
         Err(error) => return findings.push(Finding::failed("config", error.to_string())),
     };
     let Some(source) = &options.token_source else { return };
-    let token = match source.get(clock::unix_time_s()) {
-        Ok(token) => token,
+    let access = match source.get(clock::unix_time_s()) {
+        Ok(access) => access,
         Err(error) => return findings.push(Finding::failed("token", error.to_string())),
     };
-    findings.push(token_finding(&token));
+    findings.push(token_finding(&access.token));
     let visit = Visit {
-        url: options.settings.url.clone(),
+        url: access.server.unwrap_or_else(|| options.settings.url.clone()),
         tls: options.tls.clone(),
         proxy: options.proxy.clone(),
-        token,
+        token: access.token,
     };
     let findings = RefCell::new(findings);
     let (visit, told) = (&visit, &findings);

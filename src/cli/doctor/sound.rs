@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use kinglet::appliance::visit::Cards;
+use kinglet::io::sound::auto::choose;
 use kinglet::io::sound::list::{CardListing, OpensAs, PcmListing};
-use kinglet::io::sound::open::choose;
-use kinglet::io::sound::pair::card_of;
+use kinglet::io::sound::pcm_name::card_of;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::sound::{Way, trial};
 use kinglet::media::block::{BLOCK_FRAMES, Block};

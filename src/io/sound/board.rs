@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::board::{BUILT_IN, Board};
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 use crate::limits::CONFIG_BYTES_MAX;
 
 /// The board of that name, or of that file where the name has a slash or ends with `.toml`. Every problem with

@@ -15,16 +15,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::io::sound::SoundState;
 use crate::io::sound::absence::Absence;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::note::CardNote;
-use crate::io::sound::open::{OpenError, auto_pcm};
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::readiness::Readiness;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::{Moved, Stream};
 use crate::io::sound::xruns::Xruns;
+use crate::io::sound::{SoundState, auto};
 use crate::limits::{CARD_DESCRIPTORS_MAX, CARD_NOTES_MAX};
 use crate::media::block::BLOCK_MS;
 
@@ -261,7 +261,7 @@ impl Card {
 
 /// Opens the PCM of this name; what `auto` means is settled when it is there.
 fn open(name: &mut Option<String>, way: Way, wish: &Wish) -> Result<Stream, OpenError> {
-    let pcm = name.clone().map_or_else(|| auto_pcm(way), Ok)?;
+    let pcm = name.clone().map_or_else(|| auto::auto_pcm(way), Ok)?;
     let stream = Stream::open(&pcm, way, wish)?;
     *name = Some(pcm);
     Ok(stream)

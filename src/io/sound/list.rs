@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::io::sound::holder::{self, Holder};
 use crate::io::sound::mixer::Volume;
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pcm::direction;
 use crate::io::sound::settings::Wish;
 use crate::io::sound::sizes::Way;

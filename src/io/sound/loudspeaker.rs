@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::note::CardNote;
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::playback::Playback;
 use crate::io::sound::raw_writer::RawWriter;

@@ -11,9 +11,10 @@
 use std::time::Instant;
 
 use crate::io::sound::capture::Capture;
+use crate::io::sound::captured::Captured;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::note::CardNote;
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::raw_reader::RawReader;
 use crate::io::sound::setup::{CaptureSetup, SoundSetup};
@@ -23,17 +24,6 @@ use crate::io::sound::wav_reader::WavReader;
 use crate::io::sound::{SoundState, stream};
 use crate::limits::CARD_DESCRIPTORS_MAX;
 use crate::media::block::Block;
-
-/// What a call of [`Microphone::read`] brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Captured {
-    /// A block; there may be more.
-    Block,
-    /// Nothing yet: wait for the descriptors, or [`Microphone::next_due`].
-    NotYet,
-    /// The input has ended; it stays so.
-    End,
-}
 
 /// A source of sound.
 #[derive(Debug)]

@@ -19,8 +19,10 @@
 #![allow(clippy::disallowed_types)]
 
 mod absence;
+pub mod auto;
 pub mod board;
 mod capture;
+pub mod captured;
 pub mod card;
 pub mod condition;
 mod convert;
@@ -35,10 +37,11 @@ pub mod mixer;
 pub mod note;
 #[cfg(test)]
 mod on_board;
-pub mod open;
+pub mod open_error;
 mod pace;
 pub mod pair;
 mod pcm;
+pub mod pcm_name;
 mod playback;
 mod raw_reader;
 mod raw_writer;
@@ -60,10 +63,12 @@ mod wav_reader;
 mod wav_writer;
 mod xruns;
 
+pub use auto::{AutoChoice, auto_choice};
+pub use captured::Captured;
 pub use counters::SoundCounters;
 pub use loudspeaker::Loudspeaker;
-pub use microphone::{Captured, Microphone};
-pub use open::{AutoChoice, OpenError, auto_choice};
+pub use microphone::Microphone;
+pub use open_error::OpenError;
 pub use sizes::Way;
 pub use spec::{InputSpec, OutputSpec};
 

@@ -1,6 +1,6 @@
 //! What a person should know of a card, each once.
 
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 
 /// What has become of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]

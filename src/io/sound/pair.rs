@@ -13,7 +13,8 @@ use crate::io::sound::hotplug::Hotplug;
 use crate::io::sound::loudspeaker::Loudspeaker;
 use crate::io::sound::microphone::Microphone;
 use crate::io::sound::mixer::{self, Volume};
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
+use crate::io::sound::pcm_name::card_of;
 use crate::io::sound::settings::Wish;
 use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::sizes::Way;
@@ -231,16 +232,6 @@ impl Pair {
     }
 }
 
-/// The card in a PCM's name: `hw:CARD=Mic,DEV=1`, `plughw:Mic,1` and `plug:'dmix:CARD=Mic'` are of `Mic`.
-pub fn card_of(pcm: &str) -> Option<&str> {
-    let rest = match pcm.split_once("CARD=") {
-        Some((_, rest)) => rest,
-        None => pcm.split_once(':')?.1,
-    };
-    let card = rest.split([',', '\'', ':']).next()?;
-    (!card.is_empty()).then_some(card)
-}
-
 /// Whether the card of a PCM has this rate.
 fn can(pcm: &str, way: Way, rate_hz: u32) -> bool {
     let wish = Wish { rate_hz: Some(rate_hz), ..Wish::default() };
@@ -248,23 +239,3 @@ fn can(pcm: &str, way: Way, rate_hz: u32) -> bool {
 }
 
 const WORDS: [&str; 2] = ["capture", "playback"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cards_in_names_of_pcms() {
-        for (pcm, card) in [
-            ("hw:CARD=Mic,DEV=1", Some("Mic")),
-            ("plughw:Mic,1", Some("Mic")),
-            ("hw:1", Some("1")),
-            ("plug:'dmix:CARD=Mic'", Some("Mic")),
-            ("sysdefault:CARD=Mic", Some("Mic")),
-            ("default", None),
-            ("hw:", None),
-        ] {
-            assert_eq!(card_of(pcm), card, "{pcm}");
-        }
-    }
-}

@@ -10,7 +10,7 @@ use alsa::Direction;
 use alsa::pcm::PCM;
 use alsa::poll::{Descriptors, Flags};
 
-use crate::io::sound::open::CardFault;
+use crate::io::sound::open_error::CardFault;
 use crate::io::sound::settings::{Settings, Wish, negotiate};
 use crate::io::sound::sizes::Way;
 use crate::limits::CARD_DESCRIPTORS_MAX;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::io::sound::card::Card;
 use crate::io::sound::convert::Resampler;
 use crate::io::sound::note::CardNote;
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::Moved;

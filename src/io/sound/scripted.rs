@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
 use crate::io::sound::format::SampleFormat;
-use crate::io::sound::open::CardFault;
+use crate::io::sound::open_error::CardFault;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 

@@ -7,7 +7,7 @@ use alsa::ValueOr;
 use alsa::pcm::{Access, Frames, HwParams, PCM};
 
 use crate::io::sound::format::SampleFormat;
-use crate::io::sound::open::CardFault;
+use crate::io::sound::open_error::CardFault;
 use crate::io::sound::sizes::{Buffering, Sizes, Way};
 use crate::limits::{CARD_CHANNELS_MAX, CARD_RATE_HZ_MAX};
 use crate::media::block::SAMPLE_RATE_HZ;

@@ -4,7 +4,7 @@ use crate::config::board::{Board, BoardChannel, BoardFormat, BoardLevel, BoardPc
 use crate::io::sound::condition::{Conditioning, Pick};
 use crate::io::sound::format::SampleFormat;
 use crate::io::sound::mixer::{Level, LevelValue};
-use crate::io::sound::pair::card_of;
+use crate::io::sound::pcm_name::card_of;
 use crate::io::sound::settings::Wish;
 use crate::io::sound::sizes::{Buffering, Way};
 use crate::io::sound::spec::{InputSpec, OutputSpec};

@@ -1,7 +1,7 @@
 //! Where sound comes from and goes to, as people write it on the command line and in files.
 //!
 //! `auto | alsa[:PCM] | wav:FILE | raw:FILE | raw:- | tone[:HZ] | none`, the tone for inputs only.
-//! Nothing is opened here; [`super::open`] finds out what `auto` means.
+//! Nothing is opened here; [`super::auto`] finds out what `auto` means.
 
 use std::fmt;
 use std::path::PathBuf;

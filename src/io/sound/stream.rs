@@ -12,7 +12,7 @@
 //! | `EBADFD` | in no state to move frames: a resume or xrun seen first by a plugin | as an xrun |
 //! | all others | the card is gone | close, wait for it |
 
-use crate::io::sound::open::{CardFault, OpenError};
+use crate::io::sound::open_error::{CardFault, OpenError};
 use crate::io::sound::pcm::{Conversion, Pcm};
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;

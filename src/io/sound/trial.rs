@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::io::clock;
 use crate::io::reactor::Reactor;
+use crate::io::sound::captured::Captured;
 use crate::io::sound::loudspeaker::Loudspeaker;
-use crate::io::sound::microphone::{Captured, Microphone};
-use crate::io::sound::open::OpenError;
+use crate::io::sound::microphone::Microphone;
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::spec::{InputSpec, OutputSpec};
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};

@@ -8,10 +8,10 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::io::sound::captured::Captured;
 use crate::io::sound::convert::Resampler;
 use crate::io::sound::format::SampleFormat;
-use crate::io::sound::microphone::Captured;
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::wav_header::WavHeader;
 use crate::limits::WAV_CHANNELS_MAX;
 use crate::media::block::{Block, SAMPLE_RATE_HZ};

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::io::sound::format::to_s16;
-use crate::io::sound::open::OpenError;
+use crate::io::sound::open_error::OpenError;
 use crate::io::sound::wav_header::{HEADER_BYTES, header};
 use crate::limits::WAV_WRITE_BYTES;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};

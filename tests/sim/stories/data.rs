@@ -111,14 +111,8 @@ fn a_new_session_reports_what_was_not_confirmed_and_begins_anew() {
     world.command(door, message("up", 7, false));
     world.run_ms(3000);
     world.start_server();
-    let back = |world: &mut World| {
-        [door, hall].into_iter().all(|client| {
-            world
-                .client(client)
-                .event(|event| matches!(event, Event::Reconnected { .. }).then_some(()))
-                .is_some()
-        })
-    };
+    let back =
+        |world: &mut World| [door, hall].into_iter().all(|client| world.client(client).has_reconnected());
     assert!(world.run_until_done(30_000, back));
     let unconfirmed: Vec<(String, u32)> = world
         .client(door)

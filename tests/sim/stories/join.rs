@@ -127,10 +127,7 @@ fn a_token_that_ran_out_during_the_call_is_renewed() {
     assert!(world.client(door).outcome().is_none(), "it has a source to ask");
     assert!(world.client(door).tokens_asked >= 2, "again and again");
     world.sfu.refuse(None);
-    let back = |world: &mut World| {
-        world.client(door).event(|event| matches!(event, Event::Reconnected { .. }).then_some(())).is_some()
-    };
-    assert!(world.run_until_done(15_000, back));
+    assert!(world.run_until_done(15_000, |world| world.client(door).has_reconnected()));
 }
 
 #[test]

@@ -57,6 +57,26 @@ fn the_next_region_is_tried_before_anybody_gives_up() {
 }
 
 #[test]
+fn a_server_that_has_moved_is_found_where_its_token_endpoint_says() {
+    let mut world = World::new();
+    let url = "wss://before.example";
+    let hall = world.enter(Setup { url, retry: Retry::Forever, ..Setup::listener("hall") });
+    let now = world.clock.now();
+    let client = world.client(hall);
+    let cloud = &mut client.ports().cloud;
+    (cloud.gone, cloud.named) = (vec!["before.example".into()], Some(url.into()));
+    client.give_token(now);
+    client.ports().cloud.named = Some("wss://after.example".into());
+    world.run_ms(65_000);
+    assert!(is_there(&mut world, hall));
+    let (names, _) = dialled(&mut world, hall);
+    let (after, before) = names.split_last().expect("dialled");
+    assert!(after == "after.example" && before.iter().all(|name| name == "before.example"), "{names:?}");
+    assert!(before.len() > 40, "probed all the time: {}", before.len());
+    assert_eq!(world.client(hall).tokens_asked, 1, "and the endpoint once a minute");
+}
+
+#[test]
 fn where_no_region_answers_the_first_connection_is_the_end_as_ever() {
     let (mut world, hall) = enters("wss://home.livekit.cloud", &[HOME, EAST, WEST], Retry::AfterFirst);
     world.run_ms(1_000);

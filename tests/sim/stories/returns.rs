@@ -4,7 +4,6 @@ use crate::card::{HEARD_DBFS, Sound, amplitude, level_dbfs};
 use crate::client::Setup;
 use crate::world::World;
 use kinglet::command::Command;
-use kinglet::event::Event;
 
 #[test]
 fn who_returns_is_heard_on_the_same_line() {
@@ -32,14 +31,8 @@ fn when_the_server_comes_back_so_do_all() {
     world.stop_server();
     world.run_ms(5000);
     world.start_server();
-    let back = |world: &mut World| {
-        [door, hall].into_iter().all(|client| {
-            world
-                .client(client)
-                .event(|event| matches!(event, Event::Reconnected { .. }).then_some(()))
-                .is_some()
-        })
-    };
+    let back =
+        |world: &mut World| [door, hall].into_iter().all(|client| world.client(client).has_reconnected());
     assert!(world.run_until_done(15_000, back));
     world.run_ms(3000);
     let played = world.lately(hall, 500);

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use super::args::{Command, usage};
-use super::doctor::Wishes;
-use super::{Failed, help};
+use super::values::usage;
+use crate::cli::command::Command;
+use crate::cli::doctor::Wishes;
+use crate::cli::{Failed, help};
 
 pub(super) fn run(parser: &mut Parser) -> Result<Command, Failed> {
     let (mut config, mut checks) = (None, false);

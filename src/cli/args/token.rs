@@ -8,8 +8,9 @@ use kinglet::signal::endpoint::{EndpointUrl, TokenRequest};
 use kinglet::signal::secret::Secret;
 use lexopt::{Arg, Parser};
 
-use super::args::{Command, seconds, text, usage};
-use super::{Failed, help, proxy};
+use super::values::{seconds, text, usage};
+use crate::cli::command::Command;
+use crate::cli::{Failed, help, proxy};
 
 /// Validity of made tokens (the official tools' default).
 const TTL_S: u64 = 6 * 3600;
@@ -57,6 +58,7 @@ impl Who {
                 header_file: self.header_file,
                 request: TokenRequest { room: self.room, identity: self.identity, name: None },
                 ca: ca.map(Path::to_owned),
+                names_server: false,
             }));
         }
         if let Some(token) = self.token {

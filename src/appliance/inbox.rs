@@ -1,0 +1,37 @@
+//! What the parts of a box tell it while it runs.
+//!
+//! ```text
+//!   buttons::watch_line, watch_key ─┐
+//!   the room's events ──────────────┼─► Inbox ─► Running
+//!   control::serve ─────────────────┤
+//!   SIGHUP, a plan that was read ───┘
+//! ```
+
+use std::rc::Rc;
+
+use super::RunError;
+use super::plan::Plan;
+use crate::command::{Answer, Command};
+use crate::event::Event;
+use crate::io::mailbox::Mailbox;
+use crate::limits::STATION_INPUTS_MAX;
+
+/// Something that the station has to know.
+pub(super) enum Input {
+    /// Of the room; none: the client has ended.
+    Happened(Option<Event>),
+    /// A button or key, by its number, is down or up.
+    Level(usize, bool),
+    /// Somebody at the control socket asks, and waits for the answer.
+    Asked(Command, Slot),
+    /// The configuration is to be read anew, for whoever waits for the answer.
+    Reload(Option<Slot>),
+    /// It was read.
+    Planned(Box<Result<Plan, RunError>>, Option<Slot>),
+}
+
+/// Where an answer is put.
+pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
+
+/// What is on its way to the station.
+pub(super) type Inbox = Mailbox<Input, STATION_INPUTS_MAX>;

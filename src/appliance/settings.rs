@@ -1,0 +1,30 @@
+//! From the configuration to what the box decides by.
+
+use crate::config::Config;
+use crate::config::call::AnsweredBy;
+use crate::device::settings::{ButtonSettings, IntercomSettings, OutputSettings};
+
+/// Buttons and keys are numbered in this order.
+pub(super) fn intercom(config: &Config, is_muted: bool) -> IntercomSettings {
+    let wiring = &config.wiring;
+    let buttons = wiring.buttons.iter().map(|button| (&button.name, button.press, button.hold));
+    let keys = wiring.keys.iter().map(|key| (&key.name, key.press, key.hold));
+    let outputs = wiring.outputs.iter().map(|output| OutputSettings {
+        name: output.name.clone(),
+        pulse: output.pulse,
+        rpc: output.rpc.clone(),
+        dtmf: output.dtmf.clone(),
+        allow: output.allow.clone(),
+    });
+    IntercomSettings {
+        call: config.call.settings.clone(),
+        gate: config.call.mode,
+        is_answered_by_microphone: config.call.answered_by == AnsweredBy::Microphone,
+        buttons: buttons
+            .chain(keys)
+            .map(|(name, press, hold)| ButtonSettings { name: name.clone(), press, hold })
+            .collect(),
+        outputs: outputs.collect(),
+        is_muted,
+    }
+}

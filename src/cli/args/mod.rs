@@ -1,0 +1,108 @@
+//! Words of the command line → checked options. Nothing is opened here.
+
+mod appliance;
+mod join;
+mod token;
+mod values;
+
+use std::ffi::OsString;
+
+use lexopt::{Arg, Parser};
+
+use self::values::usage;
+use super::command::Command;
+use super::{Failed, help};
+
+/// Reads the command line. `environment` gives variables.
+///
+/// # Errors
+/// What is wrong, and what is allowed there.
+pub fn parse(
+    words: impl IntoIterator<Item = OsString>,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Command, Failed> {
+    let mut parser = Parser::from_args(words);
+    let command = match parser.next().map_err(usage)? {
+        None | Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Command::Help(help::MAIN.into())),
+        Some(Arg::Short('V') | Arg::Long("version")) => {
+            return Ok(Command::Help(concat!("kinglet ", env!("CARGO_PKG_VERSION"), "\n").into()));
+        }
+        Some(Arg::Value(word)) => word,
+        Some(other) => return Err(usage(other.unexpected())),
+    };
+    match command.to_str() {
+        Some("join") => join::join(&mut parser, environment),
+        Some("run") => appliance::run(&mut parser),
+        Some("ctl") => appliance::ctl(&mut parser),
+        Some("token") => token::token(&mut parser, environment),
+        Some("devices") => appliance::devices(&mut parser),
+        Some("doctor") => appliance::doctor(&mut parser),
+        Some("help") => Ok(Command::Help(help::MAIN.into())),
+        _ => Err(Failed::usage(format!(
+            "unknown command {:?}; there are join, run, ctl, token, devices and doctor (kinglet --help)",
+            command.to_string_lossy()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kinglet::media::send::chain::Duplex;
+    use kinglet::media::send::profile::Profile;
+    use kinglet::session::recovery::Retry;
+
+    use super::*;
+    use crate::cli::events::Events;
+
+    fn parse_words(line: &str) -> Result<Command, Failed> {
+        let environment = |name: &str| match name {
+            "LIVEKIT_API_KEY" | "LIVEKIT_API_SECRET" => Some("x".to_owned()),
+            _ => None,
+        };
+        parse(line.split_whitespace().map(OsString::from), &environment)
+    }
+
+    #[test]
+    fn a_whole_line_is_understood() {
+        let line = "join wss://example.com/livekit --room house --identity door --input wav:a.wav --output raw:- \
+                    --duration 2.5 --events json:e.jsonl --stats 1 --retry never --dtx off --volume 80% --muted -v --profile low-latency \
+                    --half-duplex";
+        let Ok(Command::Join(join)) = parse_words(line) else { panic!("understood") };
+        assert_eq!(join.duration, Some(Duration::from_millis(2500)));
+        assert_eq!(join.events, Events { json: true, file: Some("e.jsonl".into()) });
+        assert_eq!((join.volume_percent, join.dtx, join.is_muted), (80, Some(false), true));
+        assert_eq!(join.retry, Retry::Never);
+        assert_eq!((join.profile, join.duplex), (Profile::LowLatency, Duplex::Half));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("dance", "dance"),
+            ("join", "LIVEKIT_URL"),
+            ("join ws://h", "credentials"),
+            ("join nonsense --room r", "wss://"),
+            ("join ws://h --room r eyJhbGci.eyJzdWIi.c2ln", "***"),
+            ("join ws://h --identity i --token t", "--room"),
+            ("join ws://h --token-endpoint ws://x", "--token-endpoint"),
+            ("join ws://h --token t --token-header-file f", "--token-endpoint"),
+            ("join ws://h --room r --volume 200", "150"),
+            ("join ws://h --room r --duration -1", "--duration"),
+            ("join ws://h --room r --input video", "--input"),
+            ("join ws://h --room r --retry often", "forever or never"),
+            ("join ws://h --room r --input raw:- --control -", "stdin"),
+            ("join ws://h --room r --profile fast", "low-latency"),
+            ("join ws://h --room r --red maybe", "auto or on or off"),
+            ("join ws://h --room r --frob", "frob"),
+            ("token --room r", "--identity"),
+        ];
+        for (line, named) in cases {
+            let Err(failed) = parse_words(line) else { panic!("{line} is wrong") };
+            assert!(failed.text.contains(named), "{line}: {}", failed.text);
+            assert!(!failed.text.contains('\n'));
+            assert_eq!(failed.status.code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the command line asks for, checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kinglet::io::credentials::{ApiKey, Grant, Source};
+use kinglet::io::handlers::Handler;
+use kinglet::io::sound::spec::{InputSpec, OutputSpec};
+use kinglet::local::policy::Policy;
+use kinglet::media::send::adapt::Redundancy;
+use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::profile::Profile;
+use kinglet::session::recovery::Retry;
+use kinglet::signal::url::ServerUrl;
+
+use super::doctor::Wishes;
+use super::events::Events;
+
+/// What is to be done.
+pub enum Command {
+    Help(String),
+    /// Join a room.
+    Join(Box<Join>),
+    Run {
+        config: PathBuf,
+        checks: bool,
+    },
+    Ctl {
+        socket: PathBuf,
+        json: bool,
+        words: Vec<String>,
+    },
+    Token(ApiKey, Grant),
+    Devices {
+        json: bool,
+    },
+    Doctor(Wishes),
+}
+
+/// Options of `kinglet join`.
+pub struct Join {
+    /// The server; none: its token endpoint says where.
+    pub url: Option<ServerUrl>,
+    /// Where the token comes from.
+    pub credentials: Source,
+    /// Where our sound comes from.
+    pub input: InputSpec,
+    /// Where the room's sound goes.
+    pub output: OutputSpec,
+    /// `--board`
+    pub board: Option<String>,
+    /// `--loop`
+    pub loops_input: bool,
+    /// `--hear`
+    pub hears: Policy,
+    /// `--volume`
+    pub volume_percent: u8,
+    /// `--muted`
+    pub is_muted: bool,
+    /// `--dtx`, where given.
+    pub dtx: Option<bool>,
+    /// `--no-aec`, `--half-duplex`
+    pub duplex: Duplex,
+    /// `--profile`
+    pub profile: Profile,
+    /// `--red`
+    pub redundancy: Redundancy,
+    /// `--duration`
+    pub duration: Option<Duration>,
+    /// `--files`
+    pub files: Option<PathBuf>,
+    /// `--rpc`
+    pub handlers: Vec<Handler>,
+    /// `--stats`
+    pub stats_interval: Option<Duration>,
+    /// `--events`
+    pub events: Events,
+    /// `--control -`
+    pub reads_commands: bool,
+    /// `--retry`
+    pub retry: Retry,
+    /// `--ca`
+    pub ca: Option<PathBuf>,
+    /// `-v`, counted.
+    pub verbosity: u8,
+}

@@ -1,0 +1,53 @@
+//! What lets us in: a token from its source, which may say where the server is, too.
+//!
+//! ```text
+//!   Action::RenewToken ─► source ─► handle_token ─┬─► token    ─► the next dial
+//!        ▲                                        └─► server   ─► the next dial, and no region of another one
+//!        ├── refused, or none yet
+//!        └── the source says where the server is, and it is not reached: once a minute
+//! ```
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use super::phase::Phase;
+use crate::signal::endpoint::Access;
+use crate::time::deadline::Reason;
+
+/// Between two questions whether the server that is not reached has moved: servers are moved by people.
+const ASKS_AGAIN: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// A new token, or why there is none; the answer to [`Action::RenewToken`](super::port::Action::RenewToken).
+    pub fn handle_token(&mut self, access: Result<Access, String>, now: Instant) {
+        match access {
+            Ok(Access { token, server }) => {
+                if let Some(url) = server {
+                    self.server_named_at = Some(now);
+                    self.goes_to(url);
+                }
+                self.settings.token = token.clone();
+                self.token = token;
+            }
+            Err(why) => self.tell_once(format!("no new token: {why}")),
+        }
+        if self.phase != Phase::Waiting {
+            return;
+        }
+        self.deadlines.clear(Reason::Redial);
+        if self.token.is_empty() {
+            self.token_is_refused = true;
+            self.deadlines.set(Reason::Redial, now + self.backoff.next_delay());
+        } else {
+            self.dial(now);
+        }
+    }
+
+    /// The server is not reached: whoever has said where it is may know better now.
+    pub(super) fn asks_where_again(&mut self, now: Instant) {
+        if self.server_named_at.is_some_and(|at| now.saturating_duration_since(at) >= ASKS_AGAIN) {
+            self.server_named_at = Some(now);
+            self.token_is_refused = true;
+        }
+    }
+}

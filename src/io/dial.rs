@@ -1,0 +1,142 @@
+//! The way to a server: look-up, a proxy where there is one, TCP, TLS. What fails is said in words for a person who
+//! must do something about it.
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use super::proxy::{self, ProxyUrl};
+use super::reactor::Reactor;
+use super::tcp::{Stream, Tcp};
+use super::{clock, dns, http};
+use crate::engine::Notice;
+use crate::signal::secret::Secret;
+use crate::signal::url::ServerUrl;
+use crate::time::date::UnixTime;
+
+/// What we call ourselves to an HTTP server.
+pub(super) const USER_AGENT: &str = concat!("kinglet/", env!("CARGO_PKG_VERSION"));
+
+/// Where to connect, and as whom.
+pub struct Dial {
+    /// The server.
+    pub url: ServerUrl,
+    /// Path and query.
+    pub target: String,
+    /// The access token, sent as a header so that no proxy logs it.
+    pub token: Secret,
+    /// TLS settings for `wss://`.
+    pub tls: Arc<ClientConfig>,
+    /// The proxy that the connection goes through.
+    pub proxy: Option<ProxyUrl>,
+}
+
+/// A connection to the server, secured where the URL asks for it, and our address of it.
+pub(super) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream, IpAddr), Notice> {
+    let (host, port) = (dial.url.host(), dial.url.port());
+    let unreachable = |what: &str, error: io::Error| {
+        Notice::Unreachable(format!("{what} {host}:{port}: {}", explain(&error)))
+    };
+    let tcp = match &dial.proxy {
+        Some(proxy) => through(proxy, dial, reactor).await?,
+        None => {
+            let addresses = dns::resolve(reactor, &host, port).await;
+            let addresses = addresses.map_err(|error| unreachable("cannot look up", error))?;
+            let connected = Tcp::connect(reactor, &addresses).await;
+            connected.map_err(|error| unreachable("cannot connect to", error))?
+        }
+    };
+    let local = tcp.local_address().map_err(|error| unreachable("cannot connect to", error))?.ip();
+    let stream = if dial.url.is_secure() {
+        let secured = Stream::secure(tcp, &host, dial.tls.clone()).await;
+        secured.map_err(|error| unreachable("no TLS connection to", error))?
+    } else {
+        Stream::Plain(tcp)
+    };
+    Ok((stream, local))
+}
+
+/// What the server of `dial` answers to a `GET` of `target`, with the same token; `None` where it cannot be asked.
+pub(super) async fn get(
+    dial: &Dial,
+    target: &str,
+    body_bytes_max: usize,
+    reactor: &Rc<Reactor>,
+) -> Option<http::Answer> {
+    let (mut stream, _) = reach(dial, reactor).await.ok()?;
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nUser-Agent: {USER_AGENT}\r\n\
+         Connection: close\r\n\r\n",
+        dial.url.authority(),
+        dial.token.reveal(),
+    );
+    http::exchange(&mut stream, &request, body_bytes_max).await.ok()
+}
+
+/// A connection to the server through a proxy, which looks the server's name up itself.
+async fn through(proxy: &ProxyUrl, dial: &Dial, reactor: &Rc<Reactor>) -> Result<Tcp, Notice> {
+    let unreachable = |what: &str, error: io::Error| {
+        Notice::Unreachable(format!("{what} the proxy {proxy}: {}", explain(&error)))
+    };
+    let addresses = dns::resolve(reactor, proxy.host(), proxy.port()).await;
+    let addresses = addresses.map_err(|error| unreachable("cannot look up", error))?;
+    let connected = Tcp::connect(reactor, &addresses).await;
+    let mut tcp = connected.map_err(|error| unreachable("cannot connect to", error))?;
+    let opened = proxy::connect(&mut tcp, proxy, &dial.url.tunnel()).await;
+    opened.map_err(|error| unreachable("no way through", error))?;
+    Ok(tcp)
+}
+
+/// What an error of the network means to a person who must do something about it.
+pub(super) fn explain(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(tls) = inner {
+        let hint = tls_hint(tls);
+        if clock::is_plainly_wrong() {
+            let today = UnixTime(clock::unix_time_s());
+            return format!(
+                "{tls} (this device's clock says {today}, when this program was not made yet: set it)"
+            );
+        }
+        return format!("{tls} ({hint})");
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "connection refused; is the server running, on this port?".to_owned()
+        }
+        io::ErrorKind::TimedOut => "no answer; is the address right, and the network up?".to_owned(),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            "no route; is the network up?".to_owned()
+        }
+        io::ErrorKind::UnexpectedEof => {
+            "the server closed the connection; is it wss:// on this port?".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn tls_hint(error: &rustls::Error) -> &'static str {
+    use rustls::{CertificateError as Certificate, Error};
+    match error {
+        Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "use the name that the certificate was made for",
+        Error::InvalidCertificate(Certificate::UnknownIssuer) => {
+            "if it is your own, name its issuer with --ca FILE"
+        }
+        Error::InvalidCertificate(
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. },
+        ) => "is this device's clock right?",
+        Error::InvalidCertificate(_) => "the server's certificate cannot be used",
+        Error::InvalidMessage(_) => {
+            "the server does not speak TLS on this port; is it ws:// instead of wss://?"
+        }
+        _ => "TLS was not agreed on",
+    }
+}
