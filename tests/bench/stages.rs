@@ -11,8 +11,9 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use kinglet::io::sound::captured::Captured;
 use kinglet::io::sound::loudspeaker::Loudspeaker;
-use kinglet::io::sound::microphone::{Captured, Microphone};
+use kinglet::io::sound::microphone::Microphone;
 use kinglet::io::sound::setup::SoundSetup;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
