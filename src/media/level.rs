@@ -6,6 +6,7 @@
 //! quiet blocks down at once and rises slowly, and speech is what stands clear above it.
 
 use crate::media::block::Block;
+use sonora_simd::detect_backend;
 
 /// Level of digital silence, and the lowest that is told apart, in dBFS.
 pub const SILENCE_DBFS: f32 = -127.0;
@@ -111,7 +112,7 @@ pub(crate) fn samples_dbfs(samples: &[f32]) -> f32 {
 }
 
 fn square_sum(samples: &[f32]) -> f32 {
-    samples.iter().map(|sample| sample * sample).sum()
+    detect_backend().dot_product(samples, samples)
 }
 
 fn dbfs(square_sum: f32, samples: usize) -> f32 {

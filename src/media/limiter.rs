@@ -6,6 +6,7 @@
 
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::gain::ramp;
+use sonora_simd::detect_backend;
 
 /// The largest sample that leaves: −0.1 dB, so that rounding in a card's converter does not clip.
 pub const CEILING: f32 = 0.989;
@@ -29,7 +30,7 @@ impl Limiter {
     /// Limits `block`. Nothing above [`CEILING`] leaves; samples that are no numbers become zero.
     pub fn apply(&mut self, block: &mut Block) {
         let peak = block.0.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-        let sum: f32 = block.0.iter().sum();
+        let sum = detect_backend().sum(&block.0);
         if !peak.is_finite() || !sum.is_finite() {
             block.0.iter_mut().filter(|sample| !sample.is_finite()).for_each(|sample| *sample = 0.0);
             return self.apply_finite(block);

@@ -6,6 +6,7 @@
 use crate::media::block::Block;
 use crate::media::gain::Gain;
 use crate::media::limiter::Limiter;
+use sonora_simd::detect_backend;
 
 /// Adds blocks up and limits the sum.
 #[derive(Debug, Clone)]
@@ -27,9 +28,7 @@ impl Mixer {
 
     /// Adds what one talker says.
     pub fn add(&mut self, block: &Block) {
-        for (sum, sample) in self.sum.0.iter_mut().zip(&block.0) {
-            *sum += sample;
-        }
+        detect_backend().elementwise_accumulate(&block.0, &mut self.sum.0);
     }
 
     /// The sum at this volume, limited, into `out`. One talker below the ceiling comes out bit for bit

@@ -12,6 +12,7 @@
 //! the taps behind the place are sound that was played already, those in front are 0.17 ms that must be there.
 //! At rate 1 on whole places the output is the input, bit for bit.
 
+use sonora_simd::{SimdBackend, detect_backend};
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
@@ -47,6 +48,8 @@ static FILTERS: LazyLock<Box<[Filter; PHASES + 1]>> = LazyLock::new(|| {
 pub struct Resampler {
     /// From 0 to 1.
     place: f64,
+    /// What the processor has for two sums of products: they are most of what a block costs.
+    simd: SimdBackend,
 }
 
 impl Resampler {
@@ -54,7 +57,7 @@ impl Resampler {
     pub fn new() -> Self {
         // Made here, so that no memory is taken while sound flows.
         LazyLock::force(&FILTERS);
-        Resampler { place: 0.0 }
+        Resampler { place: 0.0, simd: detect_backend() }
     }
 
     /// How far it stands behind the next input sample to be consumed, 0 to 1.
@@ -78,12 +81,12 @@ impl Resampler {
             out[len..].fill(0.0);
             return out.len();
         }
-        let start = self.place;
+        let (start, filters) = (self.place, &**FILTERS);
         for (i, sample) in out.iter_mut().enumerate() {
             let at = start + i as f64 * rate;
             let whole = at as usize;
             *sample = match input.get(whole..).and_then(|rest| rest.first_chunk::<TAPS>()) {
-                Some(around) => interpolate(around, at - whole as f64),
+                Some(around) => self.between(around, at - whole as f64, filters),
                 None => 0.0,
             };
         }
@@ -91,25 +94,21 @@ impl Resampler {
         self.place = end.fract();
         end as usize
     }
+
+    /// The value at `place` (0 to 1) behind the middle of `around`.
+    fn between(&self, around: &Filter, place: f64, filters: &[Filter; PHASES + 1]) -> f32 {
+        let scaled = place * PHASES as f64;
+        let phase = (scaled as usize).min(PHASES - 1);
+        let share = (scaled - phase as f64) as f32;
+        let (before, after) = self.simd.dual_dot_product(around, &filters[phase], &filters[phase + 1]);
+        before + (after - before) * share
+    }
 }
 
 impl Default for Resampler {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The value at `place` (0 to 1) behind the middle of `around`.
-fn interpolate(around: &Filter, place: f64) -> f32 {
-    let scaled = place * PHASES as f64;
-    let phase = (scaled as usize).min(PHASES - 1);
-    let share = (scaled - phase as f64) as f32;
-    let (mut before, mut after) = (0.0, 0.0);
-    for ((sample, a), b) in around.iter().zip(&FILTERS[phase]).zip(&FILTERS[phase + 1]) {
-        before += sample * a;
-        after += sample * b;
-    }
-    before + (after - before) * share
 }
 
 fn sinc(x: f64) -> f64 {

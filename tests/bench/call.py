@@ -179,6 +179,7 @@ def table(start_ups, figures, allocations):
         ("proportional memory", *megabytes("pss_kb"), "Pss; kinglet's text is shared by three here"),
         ("threads", *(one["threads"] for one in parties), "/proc/PID/task"),
         ("CPU", *(f"{one['cpu_percent']:.1f} %" for one in parties), "utime + stime, of one core"),
+        ("  of that, kernel", *(f"{one['kernel_percent']:.1f} %" for one in parties), "stime"),
         ("  of kinglet's", *(f"{one['cpu_percent'] / ours['cpu_percent']:.2f}" for one in parties), "ratio"),
         ("wake-ups", *(f"{one['wake_ups_per_s']:.0f} /s" for one in parties), "voluntary switches, all threads"),
         ("allocations, ours", f"{allocations['ours_per_s']:.1f} /s", "-", "-", "debug build, 50 packets/s each way"),

@@ -2,14 +2,15 @@
  *
  *   qemu-aarch64 -L SYSROOT -plugin count.so,out=FILE[,from=SECONDS,to=SECONDS] PROGRAM ...
  *
- *   block translated -> entry (address, instructions)
- *   block executed   -> entry's counter of this thread += 1
- *   system call      -> its number's counter += 1; and a look at the clock: counters are cleared at `from`, written at `to`
- *   the end          -> FILE, unless it was written before
+ *   block translated  -> entry (address, instructions)
+ *   block executed    -> entry's counter of this thread += 1
+ *   system call       -> its number's counter += 1; and a look at the clock: counters are cleared at `from`, written at `to`
+ *   a wait for events -> what this thread executed since its last one was a turn of its loop; the longest is kept
+ *   the end           -> FILE, unless it was written before
  *
- * FILE holds lines `block ADDRESS INSTRUCTIONS THREAD COUNT`, `call NUMBER COUNT`, `seconds S`, and the memory map of this
- * process as `map ...`, in which the guest's files stand where the guest has them plus an offset (-B of qemu, 0 for
- * 64-bit guests). Counting goes by thread, so that it is exact with several of them. Nothing in Debian has qemu's header
+ * FILE holds lines `block ADDRESS INSTRUCTIONS THREAD COUNT`, `call NUMBER COUNT`, `turn INSTRUCTIONS`, `seconds S`, and
+ * the memory map of this process as `map ...`, in which the guest's files stand where the guest has them plus an offset
+ * (-B of qemu, 0 for 64-bit guests). Counting goes by thread, so that it is exact with several of them. Nothing in Debian has qemu's header
  * for plugins; these are the prototypes of version 1 of that interface.
  */
 #include <pthread.h>
@@ -45,6 +46,7 @@ struct block {
 
 static struct block *blocks[SLOTS];
 static uint64_t calls[CALLS];
+static uint64_t turn[THREADS], longest_turn;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *out;
 static double from, to, began, cleared;
@@ -74,9 +76,17 @@ static struct block *entry(uint64_t address, uint64_t instructions)
     exit(1);
 }
 
-static void executed(unsigned int thread, void *block)
+static void executed(unsigned int thread, void *data)
 {
-    ((struct block *)block)->count[thread % THREADS]++;
+    struct block *block = data;
+    block->count[thread % THREADS]++;
+    turn[thread % THREADS] += block->instructions;
+}
+
+/* epoll_pwait of aarch64, epoll_wait and epoll_pwait of arm, epoll_pwait2 of both. */
+static bool waits_for_events(int64_t number)
+{
+    return number == 22 || number == 252 || number == 346 || number == 441;
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -94,6 +104,7 @@ static void clear(void)
         if (blocks[slot])
             memset(blocks[slot]->count, 0, sizeof(blocks[slot]->count));
     memset(calls, 0, sizeof(calls));
+    longest_turn = 0;
     cleared = now();
 }
 
@@ -105,7 +116,7 @@ static void write_down(void)
         perror("count");
         exit(1);
     }
-    fprintf(file, "seconds %.6f\n", now() - cleared);
+    fprintf(file, "seconds %.6f\nturn %lu\n", now() - cleared, longest_turn);
     for (size_t slot = 0; slot < SLOTS; slot++)
         for (int thread = 0; blocks[slot] && thread < THREADS; thread++)
             if (blocks[slot]->count[thread])
@@ -124,10 +135,15 @@ static void write_down(void)
 static void called(qemu_plugin_id_t id, unsigned int thread, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,
                    uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8)
 {
-    (void)id, (void)thread, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
+    (void)id, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
     pthread_mutex_lock(&lock);
     if (number >= 0 && number < CALLS)
         calls[number]++;
+    if (waits_for_events(number)) {
+        uint64_t *this = &turn[thread % THREADS];
+        longest_turn = *this > longest_turn ? *this : longest_turn;
+        *this = 0;
+    }
     double passed = now() - began;
     if (from > 0 && cleared == began && passed >= from)
         clear();

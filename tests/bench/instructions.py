@@ -73,6 +73,8 @@ class Profile:
         for kind, *words in lines:
             if kind == "seconds":
                 self.seconds = float(words[0])
+            elif kind == "turn":
+                self.longest_turn = int(words[0])
             elif kind == "call":
                 self.calls[int(words[0])] = int(words[1])
             elif kind == "block":

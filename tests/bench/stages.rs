@@ -11,10 +11,16 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use kinglet::io::sound::captured::Captured;
+use kinglet::io::sound::loudspeaker::Loudspeaker;
+use kinglet::io::sound::microphone::Microphone;
+use kinglet::io::sound::setup::SoundSetup;
+use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::gain::Gain;
 use kinglet::media::mix::Mixer;
 use kinglet::media::receive::talker::{ArrivedPacket, Talker};
+use kinglet::media::resample::{Resampler, TAPS_BEFORE};
 use kinglet::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
 use kinglet::media::send::capture::Sender;
 use kinglet::media::send::chain::{Chain, Duplex};
@@ -34,6 +40,10 @@ type Stage = (&'static str, &'static str, fn(&Speech, u64));
 
 const STAGES: &[Stage] = &[
     ("idle", "nothing: what the program itself costs", |_, _| {}),
+    ("capture", "a card's frames of 48 kHz into blocks, from ALSA's null PCM", |_, n| capture(n, 48_000)),
+    ("capture-44100", "… of 44.1 kHz", |_, n| capture(n, 44_100)),
+    ("playback", "blocks into a card's frames of 48 kHz", |s, n| playback(s, n, 48_000)),
+    ("playback-44100", "… of 44.1 kHz", |s, n| playback(s, n, 44_100)),
     ("bands", "split two streams into bands, join one", bands),
     ("reference", "the played samples, resampled into step", reference),
     ("echo", "AEC3 alone", echo),
@@ -47,8 +57,13 @@ const STAGES: &[Stage] = &[
     ("decode-4", "… of four talkers, mixed", |s, n| decode(s, n, 4)),
     ("decode-8", "… of eight", |s, n| decode(s, n, 8)),
     ("mix", "sum and limiter of eight talkers", mix),
-    ("call", "encode and decode one voice, no cancellation", |s, n| call(s, n, Duplex::Untouched)),
-    ("call-all", "… with echo, noise and level", |s, n| call(s, n, Duplex::ALL)),
+    ("resample", "a talker whose clock is 100 ppm fast, read at its rate", resample),
+    ("call", "encode, and decode one talker, no cancellation", |s, n| call(s, n, 1, Duplex::Untouched)),
+    ("call-4", "… four talkers", |s, n| call(s, n, 4, Duplex::Untouched)),
+    ("call-8", "… eight", |s, n| call(s, n, 8, Duplex::Untouched)),
+    ("call-all", "one talker, with echo, noise and level", |s, n| call(s, n, 1, Duplex::ALL)),
+    ("call-all-4", "… four talkers", |s, n| call(s, n, 4, Duplex::ALL)),
+    ("call-all-8", "… eight", |s, n| call(s, n, 8, Duplex::ALL)),
 ];
 
 const ECHO: Duplex = Duplex::Full { noise: false, level: false };
@@ -114,6 +129,58 @@ fn speech(index: usize) -> Block {
         let syllable = (std::f32::consts::TAU * 2.5 * t).sin().abs();
         (1..16).map(|n| (phase * n as f32).sin() / n as f32).sum::<f32>() * 0.1 * syllable
     }))
+}
+
+/// The null PCM always has frames, and a clock that stands still asks for no more than that.
+fn capture(blocks: u64, rate_hz: u32) {
+    let mut setup = SoundSetup::default();
+    setup.capture.wish.rate_hz = Some(rate_hz);
+    let null = InputSpec::Alsa("null".to_owned());
+    let mut microphone = Microphone::open(&null, false, &setup).expect("ALSA's null PCM");
+    let (mut block, now) = (Block::SILENCE, an_instant());
+    microphone.start(now);
+    for _ in 0..blocks {
+        assert_eq!(microphone.read(&mut block, now), Captured::Block);
+        black_box(block);
+    }
+}
+
+fn playback(speech: &Speech, blocks: u64, rate_hz: u32) {
+    let mut setup = SoundSetup::default();
+    setup.playback.wish.rate_hz = Some(rate_hz);
+    let null = OutputSpec::Alsa("null".to_owned());
+    let mut loudspeaker = Loudspeaker::open(&null, &setup).expect("ALSA's null PCM");
+    let now = an_instant();
+    loudspeaker.start(now);
+    let mut written = 0;
+    while written < blocks {
+        let wanted = loudspeaker.wanted(now) as u64;
+        assert!(wanted > 0, "the null PCM has room");
+        for index in written..(written + wanted).min(blocks) {
+            loudspeaker.write(&speech.block(index), now);
+        }
+        written += wanted;
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a bench needs one instant to count from")]
+fn an_instant() -> Instant {
+    Instant::now()
+}
+
+fn resample(speech: &Speech, blocks: u64) {
+    let rate = 1.0 + 100e-6;
+    let input: Vec<f32> = speech.blocks.iter().flat_map(|block| block.0).collect();
+    let (mut resampler, mut block) = (Resampler::new(), Block::SILENCE);
+    let mut at = 0;
+    for _ in 0..blocks {
+        let needed = TAPS_BEFORE + resampler.needed(BLOCK_FRAMES, rate);
+        if at + needed > input.len() {
+            at = 0;
+        }
+        at += resampler.read(&input[at..at + needed], rate, &mut block.0);
+        black_box(block);
+    }
 }
 
 fn bands(speech: &Speech, blocks: u64) {
@@ -208,10 +275,9 @@ struct Hall {
 }
 
 impl Hall {
-    #[allow(clippy::disallowed_methods, reason = "a bench needs one instant to count from")]
     fn new(talkers: usize) -> Self {
         let talkers = (0..talkers).map(|_| Talker::new().expect("memory for a decoder")).collect();
-        Self { began: Instant::now(), talkers, mixer: Mixer::new(), volume: Gain::new(1.0) }
+        Self { began: an_instant(), talkers, mixer: Mixer::new(), volume: Gain::new(1.0) }
     }
 
     fn block(&mut self, speech: &Speech, index: u64) -> Block {
@@ -257,8 +323,8 @@ fn mix(speech: &Speech, blocks: u64) {
     }
 }
 
-fn call(speech: &Speech, blocks: u64, duplex: Duplex) {
-    let mut hall = Hall::new(1);
+fn call(speech: &Speech, blocks: u64, talkers: usize, duplex: Duplex) {
+    let mut hall = Hall::new(talkers);
     let mut chain = Chain::new(duplex);
     let mut sender = Sender::new(EncoderSettings::default()).expect("memory for an encoder");
     for index in 0..blocks {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# In the ARM guest, for tests/rig/arm: FOLDER holds the programs and what is said, and gets what was heard.
+# In the ARM guest, for tests/rig/arm: FOLDER holds the programs and what is said, and gets what was heard: in `bare`
+# without echo cancellation, in `cancelled` with all of the microphone's chain.
 #
 #   alice (aarch64)  AliceMic, AliceSpeaker ┐
 #   bob   (armv7)    BobMic, BobSpeaker     ├─ one room of the real server
@@ -17,7 +18,7 @@ declare -a started=()
 
 finish() {
   cd /run/call
-  cp -- *-hears.wav *.jsonl *.err *.log "$folder" 2>/dev/null || :
+  cp -r -- bare cancelled *.jsonl *.err *.log "$folder" 2>/dev/null || :
 }
 trap finish EXIT
 
@@ -57,23 +58,54 @@ for program in kinglet-arm64 kinglet-armhf; do
   said=$(./$program devices | grep '^auto')
   result "$program-devices" "$said" grep -q AliceMic <<<"$said"
 done
-join board2 kinglet-arm64 alice --input alsa:hw:AliceMic,1 --output alsa:hw:AliceSpeaker,0
-join board3 kinglet-armhf bob --input alsa:hw:BobMic,1 --output alsa:hw:BobSpeaker,0
-for name in alice bob; do
-  result "$name-joins" "and hears the other" within 60 grep -q '"track_subscribed"' $name.jsonl
-done
-sleep 1
+
+# The board computes an instruction a nanosecond, so time on its processor is instructions, those of the kernel too.
+executed() { cat "/proc/${started[0]}/schedstat" "/proc/${started[1]}/schedstat" | cut -d' ' -f1 | xargs; }
+
+costs() {    # costs NAME THOUSANDS-AT-MOST BEGAN ENDED: per 10 ms of the call
+  local thousands=$((($4 - $3) * 10000 / (ended - began)))
+  result "$1-costs" "$thousands thousand instructions per 10 ms with kernel and cards, at most $2" test $thousands -le "$2"
+}
+
+# Both speak at once.
+talk() {    # talk NAME THOUSANDS-OF-ALICE-AT-MOST THOUSANDS-OF-BOB-AT-MOST OPTIONS...
+  local name=$1 alice_most=$2 bob_most=$3 party recorders alice_began bob_began began alice_ended bob_ended ended
+  shift 3
+  mkdir "$name"
+  started=()
+  join board2 kinglet-arm64 alice --input alsa:hw:AliceMic,1 --output alsa:hw:AliceSpeaker,0 "$@"
+  join board3 kinglet-armhf bob --input alsa:hw:BobMic,1 --output alsa:hw:BobSpeaker,0 "$@"
+  for party in alice bob; do
+    result "$name-$party-joins" "and hears the other" within 60 grep -q '"track_subscribed"' $party.jsonl
+  done
+  sleep 1
+  arecord -D hw:AliceSpeaker,1 -d $((seconds + 1)) "${sound[@]}" "$name/alice-hears.wav" & recorders=($!)
+  arecord -D hw:BobSpeaker,1 -d $((seconds + 1)) "${sound[@]}" "$name/bob-hears.wav" & recorders+=($!)
+  sleep 0.3
+  aplay -q -D hw:AliceMic,0 alice-says.wav &
+  aplay -q -D hw:BobMic,0 bob-says.wav &
+  read -r alice_began bob_began began <<<"$(executed) $(date +%s%N)"
+  wait "${recorders[@]}"
+  read -r alice_ended bob_ended ended <<<"$(executed) $(date +%s%N)"
+  costs "$name-alice" "$alice_most" "$alice_began" "$alice_ended"
+  costs "$name-bob" "$bob_most" "$bob_began" "$bob_ended"
+}
+
+leave() {    # leave NAME: all that were started, with status 0
+  local status=0 pid
+  kill -INT "${started[@]}"
+  for pid in "${started[@]}"; do wait "$pid" || status=$?; done
+  result "$1-ends-well" "status $status" test $status = 0
+}
 
 sound=(-q -t wav -f S16_LE -r 48000 -c 1)
-arecord -D hw:AliceSpeaker,1 -d $((seconds + 1)) "${sound[@]}" alice-hears.wav & recorders=($!)
-arecord -D hw:BobSpeaker,1 -d $((seconds + 1)) "${sound[@]}" bob-hears.wav & recorders+=($!)
-sleep 0.3
-aplay -q -D hw:AliceMic,0 alice-says.wav &
-aplay -q -D hw:BobMic,0 bob-says.wav &
-wait "${recorders[@]}"
+talk bare 1500 3000 --no-aec
+leave bare
+mv -- *.jsonl bare
+talk cancelled 3000 5000
 
 usb=$(sed -n 's/^ *[0-9]* \[\([^ ]*\) *\]: USB-Audio.*/\1/p' /proc/asound/cards)
-played() { [ "$(cat "/proc/asound/$usb/pcm0p/sub0/status" 2>/dev/null | head -1)" = 'state: RUNNING' ]; }
+played() { [ "$(head -1 "/proc/asound/$usb/pcm0p/sub0/status" 2>/dev/null)" = 'state: RUNNING' ]; }
 join board4 kinglet-arm64 carol --input none --output "alsa:plughw:CARD=$usb"
 result usb-plays "on card $usb" within 60 played
 rig unplug usb
@@ -84,9 +116,6 @@ rig plug usb
 result usb-back "the card is there again" within 30 test -e "/proc/asound/$usb"
 result usb-plays-again "on card $usb" within 30 played
 
-kill -INT "${started[@]}"
-status=0
-for pid in "${started[@]}"; do wait "$pid" || status=$?; done
-result ends-well "status $status" test $status = 0
+leave cancelled
 kill $server
 wait $server || true

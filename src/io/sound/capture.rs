@@ -190,12 +190,10 @@ impl Gather {
     fn add(&mut self, frames: usize) {
         let Some(settings) = self.settings else { return };
         self.fill_lost();
-        for bytes in self.bytes.chunks_exact(self.frame_bytes).take(frames) {
-            if let Some(slot) = self.frames.get_mut(self.filled) {
-                *slot = self.conditioner.sample(bytes, &settings);
-                self.filled += 1;
-            }
-        }
+        let room = self.frames.get_mut(self.filled..).unwrap_or_default();
+        let count = frames.min(room.len());
+        self.conditioner.samples(&self.bytes, &settings, &mut room[..count]);
+        self.filled += count;
     }
 
     fn lose(&mut self, frames: usize) {

@@ -69,24 +69,28 @@ impl Conditioner {
         }
     }
 
-    /// The voice in one frame, within ±1.
-    pub fn sample(&mut self, frame: &[u8], settings: &Settings) -> f32 {
-        let bytes = settings.format.bytes();
-        let picked = match self.pick {
+    /// The voice in each of these frames, within ±1.
+    pub fn samples(&mut self, frames: &[u8], settings: &Settings, samples: &mut [f32]) {
+        let (format, frame_bytes) = (settings.format, settings.frame_bytes());
+        match self.pick {
             Pick::Channel(channel) => {
                 let channel = channel.min(settings.channels.saturating_sub(1)) as usize;
-                settings.format.decode(frame.get(channel * bytes..).unwrap_or_default())
+                format.pick(frames, frame_bytes, channel * format.bytes(), samples);
             }
             Pick::Mean => {
-                let sum: f32 = frame.chunks_exact(bytes).map(|sample| settings.format.decode(sample)).sum();
-                sum / settings.channels.max(1) as f32
+                for (sample, frame) in samples.iter_mut().zip(frames.chunks_exact(frame_bytes.max(1))) {
+                    let sum: f32 = frame.chunks_exact(format.bytes()).map(|bytes| format.decode(bytes)).sum();
+                    *sample = sum / settings.channels.max(1) as f32;
+                }
             }
-        };
-        let centred = match &mut self.dc_blocker {
-            Some(blocker) => blocker.next(picked),
-            None => picked,
-        };
-        (centred * self.gain).clamp(-1.0, 1.0)
+        }
+        if let Some(blocker) = &mut self.dc_blocker {
+            samples.iter_mut().for_each(|sample| *sample = blocker.next(*sample));
+        }
+        // Samples of cards are within ±1 already.
+        if self.gain != 1.0 || self.dc_blocker.is_some() {
+            samples.iter_mut().for_each(|sample| *sample = (*sample * self.gain).clamp(-1.0, 1.0));
+        }
     }
 }
 
@@ -118,6 +122,12 @@ mod tests {
         bytes
     }
 
+    fn sample(conditioner: &mut Conditioner, frame: &[u8], settings: &Settings) -> f32 {
+        let mut sample = [0.0];
+        conditioner.samples(frame, settings, &mut sample);
+        sample[0]
+    }
+
     #[test]
     fn the_channel_that_is_named() {
         let settings = settings(2, SampleFormat::S32);
@@ -129,8 +139,8 @@ mod tests {
             (Pick::Mean, -0.25),
         ] {
             let mut conditioner = Conditioner::new(Conditioning { pick, ..Conditioning::default() }, 48_000);
-            assert_eq!(conditioner.sample(&frame, &settings), expected, "{pick:?}");
-            assert_eq!(conditioner.sample(&frame[..0], &settings), 0.0, "half a frame is no panic");
+            assert_eq!(sample(&mut conditioner, &frame, &settings), expected, "{pick:?}");
+            assert_eq!(sample(&mut conditioner, &frame[..0], &settings), 0.0, "half a frame is no panic");
         }
     }
 
@@ -142,7 +152,7 @@ mod tests {
         let heard: Vec<f32> = (0..48_000)
             .map(|n| {
                 let voice = 0.01 * (std::f32::consts::TAU * 300.0 * n as f32 / 48_000.0).sin();
-                conditioner.sample(&frame(&[0.05 + voice], SampleFormat::S24), &settings)
+                sample(&mut conditioner, &frame(&[0.05 + voice], SampleFormat::S24), &settings)
             })
             .skip(24_000)
             .collect();
@@ -151,6 +161,6 @@ mod tests {
         assert!(mean.abs() < 1e-3, "offset {mean}");
         assert!((peak - 0.1).abs() < 0.002, "peak {peak}");
         let mut loud = Conditioner::new(Conditioning { gain_db: 60.0, ..Conditioning::default() }, 48_000);
-        assert_eq!(loud.sample(&frame(&[0.5], SampleFormat::S24), &settings), 1.0);
+        assert_eq!(sample(&mut loud, &frame(&[0.5], SampleFormat::S24), &settings), 1.0);
     }
 }

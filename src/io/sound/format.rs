@@ -75,22 +75,59 @@ impl SampleFormat {
         }
     }
 
+    /// The sample `at` this many bytes in each frame of `frame_bytes` bytes.
+    pub fn pick(self, frames: &[u8], frame_bytes: usize, at: usize, samples: &mut [f32]) {
+        let frames = samples.iter_mut().zip(frames.chunks_exact(frame_bytes.max(1)));
+        if self == SampleFormat::S16 {
+            // What most cards have; it need not be asked for with each sample.
+            for (sample, frame) in frames {
+                *sample = SampleFormat::S16.decode(frame.get(at..).unwrap_or_default());
+            }
+        } else {
+            for (sample, frame) in frames {
+                *sample = self.decode(frame.get(at..).unwrap_or_default());
+            }
+        }
+    }
+
     /// Writes a sample to the beginning of `bytes`, which has room for it.
     pub fn encode(self, sample: f32, bytes: &mut [u8]) {
+        self.spread(&[sample], 1, bytes);
+    }
+
+    /// Writes each sample into all `channels` of its frame, as far as there is room in `bytes`.
+    pub fn spread(self, samples: &[f32], channels: usize, bytes: &mut [u8]) {
         match self {
-            SampleFormat::U8 => bytes[0] = (integer(sample, 128.0, 127.0) + 128) as u8,
-            SampleFormat::S16 => bytes[..2].copy_from_slice(&to_s16(sample).to_le_bytes()),
-            SampleFormat::S24Packed => {
-                bytes[..3].copy_from_slice(&integer(sample, 8_388_608.0, 8_388_607.0).to_le_bytes()[..3]);
+            SampleFormat::U8 => {
+                spread(samples, channels, bytes, |s| [(integer(s, 128.0, 127.0) + 128) as u8])
             }
+            SampleFormat::S16 => spread(samples, channels, bytes, |s| to_s16(s).to_le_bytes()),
+            SampleFormat::S24Packed => spread(samples, channels, bytes, |s| {
+                let [a, b, c, _] = integer(s, 8_388_608.0, 8_388_607.0).to_le_bytes();
+                [a, b, c]
+            }),
             SampleFormat::S24 => {
-                bytes[..4].copy_from_slice(&integer(sample, 8_388_608.0, 8_388_607.0).to_le_bytes());
+                spread(samples, channels, bytes, |s| integer(s, 8_388_608.0, 8_388_607.0).to_le_bytes());
             }
             SampleFormat::S32 => {
-                bytes[..4].copy_from_slice(&integer(sample, 2_147_483_648.0, 2_147_483_647.0).to_le_bytes());
+                spread(samples, channels, bytes, |s| {
+                    integer(s, 2_147_483_648.0, 2_147_483_647.0).to_le_bytes()
+                });
             }
-            SampleFormat::Float => bytes[..4].copy_from_slice(&sample.to_le_bytes()),
+            SampleFormat::Float => spread(samples, channels, bytes, f32::to_le_bytes),
         }
+    }
+}
+
+fn spread<const BYTES: usize>(
+    samples: &[f32],
+    channels: usize,
+    bytes: &mut [u8],
+    encode: impl Fn(f32) -> [u8; BYTES],
+) {
+    for (frame, &sample) in bytes.chunks_exact_mut(BYTES * channels.max(1)).zip(samples) {
+        let encoded = encode(sample);
+        frame.as_chunks_mut().0.fill(encoded);
     }
 }
 

@@ -150,6 +150,8 @@ impl Playback {
 struct Spread {
     settings: Option<Settings>,
     resampler: Option<Resampler>,
+    /// A block at the card's rate.
+    frames: Box<[f32]>,
     bytes: Box<[u8]>,
     /// Bytes of `bytes` that wait.
     begin: usize,
@@ -158,11 +160,12 @@ struct Spread {
 
 impl Spread {
     fn new(settings: Option<&Settings>) -> Spread {
-        let frames_max = settings.map_or(0, |settings| 2 * frames_of_a_block(settings.rate_hz));
+        let frames_of_a_block = settings.map_or(0, |settings| frames_of_a_block(settings.rate_hz));
         Spread {
             settings: settings.copied(),
             resampler: settings.and_then(|settings| Resampler::new(SAMPLE_RATE_HZ, settings.rate_hz)),
-            bytes: vec![0; frames_max * settings.map_or(0, Settings::frame_bytes)].into(),
+            frames: vec![0.0; frames_of_a_block].into(),
+            bytes: vec![0; 2 * frames_of_a_block * settings.map_or(0, Settings::frame_bytes)].into(),
             begin: 0,
             end: 0,
         }
@@ -176,19 +179,23 @@ impl Spread {
         if self.end + frames_of_a_block(settings.rate_hz) * settings.frame_bytes() > self.bytes.len() {
             return false;
         }
-        let mut input = block.0.iter().copied();
-        let mut input = || input.next();
-        while let Some(sample) = match &mut self.resampler {
-            Some(resampler) => resampler.pull(&mut input),
-            None => input(),
-        } {
-            for bytes in self.bytes[self.end..self.end + settings.frame_bytes()]
-                .chunks_exact_mut(settings.format.bytes())
-            {
-                settings.format.encode(sample, bytes);
+        let samples = match &mut self.resampler {
+            None => &block.0[..],
+            Some(resampler) => {
+                let mut input = block.0.iter().copied();
+                let mut outputs = 0;
+                while let Some(frame) = self.frames.get_mut(outputs)
+                    && let Some(sample) = resampler.pull(&mut || input.next())
+                {
+                    *frame = sample;
+                    outputs += 1;
+                }
+                &self.frames[..outputs]
             }
-            self.end += settings.frame_bytes();
-        }
+        };
+        let end = self.end + samples.len() * settings.frame_bytes();
+        settings.format.spread(samples, settings.channels as usize, &mut self.bytes[self.end..end]);
+        self.end = end;
         true
     }
 
