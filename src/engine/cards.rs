@@ -52,6 +52,7 @@ impl Engine {
     pub fn skip_capture(&mut self, blocks: u32) {
         if let Some(microphone) = &mut self.microphone {
             microphone.sender.skip(blocks);
+            microphone.recent.forget();
         }
     }
 

@@ -26,6 +26,8 @@ impl Engine {
             None | Some(Audience::Everybody) => json!("all"),
             Some(Audience::Only(identities)) => json!(identities),
         };
+        let microphone_dbfs = self.microphone.as_ref().and_then(|microphone| microphone.recent.read());
+        let microphone_dbfs = microphone_dbfs.map(f32::round);
         json!({
             "state": self.phase.words(),
             "server": self.server,
@@ -46,6 +48,7 @@ impl Engine {
             "muted": self.publication.mute.is_muted(),
             "talking": self.publication.mute.is_talking(),
             "sending": self.is_publishing() && self.publication.mute.is_open(),
+            "microphone_dbfs": microphone_dbfs,
             "heard_by": heard_by,
             "hears": self.subscriptions.policy().to_string(),
             "hearing": hearing,

@@ -6,6 +6,7 @@ use super::Engine;
 use super::early::Early;
 use super::settings::PublishSettings;
 use crate::media::block::Block;
+use crate::media::recent::RecentLevel;
 use crate::media::send::adapt::{Adaptation, Plan};
 use crate::media::send::capture::{Sender, SentPacket};
 use crate::media::send::chain::{Chain, Duplex};
@@ -16,6 +17,8 @@ use crate::rtc::{Line, OutgoingPacket, Peer, Publisher};
 
 /// The sending half of the sound.
 pub(super) struct Microphone {
+    /// What it brings, before anything is done to it.
+    pub(super) recent: RecentLevel,
     chain: Option<Chain>,
     pub(super) sender: Sender,
     load: Load,
@@ -76,6 +79,7 @@ impl Microphone {
         let mut sender = Sender::new(encoder)?;
         sender.set_muted(settings.is_muted);
         Ok(Self {
+            recent: RecentLevel::default(),
             chain: Chain::new(settings.profile.allows(settings.duplex)),
             sender,
             load: Load::new(),
@@ -128,7 +132,8 @@ impl Engine {
             return;
         }
         let Some(microphone) = &mut self.microphone else { return };
-        let Microphone { chain, sender, early, outlet, .. } = microphone;
+        let Microphone { recent, chain, sender, early, outlet, .. } = microphone;
+        recent.add(block);
         let mut cleaned = *block;
         if let Some(chain) = chain {
             chain.process(&mut cleaned, lag);

@@ -62,6 +62,11 @@ impl Engine {
         let is_sending = self.is_publishing() && self.publication.mute.is_open();
         metrics.one(MetricKind::Gauge, "kinglet_sending", "Whether our sound goes out.", flag(is_sending));
         if let Some(microphone) = &self.microphone {
+            if let Some(loudest_dbfs) = microphone.recent.read() {
+                let help = "Loudest 10 ms of the microphone in the last two seconds, muted or not.";
+                let loudest_dbfs = f64::from(loudest_dbfs);
+                metrics.one(MetricKind::Gauge, "kinglet_microphone_loudest_dbfs", help, loudest_dbfs);
+            }
             let help = "Opus payload sent.";
             let bytes = microphone.outlet.sent_bytes as f64;
             metrics.one(MetricKind::Counter, "kinglet_sent_bytes_total", help, bytes);

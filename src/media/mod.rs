@@ -17,6 +17,7 @@ pub mod limiter;
 pub mod mix;
 pub mod prompt;
 pub mod receive;
+pub mod recent;
 pub mod resample;
 pub mod send;
 #[cfg(test)]

@@ -87,7 +87,7 @@ setup_server() {
 }
 
 setup_python() {
-  packages python3 python3-venv espeak-ng openssl iproute2 nftables util-linux
+  packages python3 python3-venv espeak-ng openssl faketime iproute2 nftables util-linux
   local venv=$KINGLET_CACHE/python-$SDK_VERSION
   if [ ! -e "$venv/ready" ]; then
     say "installing the official Python SDK $SDK_VERSION"

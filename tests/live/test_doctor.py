@@ -6,7 +6,7 @@ from pathlib import Path
 
 from appliance import Appliance
 from kinglet import BINARY, ENVIRONMENT
-from server import KEY, SECRET, free_ports
+from server import KEY, SECRET, free_ports, token
 from test_cuts import OWN_NETWORK
 from wall import TURN_TLS, Wall
 
@@ -44,6 +44,19 @@ def findings(path, prefix=()):
     found = json.loads(text)
     assert status == any(finding["state"] == "failed" for finding in found), found
     return status, {finding["check"]: (finding["state"], finding["text"]) for finding in found}
+
+
+def test_without_a_file_the_environment_is_taken_as_by_join(server, room):
+    def found(**variables):
+        done = subprocess.run([BINARY, "doctor", "--json"], env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=60)
+        return {finding["check"]: (finding["state"], finding["text"]) for finding in json.loads(done.stdout)}
+
+    made = found(LIVEKIT_URL=server.url)
+    assert made["config"][0] == made["token"][0] == made["access"][0] == "ok", made
+    assert "room 'kinglet-doctor'" in made["token"][1] and made["path"][0] == "ok", made
+    refused = found(LIVEKIT_URL=server.url, LIVEKIT_TOKEN=token(room, "box", secret="of-another-server-entirely"))
+    assert refused["access"][0] == "failed" and "signature" in refused["access"][1], refused
+    assert found()["config"][0] == "warning"
 
 
 def test_a_healthy_server_is_healthy(server, room, folder, kinglet):

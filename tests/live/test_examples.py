@@ -1,7 +1,11 @@
 """The programs in tests/examples, as `cargo test` has built them."""
 import asyncio
+import contextlib
 import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
 from kinglet import ROOT
 from livekit import rtc
@@ -28,6 +32,44 @@ def example(server, room, folder):
         if one.poll() is None:
             one.kill()
             one.wait()
+
+
+def test_a_camera_beside_it(server, room, kinglet, folder, run):
+    """Pictures of one grey from a pipe are seen by others as they are, and kinglet is not disturbed."""
+    path = folder / "camera-token"
+    path.write_text(token(room, "door-camera") + "\n")
+    width, height = 320, 240
+    picture = bytes([180]) * (width * height) + bytes([128]) * (width * height // 2)
+
+    async def call():
+        door = kinglet("door", "--input", "tone:440", "--output", "none")
+        flat = await Peer.join(server.url, room, "flat-1")
+        command = [sys.executable, ROOT / "tests/examples/camera.py", server.url, path, str(width), str(height)]
+        camera = subprocess.Popen(command, stdin=subprocess.PIPE)
+
+        def feed():
+            while camera.poll() is None:
+                with contextlib.suppress(BrokenPipeError):
+                    camera.stdin.write(picture)
+                    camera.stdin.flush()
+                time.sleep(1 / 15)
+
+        feeding = asyncio.ensure_future(asyncio.to_thread(feed))
+        await flat.wait_for("track_subscribed", "door-camera", timeout_s=40)
+        [seen] = [track.track for track in flat.remote("door-camera").track_publications.values()]
+        async for event in rtc.VideoStream(seen, format=rtc.VideoBufferType.I420):
+            luma = np.frombuffer(event.frame.data, "u1")[: event.frame.width * event.frame.height]
+            if abs(float(luma.mean()) - 180) < 10:
+                break
+        await asyncio.to_thread(door.wait_for, "track_published", kind="video")
+        assert not door.events("track_subscribed") and door.process.poll() is None
+        camera.kill()
+        await feeding
+        camera.wait()
+        await asyncio.to_thread(door.leave)
+        await flat.leave()
+
+    run(asyncio.wait_for(call(), 90))
 
 
 def test_doorbell(server, room, example, folder, run):

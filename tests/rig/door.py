@@ -17,6 +17,7 @@ from peer import Peer  # noqa: E402
 from sound import read_wav, tone, tone_levels, write_wav  # noqa: E402
 
 FOLDER = Path(sys.argv[1])
+PIECE = 960    # 20 ms
 URL, ROOM, BOX = "ws://10.9.0.1:7880", "house-12", "door-board"
 # Where door.sh is: the guest's own network, and its files as they are there.
 OUTSIDE = ["nsenter", "-t", sys.argv[2], "-m", "-n", "-r", "-w"]
@@ -61,15 +62,34 @@ async def event(name, since=0, within_s=40):
     return told(name, since)[0]
 
 
+def journal(since):
+    """Lines of the box since then: when, in seconds of the kernel's clock, and what."""
+    lines = board("journalctl", "--no-pager", "-o", "short-monotonic", "-u", "kinglet").splitlines()
+    stamped = [line[1:].split("]", 1) for line in lines if line.startswith("[")]
+    return [(float(at), text) for at, text in stamped if float(at) >= since]
+
+
+def steps(began, **moments):
+    """How long after `began` each of them was, in milliseconds, one after the other."""
+    return ", ".join(f"{name.replace('_', ' ')} {1000 * (at - began):.0f}" for name, at in moments.items())
+
+
+def first(lines, words):
+    return next(at for at, text in lines if words in text)
+
+
 def begins():
     """The box starts before its network and its server are there, and serves its buttons."""
     board("ip", "link", "set", "rig", "down")
     began = time.monotonic()
     board("systemctl", "start", "kinglet")
-    ready_s = time.monotonic() - began
     assert board("systemctl", "is-active", "kinglet") == "active"
     assert "kinglet" in board("ps", "-o", "user=", "-C", "kinglet")
-    return f"ready after {1000 * ready_s:.0f} ms, without a network"
+    shown = [board("systemctl", "show", "-P", f"{what}TimestampMonotonic", "kinglet")
+             for what in ("InactiveExit", "ExecMainStart", "ActiveEnter")]
+    asked, process, ready = (int(usec) / 1e6 for usec in shown)
+    assert ready - asked < 1, shown
+    return f"without a network; ms: {steps(asked, process=max(process, asked), cards_open=first(journal(began), 'open'), ready=ready)}"
 
 
 async def rings_without_a_network():
@@ -93,30 +113,42 @@ async def talks(flat):
     """Bell, answer, both hear each other by the cards, lamp, hang-up."""
     await until("out of the room", lambda: not flat.remote(BOX))
     count = len(told("call_answered"))
+    # There is talking at the door from the first moment on. Short: a tone that lasts is taken for noise, and not sent.
+    write_wav(FOLDER / "door-says.wav", tone(500, 3))
+    talking = start("aplay", "-q", "-D", "hw:Mic,0", str(FOLDER / "door-says.wav"))
+    await asyncio.sleep(0.5)
     pressed = time.monotonic()
     await press()
     await until("the program of [on] has run", Path("/var/lib/kinglet/rang").exists)
     await flat.wait_for("participant_connected", BOX, after=pressed)
-    joined_s = time.monotonic() - pressed
+    await flat.hears_again(BOX, pressed)
+    seen, heard = flat.times("participant_connected", BOX)[-1], next(at for at in flat.loud_at[BOX] if at > pressed)
+    lines = journal(pressed)
+    ring = steps(pressed, rings=first(lines, "it rings"), in_the_room=first(lines, "connected to room"), seen=seen, heard=heard)
     await asyncio.sleep(1)
     levels = {level("GPIO24") for _ in range(20) if not time.sleep(0.06)}
     assert levels == {0, 1}, "the lamp flashes while it rings"
+    recording = FOLDER / "door-hears.wav"
+    recorder = start("arecord", "-q", "-D", "hw:Speaker,1", "-t", "wav", "-f", "S16_LE", "-r", "48000", "-c", "1",
+                     "-d", "3", str(recording))
+    speaks = time.monotonic()
     flat.speak_on(tone(800, 5))
     answered = await event("call_answered", count)
     assert answered["identity"] == "flat-1", answered
-    write_wav(FOLDER / "door-says.wav", tone(500, 6))
+    await until("the first words are said", lambda: talking.poll() is not None, 10)
     start("aplay", "-q", "-D", "hw:Mic,0", str(FOLDER / "door-says.wav"))
-    heard = FOLDER / "door-hears.wav"
-    recorder = start("arecord", "-q", "-D", "hw:Speaker,1", "-t", "wav", "-f", "S16_LE", "-r", "48000", "-c", "1",
-                     "-d", "3", str(heard))
-    await asyncio.sleep(4)
-    recorder.wait()
+    # Whoever waits otherwise keeps the flat from speaking on.
+    await until("recorded", lambda: recorder.poll() is not None, 20)
     assert level("GPIO24") == 1, "the lamp is lit"
-    at_the_door = tone_levels(read_wav(heard)[-48_000:], [800])[800]
+    sound = read_wav(recording)
+    at_the_door = tone_levels(sound[-48_000:], [800])[800]
+    pieces = range(0, len(sound) - PIECE, PIECE)
+    loud = next(at for at in pieces if tone_levels(sound[at : at + PIECE], [800])[800] > -30)
+    answer = steps(speaks, answered=first(journal(speaks), "a call with"), heard=speaks + loud / 48_000)
     in_the_flat = tone_levels(flat.sound_of(BOX)[-48_000:], [500])[500]
     assert at_the_door > -30 and in_the_flat > -30, (at_the_door, in_the_flat)
-    return (f"in the room {1000 * joined_s:.0f} ms after the bell, at the door {at_the_door:.0f} dB, "
-            f"in the flat {in_the_flat:.0f} dB")
+    return (f"at the door {at_the_door:.0f} dB, in the flat {in_the_flat:.0f} dB; ms from the bell: {ring}; "
+            f"from the flat's first word: {answer}")
 
 
 async def opens(flat, stranger):
@@ -181,14 +213,19 @@ async def ends_by_itself(flat):
     return f"{ended['reason']} after {ended['seconds']} s"
 
 
-async def stays_mute():
+async def is_killed():
+    """While it drives the door, and is muted: the door rests at once, and it is mute when it is back."""
     ctl("mute")
     await asyncio.sleep(1)
+    ctl("pulse", "door")
+    await until("driven", lambda: level("GPIO17") == 1, 5, 0.02)
     board("systemctl", "kill", "-s", "KILL", "kinglet")
+    rests_s = await until("at rest", lambda: level("GPIO17") == 0, 1, 0.01)
     back_s = await until("it runs again", answers)
-    assert ctl("status")["privacy"] is True
+    await asyncio.sleep(4)
+    assert ctl("status")["privacy"] is True and level("GPIO17") == 0
     ctl("unmute")
-    return f"back {back_s:.1f} s after it was killed, still mute"
+    return f"its door rests after {1000 * rests_s:.0f} ms, back after {back_s:.1f} s, still mute"
 
 
 async def is_bitten():
@@ -222,7 +259,7 @@ async def main():
     watch.kill()
     await flat.leave()
     await stranger.leave()
-    await check("stays-mute", stays_mute)
+    await check("is-killed", is_killed)
     await check("is-bitten", is_bitten)
     await check("is-walled-in", is_walled_in)
     return 1 if check.failed else 0

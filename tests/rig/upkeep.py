@@ -225,7 +225,7 @@ async def is_bounded(flat):
     assert int(locked.split()[1]) > 0
     peak = number("memory.peak")
     most = number("memory.max")
-    assert peak < 40 and most == 192, (peak, most)
+    assert peak < 40 and most == 256, (peak, most)
     order(flat, "mute")
     ctl("hangup")
     await until("it is over", lambda: stage() == "idle", 10)

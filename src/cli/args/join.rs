@@ -103,12 +103,15 @@ impl JoinWords {
         let url = self.url.clone().or_else(|| environment("LIVEKIT_URL"));
         let url = url.map(|url| url.parse::<ServerUrl>()).transpose();
         let url = url.map_err(|error| Failed::usage(error.to_string()))?;
+        let no_server = || Failed::usage("no server: give its URL (wss://…), or set LIVEKIT_URL");
+        if url.is_none() && self.who.endpoint.is_none() {
+            return Err(no_server());
+        }
         let mut credentials = self.who.source(self.ca.as_deref(), environment)?;
         match &mut credentials {
             Source::Endpoint(endpoint) => endpoint.names_server = url.is_none(),
-            _ if url.is_none() => {
-                return Err(Failed::usage("no server: give its URL (wss://…), or set LIVEKIT_URL"));
-            }
+            // A file that holds a token comes first, and names none.
+            _ if url.is_none() => return Err(no_server()),
             _ => {}
         }
         let input = self.input.unwrap_or(InputSpec::Auto);

@@ -9,6 +9,7 @@
 //! for; in the room it is silent and gone at once, and not at all where the box itself runs.
 
 mod configuration;
+mod environment;
 mod finding;
 mod machine;
 mod paths;
@@ -46,7 +47,8 @@ pub struct Wishes {
 /// It cannot be printed.
 pub fn run(wishes: &Wishes, surroundings: &Surroundings, out: &mut dyn Write) -> io::Result<ExitStatus> {
     let mut findings = Findings::new(out, wishes.json);
-    let config = configuration(wishes.config.as_deref(), &mut findings);
+    let named = wishes.config.as_deref();
+    let config = configuration(named, &mut findings);
     let socket = config.as_ref().map_or(Path::new(SOCKET), |config| &config.socket);
     let (mut service, finding) = service::reach(socket);
     findings.extend(finding);
@@ -55,10 +57,15 @@ pub fn run(wishes: &Wishes, surroundings: &Surroundings, out: &mut dyn Write) ->
         findings.extend(service.examine());
     }
     sound(config.as_ref(), service.is_some(), wishes.plays, &mut findings);
-    if let Some(config) = &config {
-        server::examine(config, surroundings, service.is_none(), &mut findings);
-        findings.extend(service.and_then(|mut service| served_paths(&mut service)).into_iter().flatten());
+    let options = match &config {
+        Some(config) => Some(visit::silent(config, surroundings).map_err(|error| error.to_string())),
+        None if named.is_none() => environment::silent(&super::environment),
+        None => None,
+    };
+    if let Some(options) = options {
+        server::examine(options, service.is_none(), &mut findings);
     }
+    findings.extend(service.and_then(|mut service| served_paths(&mut service)).into_iter().flatten());
     let has_failed = findings.finish()?;
     Ok(if has_failed { ExitStatus::Refused } else { ExitStatus::AsAsked })
 }
@@ -66,8 +73,15 @@ pub fn run(wishes: &Wishes, surroundings: &Surroundings, out: &mut dyn Write) ->
 fn configuration(named: Option<&Path>, findings: &mut Findings<'_>) -> Option<Config> {
     let usual = Path::new(CONFIG);
     let Some(path) = named.or_else(|| usual.exists().then_some(usual)) else {
-        let text = format!("no {CONFIG}, and none named by --config: the server is not looked for");
-        findings.push(Finding::warning("config", text));
+        findings.push(match super::environment("LIVEKIT_URL") {
+            Some(_) => Finding::ok("config", "none: LIVEKIT_URL and its credentials are taken, as by `join`"),
+            None => Finding::warning(
+                "config",
+                format!(
+                    "no {CONFIG}, none named by --config, and no LIVEKIT_URL: the server is not looked for"
+                ),
+            ),
+        });
         return None;
     };
     let (config, found) = configuration::read(path);

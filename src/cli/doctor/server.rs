@@ -14,11 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use kinglet::appliance::{Surroundings, visit};
 use kinglet::command::Command;
-use kinglet::config::Config;
 use kinglet::event::Event;
-use kinglet::io::client::{self, Commands, Events};
+use kinglet::io::client::{self, Commands, Events, Options};
 use kinglet::io::proxy::ProxyUrl;
 use kinglet::io::reactor::Reactor;
 use kinglet::io::{clock, probe};
@@ -56,10 +54,10 @@ struct Visit {
 struct Stopped;
 
 /// Goes the way as the box would. `joins`: no box runs here that would be thrown out by its own identity.
-pub fn examine(config: &Config, surroundings: &Surroundings, joins: bool, findings: &mut Findings<'_>) {
-    let options = match visit::silent(config, surroundings) {
+pub fn examine(options: Result<Options, String>, joins: bool, findings: &mut Findings<'_>) {
+    let options = match options {
         Ok(options) => options,
-        Err(error) => return findings.push(Finding::failed("config", error.to_string())),
+        Err(why) => return findings.push(Finding::failed("config", why)),
     };
     let Some(source) = &options.token_source else { return };
     let access = match source.get(clock::unix_time_s()) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::finding::Finding;
+use super::sound;
 
 /// It answers at once, or its loop is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,6 +81,9 @@ fn judge(status: &Value) -> Vec<Finding> {
             findings.push(Finding::failed("permissions", "the token does not permit to hear (canSubscribe)"));
         }
     }
+    if let Some(loudest) = status["microphone_dbfs"].as_f64() {
+        findings.push(sound::recent(loudest as f32));
+    }
     if status["privacy"] == Value::Bool(true) {
         findings
             .push(Finding::warning("privacy", "the microphone is muted by its owner (kinglet ctl unmute)"));
@@ -109,5 +113,8 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(judge(&json!({ "state": "out of the room", "privacy": false })).len(), 1);
+        let silent = json!({ "state": "out of the room", "microphone_dbfs": -127.0 });
+        let found = judge(&silent);
+        assert_eq!(found.last().map(|last| (last.check, last.state)), Some(("level", State::Warning)));
     }
 }

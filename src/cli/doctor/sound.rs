@@ -118,6 +118,20 @@ pub fn listen(cards: &Cards) -> Finding {
     }
 }
 
+/// The loudest of the last two seconds, of a box that runs.
+pub fn recent(loudest_dbfs: f32) -> Finding {
+    let text = format!("loudest {loudest_dbfs:.0} dBFS in the last two seconds");
+    match loudest_dbfs <= MUTE_DBFS {
+        true => silent(&text),
+        false => Finding::ok("level", text),
+    }
+}
+
+fn silent(text: &str) -> Finding {
+    let why = "silent; is it switched off (alsamixer, F4), or is its voice on another channel?";
+    Finding::warning("level", format!("{text}: {why}"))
+}
+
 fn judge(heard: &[f32]) -> Finding {
     let levels = heard.chunks_exact(BLOCK_FRAMES).map(|samples| {
         let mut block = Block::SILENCE;
@@ -130,15 +144,10 @@ fn judge(heard: &[f32]) -> Finding {
         (Some(usual), Some(loudest)) => (*usual, *loudest),
         _ => return Finding::failed("level", "the microphone's card brings no sound"),
     };
-    let text = format!("{usual:.0} dBFS, loudest {loudest:.0}");
     let cut = heard.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
+    let text = format!("{usual:.0} dBFS, loudest {loudest:.0}");
     if loudest <= MUTE_DBFS {
-        return Finding::warning(
-            "level",
-            format!(
-                "{text}: silent; is it switched off (alsamixer, F4), or is its voice on another channel?"
-            ),
-        );
+        return silent(&text);
     }
     match cut {
         0 => Finding::ok("level", text),
