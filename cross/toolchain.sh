@@ -18,7 +18,7 @@ setup_cross() {
   mkdir -p "$CROSS"
 }
 
-# use_target aarch64|armv7: from here on cross_cargo, cross_run and $triple, $arch, $sysroot are for this target.
+# use_target aarch64|armv7: from here on cross_build, cross_run and $triple, $arch, $sysroot are for this target.
 use_target() {
   case $1 in
   aarch64) arch=arm64 triple=aarch64-unknown-linux-gnu gnu=aarch64-linux-gnu qemu=qemu-aarch64 ;;
@@ -67,11 +67,15 @@ debian_sources() {
     awk -v suite=$CROSS_SUITE '$3 == "main" && $2 ~ "^" suite "(-updates)?$" {print "deb", $1, $2, $3}'
 }
 
+# cross_build --bin NAME, or --example NAME: one program.
+#
 # Debian's cargo and compiler by their paths: a rustup in PATH, with or without this target, is not asked. The program
-# keeps its symbols, for profiles and for what comes back from the field; what is shipped is stripped afterwards.
-cross_cargo() {
-  CARGO_PROFILE_RELEASE_STRIP=none RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo "$@" --locked --target $triple --target-dir "$CROSS" \
-    -Zbuild-std=std,panic_abort
+# keeps its symbols, for profiles and for what comes back from the field; what is shipped is stripped afterwards. The last
+# step, which makes one program of all crates, is at level 3: only there loops become vector instructions, and only in
+# crates that are not to be small (cross/README.md).
+cross_build() {
+  CARGO_PROFILE_RELEASE_STRIP=none RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo rustc --release --locked \
+    --target $triple --target-dir "$CROSS" -Zbuild-std=std,panic_abort "$@" -- -Copt-level=3
 }
 
 cross_run() { $qemu-static -L "$sysroot" "$@"; }

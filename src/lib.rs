@@ -96,7 +96,13 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+// The command sees the library as any other program does. It is compiled with it, since the program itself is compiled at
+// another level (cross/README.md).
+extern crate self as kinglet;
+
 pub mod appliance;
+#[doc(hidden)]
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod data;

@@ -1,11 +1,9 @@
-//! The `kinglet` command.
+//! The `kinglet` command, which is `src/cli`.
 
 #![forbid(unsafe_code)]
-
-mod cli;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main().into()
+    kinglet::cli::main().into()
 }

@@ -51,9 +51,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config", "device",
         ],
     ),
-    // The binary: it sees the library as any other program does, as `kinglet::…`.
+    // The command: it sees the library as any other program does, as `kinglet::…`.
     ("cli", &[]),
-    ("main", &["cli"]),
+    ("main", &[]),
 ];
 
 /// What only some places may name, and what the others do instead.

@@ -11,8 +11,6 @@
 
 #[path = "../alloc/mod.rs"]
 mod alloc;
-#[path = "../../src/cli/mod.rs"]
-mod cli;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -49,7 +47,7 @@ fn main() -> ExitCode {
         });
         std::fs::write(&path, json.to_string()).expect("COUNT_REPORT can be written");
     });
-    let status = cli::main();
+    let status = kinglet::cli::main();
     reporter.join().expect("a report");
     status.into()
 }

@@ -10,7 +10,7 @@ from server import KEY, SECRET
 
 CONFIG = """
 [server]
-{url}
+url = "{url}"
 token = {token}
 room = "{room}"
 identity = "{identity}"
@@ -37,12 +37,12 @@ class Appliance:
         key_file = folder / "key"
         key_file.write_text(f"LIVEKIT_API_KEY={KEY}\nLIVEKIT_API_SECRET={SECRET}\n")
         self.config = folder / f"{identity}.toml"
-        self.config.write_text(
-            CONFIG.format(
-                url=f'url = "{url}"' if url else "", room=room, identity=identity, socket=self.socket, call=call, more=more,
-                input=input, output=output, token=token or f'{{ key_file = "{key_file}" }}',
-            )
+        text = CONFIG.format(
+            url=url, room=room, identity=identity, socket=self.socket, call=call, more=more,
+            input=input, output=output, token=token or f'{{ key_file = "{key_file}" }}',
         )
+        # Where nobody says where the server is, there is no such line.
+        self.config.write_text(text if url else text.replace('url = "None"\n', ""))
         state = folder / "state"
         # What an earlier run left is not this box's memory.
         shutil.rmtree(state, ignore_errors=True)

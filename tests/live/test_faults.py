@@ -52,7 +52,6 @@ def test_what_cannot_be_is_a_line_and_status_3(config, folder):
         ("[server]", 'board = "pi9"\n[server]', "pi9"),
         ("[server]", 'board = "./nowhere.toml"\n[server]', "nowhere.toml"),
         ("[audio]", '[gpio]\nbell = { line = "GPIO99", press = "ring" }\n[audio]', "there is no GPIO line GPIO99"),
-        ("[audio]", '[keys]\ntalk = { key = "KEY_ESC", press = "talk" }\n[audio]', "KEY_ESC"),
         ("[audio]", '[keys]\ntalk = { key = "KEY_NONSENSE", press = "talk" }\n[audio]', "KEY_NONSENSE is no key"),
         ('input = "tone:440"', 'input = "tone:1000000"', "audio"),
         ("[server]", '[server]\nca = "/nowhere/ca.pem"', "/nowhere/ca.pem"),
@@ -100,6 +99,25 @@ def test_a_token_file_that_comes_later(box, room, folder):
     path.write_text(token(room, "door"))
     door.wait_until_in_room()
     assert door.journal.read_text().count("Is a directory") == 1, "said once"
+    door.stop()
+
+
+def test_a_key_whose_keyboard_is_not_there_keeps_nobody_from_the_room(box):
+    door = box(more='[keys]\ntalk = { key = "KEY_FN_RIGHT_SHIFT", press = "talk" }', call='join = "always"')
+    line = door.wait_for_line("KEY_FN_RIGHT_SHIFT")
+    assert "warning: no input device has the key" in line and "it is looked for" in line, line
+    door.wait_until_in_room()
+    door.stop()
+
+
+def test_a_token_from_the_unit(box, room, folder):
+    """As systemd gives it by LoadCredential=."""
+    given = folder / "credentials"
+    given.mkdir()
+    (given / "token.door").write_text(token(room, "door") + "\n")
+    door = box(token='{ credential = "token.door" }', environment={"CREDENTIALS_DIRECTORY": str(given)})
+    door.wait_until_in_room()
+    assert door.ask("status")["identity"] == "door"
     door.stop()
 
 

@@ -9,6 +9,8 @@
 //! Width: 32 zero crossings and a Kaiser window of 9 give about 90 dB of rejection outside a transition
 //! band of 0.18 of the lower rate; 128 phases with a line between them add less than that in error.
 
+use sonora_simd::{SimdBackend, detect_backend};
+
 /// Zero crossings of the kernel, in samples of the lower rate.
 const CROSSINGS: usize = 32;
 
@@ -34,6 +36,8 @@ pub struct Resampler {
     /// The newest samples, written twice so that any `taps` of them lie in a row.
     history: Box<[f32]>,
     at: usize,
+    /// What the processor has for two sums of products.
+    simd: SimdBackend,
 }
 
 impl Resampler {
@@ -56,6 +60,7 @@ impl Resampler {
             kernels: kernels(taps, stretch),
             history: vec![0.0; 2 * taps].into(),
             at: 0,
+            simd: detect_backend(),
         })
     }
 
@@ -95,11 +100,7 @@ impl Resampler {
         let window = &self.history[self.at..self.at + self.taps];
         let near = &self.kernels[whole * self.taps..(whole + 1) * self.taps];
         let next = &self.kernels[(whole + 1) * self.taps..(whole + 2) * self.taps];
-        let (mut a, mut b) = (0.0, 0.0);
-        for ((sample, near), next) in window.iter().zip(near).zip(next) {
-            a += sample * near;
-            b += sample * next;
-        }
+        let (a, b) = self.simd.dual_dot_product(window, near, next);
         a + (b - a) * part
     }
 }
