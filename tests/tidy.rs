@@ -82,7 +82,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::process::Command",
-        &["src/io/credentials.rs", "src/io/command.rs"],
+        &["src/io/credentials.rs", "src/io/token_command.rs", "src/io/command.rs", "src/io/signals.rs"],
         "nothing: the program starts no others",
     ),
     ("std::env::", &["src/cli/"], "an argument; only the command line reads the environment"),

@@ -16,6 +16,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -26,12 +27,16 @@ use super::inbox::{Inbox, Input};
 use crate::command::{Answer, Command, CommandError, line};
 use crate::event::Event;
 use crate::io::client::Commands;
+use crate::io::clock;
 use crate::io::mailbox::Mailbox;
 use crate::io::reactor::{Interest, Reactor, Source};
 use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, WATCHED_EVENTS_MAX};
 
 /// The group `kinglet` may use it, the world may not.
 const MODE: u32 = 0o660;
+
+/// Between two attempts to take a client where there is no descriptor for it.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Everybody who watches.
 #[derive(Default)]
@@ -98,16 +103,14 @@ pub(super) async fn serve(
     let mut clients = FuturesUnordered::new();
     loop {
         let accepted = {
-            let accepting = std::pin::pin!(accept(&listener));
+            let accepting = std::pin::pin!(accept(&listener, &reactor));
             match select(accepting, clients.next()).await {
-                Either::Left((accepted, _)) => Some(accepted),
+                Either::Left((stream, _)) => Some(stream),
                 Either::Right((None, accepting)) => Some(accepting.await),
                 Either::Right((Some(()), _)) => None,
             }
         };
-        let Some(accepted) = accepted else { continue };
-        // Out of descriptors, or the client is gone already: the next one comes by itself.
-        let Ok(stream) = accepted else { continue };
+        let Some(stream) = accepted else { continue };
         if clients.len() >= CONTROL_CLIENTS_MAX {
             refuse(&stream);
             continue;
@@ -116,13 +119,18 @@ pub(super) async fn serve(
     }
 }
 
-async fn accept(listener: &Source<UnixListener>) -> io::Result<UnixStream> {
-    let (stream, _) = std::future::poll_fn(|context| {
-        listener.poll_with(context, Interest::Read, |listener| listener.accept())
-    })
-    .await?;
-    stream.set_nonblocking(true)?;
-    Ok(stream)
+/// The next client. Where none can be taken, for lack of descriptors, it waits in the kernel's queue.
+async fn accept(listener: &Source<UnixListener>, reactor: &Reactor) -> UnixStream {
+    loop {
+        let accepted = std::future::poll_fn(|context| {
+            listener.poll_with(context, Interest::Read, |listener| listener.accept())
+        });
+        let taken = accepted.await.and_then(|(stream, _)| stream.set_nonblocking(true).map(|()| stream));
+        match taken {
+            Ok(stream) => return stream,
+            Err(_) => reactor.sleep_until(clock::now() + ACCEPT_AGAIN, clock::now).await,
+        }
+    }
 }
 
 fn refuse(mut stream: &UnixStream) {

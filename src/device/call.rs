@@ -166,8 +166,11 @@ impl Call {
     /// Rings `whom`, or everybody who may answer (`None`).
     ///
     /// # Errors
-    /// There is a call already.
+    /// There is a call already, or `whom` may not answer.
     pub fn ring(&mut self, whom: Option<&str>, reason: &'static str, now: Instant) -> Result<(), Refused> {
+        if whom.is_some_and(|whom| !self.settings.parties.permits(whom)) {
+            return Err(Refused::NotAllowed);
+        }
         if self.stage != Stage::Idle {
             return Err(Refused::Busy);
         }
@@ -253,7 +256,7 @@ impl Call {
         }
     }
 
-    /// Somebody left the room, or the room itself is out of reach.
+    /// Somebody left the room.
     pub fn went(&mut self, identity: &str, now: Instant) {
         if self.stage == Stage::RingingIn && self.party == identity {
             self.end("left", now);

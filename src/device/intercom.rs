@@ -1,15 +1,6 @@
 //! The whole box: what happens at its buttons, in its room and at its control socket, and what it does
 //! about it. [`Intercom`] joins the call with buttons, lamp and outputs.
-//!
-//! | microphone | mute off | mute on |
-//! | --- | --- | --- |
-//! | no call | closed (open with [`Gate::Always`]) | closed |
-//! | call, [`Gate::Open`] | open | closed |
-//! | call, [`Gate::PushToTalk`], key held | open | closed |
-//! | call, [`Gate::PushToTalk`], key released | closed | closed |
-//!
-//! Mute is privacy: a button or a command sets it, it outlives calls, sessions and power cuts, and nothing
-//! but the same button or command ends it. What is closed by a call or a talk key is only not sent.
+//! What the microphone does is [`Microphone`]'s.
 
 use std::time::Instant;
 
@@ -18,8 +9,9 @@ use super::button::{Action as Touch, Button};
 use super::call::{Call, Decision, Refused, Stage};
 use super::chime::Chime;
 use super::lamp::{Lamp, Shows};
+use super::microphone::Microphone;
 use super::outputs::Outputs;
-use super::settings::{ButtonSettings, Gate, IntercomSettings, Press};
+use super::settings::{ButtonSettings, IntercomSettings, Press};
 use crate::command::Tone;
 use crate::event::{Event, TrackSource};
 use crate::limits::{CONFIG_SECTIONS_MAX, INTERCOM_ACTIONS_MAX};
@@ -47,17 +39,13 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Intercom {
     call: Call,
-    gate: Gate,
+    microphone: Microphone,
     is_answered_by_microphone: bool,
     buttons: Vec<(ButtonSettings, Button)>,
     outputs: Outputs,
     attributes: CallAttributes,
     lamp: Lamp,
     chime: Chime,
-    is_muted: bool,
-    is_call_open: bool,
-    is_key_held: bool,
-    is_talking: bool,
     is_connected: bool,
     actions: heapless::Deque<Action, INTERCOM_ACTIONS_MAX>,
 }
@@ -65,22 +53,22 @@ pub struct Intercom {
 /// RPC methods that a box always answers: ring it, answer its ring, end the call.
 pub const CALL_METHODS: [&str; 3] = ["ring", "answer", "hangup"];
 
+/// Reasons by which somebody means us to be out of the room (`DisconnectReason` of the protocol): the session stays away for
+/// a minute or more then, and a call does not wait for it.
+const REMOVALS: [&str; 4] = ["DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED", "ROOM_DELETED", "ROOM_CLOSED"];
+
 impl Intercom {
     /// A box that is switched on.
     pub fn new(settings: IntercomSettings, now: Instant) -> Intercom {
         let mut intercom = Intercom {
             call: Call::new(settings.call, now),
-            gate: settings.gate,
+            microphone: Microphone::new(settings.gate, settings.is_muted),
             is_answered_by_microphone: settings.is_answered_by_microphone,
             buttons: released(settings.buttons),
             outputs: Outputs::new(settings.outputs),
             attributes: CallAttributes::default(),
             lamp: Lamp::new(now),
             chime: Chime::default(),
-            is_muted: settings.is_muted,
-            is_call_open: false,
-            is_key_held: false,
-            is_talking: true,
             is_connected: false,
             actions: heapless::Deque::new(),
         };
@@ -93,12 +81,12 @@ impl Intercom {
     /// outputs begin anew where their lines do (`is_rewired`). Privacy is none of the settings' business.
     pub fn configure(&mut self, settings: IntercomSettings, is_rewired: bool, now: Instant) {
         self.call.configure(settings.call, now);
-        self.gate = settings.gate;
+        self.microphone.set_gate(settings.gate);
         self.is_answered_by_microphone = settings.is_answered_by_microphone;
         if is_rewired {
             self.buttons = released(settings.buttons);
             self.outputs = Outputs::new(settings.outputs);
-            self.is_key_held = false;
+            self.microphone.set_key_held(false);
         }
         self.settle(now);
     }
@@ -114,7 +102,17 @@ impl Intercom {
             Event::Connected { .. } | Event::Reconnected { .. } | Event::Resumed { .. } => {
                 self.is_connected = true
             }
-            Event::Reconnecting { .. } | Event::Disconnected { .. } => self.is_connected = false,
+            Event::Reconnecting { .. } => self.is_connected = false,
+            Event::Disconnected { reason, will_retry, .. } => {
+                self.is_connected = false;
+                if REMOVALS.contains(&reason.as_str()) {
+                    // There is no call to hang up, or it is over.
+                    let _ = self.call.hang_up("removed", now);
+                }
+                if !will_retry {
+                    self.attributes = CallAttributes::default();
+                }
+            }
             Event::ParticipantJoined(who) => {
                 self.call.came(&who.identity);
                 self.attributes.handle(who);
@@ -145,7 +143,8 @@ impl Intercom {
             }
             _ => {}
         }
-        let is_audience = self.call.stage() == Stage::Talking || self.gate == Gate::Always;
+        self.microphone.handle_event(event);
+        let is_audience = self.call.stage() == Stage::Talking || self.microphone.is_always_open();
         let tone = self.chime.handle_event(event, is_audience, now);
         self.remark(tone);
         self.settle(now);
@@ -163,7 +162,7 @@ impl Intercom {
     /// Rings `whom`, or whoever may answer, for somebody at the control socket.
     ///
     /// # Errors
-    /// There is a call already.
+    /// There is a call already, or `whom` may not answer.
     pub fn ring(&mut self, whom: Option<&str>, now: Instant) -> Result<(), Refused> {
         self.settled(|call| call.ring(whom, "ctl", now), now)
     }
@@ -197,14 +196,13 @@ impl Intercom {
 
     /// The talk key is held or released, for somebody at the control socket.
     pub fn talk(&mut self, is_held: bool, now: Instant) {
-        self.is_key_held = is_held;
+        self.microphone.set_key_held(is_held);
         self.settle(now);
     }
 
     /// Privacy on or off.
     pub fn set_muted(&mut self, is_muted: bool, now: Instant) {
-        if self.is_muted != is_muted {
-            self.is_muted = is_muted;
+        if self.microphone.set_muted(is_muted) {
             self.act(Action::Mute(is_muted));
             self.remark(Some(if is_muted { Tone::Muted } else { Tone::Unmuted }));
         }
@@ -282,7 +280,7 @@ impl Intercom {
 
     /// Whether privacy is on.
     pub fn is_muted(&self) -> bool {
-        self.is_muted
+        self.microphone.is_muted()
     }
 
     fn touched(&mut self, index: usize, touch: Touch, now: Instant) {
@@ -296,7 +294,7 @@ impl Intercom {
             }
         };
         if settings.press == Some(Press::Talk) && touch != Touch::Held {
-            self.is_key_held = touch == Touch::Pressed;
+            self.microphone.set_key_held(touch == Touch::Pressed);
         }
         let name = settings.name.clone();
         self.act(Action::Tell(Event::Button { name, action: word }));
@@ -310,7 +308,7 @@ impl Intercom {
             Some(Press::Call) if stage == Stage::RingingIn => self.call.answer("button", now),
             Some(Press::Call) => self.call.hang_up("button", now),
             Some(Press::Mute) => {
-                self.set_muted(!self.is_muted, now);
+                self.set_muted(!self.microphone.is_held_shut(), now);
                 Ok(())
             }
             Some(Press::Talk) | None => Ok(()),
@@ -344,18 +342,13 @@ impl Intercom {
                 Decision::Play(tone) => Action::Play(tone),
                 Decision::Tell(event) => Action::Tell(event),
                 Decision::Microphone(is_open) => {
-                    self.is_call_open = is_open;
+                    self.microphone.set_call_open(is_open);
                     continue;
                 }
             };
             self.act(action);
         }
-        let is_talking = match self.gate {
-            Gate::Open => self.is_call_open,
-            Gate::PushToTalk => self.is_call_open && self.is_key_held,
-            Gate::Always => true,
-        };
-        if std::mem::replace(&mut self.is_talking, is_talking) != is_talking {
+        if let Some(is_talking) = self.microphone.poll_talking() {
             self.act(Action::Talk(is_talking));
         }
         while let Some((number, is_driven)) = self.outputs.poll_change(now) {
@@ -367,12 +360,14 @@ impl Intercom {
     fn shows(&self) -> Shows {
         match self.call.stage() {
             Stage::RingingIn | Stage::RingingOut => Shows::Ringing,
-            Stage::Talking if self.is_muted || !self.is_talking => Shows::TalkingMuted,
+            Stage::Talking if self.microphone.is_held_shut() || !self.microphone.is_talking() => {
+                Shows::TalkingMuted
+            }
             Stage::Talking => Shows::Talking,
             // A box that enters the room for calls only is not expected in it.
             Stage::Idle if !self.is_connected && self.call.is_always_in_room() => Shows::Trouble,
-            Stage::Idle if self.is_muted => Shows::IdleMuted,
-            Stage::Idle if self.gate == Gate::Always => Shows::Talking,
+            Stage::Idle if self.microphone.is_held_shut() => Shows::IdleMuted,
+            Stage::Idle if self.microphone.is_always_open() => Shows::Talking,
             Stage::Idle => Shows::Idle,
         }
     }

@@ -8,7 +8,7 @@ use super::allow::Allow;
 use super::call::{CallSettings, JoinWhen, Refused};
 use super::intercom::{Action, Intercom};
 use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
-use crate::event::{Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource};
+use crate::event::{By, Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource};
 
 const SECOND: Duration = Duration::from_secs(1);
 const BELL: usize = 0;
@@ -255,6 +255,55 @@ fn a_button_that_is_held_does_not_do_what_a_press_does() {
     }
     door.press(BELL);
     assert_eq!(door.done(), "enter play(ringing) ringing talk-true", "short enough to be no hold");
+}
+
+#[test]
+fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
+    let (sid, name) = (String::new(), String::new());
+    let muted = || Event::LocalMuted { sid: sid.clone(), name: name.clone(), by: By::Server };
+    let unmuted_again = || Event::LocalUnmuted { sid: sid.clone(), name: name.clone(), by: By::Server };
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    door.press(BELL);
+    door.hear(unmuted("flat-1"));
+    let is_steady = |door: &mut Box| {
+        (0..400).all(|_| {
+            door.wait(SECOND / 100);
+            door.intercom.is_lit(door.now)
+        })
+    };
+    assert!(is_steady(&mut door), "talking");
+    door.hear(muted());
+    assert!(!is_steady(&mut door), "talking, but not heard");
+    assert!(!door.intercom.is_muted(), "it is no privacy");
+    door.done();
+    door.press(PRIVACY);
+    assert_eq!(door.done(), "mute-false play(unmuted)");
+    assert!(is_steady(&mut door));
+    door.press(PRIVACY);
+    door.hear(unmuted_again());
+    assert!(door.intercom.is_muted(), "and privacy is nobody else's");
+}
+
+#[test]
+fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
+    let removed =
+        || Event::Disconnected { reason: "ROOM_DELETED".into(), will_retry: true, retry_in_ms: 60_000 };
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    door.press(BELL);
+    door.hear(unmuted("flat-1"));
+    door.done();
+    door.hear(removed());
+    assert_eq!(door.done(), "play(ended) call_ended talk-false");
+    door.wait(5 * SECOND);
+    assert_eq!(door.done(), "leave");
+    door.press(BELL);
+    assert_eq!(door.done(), "enter play(ringing) ringing talk-true");
+    assert_eq!(door.intercom.hang_up(door.now), Ok(()));
+    assert_eq!(
+        door.intercom.ring(Some("stranger"), door.now),
+        Err(Refused::NotAllowed),
+        "who could not answer"
+    );
 }
 
 #[test]

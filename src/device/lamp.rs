@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// What a lamp can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shows {
-    /// The server is not reached, or the sound card is missing.
+    /// The server is not reached.
     #[default]
     Trouble,
     /// Nothing happens.

@@ -25,6 +25,7 @@ pub mod intercom;
 #[cfg(test)]
 mod intercom_story;
 pub mod lamp;
+pub mod microphone;
 pub mod output;
 mod outputs;
 pub mod settings;

@@ -12,10 +12,15 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::phase::Phase;
 use crate::signal::endpoint::Access;
+use crate::signal::secret::Secret;
 use crate::time::deadline::Reason;
 
 /// Between two questions whether the server that is not reached has moved: servers are moved by people.
 const ASKS_AGAIN: Duration = Duration::from_secs(60);
+
+/// A visit that begins so soon after a token came needs no other: the server's own live for ten minutes
+/// (`tokenDefaultTTL`), and those of a source no shorter.
+const TOKEN_KEPT: Duration = Duration::from_secs(5 * 60);
 
 impl Engine {
     /// A new token, or why there is none; the answer to [`Action::RenewToken`](super::port::Action::RenewToken).
@@ -27,7 +32,7 @@ impl Engine {
                     self.goes_to(url);
                 }
                 self.settings.token = token.clone();
-                self.token = token;
+                self.token_came(token, now);
             }
             Err(why) => self.tell_once(format!("no new token: {why}")),
         }
@@ -41,6 +46,18 @@ impl Engine {
         } else {
             self.dial(now);
         }
+    }
+
+    /// A token from its source, or from the server.
+    pub(super) fn token_came(&mut self, token: Secret, now: Instant) {
+        self.token = token;
+        self.token_came_at = Some(now);
+    }
+
+    /// Whether the next visit had better begin with another token than the last one's.
+    pub(super) fn is_token_old(&self, now: Instant) -> bool {
+        self.settings.renews_token
+            && self.token_came_at.is_some_and(|at| now.saturating_duration_since(at) >= TOKEN_KEPT)
     }
 
     /// The server is not reached: whoever has said where it is may know better now.

@@ -159,6 +159,7 @@ pub struct Engine {
     token_is_refused: bool,
     /// When its source has last said where the server is, or was asked again.
     server_named_at: Option<Instant>,
+    token_came_at: Option<Instant>,
     /// Told to enter the room while the hang-up is on its way.
     enters_again: bool,
     was_connected: bool,
@@ -241,6 +242,7 @@ impl Engine {
             told_reason: None,
             token_is_refused: false,
             server_named_at: None,
+            token_came_at: None,
             enters_again: false,
             was_connected: false,
             outcome: None,

@@ -36,6 +36,18 @@ impl Engine {
         }
     }
 
+    /// The server shows our track to the room as open or muted. It answers a moderator before it has done what that wants
+    /// (1.13.5): a mute that we say in between is overtaken by the unmute.
+    pub(super) fn mute_seen(&mut self, now: Instant) {
+        let track = self
+            .publication
+            .sid()
+            .and_then(|sid| self.room.own().and_then(|own| own.tracks.iter().find(|track| track.sid == sid)));
+        if track.is_some_and(|track| !track.muted) && self.publication.mute.seen_open() {
+            self.tell_mute(now);
+        }
+    }
+
     /// Lets packets, the server and the application follow the gate.
     pub(super) fn mute_changed(&mut self, by: By, now: Instant) {
         let mute = &mut self.publication.mute;

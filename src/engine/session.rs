@@ -61,7 +61,7 @@ impl Engine {
             self.early_begins(now);
         }
         match self.phase {
-            Phase::Idle if self.token.is_empty() => {
+            Phase::Idle if self.token.is_empty() || self.is_token_old(now) => {
                 self.phase = Phase::Waiting;
                 self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
                 self.act(Action::RenewToken);
@@ -228,7 +228,7 @@ impl Engine {
                 self.lost(Cause::TimedOut(stage), now);
             }
             Reason::Redial if self.detour.is_asking() => self.handle_regions(None, now),
-            Reason::Redial if self.token_is_refused => {
+            Reason::Redial if self.token_is_refused || self.token.is_empty() => {
                 self.token_is_refused = false;
                 self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
                 self.act(Action::RenewToken);
@@ -305,6 +305,7 @@ impl Engine {
         }
         self.phase = Phase::Idle;
         // The next visit is a first one again.
+        self.publication.mute.left();
         self.room = Room::new();
         self.was_connected = false;
         self.detour = Detour::default();

@@ -77,7 +77,7 @@ impl Engine {
             }
             Response::Room(info) => self.with_room(|room, mut sink| room.apply_room(&info, &mut sink)),
             Response::RoomMoved(moved) => {
-                self.token = moved.token.clone();
+                self.token_came(moved.token.clone(), now);
                 self.with_room(|room, mut sink| room.apply_moved(&moved, &mut sink));
                 let info = self.room.info();
                 let (room, room_sid) = (info.name.clone(), info.sid.map(|sid| sid.to_string()));
@@ -86,7 +86,8 @@ impl Engine {
                 self.participants_changed(now);
             }
             Response::RefreshToken(token) => {
-                self.token = longer_lived(&token, &self.settings.token).clone();
+                let token = longer_lived(&token, &self.settings.token).clone();
+                self.token_came(token, now);
             }
             Response::TrackPublished { cid, track } => self.published(&cid, track.sid, now),
             Response::TrackUnpublished { sid } => self.unpublished_by_server(sid, now),
@@ -126,6 +127,7 @@ impl Engine {
 
     fn participants_changed(&mut self, now: Instant) {
         self.own_tracks_changed(now);
+        self.mute_seen(now);
         self.update_subscriptions();
         self.tracks_changed();
         self.permissions_changed(now);

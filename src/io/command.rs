@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::clock;
 use super::reactor::{Interest, Reactor, Source};
+use super::{clock, signals};
 
 /// What is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,8 @@ struct Running {
 impl Running {
     fn start(reactor: &Rc<Reactor>, program: &Program<'_>) -> io::Result<Self> {
         let (name, arguments) = program.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut child = Command::new(name)
+        let mut command = Command::new(name);
+        command
             .args(arguments)
             .envs(program.environment.iter().copied())
             .stdin(Stdio::piped())
@@ -106,8 +107,8 @@ impl Running {
             // Standard error may carry our events.
             .stderr(Stdio::null())
             // A group of its own, so that what it starts can be killed with it.
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        let mut child = signals::unblocked_in(&mut command).spawn()?;
         let watched = Self::watch(reactor, &mut child);
         let (ended, stdin, stdout) = watched.inspect_err(|_| end(&mut child))?;
         let input = program.input.to_vec();
@@ -200,7 +201,7 @@ impl Drop for Running {
 
 /// Kills a program with all that it has started, and takes its status. SIGKILL cannot be refused: the wait
 /// is as long as the kernel needs to take its memory down.
-fn end(child: &mut Child) {
+pub(super) fn end(child: &mut Child) {
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     let _ = child.wait();
 }

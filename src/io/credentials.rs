@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::clock;
 use super::endpoint::Endpoint;
+use super::token_command;
 use crate::error::ExitStatus;
 use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
@@ -142,9 +143,9 @@ impl Source {
         let text = match self {
             Source::Token(token) => token.reveal().to_owned(),
             Source::File(path) => read_file(path)?,
-            Source::Command(command) => run(Command::new("sh").arg("-c").arg(command))?,
+            Source::Command(command) => said_by(Command::new("sh").arg("-c").arg(command))?,
             Source::Program(argv) => {
-                run(Command::new(argv.first().map_or("", String::as_str)).args(argv.iter().skip(1)))?
+                said_by(Command::new(argv.first().map_or("", String::as_str)).args(argv.iter().skip(1)))?
             }
             Source::Endpoint(endpoint) => {
                 let access = endpoint.ask()?;
@@ -218,16 +219,8 @@ fn read_file(path: &Path) -> Result<String, CredentialsError> {
     std::fs::read_to_string(path).map_err(|error| CredentialsError::File(path.to_owned(), error))
 }
 
-fn run(command: &mut Command) -> Result<String, CredentialsError> {
-    let output = command.output().map_err(|error| {
-        CredentialsError::Command(format!("cannot run {}: {error}", command.get_program().to_string_lossy()))
-    })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let line = said.lines().last().unwrap_or_default();
-        return Err(CredentialsError::Command(format!("{} {line}", output.status)));
-    }
-    String::from_utf8(output.stdout).map_err(|_| CredentialsError::Malformed("it is not text"))
+fn said_by(command: &mut Command) -> Result<String, CredentialsError> {
+    token_command::run(command).map_err(CredentialsError::Command)
 }
 
 /// Looks only at what every token has: three parts, a JSON claim set, an end that has not passed.

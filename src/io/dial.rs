@@ -5,7 +5,9 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use rustls::ClientConfig;
 
 use super::proxy::{self, ProxyUrl};
@@ -19,6 +21,9 @@ use crate::time::date::UnixTime;
 
 /// What we call ourselves to an HTTP server.
 pub(super) const USER_AGENT: &str = concat!("kinglet/", env!("CARGO_PKG_VERSION"));
+
+/// An answer to a question beside the call is worth waiting for so long: a look-up, TCP, TLS and a round trip.
+const ASK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where to connect, and as whom.
 pub struct Dial {
@@ -59,8 +64,23 @@ pub(super) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream,
     Ok((stream, local))
 }
 
-/// What the server of `dial` answers to a `GET` of `target`, with the same token; `None` where it cannot be asked.
+/// What the server of `dial` answers to a `GET` of `target`, with the same token; `None` where it cannot be asked, or does not
+/// answer soon.
 pub(super) async fn get(
+    dial: &Dial,
+    target: &str,
+    body_bytes_max: usize,
+    reactor: &Rc<Reactor>,
+) -> Option<http::Answer> {
+    let asking = std::pin::pin!(ask(dial, target, body_bytes_max, reactor));
+    let patience = std::pin::pin!(reactor.sleep_until(clock::now() + ASK_PATIENCE, clock::now));
+    match select(asking, patience).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => None,
+    }
+}
+
+async fn ask(
     dial: &Dial,
     target: &str,
     body_bytes_max: usize,

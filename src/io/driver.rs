@@ -107,19 +107,19 @@ pub(super) fn drive(
         if netlink.as_mut().is_some_and(has_news) {
             engine.handle_network(&udp::all_addresses(), now);
         }
-        if let Some(token) = ports.take_token() {
+        if let Some(token) = ports.questions.take_token() {
             engine.handle_token(token, now);
         }
-        if let Some(answer) = ports.take_regions() {
+        if let Some(answer) = ports.questions.take_regions() {
             engine.handle_regions(answer.as_deref(), now);
         }
-        while let Some(found) = ports.take_resolved() {
+        while let Some(found) = ports.questions.take_resolved() {
             engine.handle_resolved(&found.host, found.port, &found.addresses, now);
         }
         while let Some((key, notice)) = ports.take_file_notice() {
             engine.handle_file(key, notice, now);
         }
-        while let Some((ticket, loaded)) = ports.take_recording() {
+        while let Some((ticket, loaded)) = ports.questions.take_recording() {
             engine.handle_recording(ticket, loaded, now);
         }
         ports.attend_sound(&mut engine, now);

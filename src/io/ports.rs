@@ -8,28 +8,22 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, Task};
 use rustls::ClientConfig;
 
-use super::blocking::unblock;
 use super::credentials::Source;
-use super::dial::{self, Dial};
+use super::dial::Dial;
 use super::files::Files;
-use super::mailbox::Mailbox;
 use super::proxy::ProxyUrl;
+use super::questions::Questions;
 use super::reactor::{Interest, Reactor};
 use super::sockets::Sockets;
 use super::sound::captured::Captured;
 use super::sound::pair::{Descriptors, Pair};
-use super::sound::recording;
 use super::websocket::{Order, Wire, run as run_websocket};
-use super::{clock, dns};
-use crate::command::Ticket;
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
 use crate::event::{Event, Metrics, Stats};
-use crate::limits::{ICE_SERVERS_MAX, LOCAL_ADDRESSES_MAX, RECORDINGS_LOADING_MAX, REGIONS_BYTES_MAX};
+use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::media::block::{BLOCK_MS, Block, SAMPLE_RATE_HZ};
-use crate::media::prompt::Recording;
 use crate::rtc::{Peer, Transmit};
-use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
 
@@ -42,10 +36,8 @@ pub(super) struct RealPorts<'e, 'r> {
     executor: &'e LocalExecutor<'r>,
     reactor: &'e Rc<Reactor>,
     signal: SignalPort,
-    token_source: Option<Source>,
-    tokens: Rc<Mailbox<Result<Access, String>, 1>>,
-    regions: Rc<Mailbox<Option<Vec<u8>>, 1>>,
-    resolved: Rc<Mailbox<Resolved, ICE_SERVERS_MAX>>,
+    /// What is asked beside the call.
+    pub(super) questions: Questions<'e, 'r>,
     sockets: Sockets,
     sound: Pair,
     watched: Descriptors,
@@ -55,17 +47,6 @@ pub(super) struct RealPorts<'e, 'r> {
     ends_with_input: bool,
     tail: Option<Tail>,
     files: Files,
-    recordings: Rc<Mailbox<(Ticket, Result<Recording, String>), RECORDINGS_LOADING_MAX>>,
-}
-
-/// The addresses of a host and port that were looked up.
-pub(super) struct Resolved {
-    /// The host.
-    pub(super) host: String,
-    /// The port.
-    pub(super) port: u16,
-    /// What was found.
-    pub(super) addresses: Vec<SocketAddr>,
 }
 
 /// The silence after the end of the input.
@@ -108,10 +89,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             executor,
             reactor,
             signal: SignalPort { way, connection: None },
-            token_source,
-            tokens: Rc::default(),
-            regions: Rc::default(),
-            resolved: Rc::default(),
+            questions: Questions::new(executor, reactor, token_source),
             sockets: Sockets::new(reactor),
             sound,
             watched: Descriptors::new(),
@@ -120,7 +98,6 @@ impl<'e, 'r> RealPorts<'e, 'r> {
             ends_with_input,
             tail: None,
             files,
-            recordings: Rc::default(),
         }
     }
 
@@ -198,13 +175,10 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         self.sound.write_metrics(metrics);
     }
 
-    /// Whether the signal connection or the source of tokens has something to tell.
+    /// Whether the signal connection, a file or a question has something to tell.
     pub(super) fn has_notices(&self) -> bool {
-        self.tokens.has_items()
-            || self.regions.has_items()
-            || self.resolved.has_items()
+        self.questions.has_answers()
             || self.files.has_notices()
-            || self.recordings.has_items()
             || self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
     }
 
@@ -236,76 +210,9 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         self.signal.connection = Some((wire, task));
     }
 
-    fn ask_regions(&self, dial: Dial) {
-        let (reactor, answers) = (self.reactor.clone(), self.regions.clone());
-        let asking = async move {
-            let answer = dial::get(&dial, &dial.target, REGIONS_BYTES_MAX, &reactor).await;
-            let list = answer.filter(|answer| answer.status == 200).map(|answer| answer.body);
-            // The answer to an older question, that nobody has taken, is worth as much.
-            let _ = answers.post(list);
-        };
-        self.executor.spawn(asking).detach();
-    }
-
-    fn renew_token(&mut self) {
-        let Some(source) = self.token_source.clone() else { return };
-        let (reactor, answers) = (self.reactor.clone(), self.tokens.clone());
-        let asking = async move {
-            let asked = unblock(&reactor, "kinglet-token", move || source.get(clock::unix_time_s())).await;
-            let token = match asked {
-                Ok(token) => token.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            answers.send(token).await;
-        };
-        self.executor.spawn(asking).detach();
-    }
-
-    fn resolve(&self, host: String, port: u16) {
-        let (reactor, answers) = (self.reactor.clone(), self.resolved.clone());
-        let asking = async move {
-            let addresses = dns::resolve(&reactor, &host, port).await.unwrap_or_default();
-            answers.send(Resolved { host, port, addresses }).await;
-        };
-        self.executor.spawn(asking).detach();
-    }
-
-    /// The answer to the engine's question for regions, when it has come.
-    pub(super) fn take_regions(&mut self) -> Option<Option<Vec<u8>>> {
-        self.regions.take()
-    }
-
-    /// The answer to a look-up, when one has come.
-    pub(super) fn take_resolved(&mut self) -> Option<Resolved> {
-        self.resolved.take()
-    }
-
-    /// The answer to the engine's wish for a new token, when it has come.
-    pub(super) fn take_token(&mut self) -> Option<Result<Access, String>> {
-        self.tokens.take()
-    }
-
     /// What has become of a file, when there is something to tell.
     pub(super) fn take_file_notice(&mut self) -> Option<(FileKey, FileNotice)> {
         self.files.take_notice()
-    }
-
-    fn load_recording(&self, ticket: Ticket, path: String) {
-        let (reactor, loaded) = (self.reactor.clone(), self.recordings.clone());
-        let loading = async move {
-            let read = unblock(&reactor, "kinglet-wav", move || recording::load(path.as_ref())).await;
-            let result = match read {
-                Ok(recording) => recording.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            loaded.send((ticket, result)).await;
-        };
-        self.executor.spawn(loading).detach();
-    }
-
-    /// A recording that was read, when there is one.
-    pub(super) fn take_recording(&mut self) -> Option<(Ticket, Result<Recording, String>)> {
-        self.recordings.take()
     }
 
     fn order(&mut self, order: Order) {
@@ -372,7 +279,7 @@ impl Ports for RealPorts<'_, '_> {
         match action {
             Action::Dial { url, target, token } => self.dial(self.signal.way.dial(url, target, token)),
             Action::AskRegions { url, target, token } => {
-                self.ask_regions(self.signal.way.dial(url, target, token));
+                self.questions.ask_regions(self.signal.way.dial(url, target, token));
             }
             Action::Send(bytes) => self.order(Order::Send(bytes)),
             Action::HangUp => self.order(Order::HangUp),
@@ -384,9 +291,9 @@ impl Ports for RealPorts<'_, '_> {
                 let tls = tls_name.as_deref().map(|name| (name, self.signal.way.tls.clone()));
                 self.sockets.dial_relay(peer, address, tls);
             }
-            Action::RenewToken => self.renew_token(),
-            Action::Resolve { host, port } => self.resolve(host, port),
-            Action::LoadRecording { ticket, path } => self.load_recording(ticket, path),
+            Action::RenewToken => self.questions.renew_token(),
+            Action::Resolve { host, port } => self.questions.resolve(host, port),
+            Action::LoadRecording { ticket, path } => self.questions.load_recording(ticket, path),
             Action::File(key, order) => self.files.order(self.executor, self.reactor, key, order),
             // `turn` opens sockets itself, because the engine wants the addresses.
             Action::OpenSockets(_) => {}

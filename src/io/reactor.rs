@@ -27,12 +27,14 @@ use std::time::{Duration, Instant};
 
 use polling::{Event, Events, PollMode, Poller};
 
-/// Descriptors of tasks at a time: signal connection, a second one while dialling, control input, one
-/// look-up; the control socket and its 8 clients; 32 lines and keys; three of each of 16 commands.
-const TASK_SLOTS: usize = 96;
+use crate::limits::CONFIG_SECTIONS_MAX;
 
-/// Sleeping tasks at a time.
-const TIMERS: usize = 32;
+/// Descriptors of tasks at a time: signal connection, a second one while dialling, control input, one
+/// look-up; the control socket and its 8 clients; 32 lines and as many keys; three of each of 16 commands.
+const TASK_SLOTS: usize = 128;
+
+/// Sleeping tasks at a time: one for each key that is looked for, and as many others.
+const TIMERS: usize = 2 * CONFIG_SECTIONS_MAX;
 
 /// The driver's descriptors are registered under this key and their number.
 const DRIVER_KEYS: usize = TASK_SLOTS;
@@ -64,7 +66,7 @@ impl Reactor {
             poller: Arc::new(Poller::new()?),
             events: RefCell::new(Events::new()),
             slots: RefCell::new(std::array::from_fn(|_| None)),
-            timers: RefCell::new(Default::default()),
+            timers: RefCell::new([const { None }; TIMERS]),
         }))
     }
 
@@ -129,7 +131,7 @@ impl Reactor {
         }
     }
 
-    /// Resolves at `at`. With more sleepers than places the last resolves at once, which costs a retry.
+    /// Resolves at `at`. With more sleepers than places the last one has no rest: it is asked again in each turn.
     pub fn sleep_until(&self, at: Instant, clock: fn() -> Instant) -> Sleep<'_> {
         Sleep { reactor: self, at, clock, place: None }
     }
@@ -172,7 +174,8 @@ impl Future for Sleep<'_> {
         }
         let mut timers = self.reactor.timers.borrow_mut();
         let Some(place) = self.place.or_else(|| timers.iter().position(Option::is_none)) else {
-            return Poll::Ready(());
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         };
         timers[place] = Some((self.at, context.waker().clone()));
         drop(timers);

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -78,6 +80,21 @@ impl Signals {
         let mut info = [0u8; size_of::<libc::signalfd_siginfo>()];
         rustix::io::read(&self.fd, &mut info)?;
         Ok(())
+    }
+}
+
+/// Lets a program have its signals: it would inherit that ours are blocked, and could not be ended by them.
+pub(super) fn unblocked_in(command: &mut Command) -> &mut Command {
+    // SAFETY: the closure makes two calls that are safe between fork and exec (signal-safety(7)), on a set of its own.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&mut set);
+            match libc::pthread_sigmask(libc::SIG_SETMASK, &set, std::ptr::null_mut()) {
+                0 => Ok(()),
+                errno => Err(io::Error::from_raw_os_error(errno)),
+            }
+        })
     }
 }
 

@@ -5,17 +5,11 @@
 
 use std::rc::Rc;
 
-use futures_util::future::{Either, select};
-
-use super::clock;
 use super::dial::{self, Dial};
 use super::reactor::Reactor;
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::url::validate_target;
-
-/// What the explanation is worth waiting for.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// `refusal`, explained where that can be had.
 pub(super) async fn explain(refusal: Refusal, dial: &Dial, reactor: &Rc<Reactor>) -> Refusal {
@@ -23,10 +17,8 @@ pub(super) async fn explain(refusal: Refusal, dial: &Dial, reactor: &Rc<Reactor>
         return refusal;
     }
     let target = validate_target(&dial.target);
-    let asking = std::pin::pin!(dial::get(dial, &target, REFUSAL_BODY_BYTES_MAX, reactor));
-    let patience = std::pin::pin!(reactor.sleep_until(clock::now() + PATIENCE, clock::now));
-    match select(asking, patience).await {
-        Either::Left((Some(answer), _)) => refusal.explained_by(answer.status, &answer.body),
-        _ => refusal,
+    match dial::get(dial, &target, REFUSAL_BODY_BYTES_MAX, reactor).await {
+        Some(answer) => refusal.explained_by(answer.status, &answer.body),
+        None => refusal,
     }
 }

@@ -42,6 +42,9 @@ pub const CALL_DECISIONS_MAX: usize = 16;
 /// for each output, and four of its own.
 pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
 
+/// What a program that says a token may write: a server refuses a header past 8 KiB, and white space is free.
+pub const TOKEN_COMMAND_BYTES_MAX: usize = 16 * 1024;
+
 /// A recording that is played to whoever is at the box, at 48 kHz: a minute, 5.8 MB for as long as it plays. Longer:
 /// it is refused.
 pub const RECORDING_SAMPLES_MAX: usize = 60 * 48_000;

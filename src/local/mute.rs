@@ -10,7 +10,10 @@
 //! A talk key is pressed and released every few seconds, and a receiver that is told of each mute takes
 //! one to two seconds to play the next word (livekit issue 219). So packets follow the key at once, like
 //! a pause in speech, and the room is told of the mute only when the key rests. A mute by command, by its
-//! button or by the server is told at once; the server's word counts like our own.
+//! button or by the server is told at once.
+//!
+//! Mute is privacy: a moderator may mute us too, and lift that, but not what was muted here. What is lifted here
+//! is lifted, whoever muted it: somebody is there who says so.
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +24,7 @@ pub const TALK_HOLD: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mute {
     is_muted: bool,
+    is_muted_by_server: bool,
     talk: Talk,
     /// What the server knows, as far as we know.
     told: Option<bool>,
@@ -38,17 +42,17 @@ enum Talk {
 impl Mute {
     /// Nobody has used a talk key.
     pub fn new(is_muted: bool) -> Self {
-        Self { is_muted, talk: Talk::Unused, told: None, shown: is_muted }
+        Self { is_muted, is_muted_by_server: false, talk: Talk::Unused, told: None, shown: is_muted }
     }
 
     /// Whether packets are sent.
     pub fn is_open(&self) -> bool {
-        !self.is_muted && !matches!(self.talk, Talk::Released { .. })
+        !self.is_muted() && !matches!(self.talk, Talk::Released { .. })
     }
 
-    /// Whether it is muted, whatever the talk key does.
+    /// Whether it is muted, here or by the server, whatever the talk key does.
     pub fn is_muted(&self) -> bool {
-        self.is_muted
+        self.is_muted || self.is_muted_by_server
     }
 
     /// Whether the talk key is held; `None` where none is in use.
@@ -63,6 +67,7 @@ impl Mute {
     /// Mutes or unmutes.
     pub fn set(&mut self, is_muted: bool) {
         self.is_muted = is_muted;
+        self.is_muted_by_server &= is_muted;
     }
 
     /// The talk key is pressed or released; from the first time on it is in use.
@@ -76,8 +81,22 @@ impl Mute {
 
     /// The server has set the mute, and knows that.
     pub fn set_by_server(&mut self, is_muted: bool) {
-        self.is_muted = is_muted;
+        self.is_muted_by_server = is_muted;
         self.told = Some(is_muted);
+    }
+
+    /// We left the room: what a moderator said was said of this visit.
+    pub fn left(&mut self) {
+        self.is_muted_by_server = false;
+    }
+
+    /// The server shows the track as open; whether it was told otherwise, and has to be told again.
+    pub fn seen_open(&mut self) -> bool {
+        let is_wrong = self.told == Some(true);
+        if is_wrong {
+            self.told = None;
+        }
+        is_wrong
     }
 
     /// The session is resumed: what was last told may have been lost with the connection.
@@ -109,7 +128,7 @@ impl Mute {
     /// When a released key becomes a mute, where it has not yet.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.talk {
-            Talk::Released { since } if !(self.is_muted || self.told == Some(true) && self.shown) => {
+            Talk::Released { since } if !(self.is_muted() || self.told == Some(true) && self.shown) => {
                 Some(since + TALK_HOLD)
             }
             _ => None,
@@ -119,7 +138,7 @@ impl Mute {
     /// What the room shall know; `None` while a released key is still held open.
     fn for_room(&self, now: Instant) -> Option<bool> {
         match self.talk {
-            _ if self.is_muted => Some(true),
+            _ if self.is_muted() => Some(true),
             Talk::Released { since } => (now >= since + TALK_HOLD).then_some(true),
             Talk::Unused | Talk::Held => Some(false),
         }
@@ -200,6 +219,23 @@ mod tests {
         mute.talk(false, now);
         mute.set_by_server(false);
         assert!(!mute.is_open());
+    }
+
+    #[test]
+    fn a_moderator_lifts_no_mute_but_its_own() {
+        let now = base();
+        let mut mute = Mute::new(true);
+        mute.announce();
+        mute.set_by_server(false);
+        assert!(!mute.is_open());
+        assert_eq!(mute.poll_server(now), Some(true), "the room is told that it still is");
+        mute.set_by_server(true);
+        mute.set(false);
+        assert!(mute.is_open(), "whoever is here may");
+        mute.set_by_server(true);
+        assert_eq!((mute.is_open(), mute.announce()), (false, true), "in a new session, too");
+        mute.left();
+        assert_eq!((mute.is_open(), mute.announce()), (true, false), "but in no other visit");
     }
 
     #[test]

@@ -35,6 +35,10 @@ class Admin:
     def mute(self, identity, sid, muted=True):
         return self.ask("MutePublishedTrack", identity=identity, track_sid=sid, muted=muted)
 
+    def is_muted(self, identity, sid):
+        who = self.ask("GetParticipant", identity=identity)
+        return next(track.get("muted", False) for track in who["tracks"] if track["sid"] == sid)
+
     def update(self, identity, **members):
         return self.ask("UpdateParticipant", identity=identity, **members)
 

@@ -25,12 +25,21 @@ def test_a_moderator_mutes(server, room, browser, kinglet, admin):
 def test_a_moderator_unmutes_where_the_server_allows_it(folder, room, kinglet):
     server = Server(folder / "server", remote_unmute=True)
     try:
-        box = kinglet("door", "--input", "tone:900", "--output", "none", "--muted", url=server.url)
+        box = kinglet("door", "--input", "tone:900", "--output", "none", url=server.url)
         sid = box.wait_for("local_track_published")["sid"]
+        admin = Admin(server.url, room)
+        admin.mute("door", sid)
+        box.wait_for("local_muted", by="server")
         assert not box.ask("status")["sending"]
-        Admin(server.url, room).mute("door", sid, muted=False)
+        admin.mute("door", sid, muted=False)
         box.wait_for("local_unmuted", by="server")
         assert box.ask("status")["sending"]
+        # What was muted at the box stays so, and the room is told that it does.
+        box.ask("mute")
+        box.wait_until(lambda: admin.is_muted("door", sid))
+        admin.mute("door", sid, muted=False)
+        box.wait_until(lambda: admin.is_muted("door", sid))
+        assert not box.ask("status")["sending"]
         box.leave()
     finally:
         server.stop()
