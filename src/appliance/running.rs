@@ -186,7 +186,9 @@ impl<F: FnMut(&Event)> Running<F> {
                     if is_muted { Command::Mute } else { Command::Unmute }
                 }
                 Action::Drive(number, is_driven) => {
-                    if let Err(text) = self.hands.drive(number, is_driven) {
+                    if let Err(text) = self.hands.drive(number, is_driven)
+                        && (is_driven || self.intercom.not_at_rest(number, now))
+                    {
                         self.say(&Event::Warning { text });
                     }
                     continue;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use crate::device::allow::Allow;
+use crate::device::intercom::CALL_METHODS;
 use crate::device::output::PULSE_MS;
 use crate::device::settings::Press;
 
@@ -125,6 +126,7 @@ impl Wiring {
     pub(super) fn read(root: &mut Section<'_>) -> Wiring {
         let mut wiring = Wiring::default();
         let mut lines: Vec<Line> = Vec::new();
+        let mut outputs: Vec<(Option<String>, Option<String>)> = Vec::new();
         let parts = root.sections("gpio", |name, gpio| {
             let part = Part::read(name, gpio)?;
             let line = part.line();
@@ -132,6 +134,10 @@ impl Wiring {
                 gpio.wrong("line", "is in use by another entry");
             }
             lines.push(line.clone());
+            if let Part::Output(output) = &part {
+                check_wishes(output, &outputs, gpio);
+                outputs.push((output.rpc.clone(), output.dtmf.clone()));
+            }
             Some(part)
         });
         for part in parts.into_iter().flatten() {
@@ -143,6 +149,24 @@ impl Wiring {
         }
         wiring.keys = root.sections("keys", KeyConfig::read).into_iter().flatten().collect();
         wiring
+    }
+}
+
+/// Whether what is asked for by a call or by digits can mean this output only.
+fn check_wishes(output: &OutputConfig, others: &[(Option<String>, Option<String>)], gpio: &mut Section<'_>) {
+    if let Some(rpc) = &output.rpc {
+        if CALL_METHODS.contains(&rpc.as_str()) {
+            gpio.wrong("rpc", "is what a call is rung, answered and ended by; take another name");
+        } else if others.iter().any(|(other, _)| other.as_ref() == Some(rpc)) {
+            gpio.wrong("rpc", "is another output's");
+        }
+    }
+    // Digits are looked at as they come: 5 is pressed on the way to 15.
+    let is_mistaken = |other: &str, code: &str| other.ends_with(code) || code.ends_with(other);
+    if let Some(code) = &output.dtmf
+        && others.iter().any(|(_, other)| other.as_ref().is_some_and(|other| is_mistaken(other, code)))
+    {
+        gpio.wrong("dtmf", "ends as another output's does, or is its end; nobody could tell them apart");
     }
 }
 
@@ -283,5 +307,22 @@ mod tests {
     fn an_output_is_closed_by_default() {
         let (wiring, _) = wiring("gpio.a = { line = 'X', pulse_ms = 500 }");
         assert!(!wiring.outputs[0].allow.permits("flat-1"));
+    }
+
+    #[test]
+    fn what_is_asked_for_means_one_output_only() {
+        let two = |first: &str, second: &str| {
+            let text = format!(
+                "[gpio]\na = {{ line = 'L1', allow = ['*'], {first} }}\nb = {{ line = 'L2', allow = ['*'], {second} }}"
+            );
+            read(&text, Wiring::read).1.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(two("rpc = 'open', dtmf = '5'", "rpc = 'gate', dtmf = '51'"), "");
+        assert!(two("rpc = 'open'", "rpc = 'open'").contains("gpio.b.rpc"));
+        assert!(two("rpc = 'answer'", "rpc = 'gate'").contains("gpio.a.rpc"));
+        for (first, second) in [("5", "5"), ("5", "15"), ("15", "5")] {
+            let said = two(&format!("dtmf = '{first}'"), &format!("dtmf = '{second}'"));
+            assert!(said.contains("gpio.b.dtmf"), "{first} {second}: {said}");
+        }
     }
 }

@@ -200,6 +200,11 @@ impl Intercom {
         self.settle(now);
     }
 
+    /// An output, by its number, could not be let go of, which is tried again; whether that is news.
+    pub fn not_at_rest(&mut self, number: usize, now: Instant) -> bool {
+        self.outputs.not_at_rest(number, now)
+    }
+
     /// Privacy on or off.
     pub fn set_muted(&mut self, is_muted: bool, now: Instant) {
         if self.microphone.set_muted(is_muted) {

@@ -160,7 +160,7 @@ fn the_door_opens_by_rpc_and_by_digits_once_each_and_not_for_strangers() {
     assert_eq!(door.intercom.handle_rpc("flat-1", "open", 3, door.now), Some(Ok("")), "a copy");
     assert_eq!(door.done(), "");
     for (identity, key) in
-        [("flat-1", "4"), ("stranger", "2"), ("flat-1", "2"), ("stranger", "4"), ("stranger", "2")]
+        [("flat-1", "4"), ("flat-2", "2"), ("flat-1", "2"), ("stranger", "4"), ("stranger", "2")]
     {
         door.hear(digit(identity, key));
         assert_eq!(door.done(), "", "nobody sent 42 alone");
@@ -170,8 +170,28 @@ fn the_door_opens_by_rpc_and_by_digits_once_each_and_not_for_strangers() {
     door.hear(digit("flat-1", "2"));
     assert_eq!(door.done(), "", "too late");
     door.hear(digit("flat-1", "4"));
+    door.hear(digit("stranger", "9"));
     door.hear(digit("flat-1", "2"));
     assert_eq!(door.done(), "output_pulsed drive-true");
+}
+
+#[test]
+fn an_output_that_does_not_let_go_is_tried_again_until_it_does() {
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    assert_eq!(door.intercom.handle_rpc("flat-1", "open", 1, door.now), Some(Ok("")));
+    door.wait(3 * SECOND);
+    assert!(door.done().ends_with("drive-false"));
+    assert!(door.intercom.not_at_rest(0, door.now), "news");
+    assert_eq!(door.done(), "");
+    for _ in 0..3 {
+        door.wait(SECOND / 10);
+        assert_eq!(door.done(), "drive-false");
+        assert!(!door.intercom.not_at_rest(0, door.now), "known");
+    }
+    door.wait(SECOND / 10);
+    assert_eq!(door.done(), "drive-false");
+    door.wait(SECOND);
+    assert_eq!(door.done(), "", "it rests");
 }
 
 #[test]

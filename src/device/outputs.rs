@@ -11,6 +11,9 @@ use crate::limits::CONFIG_SECTIONS_MAX;
 /// Digits that belong together follow each other within this, as at telephone exchanges.
 const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
 
+/// Between two attempts to let an output rest: a line behind an expander that did not answer.
+const REST_AGAIN: Duration = Duration::from_millis(100);
+
 /// Digits looked at together, as many as an output's code may have.
 const DIGITS: usize = 8;
 
@@ -28,6 +31,10 @@ struct Known {
     output: Output,
     /// As the caller was told last.
     was_driven: bool,
+    /// It could not be let go of, and is to be tried again.
+    again_at: Option<Instant>,
+    /// That was told.
+    is_stuck: bool,
 }
 
 impl Outputs {
@@ -37,6 +44,8 @@ impl Outputs {
             output: Output::new(settings.pulse, settings.allow.clone()),
             settings,
             was_driven: false,
+            again_at: None,
+            is_stuck: false,
         };
         let outputs = settings.into_iter().take(CONFIG_SECTIONS_MAX).map(known).collect();
         Outputs { outputs, digits: Default::default() }
@@ -66,8 +75,13 @@ impl Outputs {
         Some(known.ask(identity, Some(wish), now))
     }
 
-    /// `identity` presses a digit. Digits come once each: the channel that they come by sorts out copies.
+    /// `identity` presses a digit. Digits come once each: the channel that they come by sorts out copies. Those of
+    /// somebody who may open nothing by them do not disturb who is in the middle of a code.
     pub(super) fn handle_digit(&mut self, identity: &str, digit: &str, now: Instant) -> Option<Event> {
+        let may = |known: &Known| known.settings.dtmf.is_some() && known.settings.allow.permits(identity);
+        if !self.outputs.iter().any(may) {
+            return None;
+        }
         let (digits, of, last) = &mut self.digits;
         let goes_on =
             of == identity && last.is_some_and(|at| now.saturating_duration_since(at) < DIGIT_PATIENCE);
@@ -88,11 +102,21 @@ impl Outputs {
 
     /// The next output, by its number, that is to be driven or to rest otherwise than before.
     pub(super) fn poll_change(&mut self, now: Instant) -> Option<(usize, bool)> {
-        self.outputs.iter_mut().enumerate().find_map(|(number, known)| {
+        let is_tried = |(_, known): &(usize, &mut Known)| known.again_at.is_none_or(|at| at <= now);
+        self.outputs.iter_mut().enumerate().filter(is_tried).find_map(|(number, known)| {
+            known.again_at = None;
             let is_driven = known.output.is_driven(now);
+            known.is_stuck &= !is_driven;
             let was_driven = std::mem::replace(&mut known.was_driven, is_driven);
             (was_driven != is_driven).then_some((number, is_driven))
         })
+    }
+
+    /// An output could not be let go of: it is tried again, for as long as it takes. Whether that is news.
+    pub(super) fn not_at_rest(&mut self, number: usize, now: Instant) -> bool {
+        let Some(known) = self.outputs.get_mut(number) else { return false };
+        (known.was_driven, known.again_at) = (true, Some(now + REST_AGAIN));
+        !std::mem::replace(&mut known.is_stuck, true)
     }
 
     /// Whether all of them rest.
@@ -102,7 +126,8 @@ impl Outputs {
 
     /// When [`Outputs::handle_timeout`] is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.outputs.iter().filter_map(|known| known.output.poll_timeout()).min()
+        let due = self.outputs.iter().flat_map(|known| [known.output.poll_timeout(), known.again_at]);
+        due.flatten().min()
     }
 
     /// What time brings.
