@@ -130,7 +130,7 @@ impl Engine {
             name: NAME.to_owned(),
             muted: false,
             no_dtx: true,
-            no_red: !self.microphone.as_ref().is_some_and(Microphone::may_repeat),
+            no_red: !self.microphone.as_deref().is_some_and(Microphone::may_repeat),
             auto_gain_control: false,
             echo_cancellation: false,
             noise_suppression: false,

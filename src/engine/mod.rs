@@ -128,7 +128,7 @@ pub struct Engine {
     /// Edition and version of the server, for people.
     server: String,
 
-    microphone: Option<Microphone>,
+    microphone: Option<Box<Microphone>>,
     /// Whether we were allowed a microphone when we last looked.
     may_speak: bool,
     /// The application has ended our track, and has not asked for it again.
@@ -142,8 +142,8 @@ pub struct Engine {
     talker_volumes: Wishes<u16>,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     volume: cards::Volume,
-    data: Data,
-    announcements: Announcements,
+    data: Box<Data>,
+    announcements: Box<Announcements>,
 
     session_began: Option<Instant>,
     /// When the last dial began: waits count from there.
@@ -165,7 +165,7 @@ pub struct Engine {
     was_connected: bool,
     outcome: Option<Outcome>,
 
-    events: heapless::Deque<Event, EVENTS_MAX>,
+    events: Box<heapless::Deque<Event, EVENTS_MAX>>,
     /// Others' content in `events`.
     events_content_bytes: usize,
     actions: heapless::Deque<Action, ACTIONS_MAX>,
@@ -185,12 +185,13 @@ impl Engine {
     pub fn new(settings: Settings, seed: u64, now: Instant) -> Result<Self, StartError> {
         let mut random = fastrand::Rng::with_seed(seed);
         let cid = format!("kinglet-{:08x}", random.u32(..));
-        let announcements = Announcements::new(format!("{cid}-announcement"));
+        let announcements = Box::new(Announcements::new(format!("{cid}-announcement")));
         let (name, muted) = match &settings.publish {
             Some(publish) => (publish.name.clone(), publish.is_muted),
             None => (String::new(), true),
         };
-        let microphone = settings.publish.as_ref().map(Microphone::new).transpose()?;
+        let microphone =
+            settings.publish.as_ref().map(|publish| Microphone::new(publish).map(Box::new)).transpose()?;
         let volume = cards::Volume::new(settings.volume_percent);
         let mut engine = Self {
             token: settings.token.clone(),
@@ -231,7 +232,7 @@ impl Engine {
             talker_volumes: Wishes::default(),
             warned_encrypted: heapless::Vec::new(),
             volume,
-            data: Data::default(),
+            data: Box::default(),
             announcements,
             session_began: None,
             attempt_began: now,
@@ -246,7 +247,7 @@ impl Engine {
             enters_again: false,
             was_connected: false,
             outcome: None,
-            events: heapless::Deque::new(),
+            events: Box::default(),
             events_content_bytes: 0,
             actions: heapless::Deque::new(),
             transmits: heapless::Deque::new(),

@@ -40,7 +40,7 @@ impl Engine {
     }
 
     pub(super) fn open_publisher(&mut self, now: Instant) {
-        let offers_red = self.microphone.as_ref().is_some_and(Microphone::may_repeat);
+        let offers_red = self.microphone.as_deref().is_some_and(Microphone::may_repeat);
         self.publisher = Some(Publisher::new(&mut self.random, offers_red, now));
         self.act(Action::OpenSockets(Peer::Publisher));
     }

@@ -19,7 +19,7 @@ use crate::rtc::{Line, OutgoingPacket, Peer, Publisher};
 pub(super) struct Microphone {
     /// What it brings, before anything is done to it.
     pub(super) recent: RecentLevel,
-    chain: Option<Chain>,
+    chain: Option<Box<Chain>>,
     pub(super) sender: Sender,
     load: Load,
     adaptation: Adaptation,
@@ -80,7 +80,7 @@ impl Microphone {
         sender.set_muted(settings.is_muted);
         Ok(Self {
             recent: RecentLevel::default(),
-            chain: Chain::new(settings.profile.allows(settings.duplex)),
+            chain: Chain::new(settings.profile.allows(settings.duplex)).map(Box::new),
             sender,
             load: Load::new(),
             outlet: Outlet::new(Line::Microphone, adaptation.plan(true)),
@@ -107,7 +107,7 @@ impl Microphone {
 
     /// What is done to the sound, when all goes well.
     pub(super) fn duplex(&self) -> Duplex {
-        self.chain.as_ref().map_or(Duplex::Untouched, Chain::wanted)
+        self.chain.as_ref().map_or(Duplex::Untouched, |chain| chain.wanted())
     }
 
     /// Takes the very block that the loudspeaker gets.
@@ -131,7 +131,7 @@ impl Engine {
         if !self.takes_sound() {
             return;
         }
-        let Some(microphone) = &mut self.microphone else { return };
+        let Some(microphone) = self.microphone.as_deref_mut() else { return };
         let Microphone { recent, chain, sender, early, outlet, .. } = microphone;
         recent.add(block);
         let mut cleaned = *block;

@@ -20,7 +20,7 @@ use super::blocking::unblock;
 use super::mailbox::Mailbox;
 use super::reactor::Reactor;
 use crate::engine::port::{FileKey, FileNotice, FileOrder};
-use crate::limits::{FILE_ORDERS_MAX, FILES_MAX, STORED_BYTES_MAX, STREAM_CHUNK_BYTES};
+use crate::limits::{FILE_ORDERS_MAX, FILES_MAX, STORED_BYTES_MAX, STREAM_BYTES_MAX, STREAM_CHUNK_BYTES};
 
 /// Notices that the engine has not taken yet: each file has one on its way, and one more at its end.
 const NOTICES: usize = 2 * FILES_MAX;
@@ -42,8 +42,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Received files go to `folder`.
+    /// Received files go to `folder`. What a power cut has left there of unfinished ones goes.
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
+        // A folder that cannot be read is told when something is to be stored there.
+        let left = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        for entry in left.filter(|entry| is_left_behind(&entry.file_name().to_string_lossy())) {
+            let _ = std::fs::remove_file(entry.path());
+        }
         Self { folder, open: heapless::Vec::new(), notices: Rc::default() }
     }
 
@@ -214,17 +219,36 @@ fn read_chunk(file: &mut File) -> std::io::Result<Vec<u8>> {
 
 fn create(folder: Option<&Path>, key: FileKey) -> std::io::Result<(File, Temporary)> {
     let folder = folder.ok_or_else(|| std::io::Error::other("no folder for files"))?;
-    let mut stored_bytes = 0;
+    let mut taken_bytes = 0;
     for entry in std::fs::read_dir(folder)? {
-        stored_bytes += entry?.metadata().map_or(0, |metadata| metadata.len());
+        let entry = entry?;
+        // One that is on its way may become as long as any.
+        taken_bytes += match is_part(&entry.file_name().to_string_lossy()) {
+            true => STREAM_BYTES_MAX,
+            false => entry.metadata().map_or(0, |metadata| metadata.len()),
+        };
     }
-    if stored_bytes >= STORED_BYTES_MAX {
-        return Err(std::io::Error::other(format!("the folder holds {STORED_BYTES_MAX} bytes already")));
+    if taken_bytes + STREAM_BYTES_MAX > STORED_BYTES_MAX {
+        return Err(std::io::Error::other(format!(
+            "the folder may hold {STORED_BYTES_MAX} bytes, and is full"
+        )));
     }
     let FileKey::Received(number) = key else { return Err(std::io::ErrorKind::InvalidInput.into()) };
     let path = folder.join(format!(".kinglet-{}-{number}.part", std::process::id()));
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
     Ok((file, Temporary(path)))
+}
+
+/// Whether this is the name of a file that is not whole yet.
+fn is_part(name: &str) -> bool {
+    name.starts_with(".kinglet-") && name.ends_with(".part")
+}
+
+/// Whether it is such a file, and whoever wrote it is gone: another kinglet may use the folder.
+fn is_left_behind(name: &str) -> bool {
+    let writer = name.strip_prefix(".kinglet-").and_then(|rest| rest.split('-').next());
+    let is_gone = |writer: &str| !Path::new("/proc").join(writer).exists();
+    is_part(name) && writer.is_none_or(|writer| writer == std::process::id().to_string() || is_gone(writer))
 }
 
 /// Gives a whole file its name, or the next free one.
@@ -300,6 +324,19 @@ mod tests {
             told
         };
         assert_eq!(store(FileOrder::Discard), None);
+        assert_eq!(names(), Vec::<String>::new());
+        // Four that are on their way may fill the folder; left behind, they go.
+        for number in 0..STORED_BYTES_MAX / STREAM_BYTES_MAX {
+            std::fs::write(folder.join(format!(".kinglet-99999999-{number}.part")), b"half")
+                .expect("written");
+        }
+        let (state, told) = OnDisk::Nothing.carry_out(
+            FileOrder::Create { name: "b.txt".into() },
+            FileKey::Received(0),
+            Some(&folder),
+        );
+        assert!(state.is_none() && matches!(told, Some(FileNotice::Failed(why)) if why.contains("is full")));
+        Files::new(Some(folder.clone()));
         assert_eq!(names(), Vec::<String>::new());
         assert!(matches!(store(FileOrder::Keep), Some(FileNotice::Stored(path)) if path.ends_with("a.txt")));
         assert!(
