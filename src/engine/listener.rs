@@ -70,8 +70,10 @@ struct Slot {
 
 impl Listener {
     /// All talkers are made at the start: no memory is taken while sound flows.
-    pub(super) fn new() -> Result<Self, DecoderError> {
-        let slots = (0..TALKERS_MAX).map(|_| Slot::new()).collect::<Result<_, DecoderError>>()?;
+    /// None of them waits longer than `target_ms_max` for a late packet.
+    pub(super) fn new(target_ms_max: u32) -> Result<Self, DecoderError> {
+        let slot = |_| Slot::new(target_ms_max);
+        let slots = (0..TALKERS_MAX).map(slot).collect::<Result<_, DecoderError>>()?;
         let prompts = Prompts::default();
         Ok(Self {
             slots,
@@ -233,8 +235,9 @@ impl Listener {
 }
 
 impl Slot {
-    fn new() -> Result<Slot, DecoderError> {
-        let talker = Talker::new()?;
+    fn new(target_ms_max: u32) -> Result<Slot, DecoderError> {
+        let mut talker = Talker::new()?;
+        talker.set_target_ms_max(target_ms_max);
         Ok(Slot {
             track: None,
             successor: None,

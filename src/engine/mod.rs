@@ -192,6 +192,7 @@ impl Engine {
         };
         let microphone =
             settings.publish.as_ref().map(|publish| Microphone::new(publish).map(Box::new)).transpose()?;
+        let quality = settings.publish.as_ref().map_or_else(Default::default, |publish| publish.profile);
         let volume = cards::Volume::new(settings.volume_percent);
         let mut engine = Self {
             token: settings.token.clone(),
@@ -228,7 +229,7 @@ impl Engine {
             audience: None,
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
-            listener: Listener::new()?,
+            listener: Listener::new(quality.target_ms_max())?,
             talker_volumes: Wishes::default(),
             warned_encrypted: heapless::Vec::new(),
             volume,

@@ -78,11 +78,6 @@ impl Publication {
         matches!(self.state, State::Announced | State::Published(_))
     }
 
-    /// Whether it was ended, by us or by the server, and is not to come back by itself.
-    pub fn has_ended(&self) -> bool {
-        self.state == State::Ended
-    }
-
     /// `track_published` for `cid`; `false` if it is not about our track.
     pub fn published(&mut self, cid: &str, sid: Sid) -> bool {
         let ours = cid == self.cid && self.state == State::Announced;
