@@ -7,7 +7,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Snapshot:
-    """CPU time (utime + stime), the kernel's part of it, and voluntary context switches of all threads, so far."""
+    """CPU time (utime + stime), the kernel's part of it, and voluntary context switches of each thread, so far."""
 
     def __init__(self, pid):
         self.at = time.monotonic()
@@ -15,19 +15,19 @@ class Snapshot:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         self.kernel_s = int(fields[12]) / TICKS_PER_S
         self.cpu_s = int(fields[11]) / TICKS_PER_S + self.kernel_s
-        self.wake_ups = sum(
-            _numbers(status)["voluntary_ctxt_switches"] for status in Path(f"/proc/{pid}/task").glob("*/status")
-        )
+        threads = Path(f"/proc/{pid}/task").glob("*/status")
+        self.wake_ups = {thread.parent.name: _numbers(thread)["voluntary_ctxt_switches"] for thread in threads}
 
 
 def between(first, last):
     """CPU and the kernel's part of it in percent of one core, and wake-ups per second. A thread that ended in between is
     not counted."""
     seconds = last.at - first.at
+    wake_ups = sum(count - first.wake_ups.get(thread, 0) for thread, count in last.wake_ups.items())
     return {
         "cpu_percent": 100 * (last.cpu_s - first.cpu_s) / seconds,
         "kernel_percent": 100 * (last.kernel_s - first.kernel_s) / seconds,
-        "wake_ups_per_s": (last.wake_ups - first.wake_ups) / seconds,
+        "wake_ups_per_s": wake_ups / seconds,
     }
 
 
