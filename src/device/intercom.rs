@@ -13,7 +13,7 @@ use super::microphone::Microphone;
 use super::outputs::Outputs;
 use super::settings::{ButtonSettings, IntercomSettings, Press};
 use crate::command::Tone;
-use crate::event::{Event, TrackSource};
+use crate::event::{Event, REMOVALS, TrackSource};
 use crate::limits::{CONFIG_SECTIONS_MAX, INTERCOM_ACTIONS_MAX};
 
 /// What the caller is to do, in order.
@@ -52,10 +52,6 @@ pub struct Intercom {
 
 /// RPC methods that a box always answers: ring it, answer its ring, end the call.
 pub const CALL_METHODS: [&str; 3] = ["ring", "answer", "hangup"];
-
-/// Reasons by which somebody means us to be out of the room (`DisconnectReason` of the protocol): the session stays away for
-/// a minute or more then, and a call does not wait for it.
-const REMOVALS: [&str; 4] = ["DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED", "ROOM_DELETED", "ROOM_CLOSED"];
 
 impl Intercom {
     /// A box that is switched on.
@@ -106,7 +102,7 @@ impl Intercom {
             Event::Disconnected { reason, will_retry, .. } => {
                 self.is_connected = false;
                 if REMOVALS.contains(&reason.as_str()) {
-                    // There is no call to hang up, or it is over.
+                    // A call does not wait for the session to come back. Where there is none, all is as it was.
                     let _ = self.call.hang_up("removed", now);
                 }
                 if !will_retry {

@@ -60,6 +60,7 @@ use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
 use crate::local::wishes::Wishes;
+use crate::media::receive::target::TARGET_MS_MAX;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
@@ -192,7 +193,8 @@ impl Engine {
         };
         let microphone =
             settings.publish.as_ref().map(|publish| Microphone::new(publish).map(Box::new)).transpose()?;
-        let quality = settings.publish.as_ref().map_or_else(Default::default, |publish| publish.profile);
+        let waits_ms_max =
+            settings.publish.as_ref().map_or(TARGET_MS_MAX, |publish| publish.profile.target_ms_max());
         let volume = cards::Volume::new(settings.volume_percent);
         let mut engine = Self {
             token: settings.token.clone(),
@@ -229,7 +231,7 @@ impl Engine {
             audience: None,
             profile: Profile::default(),
             profile_requests: ProfileRequests::default(),
-            listener: Listener::new(quality.target_ms_max())?,
+            listener: Listener::new(waits_ms_max)?,
             talker_volumes: Wishes::default(),
             warned_encrypted: heapless::Vec::new(),
             volume,

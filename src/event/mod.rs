@@ -17,6 +17,10 @@ pub use facts::*;
 pub use metrics::{MetricKind, Metrics};
 pub use stats::{Stats, TrackStats};
 
+/// Reasons of [`Event::Disconnected`] by which somebody meant us to be out of the room: the session stays away for a
+/// minute or more then.
+pub const REMOVALS: [&str; 4] = ["DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED", "ROOM_DELETED", "ROOM_CLOSED"];
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

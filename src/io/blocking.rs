@@ -2,9 +2,13 @@
 //! as the question.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::reactor::Reactor;
 
@@ -50,6 +54,16 @@ pub async fn unblock<T: Send + 'static>(
     })
     .await;
     Ok(result)
+}
+
+/// Blocks until the descriptor can be read; `false` where that does not come in time.
+///
+/// # Errors
+/// The kernel's.
+pub fn wait_readable(fd: impl AsFd, patience: Duration) -> io::Result<bool> {
+    let timeout =
+        Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
+    Ok(poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout))? > 0)
 }
 
 /// A poisoned lock only means that the other side panicked; the value is still whole.

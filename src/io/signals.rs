@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use super::blocking;
 
 /// Some signals, blocked for the process and readable here.
 pub struct Signals {
@@ -66,10 +66,7 @@ impl Signals {
 
     /// Waits for one of the signals; whether one came in time. For who has nothing else to do meanwhile.
     pub fn wait(&self, patience: Duration) -> bool {
-        let timeout =
-            Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
-        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
-        poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
+        blocking::wait_readable(&self.fd, patience).unwrap_or(false)
     }
 
     /// Takes one signal. Would block where none came.

@@ -6,10 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{command, signals};
+use super::{blocking, command, signals};
 use crate::limits::TOKEN_COMMAND_BYTES_MAX;
 
 /// It ends within this, or is killed: less than the session waits for a token.
@@ -46,9 +45,7 @@ pub(super) fn run(program: &mut Command) -> Result<String, String> {
 
 /// Waits for the end of a program; `false` where it does not come in time.
 fn ends_within(child: &Child, patience: Duration) -> io::Result<bool> {
-    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let patience = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: 0 };
-    Ok(poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&patience))? > 0)
+    blocking::wait_readable(pidfd_open(Pid::from_child(child), PidfdFlags::empty())?, patience)
 }
 
 /// What was written to a pipe up to now, and one byte more than it may be: something that the program has started may hold the

@@ -170,6 +170,7 @@ mod tests {
         let removals: Vec<_> =
             ALL.into_iter().filter(|reason| reason.is_removal()).map(|r| r.name()).collect();
         assert_eq!(removals, ["DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED", "ROOM_DELETED", "ROOM_CLOSED"]);
+        assert_eq!(removals, crate::event::REMOVALS, "as applications are told");
     }
 
     #[test]
