@@ -1,10 +1,12 @@
-"""What door.py and troubles.py share: the box that runs on the board, its socket, its events, and waiting for them.
-
-Nothing here starts a process to look at something: those take most of the host's time in the guest.
+"""What door.py, troubles.py and upkeep.py share: the box that runs on the board, its socket, its events, and waiting for them;
+and commands of the board. Those are for what nothing else shows: a process takes most of the host's time in the guest.
 """
 import asyncio
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 
 
@@ -47,6 +49,28 @@ async def until(what, condition, within_s=30, every_s=0.1):
             raise AssertionError(f"not within {within_s} s: {what}")
         await asyncio.sleep(every_s)
     return time.monotonic() - began
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def board(*command):
+    """What a command says."""
+    done = run(*command)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def start(folder, *command, output=subprocess.DEVNULL):
+    """A command that goes on; what it complains of is kept in a folder."""
+    return subprocess.Popen(command, stdout=output, stderr=(folder / "started.log").open("a"))
+
+
+def finish(code):
+    """Ends without waiting for what was started."""
+    sys.stdout.flush()
+    os._exit(code)
 
 
 class Checks:

@@ -8,18 +8,12 @@
 set -uo pipefail
 package=$1 folder=$2
 . tests/rig/readme.sh
+. tests/rig/network.sh
 
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
-hostname board
 rig lines GPIO17 GPIO23 GPIO24
 rig pull GPIO23 up
 udevadm settle
-rig net server 10.9.0.1/24
-rig net flat 10.9.0.3/24
-ip address add 10.9.0.2/24 dev rig
 
-# A new page would have all pages of this machine read, each of which the guest keeps open.
-rm -f /var/lib/man-db/auto-update
 # As the README says, with this package; what it installs runs at once, and waits for a server that is not there. What apt
 # would get is on this machine already.
 install=$(block "A door phone" sh 1 | sed "s|\./kinglet_[^ ]*\.deb|$package|; s|apt install|dpkg -i|")
@@ -31,9 +25,7 @@ else
 fi
 systemctl stop kinglet
 
-printf 'LIVEKIT_API_KEY=%s\nLIVEKIT_API_SECRET=%s\n' $LIVEKIT_API_KEY $LIVEKIT_API_SECRET >/etc/kinglet/key
-chgrp kinglet /etc/kinglet/key
-chmod 640 /etc/kinglet/key
+give_key
 # The README's door, with another server, and shorter times to wait for here.
 {
   block "A door phone" toml 1 | sed '
@@ -51,6 +43,4 @@ END
 } >/etc/kinglet/kinglet.toml
 kinglet run --config /etc/kinglet/kinglet.toml --check || exit 1
 rig in flat target/python/bin/python tests/rig/door.py "$folder" $$
-status=$?
-journalctl --no-pager -o short-monotonic >"$folder/journal.log" 2>&1
-exit $status
+end $?

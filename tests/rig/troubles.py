@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
 
-from box import Checks, answers, ctl, said, state, until  # noqa: E402
+import box  # noqa: E402
+from box import Checks, answers, board, ctl, finish, said, state, until  # noqa: E402
 from sound import RATE, tone, tone_levels, write_wav  # noqa: E402
 
 FOLDER = Path(sys.argv[1])
@@ -26,17 +28,7 @@ BOX_HZ, FLAT_HZ = 500, 800
 LOUD_DB = -30
 
 
-def board(*command):
-    """What a command says."""
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise AssertionError(f"{command}: {done.stdout}{done.stderr}")
-    return done.stdout.strip()
-
-
-def start(*command, output=None):
-    errors = (FOLDER / "started.log").open("a")
-    return subprocess.Popen(command, stdout=output or subprocess.DEVNULL, stderr=errors)
+start = partial(box.start, FOLDER)
 
 
 def serve():
@@ -265,6 +257,4 @@ async def main():
     return 1 if check.failed else 0
 
 
-code = asyncio.run(main())
-sys.stdout.flush()
-os._exit(code)
+finish(asyncio.run(main()))

@@ -7,19 +7,10 @@
 # own. What happens is told line by line by troubles.py.
 set -uo pipefail
 package=$1 folder=$2
+. tests/rig/network.sh
 
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
-hostname board
-rig net server 10.9.0.1/24
-rig net flat 10.9.0.3/24
-ip address add 10.9.0.2/24 dev rig
-
-# A new page would have all pages of this machine read, each of which the guest keeps open.
-rm -f /var/lib/man-db/auto-update
 dpkg -i "$package" >"$folder/dpkg.log" 2>&1 || { cat "$folder/dpkg.log"; exit 1; }
-printf 'LIVEKIT_API_KEY=%s\nLIVEKIT_API_SECRET=%s\n' $LIVEKIT_API_KEY $LIVEKIT_API_SECRET >/etc/kinglet/key
-chgrp kinglet /etc/kinglet/key
-chmod 640 /etc/kinglet/key
+give_key
 cat >/etc/kinglet/kinglet.toml <<END
 [server]
 url = "ws://intercom.test:7880"
@@ -35,6 +26,4 @@ join = "always"
 mode = "always"
 END
 target/python/bin/python tests/rig/troubles.py "$folder"
-status=$?
-journalctl --no-pager -o short-monotonic >"$folder/journal.log" 2>&1
-exit $status
+end $?

@@ -10,13 +10,15 @@ import stat
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "live"))
 
-from box import Checks, answers, ctl, said, state, until  # noqa: E402
+import box  # noqa: E402
+from box import Checks, answers, board, ctl, finish, run, said, state, until  # noqa: E402
 from keyboard import Keyboard  # noqa: E402
 from sound import RATE, tone, tone_levels, write_wav  # noqa: E402
 
@@ -44,21 +46,7 @@ bell = { key = "KEY_PHONE", press = "call", hold = "mute" }
 # Takes all the memory there is.
 HOG = '[on]\nanswered = ["/usr/bin/tail", "/dev/zero"]\n'
 
-
-
-def run(*command):
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-def board(*command):
-    """What a command says."""
-    done = run(*command)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
-
-
-def start(*command, output=subprocess.DEVNULL):
-    return subprocess.Popen(command, stdout=output, stderr=(FOLDER / "started.log").open("a"))
+start = partial(box.start, FOLDER)
 
 
 def dpkg(*arguments):
@@ -327,6 +315,4 @@ async def main():
     return 1 if check.failed else 0
 
 
-code = asyncio.run(main())
-sys.stdout.flush()
-os._exit(code)
+finish(asyncio.run(main()))

@@ -8,14 +8,7 @@
 # What happens is told line by line by upkeep.py.
 set -uo pipefail
 package=$1 folder=$2
-
-export LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=a-secret-for-tests-on-loopback-only
-hostname board
-rig net server 10.9.0.1/24
-rig net flat 10.9.0.3/24
-ip address add 10.9.0.2/24 dev rig
-# A new page would have all pages of this machine read, each of which the guest keeps open.
-rm -f /var/lib/man-db/auto-update
+. tests/rig/network.sh
 # The flat has a program of its own: the package's comes and goes.
 cp "${KINGLET_BINARY:-target/release/kinglet}" /run/flat-kinglet
 
@@ -26,6 +19,4 @@ sed -i "s/^Version: .*/Version: $version/" /tmp/next/DEBIAN/control
 dpkg-deb -Znone --build /tmp/next /tmp/next.deb >/dev/null
 
 target/python/bin/python tests/rig/upkeep.py "$folder" "$package" /tmp/next.deb "$version"
-status=$?
-journalctl --no-pager -o short-monotonic >"$folder/journal.log" 2>&1
-exit $status
+end $?
