@@ -39,6 +39,7 @@ use crate::io::gpio::GpioError;
 use crate::io::keys::KeyError;
 use crate::io::options::StartError;
 use crate::io::proxy::ProxySettings;
+use crate::io::signals::Termination;
 use crate::io::sound::spec::SpecError;
 use crate::session::recovery::Outcome;
 pub use plan::Plan;
@@ -98,17 +99,19 @@ pub fn run(
     mut tell: impl FnMut(&Event),
 ) -> Result<Outcome, RunError> {
     let path = plan.path.clone();
+    let termination = Termination::new().map_err(RunError::System)?;
     let mut before: Option<Config> = None;
     loop {
         let (config, was_muted) = (plan.config.clone(), plan.was_muted);
         let next = Rc::default();
         let ended = Station::open(&plan, surroundings, &next).and_then(|station| {
             let run = |events, commands| station.serve(events, commands, &mut tell);
-            Ok(client::run(plan.options, run)?)
+            Ok(client::run_until(plan.options, &termination, run)?)
         });
         plan = match (ended, next.take(), before.take()) {
             // A reload that needs other cards or another session: all begins anew, in the same process.
-            (Ok(_), Some(new), _) => {
+            // Unless it was told to end while it left for that.
+            (Ok(_), Some(new), _) if !termination.is_asked() => {
                 before = Some(config);
                 new
             }
@@ -116,7 +119,7 @@ pub fn run(
                 tell(&Event::Warning { text: format!("the configuration before is taken again: {error}") });
                 Plan::again(&path, (before, was_muted), surroundings)?
             }
-            (ended, None, _) | (ended @ Err(_), ..) => return ended,
+            (ended, ..) => return ended,
         };
     }
 }

@@ -14,6 +14,7 @@ use super::desk::{Desk, Slot};
 use super::driver;
 pub use super::options::{Options, StartError};
 use super::reactor::Reactor;
+use super::signals::Termination;
 use crate::command::{Answer, Command};
 use crate::event::Event;
 use crate::session::recovery::Outcome;
@@ -26,11 +27,26 @@ pub fn run<F>(options: Options, program: impl FnOnce(Events, Commands) -> F) -> 
 where
     F: Future<Output = ()>,
 {
+    run_until(options, &Termination::new()?, program)
+}
+
+/// The same for who runs one client after the other: `termination` is asked for all of them.
+///
+/// # Errors
+/// As of [`run`].
+pub(crate) fn run_until<F>(
+    options: Options,
+    termination: &Termination,
+    program: impl FnOnce(Events, Commands) -> F,
+) -> Result<Outcome, StartError>
+where
+    F: Future<Output = ()>,
+{
     let reactor = Reactor::new()?;
     let desk = Rc::new(Desk::default());
     let commands = Commands { desk: desk.clone(), reactor: reactor.clone() };
     let program = program(Events { desk: desk.clone() }, commands);
-    driver::drive(options, &reactor, &desk, program)
+    driver::drive(options, termination, &reactor, &desk, program)
 }
 
 /// What happens, in order.
@@ -71,5 +87,37 @@ impl Commands {
     /// Where the program can wait for descriptors of its own.
     pub fn reactor(&self) -> &Rc<Reactor> {
         &self.reactor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ExitStatus;
+    use crate::io::sound::spec::{InputSpec, OutputSpec};
+    use crate::signal::secret::Secret;
+
+    /// Tries for ever to reach a server that is not there.
+    fn options() -> Options {
+        let url = "ws://127.0.0.1:9".parse().expect("a URL");
+        let mut options = Options::new(url, Secret::default()).expect("usable");
+        (options.input, options.output) = (InputSpec::None, OutputSpec::None);
+        options
+    }
+
+    #[test]
+    fn who_was_told_to_end_begins_no_other_client() {
+        let termination = Termination::new().expect("a descriptor");
+        let ended = run_until(options(), &termination, |mut events, _commands| async move {
+            // SAFETY: a plain libc call; the signal is blocked in this thread, to which alone it goes (raise(3)).
+            unsafe { libc::raise(libc::SIGTERM) };
+            while events.next().await.is_some() {}
+        });
+        assert_eq!(ended.expect("started").status, ExitStatus::AsAsked);
+        assert!(termination.is_asked(), "it was this client that took the signal");
+        let next = run_until(options(), &termination, |mut events, _commands| async move {
+            while events.next().await.is_some() {}
+        });
+        assert_eq!(next.expect("started").status, ExitStatus::AsAsked, "at once, or it would try for ever");
     }
 }

@@ -17,7 +17,7 @@ use super::options::{Options, StartError};
 use super::ports::{RealPorts, Way};
 use super::process::Usage;
 use super::reactor::{Interest, Reactor};
-use super::signals::Signals;
+use super::signals::Termination;
 use super::sound::pair::Pair;
 use super::{clock, handlers, process, realtime, udp};
 use crate::command::Command;
@@ -37,11 +37,11 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Runs a client to its end, with `program` beside it.
 pub(super) fn drive(
     options: Options,
+    termination: &Termination,
     reactor: &Rc<Reactor>,
     desk: &Rc<Desk>,
     program: impl Future<Output = ()>,
 ) -> Result<Outcome, StartError> {
-    let termination = Signals::termination()?;
     reactor.watch(termination.raw_fd(), Interest::Read)?;
     // Where the kernel does not tell, losses show by their silence.
     let mut netlink = Netlink::new().ok();
@@ -83,8 +83,10 @@ pub(super) fn drive(
         }
         tick(&executor);
         let now = clock::now();
-        let was_signalled = reactor.was_ready(termination.raw_fd()) && termination.take();
-        let asked_to_end = was_signalled || program.is_finished() || ports.is_over(now);
+        if reactor.was_ready(termination.raw_fd()) {
+            termination.take();
+        }
+        let asked_to_end = termination.is_asked() || program.is_finished() || ports.is_over(now);
         if schedule.is_over(&engine, now) || asked_to_end {
             let _ = engine.handle_command(Command::Leave, now);
         }

@@ -1,5 +1,6 @@
 //! Signals of the operating system as a readable descriptor, so that one is an event like any other.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -7,6 +8,38 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::blocking;
+
+/// What ends a program: SIGINT or SIGTERM. One that came is remembered, so that who goes on with another client than the
+/// one that heard it knows, too.
+pub struct Termination {
+    signals: Signals,
+    is_asked: Cell<bool>,
+}
+
+impl Termination {
+    /// From now on they are heard here.
+    ///
+    /// # Errors
+    /// The kernel has no descriptor left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { signals: Signals::termination()?, is_asked: Cell::new(false) })
+    }
+
+    /// The descriptor to watch.
+    pub fn raw_fd(&self) -> RawFd {
+        self.signals.raw_fd()
+    }
+
+    /// Takes what made the descriptor ready.
+    pub fn take(&self) {
+        self.is_asked.set(self.signals.take() || self.is_asked.get());
+    }
+
+    /// Whether one has come, ever.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.get()
+    }
+}
 
 /// Some signals, blocked for the process and readable here.
 pub struct Signals {
