@@ -1,13 +1,13 @@
 //! Another configuration while the box runs: what of it can be taken as it is, and what needs another session or
 //! other cards.
 
+use super::named::Named;
 use crate::config::Config;
-use crate::io::sound::setup::SoundSetup;
 
 /// The sections for which the box has to begin anew: none where it can stay in the room.
 pub(super) fn begins_anew_for(
-    (before, cards): (&Config, &SoundSetup),
-    (after, new_cards): (&Config, &SoundSetup),
+    (before, named): (&Config, &Named),
+    (after, new): (&Config, &Named),
 ) -> Vec<&'static str> {
     // The volume is a command like any other.
     let audio = |config: &Config| {
@@ -20,8 +20,10 @@ pub(super) fn begins_anew_for(
         config.wiring.outputs.iter().map(|output| output.rpc.clone()).collect()
     };
     [
-        ("board", before.board != after.board || cards != new_cards),
+        ("board", before.board != after.board || named.cards != new.cards),
         ("server", before.server != after.server),
+        ("server.token.key_file", named.key != new.key),
+        ("server.ca", named.ca != new.ca),
         ("audio", audio(before) != audio(after)),
         ("call.mode", before.call.is_half_duplex != after.call.is_half_duplex),
         ("gpio (rpc)", methods(before) != methods(after)),
@@ -35,6 +37,8 @@ pub(super) fn begins_anew_for(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::sound::setup::SoundSetup;
+    use crate::io::sound::testing::TempFile;
 
     const DOOR: &str = "[server]\nurl='wss://a.example'\ntoken={file='/t'}\n[audio]\nvolume=80\nprofile='default'\n\
         [call]\nring_timeout_s=30\n[gpio]\ndoor={line='A',pulse_ms=100,rpc='open',allow=['x']}\n\
@@ -43,7 +47,7 @@ mod tests {
     #[test]
     fn only_another_session_or_other_cards_begin_anew() {
         let config = |text: &str| Config::read(text).0.expect("usable");
-        let cards = SoundSetup::default();
+        let named = Named::default();
         let before = config(DOOR);
         for (one, other, expected) in [
             ("wss://a.example", "wss://b.example", &["server"][..]),
@@ -60,13 +64,24 @@ mod tests {
             ("[control]", "[on]\nring=['true']\n[control]", &[]),
         ] {
             let after = config(&DOOR.replace(one, other));
-            assert_eq!(begins_anew_for((&before, &cards), (&after, &cards)), expected, "{other}");
+            assert_eq!(begins_anew_for((&before, &named), (&after, &named)), expected, "{other}");
         }
-        let other_cards = SoundSetup::default().waiting();
-        assert_eq!(
-            begins_anew_for((&before, &cards), (&before, &other_cards)),
-            ["board"],
-            "its file has changed"
-        );
+    }
+
+    #[test]
+    fn what_is_in_the_files_counts_too() {
+        let config = |key: &TempFile| {
+            let token = format!("token={{key_file='{}'}}\nroom='r'\nidentity='i'", key.path().display());
+            Config::read(&DOOR.replace("token={file='/t'}", &token)).0.expect("usable")
+        };
+        let key = TempFile::new("key", b"LIVEKIT_API_SECRET=old");
+        let before = config(&key);
+        let named = Named::read(&before.server);
+        assert!(begins_anew_for((&before, &named), (&before, &Named::read(&before.server))).is_empty());
+        std::fs::write(key.path(), "LIVEKIT_API_SECRET=new").expect("written");
+        let new = Named::read(&before.server);
+        assert_eq!(begins_anew_for((&before, &named), (&before, &new)), ["server.token.key_file"]);
+        let other_cards = Named { cards: SoundSetup::default().waiting(), ..named.clone() };
+        assert_eq!(begins_anew_for((&before, &named), (&before, &other_cards)), ["board"]);
     }
 }

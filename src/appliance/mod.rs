@@ -18,6 +18,7 @@ mod hands;
 mod identity;
 mod inbox;
 mod memory;
+mod named;
 mod plan;
 mod programs;
 mod reload;

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::named::Named;
 use super::{RunError, Surroundings, identity};
 use crate::command::{Tone, ToneSound};
 use crate::config::{Config, Problem};
@@ -30,6 +31,7 @@ pub struct Plan {
     pub(super) path: PathBuf,
     pub(super) config: Config,
     pub(super) options: Options,
+    pub(super) named: Named,
     /// Privacy, where a box goes on by this plan; else it is what was remembered.
     pub(super) was_muted: Option<bool>,
     unknown: Vec<Problem>,
@@ -66,8 +68,10 @@ impl Plan {
         unknown: Vec<Problem>,
         surroundings: &Surroundings,
     ) -> Result<Plan, RunError> {
+        let named = Named::read(&config.server);
         let options = options(&config, surroundings)?;
-        Ok(Plan { path: path.to_owned(), config, options, was_muted: None, unknown })
+        let named = Named { cards: options.sound.clone(), ..named };
+        Ok(Plan { path: path.to_owned(), config, options, named, was_muted: None, unknown })
     }
 
     /// Keys that nothing reads. At start they are a loud warning: a package that was rolled back must not be a dead

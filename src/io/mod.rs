@@ -26,6 +26,7 @@ mod dns;
 mod driver;
 pub mod endpoint;
 mod files;
+pub(crate) mod fingerprint;
 pub mod gpio;
 pub mod handlers;
 mod http;

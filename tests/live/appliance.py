@@ -111,13 +111,13 @@ class Appliance:
             time.sleep(0.05)
         raise AssertionError(f"no {name} {members}; {self.events()[-10:]}\n{self.journal.read_text()[-2000:]}")
 
-    def wait_for_line(self, words, timeout_s=20):
-        """The first line of the journal with these words in it."""
+    def wait_for_line(self, words, timeout_s=20, count=1):
+        """The `count`th line of the journal with these words in it."""
         deadline = time.monotonic() + timeout_s
         while True:
             found = [line for line in self.journal.read_text().splitlines() if words in line]
-            if found:
-                return found[0]
+            if len(found) >= count:
+                return found[count - 1]
             assert time.monotonic() < deadline, f"no {words}; {self.journal.read_text()}"
             time.sleep(0.05)
 

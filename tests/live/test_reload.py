@@ -114,3 +114,20 @@ def test_a_plan_that_cannot_be_begun_is_gone_back_from(box, folder):
     wait_for_answer(door)
     door.wait_until_in_room()
     door.stop()
+
+
+def test_another_key_in_the_same_file_is_taken(box, folder):
+    door = box()
+    sid, key_file = door.ask("status")["sid"], folder / "key"
+    right = key_file.read_text()
+    assert door.ask("reload")["anew_for"] == []
+    key_file.write_text(right.replace("SECRET=", "SECRET=rotated-"))
+    assert door.ask("reload") == {"anew_for": ["server.token.key_file"], "after_call": False}
+    door.wait_for_line("HTTP 401")
+    key_file.write_text(right)
+    assert door.ask("reload")["anew_for"] == ["server.token.key_file"]
+    # The first time it was with the key of before.
+    door.wait_for_line("connected to room", count=2)
+    assert door.ask("status")["sid"] != sid
+    assert "rotated-" not in door.journal.read_text()
+    door.stop()
