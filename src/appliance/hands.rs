@@ -96,8 +96,10 @@ impl Hands {
     /// Why it cannot be.
     pub(super) fn drive(&mut self, number: usize, is_driven: bool) -> Result<(), String> {
         match self.outputs.get_mut(number).map(|output| output.set(is_driven)) {
-            Some(Err(error)) => Err(format!("an output cannot be driven: {error}")),
-            _ => Ok(()),
+            Some(Err(error)) => Err(error.to_string()),
+            None if is_driven => Err("its line could not be had".to_owned()),
+            // What is not held rests.
+            Some(Ok(())) | None => Ok(()),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::tally::Tally;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::device::attribute::CALL_ATTRIBUTE;
+use crate::device::call::Refused;
 use crate::device::intercom::{Action, Intercom};
 use crate::event::{Event, Metrics, RpcCallFacts};
 use crate::io::client::Commands;
@@ -60,7 +61,8 @@ impl<F: FnMut(&Event)> Running<F> {
         let inbox = self.inbox.clone();
         let reactor = self.commands.reactor().clone();
         let mut feeds_at = watchdog.map(|interval| clock::now() + interval);
-        self.carry_out(clock::now()).await;
+        // Nobody waits for an answer; what failed was told.
+        let _ = self.carry_out(clock::now()).await;
         self.manage(ServiceManager::ready);
         loop {
             let now = clock::now();
@@ -113,7 +115,7 @@ impl<F: FnMut(&Event)> Running<F> {
                 self.manage(ServiceManager::alive);
                 feeds_at = watchdog.map(|interval| now + interval);
             }
-            self.carry_out(now).await;
+            let _ = self.carry_out(now).await;
             self.begin_anew_when_idle(now);
         }
         if !self.reloads.has_successor() {
@@ -123,14 +125,17 @@ impl<F: FnMut(&Event)> Running<F> {
     }
 
     async fn asked(&mut self, command: Command, now: Instant) -> Answer {
-        let done = |result: Result<(), crate::device::call::Refused>| {
+        let done = |result: Result<(), Refused>| {
             result.map(|()| Value::Null).map_err(|refused| CommandError::refused(refused.to_string()))
         };
         match command {
             Command::Ring(whom) => done(self.intercom.ring(whom.as_deref(), now)),
             Command::Answer => done(self.intercom.answer(now)),
             Command::HangUp => done(self.intercom.hang_up(now)),
-            Command::Pulse(name) => done(self.intercom.pulse(&name, now)),
+            Command::Pulse(name) => {
+                let granted = self.intercom.pulse(&name, now);
+                done(granted.and(self.carry_out(now).await))
+            }
             Command::Mute | Command::Unmute => {
                 self.intercom.set_muted(command == Command::Mute, now);
                 Ok(Value::Null)
@@ -166,16 +171,20 @@ impl<F: FnMut(&Event)> Running<F> {
     async fn called(&mut self, call: &RpcCallFacts, now: Instant) {
         let wish = wish(call);
         let Some(result) = self.intercom.handle_rpc(&call.identity, &call.method, wish, now) else { return };
-        let result = result
-            .map(str::to_owned)
-            .map_err(|refused| RpcRefusal { message: refused.to_string(), ..RpcRefusal::default() });
         // The door opens before its answer goes out; a caller who is gone needs none.
-        self.carry_out(now).await;
+        let carried_out = self.carry_out(now).await;
+        let result = result
+            .and_then(|answer| carried_out.map(|()| answer.to_owned()))
+            .map_err(|refused| RpcRefusal { message: refused.to_string(), ..RpcRefusal::default() });
         let _ = self.commands.give(Command::RpcAnswer(RpcAnswer { id: call.id.clone(), result })).await;
     }
 
     /// Does what the box wants, in order.
-    pub(super) async fn carry_out(&mut self, now: Instant) {
+    ///
+    /// # Errors
+    /// An output that was asked for could not be driven. All else was done.
+    pub(super) async fn carry_out(&mut self, now: Instant) -> Result<(), Refused> {
+        let mut done = Ok(());
         while let Some(action) = self.intercom.poll_action() {
             let command = match action {
                 Action::Enter => Command::Enter,
@@ -185,11 +194,22 @@ impl<F: FnMut(&Event)> Running<F> {
                     self.remember(is_muted);
                     if is_muted { Command::Mute } else { Command::Unmute }
                 }
-                Action::Drive(number, is_driven) => {
-                    if let Err(text) = self.hands.drive(number, is_driven)
-                        && (is_driven || self.intercom.not_at_rest(number, now))
+                Action::Pulse(number, event) => {
+                    match self.hands.drive(number, true) {
+                        Ok(()) => self.say(&event),
+                        Err(why) => {
+                            self.intercom.not_driven(number);
+                            self.say(&Event::Warning { text: format!("an output cannot be driven: {why}") });
+                            done = Err(Refused::NotDriven);
+                        }
+                    }
+                    continue;
+                }
+                Action::Rest(number) => {
+                    if let Err(why) = self.hands.drive(number, false)
+                        && self.intercom.not_at_rest(number, now)
                     {
-                        self.say(&Event::Warning { text });
+                        self.say(&Event::Warning { text: format!("an output cannot be let go of: {why}") });
                     }
                     continue;
                 }
@@ -207,6 +227,7 @@ impl<F: FnMut(&Event)> Running<F> {
             self.say(&Event::Warning { text });
         }
         self.show_stage();
+        done
     }
 
     fn remember(&mut self, is_muted: bool) {

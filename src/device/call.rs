@@ -92,6 +92,8 @@ pub enum Refused {
     NotAllowed,
     /// No output is called so.
     NoOutput,
+    /// Its line could not be driven.
+    NotDriven,
 }
 
 /// The call of one box: at most one at a time.
@@ -366,6 +368,7 @@ impl std::fmt::Display for Refused {
             Refused::Busy => "there is a call already",
             Refused::NoCall => "there is no such call",
             Refused::NoOutput => "no output is called so",
+            Refused::NotDriven => "the output's line could not be driven",
             Refused::NotAllowed => "not on the list of those who may",
         })
     }

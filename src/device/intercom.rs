@@ -10,7 +10,7 @@ use super::call::{Call, Decision, Refused, Stage};
 use super::chime::Chime;
 use super::lamp::{Lamp, Shows};
 use super::microphone::Microphone;
-use super::outputs::Outputs;
+use super::outputs::{Change, Outputs};
 use super::settings::{ButtonSettings, IntercomSettings, Press};
 use crate::command::Tone;
 use crate::event::{Event, REMOVALS, TrackSource};
@@ -29,8 +29,10 @@ pub enum Action {
     Mute(bool),
     /// Play a tone from its beginning, in the place of what plays.
     Play(Tone),
-    /// Drive an output, by its number, or let it rest.
-    Drive(usize, bool),
+    /// Drive an output, by its number, and tell this, or [`Intercom::not_driven`].
+    Pulse(usize, Event),
+    /// Let an output rest, or [`Intercom::not_at_rest`].
+    Rest(usize),
     /// Tell what happened, to programs and to those who watch.
     Tell(Event),
 }
@@ -134,8 +136,7 @@ impl Intercom {
                 let _ = self.call.answered(&track.identity, "microphone", now);
             }
             Event::Dtmf { identity, digit } => {
-                let pulsed = self.outputs.handle_digit(identity, digit, now);
-                self.pulsed(pulsed);
+                self.outputs.handle_digit(identity, digit, now);
             }
             _ => {}
         }
@@ -184,8 +185,7 @@ impl Intercom {
     /// # Errors
     /// There is none of this name.
     pub fn pulse(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
-        let pulsed = self.outputs.pulse(name, now)?;
-        self.pulsed(pulsed);
+        self.outputs.pulse(name, now)?;
         self.settle(now);
         Ok(())
     }
@@ -194,6 +194,11 @@ impl Intercom {
     pub fn talk(&mut self, is_held: bool, now: Instant) {
         self.microphone.set_key_held(is_held);
         self.settle(now);
+    }
+
+    /// An output, by its number, could not be driven: whoever asks for it again is heard again.
+    pub fn not_driven(&mut self, number: usize) {
+        self.outputs.not_driven(number);
     }
 
     /// An output, by its number, could not be let go of, which is tried again; whether that is news.
@@ -227,13 +232,7 @@ impl Intercom {
             "ring" => done(self.call.rung(identity, now)),
             "answer" => done(self.call.answered(identity, "rpc", now)),
             "hangup" => done(self.call.hung_up_by(identity, now)),
-            _ => {
-                let asked = self.outputs.handle_rpc(identity, method, wish, now)?;
-                asked.map(|pulsed| {
-                    self.pulsed(pulsed);
-                    ""
-                })
-            }
+            _ => done(self.outputs.handle_rpc(identity, method, wish, now)?),
         };
         self.settle(now);
         Some(result)
@@ -322,12 +321,6 @@ impl Intercom {
         }
     }
 
-    fn pulsed(&mut self, event: Option<Event>) {
-        if let Some(event) = event {
-            self.act(Action::Tell(event));
-        }
-    }
-
     fn settled<T>(&mut self, input: impl FnOnce(&mut Call) -> T, now: Instant) -> T {
         let result = input(&mut self.call);
         self.settle(now);
@@ -352,8 +345,11 @@ impl Intercom {
         if let Some(is_talking) = self.microphone.poll_talking() {
             self.act(Action::Talk(is_talking));
         }
-        while let Some((number, is_driven)) = self.outputs.poll_change(now) {
-            self.act(Action::Drive(number, is_driven));
+        while let Some(change) = self.outputs.poll_change(now) {
+            self.act(match change {
+                Change::Pulse(number, event) => Action::Pulse(number, event),
+                Change::Rest(number) => Action::Rest(number),
+            });
         }
         self.lamp.show(self.shows(), now);
     }

@@ -84,7 +84,8 @@ impl Box {
             }
             Action::Talk(on) => Some(format!("talk-{on}")),
             Action::Mute(on) => Some(format!("mute-{on}")),
-            Action::Drive(_, on) => Some(format!("drive-{on}")),
+            Action::Pulse(..) => Some("drive".to_owned()),
+            Action::Rest(_) => Some("rest".to_owned()),
             other => Some(format!("{other:?}").to_lowercase()),
         };
         std::iter::from_fn(|| self.intercom.poll_action()).filter_map(word).collect::<Vec<_>>().join(" ")
@@ -154,9 +155,9 @@ fn the_door_opens_by_rpc_and_by_digits_once_each_and_not_for_strangers() {
     assert_eq!(door.intercom.handle_rpc("stranger", "open", 1, door.now), Some(Err(Refused::NotAllowed)));
     assert_eq!(door.intercom.handle_rpc("flat-1", "close", 2, door.now), None);
     assert_eq!(door.intercom.handle_rpc("flat-1", "open", 3, door.now), Some(Ok("")));
-    assert_eq!(door.done(), "output_pulsed drive-true");
+    assert_eq!(door.done(), "drive");
     door.wait(3 * SECOND);
-    assert_eq!(door.done(), "drive-false");
+    assert_eq!(door.done(), "rest");
     assert_eq!(door.intercom.handle_rpc("flat-1", "open", 3, door.now), Some(Ok("")), "a copy");
     assert_eq!(door.done(), "");
     for (identity, key) in
@@ -172,7 +173,7 @@ fn the_door_opens_by_rpc_and_by_digits_once_each_and_not_for_strangers() {
     door.hear(digit("flat-1", "4"));
     door.hear(digit("stranger", "9"));
     door.hear(digit("flat-1", "2"));
-    assert_eq!(door.done(), "output_pulsed drive-true");
+    assert_eq!(door.done(), "drive");
 }
 
 #[test]
@@ -180,16 +181,16 @@ fn an_output_that_does_not_let_go_is_tried_again_until_it_does() {
     let mut door = Box::new(JoinWhen::Always, Gate::Open);
     assert_eq!(door.intercom.handle_rpc("flat-1", "open", 1, door.now), Some(Ok("")));
     door.wait(3 * SECOND);
-    assert!(door.done().ends_with("drive-false"));
+    assert!(door.done().ends_with("rest"));
     assert!(door.intercom.not_at_rest(0, door.now), "news");
     assert_eq!(door.done(), "");
     for _ in 0..3 {
         door.wait(SECOND / 10);
-        assert_eq!(door.done(), "drive-false");
+        assert_eq!(door.done(), "rest");
         assert!(!door.intercom.not_at_rest(0, door.now), "known");
     }
     door.wait(SECOND / 10);
-    assert_eq!(door.done(), "drive-false");
+    assert_eq!(door.done(), "rest");
     door.wait(SECOND);
     assert_eq!(door.done(), "", "it rests");
 }

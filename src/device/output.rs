@@ -9,7 +9,8 @@
 //! A door must open once for one wish: data messages are repeated by retries and replayed after a
 //! resume, and a DTMF tone may come as several packets. So each wish has a key, and keys are
 //! remembered. A wish while the line is driven does not prolong it: the longest time that the line
-//! is ever driven in one go is the length of one pulse.
+//! is ever driven in one go is the length of one pulse. A wish that came to nothing, because the line could not be
+//! driven, was none.
 
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ pub struct Output {
     pulse: Duration,
     allow: Allow,
     driven_until: Option<Instant>,
+    /// The last wish that is remembered is the one that it was driven for last.
+    is_by_wish: bool,
     wishes: heapless::Deque<(u64, Instant), OUTPUT_WISHES_REMEMBERED>,
 }
 
@@ -60,6 +63,7 @@ impl Output {
             pulse: pulse.clamp(shortest, longest),
             allow,
             driven_until: None,
+            is_by_wish: false,
             wishes: heapless::Deque::new(),
         }
     }
@@ -79,7 +83,9 @@ impl Output {
             }
             self.remember(wish, now);
         }
-        Ok(self.drive(now))
+        let granted = self.drive(now);
+        self.is_by_wish = wish.is_some() && granted == Granted::Driven;
+        Ok(granted)
     }
 
     /// A pulse that the box itself wants: its own button, or `ctl` on the device.
@@ -87,8 +93,16 @@ impl Output {
         if self.is_driven(now) {
             return Granted::Already;
         }
-        self.driven_until = Some(now + self.pulse);
+        (self.driven_until, self.is_by_wish) = (Some(now + self.pulse), false);
         Granted::Driven
+    }
+
+    /// The line could not be driven, though it was just granted: whoever asks again is heard again.
+    pub fn not_driven(&mut self) {
+        self.driven_until = None;
+        if std::mem::take(&mut self.is_by_wish) {
+            self.wishes.pop_back();
+        }
     }
 
     /// Whether the line is to be driven at `now`.

@@ -25,12 +25,23 @@ pub(super) struct Outputs {
     digits: (String, String, Option<Instant>),
 }
 
+/// What the caller is to do with an output, by its number.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// Drive it, and tell this.
+    Pulse(usize, Event),
+    /// Let it rest.
+    Rest(usize),
+}
+
 #[derive(Debug)]
 struct Known {
     settings: OutputSettings,
     output: Output,
     /// As the caller was told last.
     was_driven: bool,
+    /// A pulse that the caller was not told of yet, and what it tells when the line is driven.
+    pulse: Option<Event>,
     /// It could not be let go of, and is to be tried again.
     again_at: Option<Instant>,
     /// That was told.
@@ -44,6 +55,7 @@ impl Outputs {
             output: Output::new(settings.pulse, settings.allow.clone()),
             settings,
             was_driven: false,
+            pulse: None,
             again_at: None,
             is_stuck: false,
         };
@@ -51,15 +63,16 @@ impl Outputs {
         Outputs { outputs, digits: Default::default() }
     }
 
-    /// Drives the output of this name once; tells it, unless it is driven already.
+    /// Drives the output of this name once, unless it is driven already.
     ///
     /// # Errors
     /// There is none of this name.
-    pub(super) fn pulse(&mut self, name: &str, now: Instant) -> Result<Option<Event>, Refused> {
+    pub(super) fn pulse(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
         let known = self.outputs.iter_mut().find(|known| known.settings.name == name);
         let known = known.ok_or(Refused::NoOutput)?;
         let granted = known.output.drive(now);
-        Ok(known.told(granted, ""))
+        known.granted(granted, "");
+        Ok(())
     }
 
     /// `identity` calls a method; `wish` is the same number for each copy of the call. `None` where no output has it.
@@ -69,7 +82,7 @@ impl Outputs {
         method: &str,
         wish: u64,
         now: Instant,
-    ) -> Option<Result<Option<Event>, Refused>> {
+    ) -> Option<Result<(), Refused>> {
         let is_asked = |known: &&mut Known| known.settings.rpc.as_deref() == Some(method);
         let known = self.outputs.iter_mut().find(is_asked)?;
         Some(known.ask(identity, Some(wish), now))
@@ -77,10 +90,10 @@ impl Outputs {
 
     /// `identity` presses a digit. Digits come once each: the channel that they come by sorts out copies. Those of
     /// somebody who may open nothing by them do not disturb who is in the middle of a code.
-    pub(super) fn handle_digit(&mut self, identity: &str, digit: &str, now: Instant) -> Option<Event> {
+    pub(super) fn handle_digit(&mut self, identity: &str, digit: &str, now: Instant) {
         let may = |known: &Known| known.settings.dtmf.is_some() && known.settings.allow.permits(identity);
         if !self.outputs.iter().any(may) {
-            return None;
+            return;
         }
         let (digits, of, last) = &mut self.digits;
         let goes_on =
@@ -95,21 +108,35 @@ impl Outputs {
         *digits = digits.chars().skip(excess).collect();
         let has_code =
             |known: &&mut Known| known.settings.dtmf.as_deref().is_some_and(|code| digits.ends_with(code));
-        let known = self.outputs.iter_mut().find(has_code)?;
-        digits.clear();
-        known.ask(identity, None, now).ok().flatten()
+        if let Some(known) = self.outputs.iter_mut().find(has_code) {
+            digits.clear();
+            // There is nobody to be told that it may not.
+            let _ = known.ask(identity, None, now);
+        }
     }
 
-    /// The next output, by its number, that is to be driven or to rest otherwise than before.
-    pub(super) fn poll_change(&mut self, now: Instant) -> Option<(usize, bool)> {
-        let is_tried = |(_, known): &(usize, &mut Known)| known.again_at.is_none_or(|at| at <= now);
-        self.outputs.iter_mut().enumerate().filter(is_tried).find_map(|(number, known)| {
-            known.again_at = None;
-            let is_driven = known.output.is_driven(now);
-            known.is_stuck &= !is_driven;
-            let was_driven = std::mem::replace(&mut known.was_driven, is_driven);
-            (was_driven != is_driven).then_some((number, is_driven))
+    /// The next output that is to be driven, or to rest.
+    pub(super) fn poll_change(&mut self, now: Instant) -> Option<Change> {
+        self.outputs.iter_mut().enumerate().find_map(|(number, known)| {
+            if let Some(event) = known.pulse.take() {
+                (known.was_driven, known.again_at, known.is_stuck) = (true, None, false);
+                return Some(Change::Pulse(number, event));
+            }
+            let rests = known.was_driven && !known.output.is_driven(now);
+            if !rests || known.again_at.is_some_and(|at| at > now) {
+                return None;
+            }
+            (known.was_driven, known.again_at) = (false, None);
+            Some(Change::Rest(number))
         })
+    }
+
+    /// An output could not be driven: its pulse is none.
+    pub(super) fn not_driven(&mut self, number: usize) {
+        if let Some(known) = self.outputs.get_mut(number) {
+            known.output.not_driven();
+            known.was_driven = false;
+        }
     }
 
     /// An output could not be let go of: it is tried again, for as long as it takes. Whether that is news.
@@ -137,15 +164,54 @@ impl Outputs {
 }
 
 impl Known {
-    fn ask(&mut self, identity: &str, wish: Option<u64>, now: Instant) -> Result<Option<Event>, Refused> {
+    fn ask(&mut self, identity: &str, wish: Option<u64>, now: Instant) -> Result<(), Refused> {
         match self.output.ask(identity, wish, now) {
-            Ok(granted) => Ok(self.told(granted, identity)),
+            Ok(granted) => {
+                self.granted(granted, identity);
+                Ok(())
+            }
             Err(super::output::Refused::NotAllowed) => Err(Refused::NotAllowed),
         }
     }
 
-    fn told(&self, granted: Granted, by: &str) -> Option<Event> {
-        let name = self.settings.name.clone();
-        (granted == Granted::Driven).then(|| Event::OutputPulsed { name, by: by.to_owned() })
+    fn granted(&mut self, granted: Granted, by: &str) {
+        if granted == Granted::Driven {
+            self.pulse = Some(Event::OutputPulsed { name: self.settings.name.clone(), by: by.to_owned() });
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+mod tests {
+    use super::*;
+    use crate::device::allow::Allow;
+
+    #[test]
+    fn one_that_could_not_be_driven_is_driven_for_whoever_asks_next() {
+        let allow = Allow::new(["flat-*".to_owned()]).expect("usable");
+        let (name, rpc) = ("door".to_owned(), Some("open".to_owned()));
+        let pulse = Duration::from_secs(3);
+        let mut outputs = Outputs::new(vec![OutputSettings { name, pulse, rpc, dtmf: None, allow }]);
+        let mut now = Instant::now();
+        let mut ask = |outputs: &mut Outputs, wish| {
+            now += Duration::from_millis(10);
+            assert_eq!(outputs.handle_rpc("flat-1", "open", wish, now), Some(Ok(())));
+            (matches!(outputs.poll_change(now), Some(Change::Pulse(0, Event::OutputPulsed { .. }))), now)
+        };
+        assert!(ask(&mut outputs, 1).0);
+        outputs.not_driven(0);
+        let (is_driven, at) = ask(&mut outputs, 1);
+        assert!(is_driven, "a copy of the wish, which came to nothing");
+        assert!(!ask(&mut outputs, 1).0 && !ask(&mut outputs, 2).0, "it is driven");
+        assert_eq!(outputs.poll_timeout(), Some(at + pulse));
+        outputs.handle_timeout(at + pulse);
+        assert!(matches!(outputs.poll_change(at + pulse), Some(Change::Rest(0))));
+        // What is not driven has nothing to rest from.
+        outputs.pulse("door", at + pulse).expect("there is one");
+        assert!(outputs.poll_change(at + pulse).is_some());
+        outputs.not_driven(0);
+        assert!(outputs.are_resting(at + pulse) && outputs.poll_timeout().is_none());
+        assert!(outputs.poll_change(at + 3 * pulse).is_none());
     }
 }
