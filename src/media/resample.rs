@@ -11,6 +11,9 @@
 //! 16 × 64 with a Kaiser window keeps tones up to 16 kHz more than 80 dB above what it adds, at a delay of nothing:
 //! the taps behind the place are sound that was played already, those in front are 0.17 ms that must be there.
 //! At rate 1 on whole places the output is the input, bit for bit.
+//!
+//! Clocks differ so little that the place creeps: at 100 ppm a block of 480 moves it by three of the `PHASES`. Outputs
+//! between the same two of them are made in one run, eight at a time: two vectors of 128 bits.
 
 use sonora_simd::{SimdBackend, detect_backend};
 use std::f64::consts::PI;
@@ -24,6 +27,9 @@ pub const TAPS_BEFORE: usize = TAPS / 2 - 1;
 
 /// Places between two samples for which the filter is tabulated.
 const PHASES: usize = 64;
+
+/// Outputs made at a time: the samples of two 128-bit vectors, so that weights are not fetched for one alone.
+const LANES: usize = 8;
 
 /// Shape of the Kaiser window: side lobes below −80 dB, as wide a pass band as 16 taps give with that.
 const KAISER_BETA: f64 = 8.0;
@@ -81,27 +87,83 @@ impl Resampler {
             out[len..].fill(0.0);
             return out.len();
         }
-        let (start, filters) = (self.place, &**FILTERS);
-        for (i, sample) in out.iter_mut().enumerate() {
-            let at = start + i as f64 * rate;
+        let start = self.place;
+        let mut made = 0;
+        while made < out.len() {
+            let at = start + made as f64 * rate;
             let whole = at as usize;
-            *sample = match input.get(whole..).and_then(|rest| rest.first_chunk::<TAPS>()) {
-                Some(around) => self.between(around, at - whole as f64, filters),
-                None => 0.0,
+            let Some(window) = input.get(whole..).filter(|window| window.len() >= TAPS) else {
+                out[made..].fill(0.0);
+                break;
             };
+            let run = Run::at(at - whole as f64, rate);
+            let count = run.outputs.min(window.len() - (TAPS - 1)).min(out.len() - made);
+            run.read(window, &mut out[made..made + count], self.simd);
+            made += count;
         }
         let end = start + out.len() as f64 * rate;
         self.place = end.fract();
         end as usize
     }
+}
 
-    /// The value at `place` (0 to 1) behind the middle of `around`.
-    fn between(&self, around: &Filter, place: f64, filters: &[Filter; PHASES + 1]) -> f32 {
+/// Outputs between the same two tabulated filters; for each, the window moves on by one sample.
+struct Run {
+    before: &'static Filter,
+    after: &'static Filter,
+    /// Where the first output is between the two, 0 to 1, and by how much more each next one.
+    share: f32,
+    step: f32,
+    outputs: usize,
+}
+
+impl Run {
+    /// What begins at `place` (0 to 1) behind the middle of a window.
+    fn at(place: f64, rate: f64) -> Self {
         let scaled = place * PHASES as f64;
         let phase = (scaled as usize).min(PHASES - 1);
-        let share = (scaled - phase as f64) as f32;
-        let (before, after) = self.simd.dual_dot_product(around, &filters[phase], &filters[phase + 1]);
-        before + (after - before) * share
+        let share = scaled - phase as f64;
+        let step = (rate - 1.0) * PHASES as f64;
+        let room = if step < 0.0 { share } else { 1.0 - share };
+        // Endless at rate 1, where the conversion saturates.
+        let outputs = ((room / step.abs()) as usize).saturating_add(1);
+        let filters = &**FILTERS;
+        Run {
+            before: &filters[phase],
+            after: &filters[phase + 1],
+            share: share as f32,
+            step: step as f32,
+            outputs,
+        }
+    }
+
+    /// Fills `out`; `window` holds as many samples and `TAPS - 1` more.
+    fn read(&self, window: &[f32], out: &mut [f32], simd: SimdBackend) {
+        let (vectors, rest) = out.as_chunks_mut::<LANES>();
+        for (i, vector) in vectors.iter_mut().enumerate() {
+            let Some(around) = window[i * LANES..].first_chunk() else { return };
+            *vector = self.vector(around, i * LANES);
+        }
+        let first = vectors.len() * LANES;
+        for (i, sample) in (first..).zip(rest) {
+            let (before, after) = simd.dual_dot_product(&window[i..i + TAPS], self.before, self.after);
+            *sample = before + (after - before) * (self.share + i as f32 * self.step);
+        }
+    }
+
+    #[inline(always)]
+    fn vector(&self, around: &[f32; LANES + TAPS - 1], first: usize) -> [f32; LANES] {
+        let (mut before, mut after) = ([0.0; LANES], [0.0; LANES]);
+        for tap in 0..TAPS {
+            for lane in 0..LANES {
+                before[lane] += around[tap + lane] * self.before[tap];
+                after[lane] += around[tap + lane] * self.after[tap];
+            }
+        }
+        let share = self.share + first as f32 * self.step;
+        std::array::from_fn(|lane| {
+            before[lane] + (after[lane] - before[lane]) * (share + lane as f32 * self.step)
+        })
     }
 }
 

@@ -15,16 +15,15 @@ SDK_VERSION=1.2.1
 JS_SDK_VERSION=2.23.0
 MATPLOTLIB_VERSION=3.10.7            # for tests/demo --plots
 PLAYWRIGHT_VERSION=1.60.0         # the last with Debian 12's Node 18
-RUST_MIN=89                       # rust-version of Cargo.toml, its minor part
+RUST_MIN=$(sed -n 's/^rust-version = "1\.\([0-9]*\)".*/\1/p' Cargo.toml)
 GO_TOOLCHAIN=go1.26.0             # what is fetched where the machine's Go is older than 1.21
-export AWS_LC_SYS_NO_JITTER_ENTROPY=1
 mkdir -p "$KINGLET_CACHE" target
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 die() { printf 'kinglet: %s\n' "$*" >&2; exit 1; }
 is_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 
-# packages NAME…: installs those that are missing.
+# packages NAME…: installs those that are missing, while nobody else of us does.
 packages() {
   local missing=() name
   for name in "$@"; do is_installed "$name" || missing+=("$name"); done
@@ -33,9 +32,14 @@ packages() {
   say "installing ${missing[*]}"
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
-  { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-    "${missing[@]}"; } >target/apt.log 2>&1 || die "apt-get could not install ${missing[*]}; see target/apt.log"
+  # What a package starts must not inherit the lock.
+  { flock 9 && $sudo apt-get update -q 9>&- &&
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" 9>&-
+  } >target/apt.log 2>&1 9>target/apt.lock || die "apt-get could not install ${missing[*]}; see target/apt.log"
 }
+
+# The program as it is meant to be: the last step at full speed (cross/README.md).
+release() { cargo rustc --release --locked --bin kinglet -- -Copt-level=3; }
 
 # minor PROGRAM VERSION-ARGUMENT: the y of its 1.y, or 0 where it is missing.
 minor() {

@@ -4,8 +4,9 @@
 #   call.sh FOLDER SECONDS WHAT_HAPPENS [OPTIONS OF KINGLET...]
 #
 # WHAT_HAPPENS: nothing · jitter (25 ms ± 5 ms each way, for both) · loss (every fiftieth UDP packet to each) · drift
-# (Alice's cards 300 ppm fast, Bob's as slow) · cut-N (Alice is without a network for N seconds, from the tenth on) · restart (the
-# server ends at the tenth second and is back five seconds later).
+# (Alice's cards 300 ppm fast, Bob's as slow) · crossed (on each board the microphone is 300 ppm fast, the loudspeaker as slow) ·
+# cut-N (Alice is without a network for N seconds, from the tenth on) · restart (the server ends at the tenth second and is back
+# five seconds later).
 #
 # Both speak at once: FOLDER/NAME-says.wav is played into NAME's microphone card, and what NAME's loudspeaker card plays
 # is recorded to FOLDER/NAME-hears.wav; the events of both go to FOLDER/NAME.jsonl. The card `Probe` has no kinglet: what
@@ -30,6 +31,8 @@ loss)
 drift)
   for card in AliceMic AliceSpeaker; do rig ppm $card 300; done
   for card in BobMic BobSpeaker; do rig ppm $card -300; done ;;
+crossed)
+  for name in Alice Bob; do rig ppm ${name}Mic 300; rig ppm ${name}Speaker -300; done ;;
 esac
 
 # What comes in the middle of the call.

@@ -77,16 +77,16 @@ impl SampleFormat {
 
     /// The sample `at` this many bytes in each frame of `frame_bytes` bytes.
     pub fn pick(self, frames: &[u8], frame_bytes: usize, at: usize, samples: &mut [f32]) {
-        let frames = samples.iter_mut().zip(frames.chunks_exact(frame_bytes.max(1)));
-        if self == SampleFormat::S16 {
-            // What most cards have; it need not be asked for with each sample.
-            for (sample, frame) in frames {
-                *sample = SampleFormat::S16.decode(frame.get(at..).unwrap_or_default());
+        const S16_BYTES: usize = 2;
+        match (self, frame_bytes) {
+            // What most cards and files have; it need not be asked for with each sample.
+            (SampleFormat::S16, S16_BYTES) => {
+                for (sample, frame) in samples.iter_mut().zip(frames.as_chunks::<S16_BYTES>().0) {
+                    *sample = SampleFormat::S16.decode(frame);
+                }
             }
-        } else {
-            for (sample, frame) in frames {
-                *sample = self.decode(frame.get(at..).unwrap_or_default());
-            }
+            (SampleFormat::S16, _) => pick(SampleFormat::S16, frames, frame_bytes, at, samples),
+            _ => pick(self, frames, frame_bytes, at, samples),
         }
     }
 
@@ -116,6 +116,13 @@ impl SampleFormat {
             }
             SampleFormat::Float => spread(samples, channels, bytes, f32::to_le_bytes),
         }
+    }
+}
+
+#[inline(always)]
+fn pick(format: SampleFormat, frames: &[u8], frame_bytes: usize, at: usize, samples: &mut [f32]) {
+    for (sample, frame) in samples.iter_mut().zip(frames.chunks_exact(frame_bytes.max(1))) {
+        *sample = format.decode(frame.get(at..).unwrap_or_default());
     }
 }
 

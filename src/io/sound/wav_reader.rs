@@ -14,7 +14,7 @@ use crate::io::sound::format::SampleFormat;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::wav_header::WavHeader;
 use crate::limits::WAV_CHANNELS_MAX;
-use crate::media::block::{Block, SAMPLE_RATE_HZ};
+use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 
 /// Bytes asked of the disk at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -45,7 +45,17 @@ impl WavReader {
         let resampler = Resampler::new(header.rate_hz, SAMPLE_RATE_HZ);
         let tail_frames = resampler.as_ref().map_or(0, Resampler::delay_inputs);
         Ok(WavReader {
-            samples: Samples { file, header, loop_input, taken_bytes: 0, tail_frames, fault: None },
+            samples: Samples {
+                file,
+                header,
+                loop_input,
+                taken_bytes: 0,
+                ready: Block::SILENCE,
+                ready_at: 0,
+                ready_end: 0,
+                tail_frames,
+                fault: None,
+            },
             resampler,
             ended: false,
         })
@@ -57,16 +67,10 @@ impl WavReader {
             return Captured::End;
         }
         let WavReader { samples, resampler, .. } = self;
-        let mut filled = 0;
-        for sample in &mut block.0 {
-            let next = match resampler {
-                Some(resampler) => resampler.pull(&mut || samples.next()),
-                None => samples.next(),
-            };
-            let Some(next) = next else { break };
-            *sample = next;
-            filled += 1;
-        }
+        let filled = match resampler {
+            Some(resampler) => fill(&mut block.0, || resampler.pull(&mut || samples.next())),
+            None => samples.read(&mut block.0),
+        };
         if filled == block.0.len() {
             return Captured::Block;
         }
@@ -81,74 +85,120 @@ impl WavReader {
     }
 }
 
+/// Fills `out` one by one until there is no next; how many there were.
+fn fill(out: &mut [f32], mut next: impl FnMut() -> Option<f32>) -> usize {
+    out.iter_mut().map_while(|sample| next().map(|value| *sample = value)).count()
+}
+
 /// The file's frames, one mono sample each.
+///
+/// ```text
+/// disk ─► file's buffer ─► as many whole frames as fit: mono ─► ready[ready_at..ready_end] ─► taken
+/// ```
 #[derive(Debug)]
 struct Samples {
     file: BufReader<File>,
     header: WavHeader,
     loop_input: bool,
+    /// Of the sound in the file, how much is or was in `ready`.
     taken_bytes: u64,
+    ready: Block,
+    ready_at: usize,
+    ready_end: usize,
     /// Silence still to be given at the end, to get the last frames out of the resampler.
     tail_frames: usize,
     fault: Option<std::io::ErrorKind>,
 }
 
 impl Samples {
-    fn next(&mut self) -> Option<f32> {
-        if let Some(sample) = self.next_of_file() {
-            return Some(sample);
+    /// Fills `out` as far as there is sound; how much that was.
+    fn read(&mut self, out: &mut [f32]) -> usize {
+        let mut filled = 0;
+        while filled < out.len() && self.is_ready() {
+            let count = (self.ready_end - self.ready_at).min(out.len() - filled);
+            out[filled..filled + count].copy_from_slice(&self.ready.0[self.ready_at..self.ready_at + count]);
+            self.ready_at += count;
+            filled += count;
         }
-        if self.loop_input && self.taken_bytes > 0 && self.fault.is_none() {
-            self.taken_bytes = 0;
-            match self.file.seek(SeekFrom::Start(self.header.data_at)) {
-                Ok(_) => return self.next_of_file(),
-                Err(error) => self.fault = Some(error.kind()),
-            }
+        filled
+    }
+
+    /// The next sample for the resampler.
+    fn next(&mut self) -> Option<f32> {
+        if self.is_ready() {
+            self.ready_at += 1;
+            return Some(self.ready.0[self.ready_at - 1]);
         }
         self.tail_frames = self.tail_frames.checked_sub(1)?;
         Some(0.0)
     }
 
-    fn next_of_file(&mut self) -> Option<f32> {
-        let WavHeader { format, channels, data_bytes, .. } = self.header;
-        let frame_bytes = usize::from(channels) * format.bytes();
-        if data_bytes.is_some_and(|all| self.taken_bytes + frame_bytes as u64 > all) {
-            return None;
+    /// Whether there is a sample, from the beginning again where the file is looped.
+    fn is_ready(&mut self) -> bool {
+        if self.ready_at < self.ready_end {
+            return true;
         }
-        // Nearly always there is a whole frame in memory, and to copy it would cost more than all else here.
-        let sample = match self.file.buffer().get(..frame_bytes) {
-            Some(frame) => {
-                let sample = mono(frame, format, channels);
-                self.file.consume(frame_bytes);
-                sample
+        if !self.refill() && self.loop_input && self.taken_bytes > 0 && self.fault.is_none() {
+            self.taken_bytes = 0;
+            match self.file.seek(SeekFrom::Start(self.header.data_at)) {
+                Ok(_) => return self.refill(),
+                Err(error) => self.fault = Some(error.kind()),
             }
-            None => self.next_across_reads(frame_bytes)?,
-        };
-        self.taken_bytes += frame_bytes as u64;
-        Some(sample)
+        }
+        self.ready_at < self.ready_end
     }
 
-    fn next_across_reads(&mut self, frame_bytes: usize) -> Option<f32> {
-        let mut frame = [0; WAV_CHANNELS_MAX as usize * 4];
-        let frame = &mut frame[..frame_bytes];
-        if let Err(error) = self.file.read_exact(frame) {
-            if error.kind() != std::io::ErrorKind::UnexpectedEof {
-                self.fault = Some(error.kind());
+    /// Makes the file's next frames ready, of which there may be none.
+    fn refill(&mut self) -> bool {
+        let WavHeader { format, channels, data_bytes, .. } = self.header;
+        let frame_bytes = usize::from(channels) * format.bytes();
+        let left_bytes = data_bytes.map_or(u64::MAX, |all| all.saturating_sub(self.taken_bytes));
+        let left_frames = usize::try_from(left_bytes / frame_bytes as u64).unwrap_or(usize::MAX);
+        let in_memory = self.file.buffer().len() / frame_bytes;
+        // A frame across two reads is brought together by itself.
+        let mut across = [0; WAV_CHANNELS_MAX as usize * 4];
+        let frames = match in_memory.min(left_frames).min(BLOCK_FRAMES) {
+            0 if left_frames == 0 || !self.read_exact(&mut across[..frame_bytes]) => 0,
+            0 => mono(&across[..frame_bytes], format, channels, &mut self.ready.0[..1]),
+            many => {
+                let frames = mono(self.file.buffer(), format, channels, &mut self.ready.0[..many]);
+                self.file.consume(frames * frame_bytes);
+                frames
             }
-            return None;
+        };
+        self.taken_bytes += (frames * frame_bytes) as u64;
+        (self.ready_at, self.ready_end) = (0, frames);
+        frames > 0
+    }
+
+    fn read_exact(&mut self, bytes: &mut [u8]) -> bool {
+        match self.file.read_exact(bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                if error.kind() != std::io::ErrorKind::UnexpectedEof {
+                    self.fault = Some(error.kind());
+                }
+                false
+            }
         }
-        Some(mono(frame, self.header.format, self.header.channels))
     }
 }
 
-/// The mean of a frame's channels.
-fn mono(frame: &[u8], format: SampleFormat, channels: u16) -> f32 {
-    // Without the division that `chunks_exact` makes: an ARMv7 may have no instruction for it.
-    if channels == 1 {
-        return format.decode(frame);
+/// The means of as many frames' channels as there are samples to be filled; how many these are.
+fn mono(frames: &[u8], format: SampleFormat, channels: u16, samples: &mut [f32]) -> usize {
+    let frame_bytes = usize::from(channels) * format.bytes();
+    format.pick(frames, frame_bytes, 0, samples);
+    if channels > 1 {
+        let mut others = Block::SILENCE;
+        let others = &mut others.0[..samples.len()];
+        for channel in 1..usize::from(channels) {
+            format.pick(frames, frame_bytes, channel * format.bytes(), others);
+            samples.iter_mut().zip(&*others).for_each(|(sum, other)| *sum += other);
+        }
+        let share = 1.0 / f32::from(channels);
+        samples.iter_mut().for_each(|sum| *sum *= share);
     }
-    let sum: f32 = frame.chunks_exact(format.bytes()).map(|bytes| format.decode(bytes)).sum();
-    sum / f32::from(channels)
+    samples.len()
 }
 
 #[cfg(test)]
