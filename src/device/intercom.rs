@@ -49,6 +49,8 @@ pub struct Intercom {
     lamp: Lamp,
     chime: Chime,
     is_connected: bool,
+    /// Loudspeaker and microphone: their card is not there.
+    lost_cards: [bool; 2],
     actions: heapless::Deque<Action, INTERCOM_ACTIONS_MAX>,
 }
 
@@ -68,6 +70,7 @@ impl Intercom {
             lamp: Lamp::new(now),
             chime: Chime::default(),
             is_connected: false,
+            lost_cards: [false; 2],
             actions: heapless::Deque::new(),
         };
         intercom.act(Action::Mute(settings.is_muted));
@@ -134,6 +137,9 @@ impl Intercom {
             {
                 // Only a ring of ours can be answered, and only by who may.
                 let _ = self.call.answered(&track.identity, "microphone", now);
+            }
+            Event::AudioDevice { state, .. } => {
+                self.lost_cards[usize::from(state.is_microphone)] = state.is_lost;
             }
             Event::Dtmf { identity, digit } => {
                 self.outputs.handle_digit(identity, digit, now);
@@ -357,12 +363,14 @@ impl Intercom {
     fn shows(&self) -> Shows {
         match self.call.stage() {
             Stage::RingingIn | Stage::RingingOut => Shows::Ringing,
+            Stage::Talking if self.lost_cards != [false; 2] => Shows::NoSound,
             Stage::Talking if self.microphone.is_held_shut() || !self.microphone.is_talking() => {
                 Shows::TalkingMuted
             }
             Stage::Talking => Shows::Talking,
             // A box that enters the room for calls only is not expected in it.
             Stage::Idle if !self.is_connected && self.call.is_always_in_room() => Shows::Trouble,
+            Stage::Idle if self.lost_cards != [false; 2] => Shows::NoSound,
             Stage::Idle if self.microphone.is_held_shut() => Shows::IdleMuted,
             Stage::Idle if self.microphone.is_always_open() => Shows::Talking,
             Stage::Idle => Shows::Idle,

@@ -8,7 +8,9 @@ use super::allow::Allow;
 use super::call::{CallSettings, JoinWhen, Refused};
 use super::intercom::{Action, Intercom};
 use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
-use crate::event::{By, Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource};
+use crate::event::{
+    By, CardState, Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const BELL: usize = 0;
@@ -331,16 +333,19 @@ fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
 fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
     let mut door = Box::new(JoinWhen::Always, Gate::Open);
     let flashes = |door: &mut Box| {
-        let mut lit = 0;
-        for _ in 0..200 {
+        let is_lit = |_: &u32| {
             door.wait(SECOND / 100);
-            lit += u32::from(door.intercom.is_lit(door.now));
-        }
-        lit
+            door.intercom.is_lit(door.now)
+        };
+        (0..200).filter(is_lit).count()
     };
     assert_eq!(flashes(&mut door), 20, "two flashes of a tenth of a second in two seconds");
     door.hear(Event::Resumed { gap_ms: 1 });
-    assert_eq!(flashes(&mut door), 0);
+    for (is_lost, count) in [(true, 30), (false, 0)] {
+        let state = CardState { is_microphone: true, is_lost };
+        door.hear(Event::AudioDevice { card: "hw:0".into(), state });
+        assert_eq!(flashes(&mut door), count, "three flashes where there is no card");
+    }
 }
 
 #[test]

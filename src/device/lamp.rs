@@ -3,6 +3,7 @@
 //! | state | lamp |
 //! | --- | --- |
 //! | no server | two short flashes every two seconds |
+//! | no sound card, and it does not ring | three short flashes every two seconds |
 //! | idle | dark |
 //! | ringing | half a second on, half a second off |
 //! | talking | lit |
@@ -17,6 +18,8 @@ pub enum Shows {
     /// The server is not reached.
     #[default]
     Trouble,
+    /// The microphone's or the loudspeaker's card is not there.
+    NoSound,
     /// Nothing happens.
     Idle,
     /// Privacy: nothing would be heard of this box.
@@ -33,6 +36,7 @@ pub enum Shows {
 const fn pattern(shows: Shows) -> &'static [u64] {
     match shows {
         Shows::Trouble => &[100, 200, 100, 1600],
+        Shows::NoSound => &[100, 200, 100, 200, 100, 1300],
         Shows::Idle => &[],
         Shows::IdleMuted => &[60, 3940],
         Shows::Ringing => &[500, 500],
@@ -120,6 +124,8 @@ mod tests {
         assert_eq!(ringing.len(), 8);
         let trouble = changes(Shows::Trouble);
         assert_eq!(trouble[..5], [(0, true), (100, false), (300, true), (400, false), (2000, true)]);
+        let no_sound = changes(Shows::NoSound);
+        assert_eq!(no_sound[3..7], [(400, false), (600, true), (700, false), (2000, true)], "one more");
         assert_eq!(changes(Shows::TalkingMuted)[..3], [(0, true), (900, false), (1000, true)]);
     }
 

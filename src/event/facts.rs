@@ -1,6 +1,6 @@
 //! What events tell of: participants, tracks, speakers, connections.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What is known of a participant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,6 +17,28 @@ pub struct ParticipantFacts {
     pub attributes: std::collections::BTreeMap<String, String>,
     /// `standard`, `ingress`, `egress`, `sip`, `agent` or `connector`.
     pub kind: ParticipantKind,
+}
+
+/// What became of a sound card: `microphone open`, `loudspeaker lost`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardState {
+    /// Of the microphone, or of the loudspeaker.
+    pub is_microphone: bool,
+    /// It is gone, and is being looked for; or it works.
+    pub is_lost: bool,
+}
+
+impl std::fmt::Display for CardState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = if self.is_microphone { "microphone" } else { "loudspeaker" };
+        write!(f, "{side} {}", if self.is_lost { "lost" } else { "open" })
+    }
+}
+
+impl Serialize for CardState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What a participant is.

@@ -264,7 +264,7 @@ pub enum Event {
         /// The PCM, by name.
         card: String,
         /// What became of it.
-        state: String,
+        state: CardState,
     },
     /// Something a person should know; nothing has ended.
     Warning {

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use crate::event::{Event, MetricKind, Metrics, Stats};
+use crate::event::{CardState, Event, MetricKind, Metrics, Stats};
 use crate::io::sound::SoundState;
 use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::hotplug::Hotplug;
@@ -183,8 +183,8 @@ impl Pair {
             if let Some(fault) = fault {
                 tell(Event::Warning { text: fault });
             } else if is_card {
-                let way = WORDS[place];
-                tell(Event::AudioDevice { card: name.to_owned(), state: format!("{way} {state}") });
+                let state = CardState { is_microphone: place == 0, is_lost: state == SoundState::Lost };
+                tell(Event::AudioDevice { card: name.to_owned(), state });
             }
             if is_card && state == SoundState::Open {
                 for control in self.set_levels() {
