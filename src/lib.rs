@@ -73,7 +73,7 @@
 //!     },
 //!     token_source: None,
 //!     tls: tls::client_config(None)?,
-//!     proxy: None,
+//!     proxies: Default::default(),
 //!     input: "auto".parse()?,
 //!     output: "auto".parse()?,
 //!     sound: SoundSetup::default(),

@@ -41,7 +41,7 @@ pub(super) fn source(server: &ServerConfig, surroundings: &Surroundings) -> Resu
             },
             ca: server.ca.clone(),
             names_server: server.is_named_with_token,
-            proxy: surroundings.proxies.for_server(url.server()).map_err(RunError::Proxy)?,
+            proxies: surroundings.proxies.checked_for(url.server()).map_err(RunError::Proxy)?,
         }),
     })
 }

@@ -110,7 +110,7 @@ pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Op
     let tls = tls::client_config(config.server.ca.as_deref()).map_err(|error| {
         RunError::Client(StartError::Ca(config.server.ca.clone().unwrap_or_default(), error))
     })?;
-    let proxy = surroundings.proxies.for_server(&config.server.url).map_err(RunError::Proxy)?;
+    let proxies = surroundings.proxies.checked_for(&config.server.url).map_err(RunError::Proxy)?;
     let (input, output) = specs(config)?;
     let microphone = PublishSettings {
         dtx: config.audio.dtx.unwrap_or(input.is_card()),
@@ -139,7 +139,7 @@ pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Op
         settings,
         token_source: Some(source),
         tls,
-        proxy,
+        proxies,
         input,
         output,
         loops_input: true,

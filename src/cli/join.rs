@@ -44,7 +44,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
     });
     // Without one on the command line the source has one, or there is no access.
     let url = join.url.or(access.server).ok_or_else(|| Failed::usage("no server"))?;
-    let proxy = proxy::for_server(&url, &super::environment)?;
+    let proxies = proxy::checked_for(&url, &super::environment)?;
     let settings = Settings {
         url,
         parameters: process::join_parameters(),
@@ -66,7 +66,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         settings,
         token_source: Some(join.credentials),
         tls,
-        proxy,
+        proxies,
         input: join.input,
         output: join.output,
         sound,

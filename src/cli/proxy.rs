@@ -1,6 +1,6 @@
 //! The proxies that the environment names, as other programs read it.
 
-use kinglet::io::proxy::{ProxySettings, ProxyUrl};
+use kinglet::io::proxy::ProxySettings;
 use kinglet::signal::secret::Secret;
 use kinglet::signal::url::ServerUrl;
 
@@ -18,15 +18,15 @@ pub fn settings(environment: &dyn Fn(&str) -> Option<String>) -> ProxySettings {
     }
 }
 
-/// The proxy for `url`.
+/// All of them, of which the one for `url` can be read.
 ///
 /// # Errors
-/// It cannot be read.
-pub fn for_server(
+/// It cannot.
+pub fn checked_for(
     url: &ServerUrl,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Option<ProxyUrl>, Failed> {
-    settings(environment).for_server(url).map_err(Failed::usage)
+) -> Result<ProxySettings, Failed> {
+    settings(environment).checked_for(url).map_err(Failed::usage)
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
             _ => None,
         };
         let port = |url: &str| {
-            let proxy = for_server(&url.parse().expect("a URL"), &environment);
+            let proxy = settings(&environment).for_server(&url.parse().expect("a URL"));
             proxy.ok().flatten().map(|proxy| proxy.port())
         };
         assert_eq!((port("ws://house.example"), port("wss://house.example")), (Some(1), Some(3)));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use rustls::ClientConfig;
 
-use super::proxy::{self, ProxyUrl};
+use super::proxy::{self, ProxySettings, ProxyUrl};
 use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
 use super::{clock, dns, http};
@@ -35,8 +35,8 @@ pub struct Dial {
     pub token: Secret,
     /// TLS settings for `wss://`.
     pub tls: Arc<ClientConfig>,
-    /// The proxy that the connection goes through.
-    pub proxy: Option<ProxyUrl>,
+    /// The proxies, one of which the connection goes through where they say so for this server.
+    pub proxies: ProxySettings,
 }
 
 /// A connection to the server, secured where the URL asks for it, and our address of it.
@@ -45,8 +45,8 @@ pub(super) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream,
     let unreachable = |what: &str, error: io::Error| {
         Notice::Unreachable(format!("{what} {host}:{port}: {}", explain(&error)))
     };
-    let tcp = match &dial.proxy {
-        Some(proxy) => through(proxy, dial, reactor).await?,
+    let tcp = match dial.proxies.for_server(&dial.url).map_err(Notice::Unreachable)? {
+        Some(proxy) => through(&proxy, dial, reactor).await?,
         None => {
             let addresses = dns::resolve(reactor, &host, port).await;
             let addresses = addresses.map_err(|error| unreachable("cannot look up", error))?;

@@ -65,7 +65,7 @@ pub(super) fn drive(
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
-    let way = Way { tls: options.tls, proxy: options.proxy };
+    let way = Way { tls: options.tls, proxies: options.proxies };
     let files = Files::new(options.files);
     let mut ports =
         RealPorts::new(&executor, reactor, (way, options.token_source), sound, ends_with_input, files);

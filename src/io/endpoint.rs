@@ -15,7 +15,7 @@ use futures_util::future::{Either, FutureExt, select};
 
 use super::credentials::CredentialsError;
 use super::dial::{Dial, USER_AGENT, reach};
-use super::proxy::ProxyUrl;
+use super::proxy::ProxySettings;
 use super::reactor::Reactor;
 use super::{clock, http, tls};
 use crate::engine::Notice;
@@ -37,8 +37,8 @@ pub struct Endpoint {
     pub request: TokenRequest,
     /// A CA certificate of one's own.
     pub ca: Option<PathBuf>,
-    /// The proxy on the way.
-    pub proxy: Option<ProxyUrl>,
+    /// The proxies that may be on the way.
+    pub proxies: ProxySettings,
     /// Whether it says where the server is, too: nobody else does.
     pub names_server: bool,
 }
@@ -58,7 +58,7 @@ impl Endpoint {
             target: self.url.target().to_owned(),
             token: Secret::default(),
             tls,
-            proxy: self.proxy.clone(),
+            proxies: self.proxies.clone(),
         };
         let request = self.request(headers.as_ref());
         let asking = async {
@@ -186,8 +186,15 @@ mod tests {
             let request =
                 TokenRequest { room: Some("house".into()), identity: Some("door".into()), name: None };
             let url = url.parse().expect("a URL");
-            let token =
-                Endpoint { url, header_file, request, ca: None, proxy: None, names_server: false }.ask();
+            let token = Endpoint {
+                url,
+                header_file,
+                request,
+                ca: None,
+                proxies: ProxySettings::default(),
+                names_server: false,
+            }
+            .ask();
             (token, serving.join().expect("served"))
         })
     }

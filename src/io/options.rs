@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 
 use super::credentials::Source;
 use super::handlers::Handler;
-use super::proxy::ProxyUrl;
+use super::proxy::ProxySettings;
 use super::sound::open_error::OpenError;
 use super::sound::setup::SoundSetup;
 use super::sound::spec::{InputSpec, OutputSpec};
@@ -29,8 +29,8 @@ pub struct Options {
     pub token_source: Option<Source>,
     /// TLS settings, see [`tls::client_config`].
     pub tls: Arc<ClientConfig>,
-    /// The HTTP proxy through which the signal connection goes.
-    pub proxy: Option<ProxyUrl>,
+    /// HTTP proxies: the signal connection goes through the one that is for its server, if any.
+    pub proxies: ProxySettings,
     /// Where our sound comes from.
     pub input: InputSpec,
     /// Where the room's sound goes.
@@ -73,7 +73,7 @@ impl Options {
             },
             token_source: None,
             tls: tls::client_config(None)?,
-            proxy: None,
+            proxies: ProxySettings::default(),
             input: InputSpec::Auto,
             output: OutputSpec::Auto,
             sound: SoundSetup::default(),

@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use super::credentials::Source;
 use super::dial::Dial;
 use super::files::Files;
-use super::proxy::ProxyUrl;
+use super::proxy::ProxySettings;
 use super::questions::Questions;
 use super::reactor::{Interest, Reactor};
 use super::sockets::Sockets;
@@ -60,8 +60,8 @@ struct Tail {
 pub(super) struct Way {
     /// TLS settings.
     pub(super) tls: Arc<ClientConfig>,
-    /// What is between.
-    pub(super) proxy: Option<ProxyUrl>,
+    /// What may be between: which of them, the server that is dialled decides.
+    pub(super) proxies: ProxySettings,
 }
 
 struct SignalPort {
@@ -71,7 +71,7 @@ struct SignalPort {
 
 impl Way {
     fn dial(&self, url: ServerUrl, target: String, token: Secret) -> Dial {
-        Dial { url, target, token, tls: self.tls.clone(), proxy: self.proxy.clone() }
+        Dial { url, target, token, tls: self.tls.clone(), proxies: self.proxies.clone() }
     }
 }
 

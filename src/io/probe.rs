@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use super::dial::{self, Dial, explain};
-use super::proxy::ProxyUrl;
+use super::proxy::ProxySettings;
 use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
 use super::{dns, process};
@@ -70,10 +70,10 @@ pub async fn validate(
     url: &ServerUrl,
     token: Secret,
     tls: Arc<ClientConfig>,
-    proxy: Option<ProxyUrl>,
+    proxies: ProxySettings,
 ) -> Option<Verdict> {
     let target = url.join_target(&process::join_parameters());
-    let dial = Dial { url: url.clone(), target, token, tls, proxy };
+    let dial = Dial { url: url.clone(), target, token, tls, proxies };
     let answer = dial::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
     let refusal = (answer.status != 200).then(|| Refusal::new(answer.status, &answer.body));
     Some(Verdict { refusal, date: answer.date })

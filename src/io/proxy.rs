@@ -117,6 +117,14 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
+    /// The same, to be asked for whatever URL is dialled later, where the proxy for this one can be read.
+    ///
+    /// # Errors
+    /// As of [`ProxySettings::for_server`].
+    pub fn checked_for(&self, url: &ServerUrl) -> Result<ProxySettings, String> {
+        self.for_server(url).map(|_| self.clone())
+    }
+
     /// The proxy for `url`: `HTTPS_PROXY` for `wss://`, `HTTP_PROXY` for `ws://`, `ALL_PROXY` for both, none where
     /// `NO_PROXY` names the server.
     ///

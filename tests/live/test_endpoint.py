@@ -111,3 +111,17 @@ def test_a_box_behind_a_proxy(box, service, header_file):
     port = tokens.http.server_port
     assert proxy.asked[0].startswith(f"CONNECT 127.0.0.1:{port} ") and len(proxy.asked) >= 2, proxy.asked
     door.stop()
+
+
+def test_a_proxy_is_for_the_server_that_the_endpoint_names(server, box, service, header_file):
+    """The endpoint is reached without one, and the server, by another name, is not; and the other way round."""
+    for left_out, asked_for in (("127.0.0.1", "localhost"), ("localhost", "127.0.0.1")):
+        tokens, proxy = service(), ConnectProxy("box:s3cret")
+        tokens.server_url = server.url.replace("127.0.0.1", "localhost")
+        environment = {"http_proxy": f"http://box:s3cret@127.0.0.1:{proxy.port}", "NO_PROXY": left_out}
+        token = f'{{ endpoint = "{tokens.url}", header_file = "{header_file}" }}'
+        door = box(token=token, url=None, environment=environment)
+        door.wait_until_in_room()
+        hosts = {line.split()[1].split(":")[0] for line in proxy.asked}
+        assert hosts == {asked_for}, (left_out, proxy.asked)
+        door.stop()

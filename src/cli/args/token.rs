@@ -53,7 +53,7 @@ impl Who {
         }
         if let Some(url) = self.endpoint {
             return Ok(Source::Endpoint(Endpoint {
-                proxy: proxy::for_server(url.server(), environment)?,
+                proxies: proxy::checked_for(url.server(), environment)?,
                 url,
                 header_file: self.header_file,
                 request: TokenRequest { room: self.room, identity: self.identity, name: None },

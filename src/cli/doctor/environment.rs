@@ -28,7 +28,7 @@ fn options(url: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Op
     let source = source(environment)
         .ok_or("LIVEKIT_URL is set, but neither LIVEKIT_TOKEN nor LIVEKIT_API_KEY and LIVEKIT_API_SECRET")?;
     let mut options = Options::new(url, Secret::default()).map_err(|error| error.to_string())?;
-    options.proxy = proxy::for_server(&options.settings.url, environment).map_err(|failed| failed.text)?;
+    options.proxies = proxy::checked_for(&options.settings.url, environment).map_err(|failed| failed.text)?;
     options.token_source = Some(source);
     (options.input, options.output) = (InputSpec::None, OutputSpec::None);
     let settings = &mut options.settings;

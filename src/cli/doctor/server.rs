@@ -17,7 +17,7 @@ use futures_util::future::{Either, select};
 use kinglet::command::Command;
 use kinglet::event::Event;
 use kinglet::io::client::{self, Commands, Events, Options};
-use kinglet::io::proxy::ProxyUrl;
+use kinglet::io::proxy::ProxySettings;
 use kinglet::io::reactor::Reactor;
 use kinglet::io::{clock, probe};
 use kinglet::signal::secret::Secret;
@@ -46,7 +46,7 @@ const CLOCK_SLACK_S: u64 = 60;
 struct Visit {
     url: ServerUrl,
     tls: Arc<ClientConfig>,
-    proxy: Option<ProxyUrl>,
+    proxies: ProxySettings,
     token: Secret,
 }
 
@@ -68,7 +68,7 @@ pub fn examine(options: Result<Options, String>, joins: bool, findings: &mut Fin
     let visit = Visit {
         url: access.server.unwrap_or_else(|| options.settings.url.clone()),
         tls: options.tls.clone(),
-        proxy: options.proxy.clone(),
+        proxies: options.proxies.clone(),
         token: access.token,
     };
     let findings = RefCell::new(findings);
@@ -104,7 +104,11 @@ impl Visit {
         findings: &RefCell<&mut Findings<'_>>,
     ) -> Result<Option<IpAddr>, Stopped> {
         let tell = |finding: Finding| findings.borrow_mut().push(finding);
-        let reached = match &self.proxy {
+        let proxy = self.proxies.for_server(&self.url);
+        let reached = match proxy.map_err(|why| {
+            tell(Finding::failed("proxy", why));
+            Stopped
+        })? {
             Some(proxy) => {
                 tell(Finding::ok(
                     "proxy",
@@ -152,8 +156,8 @@ impl Visit {
     }
 
     async fn validated(&self, reactor: &Rc<Reactor>, tell: &impl Fn(Finding)) -> Result<(), Stopped> {
-        let (token, tls, proxy) = (self.token.clone(), self.tls.clone(), self.proxy.clone());
-        let verdict = probe::validate(reactor, &self.url, token, tls, proxy).await;
+        let (token, tls, proxies) = (self.token.clone(), self.tls.clone(), self.proxies.clone());
+        let verdict = probe::validate(reactor, &self.url, token, tls, proxies).await;
         let Some(verdict) = verdict else {
             tell(Finding::failed(
                 "access",
