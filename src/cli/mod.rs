@@ -12,6 +12,7 @@
 mod args;
 mod command;
 mod control;
+mod credentials;
 mod ctl;
 mod devices;
 mod doctor;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kinglet::io::credentials::{ApiKey, Grant, Source};
+use kinglet::io::credentials::{Grant, Source};
 use kinglet::io::endpoint::Endpoint;
 use kinglet::signal::endpoint::{EndpointUrl, TokenRequest};
 use kinglet::signal::secret::Secret;
@@ -10,7 +10,7 @@ use lexopt::{Arg, Parser};
 
 use super::values::{seconds, text, usage};
 use crate::cli::command::Command;
-use crate::cli::{Failed, help, proxy};
+use crate::cli::{Failed, credentials, help, proxy};
 
 /// Validity of made tokens (the official tools' default).
 const TTL_S: u64 = 6 * 3600;
@@ -67,15 +67,11 @@ impl Who {
         if let Some(room) = self.room {
             let identity = self.identity.unwrap_or_else(host_name);
             let grant = Grant { room, identity, ttl_s: TTL_S };
-            return Ok(Source::Made { key: api_key(environment)?, grant });
+            return Ok(Source::Made { key: credentials::api_key(environment)?, grant });
         }
-        if let Some(token) = environment("LIVEKIT_TOKEN") {
-            return Ok(Source::Token(Secret::new(token)));
-        }
-        Err(Failed::usage(
-            "no credentials: give --token-file, --token-command, --token-endpoint or --token, set LIVEKIT_TOKEN, or \
-             give --room with LIVEKIT_API_KEY and LIVEKIT_API_SECRET set",
-        ))
+        let none = "no credentials: give --token-file, --token-command, --token-endpoint or --token, set LIVEKIT_TOKEN, or \
+                    give --room with LIVEKIT_API_KEY and LIVEKIT_API_SECRET set";
+        credentials::token(environment).ok_or_else(|| Failed::usage(none))
     }
 }
 
@@ -96,14 +92,7 @@ pub(super) fn token(
     }
     let room = room.ok_or_else(|| Failed::usage("kinglet token needs --room"))?;
     let identity = identity.ok_or_else(|| Failed::usage("kinglet token needs --identity"))?;
-    Ok(Command::Token(api_key(environment)?, Grant { room, identity, ttl_s }))
-}
-
-fn api_key(environment: &dyn Fn(&str) -> Option<String>) -> Result<ApiKey, Failed> {
-    match (environment("LIVEKIT_API_KEY"), environment("LIVEKIT_API_SECRET")) {
-        (Some(key), Some(secret)) => Ok(ApiKey { key, secret: Secret::new(secret) }),
-        _ => Err(Failed::usage("set LIVEKIT_API_KEY and LIVEKIT_API_SECRET, with which a token is made")),
-    }
+    Ok(Command::Token(credentials::api_key(environment)?, Grant { room, identity, ttl_s }))
 }
 
 fn host_name() -> String {

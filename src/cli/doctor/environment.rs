@@ -1,13 +1,13 @@
 //! Where no configuration is: the server and the credentials that the environment names, as `join` takes them.
 
 use kinglet::io::client::Options;
-use kinglet::io::credentials::{ApiKey, Grant, Source};
+use kinglet::io::credentials::{Grant, Source};
 use kinglet::io::process;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::session::recovery::Retry;
 use kinglet::signal::secret::Secret;
 
-use crate::cli::proxy;
+use crate::cli::{credentials, proxy};
 
 /// Entered for a moment where a token is made here: none that somebody is in.
 const ROOM: &str = "kinglet-doctor";
@@ -38,16 +38,12 @@ fn options(url: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Op
 }
 
 fn source(environment: &dyn Fn(&str) -> Option<String>) -> Option<Source> {
-    if let Some(token) = environment("LIVEKIT_TOKEN") {
-        return Some(Source::Token(Secret::new(token)));
+    if let Some(token) = credentials::token(environment) {
+        return Some(token);
     }
-    let key = environment("LIVEKIT_API_KEY")?;
-    let secret = Secret::new(environment("LIVEKIT_API_SECRET")?);
+    let key = credentials::api_key(environment).ok()?;
     let identity = process::known_as("hostname").unwrap_or_else(|| ROOM.to_owned());
-    Some(Source::Made {
-        key: ApiKey { key, secret },
-        grant: Grant { room: ROOM.to_owned(), identity, ttl_s: TTL_S },
-    })
+    Some(Source::Made { key, grant: Grant { room: ROOM.to_owned(), identity, ttl_s: TTL_S } })
 }
 
 #[cfg(test)]
