@@ -33,7 +33,7 @@ use crate::io::systemd::ServiceManager;
 
 /// A box that runs.
 pub(super) struct Running<F> {
-    pub(super) intercom: Intercom,
+    pub(super) intercom: Box<Intercom>,
     pub(super) hands: Hands,
     pub(super) memory: Rc<Memory>,
     pub(super) programs: Programs,

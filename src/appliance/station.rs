@@ -35,7 +35,7 @@ use crate::io::systemd::{ServiceManager, watchdog_interval};
 
 /// A box, its lines and its socket, before it runs.
 pub(super) struct Station {
-    intercom: Intercom,
+    intercom: Box<Intercom>,
     lines: Lines,
     memory: Memory,
     programs: Programs,
@@ -64,7 +64,7 @@ impl Station {
         let socket =
             control::bind(&config.socket).map_err(|error| RunError::Control(config.socket.clone(), error))?;
         Ok(Station {
-            intercom: Intercom::new(settings::intercom(config, is_muted), clock::now()),
+            intercom: Box::new(Intercom::new(settings::intercom(config, is_muted), clock::now())),
             lines,
             memory,
             programs: Programs::new(config.hooks.clone()),

@@ -166,11 +166,12 @@ pub struct Engine {
     was_connected: bool,
     outcome: Option<Outcome>,
 
-    events: Box<heapless::Deque<Event, EVENTS_MAX>>,
+    /// Each by itself: there are few, and room for all would be 90 kB, which passes over the stack when it is made.
+    events: heapless::Deque<Box<Event>, EVENTS_MAX>,
     /// Others' content in `events`.
     events_content_bytes: usize,
-    actions: heapless::Deque<Action, ACTIONS_MAX>,
-    transmits: heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>,
+    actions: Box<heapless::Deque<Action, ACTIONS_MAX>>,
+    transmits: Box<heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>>,
     counters: Counters,
     told_lost: u64,
     answers: commands::Answers,
@@ -250,10 +251,10 @@ impl Engine {
             enters_again: false,
             was_connected: false,
             outcome: None,
-            events: Box::default(),
+            events: heapless::Deque::new(),
             events_content_bytes: 0,
-            actions: heapless::Deque::new(),
-            transmits: heapless::Deque::new(),
+            actions: Box::default(),
+            transmits: Box::default(),
             counters: Counters::default(),
             told_lost: 0,
             answers: commands::Answers::default(),
@@ -269,7 +270,7 @@ impl Engine {
 
     /// Next thing that happened, for the application. Anything but the other `poll_` calls may add some.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front();
+        let event = self.events.pop_front().map(|event| *event);
         self.events_content_bytes -= event.as_ref().map_or(0, Event::content_bytes);
         let lost =
             self.counters.events_lost - std::mem::replace(&mut self.told_lost, self.counters.events_lost);
@@ -335,7 +336,7 @@ impl Engine {
 
     fn emit(&mut self, event: Event) {
         let content_bytes = self.events_content_bytes + event.content_bytes();
-        if content_bytes > DATA_EVENT_BYTES_MAX || self.events.push_back(event).is_err() {
+        if content_bytes > DATA_EVENT_BYTES_MAX || self.events.push_back(Box::new(event)).is_err() {
             self.counters.events_lost += 1;
         } else {
             self.events_content_bytes = content_bytes;

@@ -356,7 +356,7 @@ impl Engine {
         self.unlisten_all();
         let Self { room, events, counters, .. } = self;
         room.forget_speakers(&mut |event| {
-            counters.events_lost += u64::from(events.push_back(event).is_err())
+            counters.events_lost += u64::from(events.push_back(Box::new(event)).is_err())
         });
     }
 }

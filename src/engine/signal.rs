@@ -251,6 +251,8 @@ impl Engine {
     /// Lets the room tell its events.
     pub(super) fn with_room(&mut self, change: impl FnOnce(&mut crate::room::Room, &mut dyn FnMut(Event))) {
         let Self { room, events, counters, .. } = self;
-        change(room, &mut |event| counters.events_lost += u64::from(events.push_back(event).is_err()));
+        change(room, &mut |event| {
+            counters.events_lost += u64::from(events.push_back(Box::new(event)).is_err())
+        });
     }
 }

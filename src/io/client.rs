@@ -81,7 +81,7 @@ impl Commands {
 
     /// Puts an event of the program's own into the stream that [`Events`] gives; lost where that is full.
     pub fn report(&self, event: Event) {
-        let _ = self.desk.events.post(Some(event));
+        self.desk.tell(event);
     }
 
     /// Where the program can wait for descriptors of its own.

@@ -15,8 +15,8 @@ pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
 /// The boxes of one client.
 #[derive(Default)]
 pub(super) struct Desk {
-    /// `None` is the end.
-    pub(super) events: Mailbox<Option<Event>, EVENTS_MAX>,
+    /// `None` is the end. Each by itself: room for all would be 90 kB, which passes over the stack when it is made.
+    events: Mailbox<Option<Box<Event>>, EVENTS_MAX>,
     /// Others' content in `events`.
     pub(super) content_bytes: Cell<usize>,
     pub(super) commands: Mailbox<(Command, Slot), COMMANDS_MAX>,
@@ -41,12 +41,22 @@ impl Desk {
     /// Posts an event of the engine; [`Desk::has_room`] was asked before.
     pub(super) fn post(&self, event: Event) {
         self.content_bytes.set(self.content_bytes.get() + event.content_bytes());
-        let _ = self.events.post(Some(event));
+        self.tell(event);
+    }
+
+    /// Posts an event of our own; lost where there is no room.
+    pub(super) fn tell(&self, event: Event) {
+        let _ = self.events.post(Some(Box::new(event)));
+    }
+
+    /// Posts the end; `false` where there is no room yet.
+    pub(super) fn tell_end(&self) -> bool {
+        self.events.post(None).is_ok()
     }
 
     /// The next event, for the program.
     pub(super) async fn next_event(&self) -> Option<Event> {
-        let event = self.events.receive().await;
+        let event = self.events.receive().await.map(|event| *event);
         let content_bytes = event.as_ref().map_or(0, Event::content_bytes);
         self.content_bytes.set(self.content_bytes.get().saturating_sub(content_bytes));
         event

@@ -50,7 +50,7 @@ pub(super) fn drive(
     }
     let sound = Pair::open(&options.input, options.loops_input, &options.output, options.sound)?;
     if sound.has_card() {
-        let _ = desk.events.post(Some(Event::Log { text: realtime::claim().to_string() }));
+        desk.tell(Event::Log { text: realtime::claim().to_string() });
     }
     let seed = process::random_seed();
     let volume_percent = options.settings.volume_percent;
@@ -129,10 +129,10 @@ pub(super) fn drive(
         engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();
         // A full table costs the line, not the sound.
-        ports.sound_changes(|event| _ = desk.events.post(Some(event)));
+        ports.sound_changes(|event| desk.tell(event));
         if schedule.stats_due(now) {
             let stats = measure(&mut engine, &mut ports, &mut usage, now);
-            let _ = desk.events.post(Some(Event::Stats(stats)));
+            desk.tell(Event::Stats(stats));
         }
         desk.deliver_answers(&mut engine);
         deliver(&mut engine, desk, |call| {
@@ -220,7 +220,7 @@ fn farewell(
             continue;
         }
         if !is_told && !engine.has_events() {
-            is_told = desk.events.post(None).is_ok();
+            is_told = desk.tell_end();
             if is_told {
                 continue;
             }

@@ -19,7 +19,7 @@ pub struct Stored {
 
 /// The slab.
 pub struct Cells {
-    cells: [[u8; CELL_BYTES]; CELLS],
+    cells: Box<[[u8; CELL_BYTES]]>,
     /// For each cell the next of its chain, be it a payload's or the chain of free ones.
     chain: [u16; CELLS],
     free: u16,
@@ -29,8 +29,9 @@ pub struct Cells {
 impl Cells {
     /// A slab with nothing in it.
     pub fn new() -> Self {
-        let mut cells =
-            Cells { cells: [[0; CELL_BYTES]; CELLS], chain: [NO_CELL; CELLS], free: NO_CELL, free_count: 0 };
+        // Straight from the heap: on its way over the stack it would leave that as large for ever.
+        let slab = vec![[0; CELL_BYTES]; CELLS].into_boxed_slice();
+        let mut cells = Cells { cells: slab, chain: [NO_CELL; CELLS], free: NO_CELL, free_count: 0 };
         cells.clear();
         cells
     }

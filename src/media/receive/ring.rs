@@ -57,7 +57,7 @@ struct Slot {
     payload: Stored,
 }
 
-/// The window of packets, all memory inline.
+/// The window of packets. All memory is taken at creation.
 pub struct Ring {
     slots: [Option<Slot>; RING_PACKETS],
     cells: Cells,
