@@ -70,17 +70,25 @@ mod tests {
 
     #[test]
     fn what_is_in_the_files_counts_too() {
-        let config = |key: &TempFile| {
-            let token = format!("token={{key_file='{}'}}\nroom='r'\nidentity='i'", key.path().display());
+        let key = TempFile::new("key", b"LIVEKIT_API_SECRET=old");
+        let ca = TempFile::new("ca", b"one");
+        let config = |more: &str| {
+            let token =
+                format!("token={{key_file='{}'}}\n{more}room='r'\nidentity='i'", key.path().display());
             Config::read(&DOOR.replace("token={file='/t'}", &token)).0.expect("usable")
         };
-        let key = TempFile::new("key", b"LIVEKIT_API_SECRET=old");
-        let before = config(&key);
+        let before = config("");
         let named = Named::read(&before.server);
         assert!(begins_anew_for((&before, &named), (&before, &Named::read(&before.server))).is_empty());
         std::fs::write(key.path(), "LIVEKIT_API_SECRET=new").expect("written");
         let new = Named::read(&before.server);
         assert_eq!(begins_anew_for((&before, &named), (&before, &new)), ["server.token.key_file"]);
+        std::fs::write(key.path(), "LIVEKIT_API_SECRET=old").expect("written");
+        let with_ca = config(&format!("ca='{}'\n", ca.path().display()));
+        let named = Named::read(&with_ca.server);
+        std::fs::write(ca.path(), "another").expect("written");
+        let new = Named::read(&with_ca.server);
+        assert_eq!(begins_anew_for((&with_ca, &named), (&with_ca, &new)), ["server.ca"]);
         let other_cards = Named { cards: SoundSetup::default().waiting(), ..named.clone() };
         assert_eq!(begins_anew_for((&before, &named), (&before, &other_cards)), ["board"]);
     }

@@ -109,6 +109,8 @@ pub fn run(
             let run = |events, commands| station.serve(events, commands, &mut tell);
             Ok(client::run_until(plan.options, &termination, run)?)
         });
+        // One that came after the client's last look.
+        termination.take();
         plan = match (ended, next.take(), before.take()) {
             // A reload that needs other cards or another session: all begins anew, in the same process.
             // Unless it was told to end while it left for that.

@@ -33,6 +33,7 @@ use crate::io::systemd::ServiceManager;
 
 /// A box that runs.
 pub(super) struct Running<F> {
+    /// By itself: it is most of a future that passes over the stack when it is spawned.
     pub(super) intercom: Box<Intercom>,
     pub(super) hands: Hands,
     pub(super) memory: Rc<Memory>,
@@ -198,7 +199,7 @@ impl<F: FnMut(&Event)> Running<F> {
                     match self.hands.drive(number, true) {
                         Ok(()) => self.say(&event),
                         Err(why) => {
-                            self.intercom.not_driven(number);
+                            self.intercom.not_driven(number, now);
                             self.say(&Event::Warning { text: format!("an output cannot be driven: {why}") });
                             done = Err(Refused::NotDriven);
                         }

@@ -203,8 +203,8 @@ impl Intercom {
     }
 
     /// An output, by its number, could not be driven: whoever asks for it again is heard again.
-    pub fn not_driven(&mut self, number: usize) {
-        self.outputs.not_driven(number);
+    pub fn not_driven(&mut self, number: usize, now: Instant) {
+        self.outputs.not_driven(number, now);
     }
 
     /// An output, by its number, could not be let go of, which is tried again; whether that is news.

@@ -8,9 +8,9 @@ use super::allow::Allow;
 use super::call::{CallSettings, JoinWhen, Refused};
 use super::intercom::{Action, Intercom};
 use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
-use crate::event::{
-    By, CardState, Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource,
-};
+use crate::event::{Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource};
+
+mod lamp;
 
 const SECOND: Duration = Duration::from_secs(1);
 const BELL: usize = 0;
@@ -281,33 +281,6 @@ fn a_button_that_is_held_does_not_do_what_a_press_does() {
 }
 
 #[test]
-fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
-    let (sid, name) = (String::new(), String::new());
-    let muted = || Event::LocalMuted { sid: sid.clone(), name: name.clone(), by: By::Server };
-    let unmuted_again = || Event::LocalUnmuted { sid: sid.clone(), name: name.clone(), by: By::Server };
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
-    door.press(BELL);
-    door.hear(unmuted("flat-1"));
-    let is_steady = |door: &mut Box| {
-        (0..400).all(|_| {
-            door.wait(SECOND / 100);
-            door.intercom.is_lit(door.now)
-        })
-    };
-    assert!(is_steady(&mut door), "talking");
-    door.hear(muted());
-    assert!(!is_steady(&mut door), "talking, but not heard");
-    assert!(!door.intercom.is_muted(), "it is no privacy");
-    door.done();
-    door.press(PRIVACY);
-    assert_eq!(door.done(), "mute-false play(unmuted)");
-    assert!(is_steady(&mut door));
-    door.press(PRIVACY);
-    door.hear(unmuted_again());
-    assert!(door.intercom.is_muted(), "and privacy is nobody else's");
-}
-
-#[test]
 fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
     let removed =
         || Event::Disconnected { reason: "ROOM_DELETED".into(), will_retry: true, retry_in_ms: 60_000 };
@@ -327,25 +300,6 @@ fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
         Err(Refused::NotAllowed),
         "who could not answer"
     );
-}
-
-#[test]
-fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
-    let flashes = |door: &mut Box| {
-        let is_lit = |_: &u32| {
-            door.wait(SECOND / 100);
-            door.intercom.is_lit(door.now)
-        };
-        (0..200).filter(is_lit).count()
-    };
-    assert_eq!(flashes(&mut door), 20, "two flashes of a tenth of a second in two seconds");
-    door.hear(Event::Resumed { gap_ms: 1 });
-    for (is_lost, count) in [(true, 30), (false, 0)] {
-        let state = CardState { is_microphone: true, is_lost };
-        door.hear(Event::AudioDevice { card: "hw:0".into(), state });
-        assert_eq!(flashes(&mut door), count, "three flashes where there is no card");
-    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ struct Known {
     output: Output,
     /// As the caller was told last.
     was_driven: bool,
+    /// The same before its last pulse: that of a line that could not be let go of.
+    was_held: bool,
     /// A pulse that the caller was not told of yet, and what it tells when the line is driven.
     pulse: Option<Event>,
     /// It could not be let go of, and is to be tried again.
@@ -55,6 +57,7 @@ impl Outputs {
             output: Output::new(settings.pulse, settings.allow.clone()),
             settings,
             was_driven: false,
+            was_held: false,
             pulse: None,
             again_at: None,
             is_stuck: false,
@@ -119,7 +122,8 @@ impl Outputs {
     pub(super) fn poll_change(&mut self, now: Instant) -> Option<Change> {
         self.outputs.iter_mut().enumerate().find_map(|(number, known)| {
             if let Some(event) = known.pulse.take() {
-                (known.was_driven, known.again_at, known.is_stuck) = (true, None, false);
+                known.was_held = std::mem::replace(&mut known.was_driven, true);
+                (known.again_at, known.is_stuck) = (None, false);
                 return Some(Change::Pulse(number, event));
             }
             let rests = known.was_driven && !known.output.is_driven(now);
@@ -131,11 +135,13 @@ impl Outputs {
         })
     }
 
-    /// An output could not be driven: its pulse is none.
-    pub(super) fn not_driven(&mut self, number: usize) {
+    /// An output could not be driven: its pulse is none, and what could not be let go of before is tried again.
+    pub(super) fn not_driven(&mut self, number: usize, now: Instant) {
         if let Some(known) = self.outputs.get_mut(number) {
             known.output.not_driven();
-            known.was_driven = false;
+            known.was_driven = known.was_held;
+            known.again_at = known.was_held.then(|| now + REST_AGAIN);
+            known.is_stuck = known.was_held;
         }
     }
 
@@ -200,7 +206,7 @@ mod tests {
             (matches!(outputs.poll_change(now), Some(Change::Pulse(0, Event::OutputPulsed { .. }))), now)
         };
         assert!(ask(&mut outputs, 1).0);
-        outputs.not_driven(0);
+        outputs.not_driven(0, Instant::now());
         let (is_driven, at) = ask(&mut outputs, 1);
         assert!(is_driven, "a copy of the wish, which came to nothing");
         assert!(!ask(&mut outputs, 1).0 && !ask(&mut outputs, 2).0, "it is driven");
@@ -210,8 +216,35 @@ mod tests {
         // What is not driven has nothing to rest from.
         outputs.pulse("door", at + pulse).expect("there is one");
         assert!(outputs.poll_change(at + pulse).is_some());
-        outputs.not_driven(0);
+        outputs.not_driven(0, at + pulse);
         assert!(outputs.are_resting(at + pulse) && outputs.poll_timeout().is_none());
         assert!(outputs.poll_change(at + 3 * pulse).is_none());
+    }
+
+    #[test]
+    fn one_that_could_not_be_let_go_of_is_tried_again_whatever_is_asked_of_it_meanwhile() {
+        let (name, pulse) = ("door".to_owned(), Duration::from_secs(3));
+        let allow = Allow::new(Vec::new()).expect("usable");
+        let mut outputs = Outputs::new(vec![OutputSettings { name, pulse, rpc: None, dtmf: None, allow }]);
+        let mut now = Instant::now();
+        outputs.pulse("door", now).expect("there is one");
+        let mut wait = |outputs: &mut Outputs, duration| {
+            now += duration;
+            outputs.handle_timeout(now);
+            (outputs.poll_change(now), now)
+        };
+        assert!(matches!(wait(&mut outputs, REST_AGAIN).0, Some(Change::Pulse(..))));
+        let (rest, at) = wait(&mut outputs, pulse);
+        assert!(matches!(rest, Some(Change::Rest(0))) && outputs.not_at_rest(0, at), "news");
+        // Asked for again, it cannot be driven either.
+        outputs.pulse("door", at).expect("there is one");
+        assert!(matches!(outputs.poll_change(at), Some(Change::Pulse(..))));
+        outputs.not_driven(0, at);
+        assert!(outputs.poll_change(at).is_none(), "not at once");
+        let (rest, at) = wait(&mut outputs, REST_AGAIN);
+        assert!(matches!(rest, Some(Change::Rest(0))) && !outputs.not_at_rest(0, at), "no news");
+        let (rest, at) = wait(&mut outputs, REST_AGAIN);
+        assert!(matches!(rest, Some(Change::Rest(0))), "and again, until it rests");
+        assert!(outputs.poll_change(at).is_none() && outputs.poll_timeout().is_none());
     }
 }

@@ -19,7 +19,7 @@ pub struct ParticipantFacts {
     pub kind: ParticipantKind,
 }
 
-/// What became of a sound card: `microphone open`, `loudspeaker lost`.
+/// What became of a sound card: `capture open`, `playback lost`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CardState {
     /// Of the microphone, or of the loudspeaker.
@@ -30,8 +30,8 @@ pub struct CardState {
 
 impl std::fmt::Display for CardState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let side = if self.is_microphone { "microphone" } else { "loudspeaker" };
-        write!(f, "{side} {}", if self.is_lost { "lost" } else { "open" })
+        let direction = if self.is_microphone { "capture" } else { "playback" };
+        write!(f, "{direction} {}", if self.is_lost { "lost" } else { "open" })
     }
 }
 

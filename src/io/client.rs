@@ -94,8 +94,10 @@ impl Commands {
 mod tests {
     use super::*;
     use crate::error::ExitStatus;
+    use crate::io::clock;
     use crate::io::sound::spec::{InputSpec, OutputSpec};
     use crate::signal::secret::Secret;
+    use std::time::Duration;
 
     /// Tries for ever to reach a server that is not there.
     fn options() -> Options {
@@ -119,5 +121,21 @@ mod tests {
             while events.next().await.is_some() {}
         });
         assert_eq!(next.expect("started").status, ExitStatus::AsAsked, "at once, or it would try for ever");
+    }
+
+    #[test]
+    fn who_is_told_to_end_while_it_ends_is_told_all_the_same() {
+        let termination = Termination::new().expect("a descriptor");
+        let ended = run_until(options(), &termination, |mut events, commands| async move {
+            commands.give(Command::Leave).await.expect("carried out");
+            while events.next().await.is_some() {}
+            // SAFETY: as above.
+            unsafe { libc::raise(libc::SIGTERM) };
+            // As a file that is being written.
+            let soon = clock::now() + Duration::from_millis(100);
+            commands.reactor().sleep_until(soon, clock::now).await;
+        });
+        assert_eq!(ended.expect("started").status, ExitStatus::AsAsked);
+        assert!(termination.is_asked());
     }
 }

@@ -129,7 +129,10 @@ pub(super) fn drive(
         engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();
         // A full table costs the line, not the sound.
-        ports.sound_changes(|event| desk.tell(event));
+        // Told later where there is no room: a lamp may show what has become of a card.
+        if desk.has_room() {
+            ports.sound_changes(|event| desk.tell(event));
+        }
         if schedule.stats_due(now) {
             let stats = measure(&mut engine, &mut ports, &mut usage, now);
             desk.tell(Event::Stats(stats));
@@ -163,7 +166,7 @@ pub(super) fn drive(
         reactor.wake_timers(clock::now());
     };
     ports.finish();
-    farewell(&mut engine, reactor, desk, &executor, &program);
+    farewell(&mut engine, reactor, desk, &executor, &program, termination);
     Ok(outcome)
 }
 
@@ -209,6 +212,7 @@ fn farewell(
     desk: &Desk,
     executor: &LocalExecutor<'_>,
     program: &Task<()>,
+    termination: &Termination,
 ) {
     let deadline = clock::now() + FAREWELL;
     let mut is_told = false;
@@ -227,6 +231,10 @@ fn farewell(
         }
         if reactor.wait(Some(deadline), clock::now()).is_err() {
             return;
+        }
+        // Remembered for whoever would begin another client.
+        if reactor.was_ready(termination.raw_fd()) {
+            termination.take();
         }
         reactor.wake_timers(clock::now());
     }

@@ -24,7 +24,8 @@ pub struct InputLine {
 /// A line that is driven: a lamp or an output.
 pub struct OutputLine {
     request: Request,
-    is_active: bool,
+    /// As it was set last; unknown where that failed.
+    is_active: Option<bool>,
 }
 
 /// Why a line cannot be had.
@@ -98,7 +99,7 @@ impl OutputLine {
     /// It cannot be had.
     pub fn open(line: &Line) -> Result<OutputLine, GpioError> {
         let request = request(line, |builder| _ = builder.as_output(Value::Inactive))?;
-        Ok(OutputLine { request, is_active: false })
+        Ok(OutputLine { request, is_active: Some(false) })
     }
 
     /// Drives it, or lets it rest; nothing happens where it is so already.
@@ -106,12 +107,13 @@ impl OutputLine {
     /// # Errors
     /// The line is gone.
     pub fn set(&mut self, is_active: bool) -> io::Result<()> {
-        if self.is_active == is_active {
+        if self.is_active == Some(is_active) {
             return Ok(());
         }
+        self.is_active = None;
         let value = if is_active { Value::Active } else { Value::Inactive };
         self.request.set_lone_value(value).map_err(io::Error::other)?;
-        self.is_active = is_active;
+        self.is_active = Some(is_active);
         Ok(())
     }
 }

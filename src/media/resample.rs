@@ -54,7 +54,7 @@ static FILTERS: LazyLock<Box<[Filter; PHASES + 1]>> = LazyLock::new(|| {
 pub struct Resampler {
     /// From 0 to 1.
     place: f64,
-    /// What the processor has for two sums of products: they are most of what a block costs.
+    /// What the processor has for two sums of products: for the outputs of a run that fill no vector.
     simd: SimdBackend,
 }
 

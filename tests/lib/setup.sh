@@ -33,9 +33,11 @@ packages() {
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
   # What a package starts must not inherit the lock.
-  { flock 9 && $sudo apt-get update -q 9>&- &&
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" 9>&-
-  } >target/apt.log 2>&1 9>target/apt.lock || die "apt-get could not install ${missing[*]}; see target/apt.log"
+  {
+    flock 9
+    { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+      "${missing[@]}"; } >target/apt.log 2>&1 9>&- || die "apt-get could not install ${missing[*]}; see target/apt.log"
+  } 9>target/apt.lock
 }
 
 # The program as it is meant to be: the last step at full speed (cross/README.md).

@@ -1,5 +1,6 @@
-"""What door.py, troubles.py and upkeep.py share: the box that runs on the board, its socket, its events, and waiting for them;
-and commands of the board. Those are for what nothing else shows: a process takes most of the host's time in the guest.
+"""What door.py, lines.py, troubles.py and upkeep.py share: the box that runs on the board, its socket, its events, and
+waiting for them; and commands of the board. Those are for what nothing else shows: a process takes most of the host's time
+in the guest.
 """
 import asyncio
 import json

@@ -213,6 +213,30 @@ mod tests {
     }
 
     #[test]
+    fn too_loud_a_sample_is_found_wherever_it_is_and_no_number_silences_all() {
+        let mut decoder = Decoder::new().unwrap();
+        let mut sanitized = |at: usize, sample: f32| {
+            let mut samples = [0.1; 2 * SANE_SAMPLES + 5];
+            samples[at] = sample;
+            decoder.sanitize(&mut samples);
+            samples
+        };
+        for at in [0, SANE_SAMPLES - 1, SANE_SAMPLES, 2 * SANE_SAMPLES + 4] {
+            for (sample, expected) in [(2.1, 2.0), (-9.0, -2.0), (1.9, 1.9), (f32::MAX, 2.0)] {
+                let samples = sanitized(at, sample);
+                assert_eq!(
+                    (samples[at], samples[(at + 1) % samples.len()]),
+                    (expected, 0.1),
+                    "{at} {sample}"
+                );
+            }
+            for sample in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                assert!(sanitized(at, sample).iter().all(|&sample| sample == 0.0), "{at} {sample}");
+            }
+        }
+    }
+
+    #[test]
     fn concealment_fades_to_exact_silence() {
         let mut encoder = Encoder::new(EncoderSettings::default()).unwrap();
         let mut decoder = Decoder::new().unwrap();
