@@ -18,8 +18,8 @@ const STEADY_MS: u64 = 10_000;
 /// What the server asks for.
 const PING_INTERVAL_MS: u64 = 5_000;
 
-/// What a message about two who speak is made of.
-const PER_MESSAGE_MAX: u64 = 6;
+/// What a message about two who speak is made of, and the event that comes of it.
+const PER_MESSAGE_MAX: u64 = 7;
 
 /// sonora 0.2: eleven in each of AEC3's steps of 4 ms, one in the limiter. More is worth a look at its next version.
 const SONORA_PER_BLOCK_MAX: u64 = 29;
