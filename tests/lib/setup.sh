@@ -55,10 +55,17 @@ setup_build() {
   [ -d "$HOME/.cargo/bin" ] && PATH="$HOME/.cargo/bin:$PATH"
   if [ "$(minor cargo --version)" -lt $RUST_MIN ]; then
     # Debian's security updates carry a Rust that is new enough for browsers, and for us.
-    packages rustc-web cargo-web rustfmt-web rust-web-clippy
+    packages rustc-web cargo-web
     [ "$(minor /usr/bin/cargo --version)" -ge $RUST_MIN ] || die "Rust 1.$RUST_MIN or newer is needed: install it from https://rustup.rs"
     PATH="/usr/bin:$PATH"
   fi
+}
+
+# What judges the code's form, of the Rust that compiles it.
+setup_lint() {
+  cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return
+  if [ "$(command -v cargo)" = /usr/bin/cargo ]; then packages rustfmt-web rust-web-clippy
+  else rustup component add rustfmt clippy || die "cargo has no fmt and no clippy: please install them"; fi
 }
 
 setup_go() {
