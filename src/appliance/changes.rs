@@ -3,11 +3,12 @@
 
 use super::named::Named;
 use crate::config::Config;
+use crate::io::sound::setup::SoundSetup;
 
 /// The sections for which the box has to begin anew: none where it can stay in the room.
 pub(super) fn begins_anew_for(
-    (before, named): (&Config, &Named),
-    (after, new): (&Config, &Named),
+    (before, cards, named): (&Config, &SoundSetup, &Named),
+    (after, new_cards, new): (&Config, &SoundSetup, &Named),
 ) -> Vec<&'static str> {
     // The volume is a command like any other.
     let audio = |config: &Config| {
@@ -20,7 +21,7 @@ pub(super) fn begins_anew_for(
         config.wiring.outputs.iter().map(|output| output.rpc.clone()).collect()
     };
     [
-        ("board", before.board != after.board || named.cards != new.cards),
+        ("board", before.board != after.board || cards != new_cards),
         ("server", before.server != after.server),
         ("server.token.key_file", named.key != new.key),
         ("server.ca", named.ca != new.ca),
@@ -37,7 +38,6 @@ pub(super) fn begins_anew_for(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::setup::SoundSetup;
     use crate::io::sound::testing::TempFile;
 
     const DOOR: &str = "[server]\nurl='wss://a.example'\ntoken={file='/t'}\n[audio]\nvolume=80\nprofile='default'\n\
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn only_another_session_or_other_cards_begin_anew() {
         let config = |text: &str| Config::read(text).0.expect("usable");
-        let named = Named::default();
+        let (cards, named) = (SoundSetup::default(), Named::default());
         let before = config(DOOR);
         for (one, other, expected) in [
             ("wss://a.example", "wss://b.example", &["server"][..]),
@@ -64,7 +64,11 @@ mod tests {
             ("[control]", "[on]\nring=['true']\n[control]", &[]),
         ] {
             let after = config(&DOOR.replace(one, other));
-            assert_eq!(begins_anew_for((&before, &named), (&after, &named)), expected, "{other}");
+            assert_eq!(
+                begins_anew_for((&before, &cards, &named), (&after, &cards, &named)),
+                expected,
+                "{other}"
+            );
         }
     }
 
@@ -77,19 +81,25 @@ mod tests {
                 format!("token={{key_file='{}'}}\n{more}room='r'\nidentity='i'", key.path().display());
             Config::read(&DOOR.replace("token={file='/t'}", &token)).0.expect("usable")
         };
-        let before = config("");
+        let (before, cards) = (config(""), SoundSetup::default());
         let named = Named::read(&before.server);
-        assert!(begins_anew_for((&before, &named), (&before, &Named::read(&before.server))).is_empty());
+        assert!(
+            begins_anew_for((&before, &cards, &named), (&before, &cards, &Named::read(&before.server)))
+                .is_empty()
+        );
         std::fs::write(key.path(), "LIVEKIT_API_SECRET=new").expect("written");
         let new = Named::read(&before.server);
-        assert_eq!(begins_anew_for((&before, &named), (&before, &new)), ["server.token.key_file"]);
+        assert_eq!(
+            begins_anew_for((&before, &cards, &named), (&before, &cards, &new)),
+            ["server.token.key_file"]
+        );
         std::fs::write(key.path(), "LIVEKIT_API_SECRET=old").expect("written");
         let with_ca = config(&format!("ca='{}'\n", ca.path().display()));
         let named = Named::read(&with_ca.server);
         std::fs::write(ca.path(), "another").expect("written");
         let new = Named::read(&with_ca.server);
-        assert_eq!(begins_anew_for((&with_ca, &named), (&with_ca, &new)), ["server.ca"]);
-        let other_cards = Named { cards: SoundSetup::default().waiting(), ..named.clone() };
-        assert_eq!(begins_anew_for((&before, &named), (&before, &other_cards)), ["board"]);
+        assert_eq!(begins_anew_for((&with_ca, &cards, &named), (&with_ca, &cards, &new)), ["server.ca"]);
+        let other_cards = cards.clone().waiting();
+        assert_eq!(begins_anew_for((&before, &cards, &named), (&before, &other_cards, &named)), ["board"]);
     }
 }

@@ -1,17 +1,15 @@
 //! What the files hold that a configuration names, as far as a session stands on it: the same words may mean something
-//! else tomorrow. A token and the header lines of an endpoint are not among them, which are read whenever they are needed.
+//! else tomorrow. A token and the header lines of an endpoint are not among them, which are read whenever they are needed,
+//! nor is the board, whose file is the cards that it describes.
 
 use std::path::Path;
 
 use crate::config::server::{ServerConfig, TokenSource};
 use crate::io::fingerprint::Fingerprint;
-use crate::io::sound::setup::SoundSetup;
 
 /// What they held when the configuration was read.
 #[derive(Clone, Default)]
 pub(super) struct Named {
-    /// `board`
-    pub(super) cards: SoundSetup,
     /// `server.token.key_file`
     pub(super) key: Option<Fingerprint>,
     /// `server.ca`
@@ -28,10 +26,6 @@ impl Named {
             TokenSource::KeyFile(path) => Some(path),
             _ => None,
         };
-        Named {
-            cards: SoundSetup::default(),
-            key: key_file.and_then(|path| of(path)),
-            ca: server.ca.as_deref().and_then(of),
-        }
+        Named { key: key_file.and_then(|path| of(path)), ca: server.ca.as_deref().and_then(of) }
     }
 }

@@ -70,7 +70,6 @@ impl Plan {
     ) -> Result<Plan, RunError> {
         let named = Named::read(&config.server);
         let options = options(&config, surroundings)?;
-        let named = Named { cards: options.sound.clone(), ..named };
         Ok(Plan { path: path.to_owned(), config, options, named, was_muted: None, unknown })
     }
 

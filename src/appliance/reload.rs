@@ -23,6 +23,7 @@ use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::event::Event;
 use crate::io::blocking::unblock;
+use crate::io::sound::setup::SoundSetup;
 
 /// The plan that the box goes on with, in a new client, when this one has ended.
 pub(super) type Successor = Rc<RefCell<Option<Plan>>>;
@@ -32,6 +33,7 @@ pub(super) struct Reloads {
     path: std::path::PathBuf,
     surroundings: Surroundings,
     config: Config,
+    cards: SoundSetup,
     named: Named,
     /// For when there is no call.
     waiting: Option<Plan>,
@@ -44,6 +46,7 @@ impl Reloads {
             path: plan.path.clone(),
             surroundings,
             config: plan.config.clone(),
+            cards: plan.options.sound.clone(),
             named: plan.named.clone(),
             waiting: None,
             successor,
@@ -116,7 +119,10 @@ impl<F: FnMut(&Event)> Running<F> {
     /// Takes a plan; the sections for which all has to begin anew. On an error all stays as it is.
     fn take(&mut self, plan: Plan, now: Instant) -> Result<Vec<&'static str>, RunError> {
         let (before, after) = (&self.reloads.config, &plan.config);
-        let anew_for = changes::begins_anew_for((before, &self.reloads.named), (after, &plan.named));
+        let anew_for = changes::begins_anew_for(
+            (before, &self.reloads.cards, &self.reloads.named),
+            (after, &plan.options.sound, &plan.named),
+        );
         self.reloads.waiting = None;
         if !anew_for.is_empty() {
             self.reloads.waiting = Some(plan);

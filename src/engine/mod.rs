@@ -170,6 +170,7 @@ pub struct Engine {
     events: heapless::Deque<Box<Event>, EVENTS_MAX>,
     /// Others' content in `events`.
     events_content_bytes: usize,
+    /// Elsewhere, like the next: 14 kB less in an engine that is moved when it is made, and 30 kB less of stack for ever.
     actions: Box<heapless::Deque<Action, ACTIONS_MAX>>,
     transmits: Box<heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>>,
     counters: Counters,

@@ -354,9 +354,6 @@ impl Engine {
         self.publication.session_lost();
         self.subscriptions.session_lost();
         self.unlisten_all();
-        let Self { room, events, counters, .. } = self;
-        room.forget_speakers(&mut |event| {
-            counters.events_lost += u64::from(events.push_back(Box::new(event)).is_err())
-        });
+        self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
     }
 }

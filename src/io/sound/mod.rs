@@ -82,13 +82,3 @@ pub enum SoundState {
     /// It has ended for good: the input is at its end, or nobody reads the output any more.
     Closed,
 }
-
-impl std::fmt::Display for SoundState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            SoundState::Open => "open",
-            SoundState::Lost => "lost",
-            SoundState::Closed => "closed",
-        })
-    }
-}
