@@ -23,7 +23,7 @@ say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 die() { printf 'kinglet: %s\n' "$*" >&2; exit 1; }
 is_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 
-# packages NAME…: installs those that are missing, while nobody else of us does.
+# packages NAME…: installs those that are missing.
 packages() {
   local missing=() name
   for name in "$@"; do is_installed "$name" || missing+=("$name"); done
@@ -32,12 +32,8 @@ packages() {
   say "installing ${missing[*]}"
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
-  # What a package starts must not inherit the lock.
-  {
-    flock 9
-    { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-      "${missing[@]}"; } >target/apt.log 2>&1 9>&- || die "apt-get could not install ${missing[*]}; see target/apt.log"
-  } 9>target/apt.lock
+  { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+    "${missing[@]}"; } >target/apt.log 2>&1 || die "apt-get could not install ${missing[*]}; see target/apt.log"
 }
 
 # The program as it is meant to be: the last step at full speed (cross/README.md).
