@@ -111,6 +111,7 @@ fn read_tones(tones: &mut Section<'_>) -> BTreeMap<Tone, ToneSound> {
 mod tests {
     use super::*;
     use crate::config::section::read;
+    use crate::event::ParticipantKind::Standard;
 
     #[test]
     fn reads_a_door_and_has_defaults() {
@@ -120,11 +121,15 @@ mod tests {
         assert_eq!(call.settings.join, JoinWhen::OnRing);
         assert_eq!(call.settings.ring_timeout, Duration::from_secs(20));
         assert_eq!(call.settings.call_max, None);
-        assert!(call.settings.parties.permits("flat-1") && !call.settings.parties.permits("door"));
+        assert!(
+            call.settings.parties.permits("flat-1", Standard)
+                && !call.settings.parties.permits("door", Standard)
+        );
         assert_eq!((call.mode, call.answered_by), (Gate::PushToTalk, AnsweredBy::Microphone));
         let (call, _) = read("", CallConfig::read);
         assert!(
-            call.settings.parties.permits("anybody") && !call.settings.answers_at_once.permits("anybody")
+            call.settings.parties.permits("anybody", Standard)
+                && !call.settings.answers_at_once.permits("anybody", Standard)
         );
     }
 

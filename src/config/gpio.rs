@@ -258,6 +258,7 @@ fn check_key(key: &str) -> Result<String, &'static str> {
 mod tests {
     use super::*;
     use crate::config::section::read;
+    use crate::event::ParticipantKind::{Sip, Standard};
 
     fn wiring(text: &str) -> (Wiring, Vec<String>) {
         let (wiring, problems) = read(text, Wiring::read);
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!(wiring.lamps[0].line.line, "GPIO24");
         let door = &wiring.outputs[0];
         assert_eq!((door.rpc.as_deref(), door.dtmf.as_deref()), (Some("open"), Some("5")));
-        assert!(door.allow.permits("sip_1") && !door.allow.permits("stranger"));
+        assert!(door.allow.permits("sip_1", Sip) && !door.allow.permits("sip_1", Standard));
         assert_eq!(wiring.keys[0].key, "KEY_RECORD");
     }
 
@@ -306,7 +307,7 @@ mod tests {
     #[test]
     fn an_output_is_closed_by_default() {
         let (wiring, _) = wiring("gpio.a = { line = 'X', pulse_ms = 500 }");
-        assert!(!wiring.outputs[0].allow.permits("flat-1"));
+        assert!(!wiring.outputs[0].allow.permits("flat-1", Standard));
     }
 
     #[test]

@@ -1,17 +1,33 @@
-//! Who may do what: a list of identities, with `*` for any run of characters and `?` for one.
+//! Who may do what: a list of patterns for participants.
 //!
-//! Identities come from the access tokens that the operator's server hands out, so they can be
-//! trusted as far as that server can. An empty list permits nobody.
+//! | pattern | matches |
+//! | --- | --- |
+//! | `flat-*` | identities, whatever the kind of participant; `*` is any run of characters, `?` one |
+//! | `sip:PATTERN`, `agent:PATTERN` | the same, participants of this kind only |
+//! | `sip_*`, `sip_+4930*` | SIP participants only: LiveKit's SIP service names callers like this, but anybody can be named so |
+//! | `sip:+4930*` | SIP participants named `+4930…` or, as the SIP service names them, `sip_+4930…` |
+//!
+//! Identities come from the access tokens that the operator's server issues, so they can be trusted as
+//! far as that server can. Many servers let a guest choose its name; the kind of a participant is set by
+//! the key holder alone. `*` matches every kind. An empty list permits nobody.
 
+use crate::event::ParticipantKind;
 use crate::limits::{ALLOW_PATTERN_BYTES_MAX, ALLOW_PATTERNS_MAX};
 
-/// A list of patterns for identities.
+/// A list of patterns for participants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allow {
-    patterns: Vec<String>,
+    patterns: Vec<Pattern>,
 }
 
-/// Why a list is of no use.
+/// Identities, of participants of one kind or of any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern {
+    kind: Option<ParticipantKind>,
+    identity: String,
+}
+
+/// Why a list is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowError {
     /// More than [`ALLOW_PATTERNS_MAX`] patterns.
@@ -30,22 +46,88 @@ impl Allow {
         if patterns.len() > ALLOW_PATTERNS_MAX {
             return Err(AllowError::TooMany);
         }
-        if patterns.iter().any(|pattern| pattern.is_empty() || pattern.len() > ALLOW_PATTERN_BYTES_MAX) {
-            return Err(AllowError::Length);
+        let patterns: Vec<Pattern> = patterns.into_iter().map(Pattern::new).collect();
+        let is_usable = |pattern: &Pattern| (1..=ALLOW_PATTERN_BYTES_MAX).contains(&pattern.identity.len());
+        match patterns.iter().all(is_usable) {
+            true => Ok(Allow { patterns }),
+            false => Err(AllowError::Length),
         }
-        Ok(Allow { patterns })
     }
 
     /// A list that permits everybody.
     pub fn everybody() -> Allow {
-        Allow { patterns: vec!["*".to_owned()] }
+        Allow { patterns: vec![Pattern::new("*".to_owned())] }
     }
 
-    /// Whether `identity` is on the list. Nobody is nameless: an empty identity never is.
-    pub fn permits(&self, identity: &str) -> bool {
-        !identity.is_empty() && self.patterns.iter().any(|pattern| matches(pattern, identity))
+    /// Whether the participant is on the list. An empty identity never is.
+    pub fn permits(&self, identity: &str, kind: ParticipantKind) -> bool {
+        let is_of_kind = |pattern: &&Pattern| pattern.kind.is_none_or(|wanted| wanted == kind);
+        !identity.is_empty()
+            && self.patterns.iter().filter(is_of_kind).any(|pattern| pattern.matches(identity))
+    }
+
+    /// Whether a participant with this identity is on the list if it has the right kind: for somebody who is not in
+    /// the room yet.
+    pub fn may_permit(&self, identity: &str) -> bool {
+        !identity.is_empty() && self.patterns.iter().any(|pattern| pattern.matches(identity))
+    }
+
+    /// Whether it permits every identity of some kind: the kind, or none where it is all kinds.
+    pub fn unlimited(&self) -> Option<Option<ParticipantKind>> {
+        let kinds = self.patterns.iter().filter(|pattern| pattern.is_any()).map(|pattern| pattern.kind);
+        // All kinds include each of them.
+        kinds.min_by_key(Option::is_some)
+    }
+
+    /// Whether there can be a participant that is on both lists.
+    pub fn intersects(&self, other: &Allow) -> bool {
+        self.patterns.iter().any(|ours| other.patterns.iter().any(|theirs| ours.intersects(theirs)))
     }
 }
+
+impl Pattern {
+    fn new(text: String) -> Pattern {
+        let kinds = [("sip:", ParticipantKind::Sip), ("agent:", ParticipantKind::Agent)];
+        let named = kinds.into_iter().find_map(|(word, kind)| Some((kind, text.strip_prefix(word)?)));
+        match named {
+            Some((kind, identity)) => Pattern { kind: Some(kind), identity: identity.to_owned() },
+            None if text.starts_with(CALLER) => Pattern { kind: Some(ParticipantKind::Sip), identity: text },
+            None => Pattern { kind: None, identity: text },
+        }
+    }
+
+    fn matches(&self, identity: &str) -> bool {
+        let number = identity.strip_prefix(CALLER).filter(|_| self.is_number());
+        matches(&self.identity, identity) || number.is_some_and(|number| matches(&self.identity, number))
+    }
+
+    /// `sip:+4930…`: a name that callers choose themselves, like `flat-1`, must not pass for another.
+    fn is_number(&self) -> bool {
+        self.kind == Some(ParticipantKind::Sip)
+            && self.identity.starts_with(|first: char| first == '+' || first.is_ascii_digit())
+    }
+
+    fn is_any(&self) -> bool {
+        let rest =
+            if self.kind == Some(ParticipantKind::Sip) { self.identity.strip_prefix(CALLER) } else { None };
+        let rest = rest.unwrap_or(&self.identity);
+        !rest.is_empty() && rest.bytes().all(|byte| byte == b'*')
+    }
+
+    fn intersects(&self, other: &Pattern) -> bool {
+        if self.kind.zip(other.kind).is_some_and(|(ours, theirs)| ours != theirs) {
+            return false;
+        }
+        let forms = |pattern: &Pattern| {
+            let caller = pattern.is_number().then(|| format!("{CALLER}{}", pattern.identity));
+            [Some(pattern.identity.clone()), caller].into_iter().flatten()
+        };
+        forms(self).any(|ours| forms(other).any(|theirs| have_common_text(&ours, &theirs)))
+    }
+}
+
+/// How LiveKit's SIP service begins the identity of a caller: the number follows.
+const CALLER: &str = "sip_";
 
 impl std::fmt::Display for AllowError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,8 +168,28 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// Whether a text matches both patterns. A row at a time of the table: can what is left of `a` and of `b` be one text?
+fn have_common_text(a: &str, b: &str) -> bool {
+    let b: Vec<char> = b.chars().collect();
+    // Against nothing left of `a`.
+    let mut below: Vec<bool> = (0..=b.len()).map(|at| b[at..].iter().all(|rest| *rest == '*')).collect();
+    for here in a.chars().rev() {
+        let mut row = vec![false; b.len() + 1];
+        row[b.len()] = here == '*' && below[b.len()];
+        for at in (0..b.len()).rev() {
+            row[at] = match (here, b[at]) {
+                ('*', _) | (_, '*') => below[at] || row[at + 1],
+                (ours, theirs) => (ours == '?' || theirs == '?' || ours == theirs) && below[at + 1],
+            };
+        }
+        below = row;
+    }
+    below[0]
+}
+
 #[cfg(test)]
 mod tests {
+    use super::ParticipantKind::{Agent, Sip, Standard, Unknown};
     use super::*;
 
     fn allow(patterns: &[&str]) -> Allow {
@@ -111,15 +213,82 @@ mod tests {
             ("tür-*", "tür-2", true),
             ("*?", "", false),
         ] {
-            assert_eq!(allow(&[pattern]).permits(identity), expected, "{pattern} {identity}");
+            assert_eq!(allow(&[pattern]).permits(identity, Sip), expected, "{pattern} {identity}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_may_name_a_kind() {
+        for (pattern, identity, kind, expected) in [
+            ("flat-*", "flat-1", Sip, true),
+            ("flat-*", "flat-1", Unknown, true),
+            ("*", "sip_+1555", Sip, true),
+            ("*", "x", Unknown, true),
+            // Anybody can be named like a caller.
+            ("sip_*", "sip_+1555", Sip, true),
+            ("sip_*", "sip_+1555", Standard, false),
+            ("sip_*", "sip_+1555", Agent, false),
+            ("sip_*", "sip_+1555", Unknown, false),
+            ("sip:*", "flat-1", Sip, true),
+            ("sip:*", "flat-1", Standard, false),
+            ("sip:+49*", "sip_+4930", Sip, true),
+            ("sip:+49*", "+4930", Sip, true),
+            ("sip:+49*", "sip_+4930", Standard, false),
+            ("sip:+49*", "sip_sip_+4930", Sip, false),
+            // A caller that says it is `flat-1` is named `sip_flat-1`.
+            ("sip:flat-*", "sip_flat-1", Sip, false),
+            ("agent:*", "concierge", Agent, true),
+            ("agent:*", "concierge", Standard, false),
+            ("agent:7*", "sip_7", Agent, false),
+        ] {
+            assert_eq!(allow(&[pattern]).permits(identity, kind), expected, "{pattern} {identity} {kind:?}");
+            assert!(!expected || allow(&[pattern]).may_permit(identity), "{pattern} {identity}");
+        }
+        assert!(allow(&["sip_*"]).may_permit("sip_1") && !allow(&["sip_*"]).may_permit("flat-1"));
+        for empty in ["sip:", "agent:"] {
+            assert_eq!(Allow::new([empty.to_owned()]), Err(AllowError::Length));
+        }
+    }
+
+    #[test]
+    fn a_list_without_limit_is_known() {
+        for (patterns, expected) in [
+            (&["flat-*", "**"][..], Some(None)),
+            (&["sip_*"], Some(Some(Sip))),
+            (&["agent:*", "*"], Some(None)),
+            (&["sip:sip_*"], Some(Some(Sip))),
+            (&["sip_?*", "flat-*"], None),
+            (&[], None),
+        ] {
+            assert_eq!(allow(patterns).unlimited(), expected, "{patterns:?}");
+        }
+    }
+
+    #[test]
+    fn lists_that_have_nobody_in_common_are_known() {
+        for (one, other, expected) in [
+            ("flat-*", "flat-1", true),
+            ("flat-*", "*-1", true),
+            ("flat-*", "reception", false),
+            ("sip_*", "agent:*", false),
+            ("sip_*", "flat-*", false),
+            ("sip:flat-*", "flat-1?", true),
+            ("sip:+49*", "sip_+4930", true),
+            ("sip:+49*", "sip_+1*", false),
+            ("?", "??", false),
+            ("", "*", false),
+        ] {
+            let lists = [one, other].map(|pattern| allow(Some(pattern).filter(|p| !p.is_empty()).as_slice()));
+            assert_eq!(lists[0].intersects(&lists[1]), expected, "{one} {other}");
+            assert_eq!(lists[1].intersects(&lists[0]), expected, "{other} {one}");
         }
     }
 
     #[test]
     fn an_empty_list_permits_nobody_and_nobody_is_nameless() {
-        assert!(!Allow::default().permits("flat-1"));
-        assert!(!Allow::everybody().permits(""));
-        assert!(Allow::everybody().permits("x"));
+        assert!(!Allow::default().permits("flat-1", Standard));
+        assert!(!Allow::everybody().permits("", Standard));
+        assert!(Allow::everybody().permits("x", Standard));
     }
 
     #[test]
@@ -135,7 +304,7 @@ mod tests {
     #[test]
     fn no_pattern_is_slow() {
         let pattern = format!("{}b", "*a".repeat(ALLOW_PATTERN_BYTES_MAX / 2 - 1));
-        assert!(!allow(&[&pattern]).permits(&"a".repeat(4096)));
+        assert!(!allow(&[&pattern]).permits(&"a".repeat(4096), Standard));
     }
 
     #[test]
@@ -151,6 +320,14 @@ mod tests {
                 _ => false,
             }
         }
+        // Every word of up to six letters, for what has a common text of that length.
+        let words: Vec<String> = (0..7u32)
+            .flat_map(|length| {
+                (0..1u32 << length).map(move |bits| {
+                    (0..length).map(|at| if bits >> at & 1 == 0 { 'a' } else { 'b' }).collect()
+                })
+            })
+            .collect();
         let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..20_000 {
             let mut word = |letters: &[u8], shortest| -> String {
@@ -160,7 +337,14 @@ mod tests {
             };
             let (pattern, text) = (word(b"ab*?", 1), word(b"ab", 1));
             let expected = plainly(pattern.as_bytes(), text.as_bytes());
-            assert_eq!(allow(&[&pattern]).permits(&text), expected, "{pattern} {text}");
+            assert_eq!(allow(&[&pattern]).permits(&text, Standard), expected, "{pattern} {text}");
+            // A text is the pattern of itself alone; one common text is enough.
+            assert_eq!(have_common_text(&pattern, &text), expected, "{pattern} {text}");
+            let other = word(b"ab*?", 1);
+            let is_common = words.iter().any(|text| matches(&pattern, text) && matches(&other, text));
+            assert!(!is_common || have_common_text(&pattern, &other), "{pattern} {other}");
+            let is_apart = !have_common_text(&pattern, &other);
+            assert!(is_apart || is_common || pattern.len() + other.len() > 6, "{pattern} {other}");
         }
     }
 }

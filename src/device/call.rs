@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::allow::Allow;
 use crate::command::Tone;
-use crate::event::{CallFacts, Event};
+use crate::event::{CallFacts, Event, ParticipantKind};
 use crate::limits::CALL_DECISIONS_MAX;
 
 /// The other party may be away for this long: a new session of theirs takes a few seconds.
@@ -165,18 +165,29 @@ impl Call {
         now.saturating_duration_since(self.since)
     }
 
-    /// Rings `whom`, or everybody who may answer (`None`).
+    /// Rings `whom`, or everybody who may answer (`None`). The kind of a participant that is not in the room yet is
+    /// not known (`None`): it is looked at when it answers.
     ///
     /// # Errors
     /// There is a call already, or `whom` may not answer.
-    pub fn ring(&mut self, whom: Option<&str>, reason: &'static str, now: Instant) -> Result<(), Refused> {
-        if whom.is_some_and(|whom| !self.settings.parties.permits(whom)) {
+    pub fn ring(
+        &mut self,
+        whom: Option<(&str, Option<ParticipantKind>)>,
+        reason: &'static str,
+        now: Instant,
+    ) -> Result<(), Refused> {
+        let parties = &self.settings.parties;
+        let may_answer = |(identity, kind): (&str, Option<ParticipantKind>)| match kind {
+            Some(kind) => parties.permits(identity, kind),
+            None => parties.may_permit(identity),
+        };
+        if !whom.is_none_or(may_answer) {
             return Err(Refused::NotAllowed);
         }
         if self.stage != Stage::Idle {
             return Err(Refused::Busy);
         }
-        self.begin(Stage::RingingOut, whom.unwrap_or_default(), reason, now);
+        self.begin(Stage::RingingOut, whom.map_or("", |(identity, _)| identity), reason, now);
         Ok(())
     }
 
@@ -184,15 +195,15 @@ impl Call {
     ///
     /// # Errors
     /// It may not, or there is a call already.
-    pub fn rung(&mut self, identity: &str, now: Instant) -> Result<(), Refused> {
-        if !self.settings.parties.permits(identity) {
+    pub fn rung(&mut self, identity: &str, kind: ParticipantKind, now: Instant) -> Result<(), Refused> {
+        if !self.settings.parties.permits(identity, kind) {
             return Err(Refused::NotAllowed);
         }
         if self.stage != Stage::Idle {
             return Err(Refused::Busy);
         }
         self.begin(Stage::RingingIn, identity, "rpc", now);
-        if self.settings.answers_at_once.permits(identity) {
+        if self.settings.answers_at_once.permits(identity, kind) {
             self.talk(identity.to_owned(), "list", now);
         }
         Ok(())
@@ -214,12 +225,18 @@ impl Call {
     ///
     /// # Errors
     /// We do not ring, or not it.
-    pub fn answered(&mut self, identity: &str, reason: &'static str, now: Instant) -> Result<(), Refused> {
+    pub fn answered(
+        &mut self,
+        identity: &str,
+        kind: ParticipantKind,
+        reason: &'static str,
+        now: Instant,
+    ) -> Result<(), Refused> {
         if self.stage != Stage::RingingOut {
             return Err(Refused::NoCall);
         }
         let is_meant = self.party.is_empty() || self.party == identity;
-        if !is_meant || !self.settings.parties.permits(identity) {
+        if !is_meant || !self.settings.parties.permits(identity, kind) {
             return Err(Refused::NotAllowed);
         }
         self.talk(identity.to_owned(), reason, now);

@@ -11,6 +11,7 @@ use super::chime::Chime;
 use super::lamp::{Lamp, Shows};
 use super::microphone::Microphone;
 use super::outputs::{Change, Outputs};
+use super::participants::Participants;
 use super::settings::{ButtonSettings, IntercomSettings, Press};
 use crate::command::Tone;
 use crate::event::{Event, REMOVALS, TrackSource};
@@ -45,6 +46,7 @@ pub struct Intercom {
     is_answered_by_microphone: bool,
     buttons: Vec<(ButtonSettings, Button)>,
     outputs: Outputs,
+    participants: Participants,
     attributes: CallAttributes,
     lamp: Lamp,
     chime: Chime,
@@ -66,6 +68,7 @@ impl Intercom {
             is_answered_by_microphone: settings.is_answered_by_microphone,
             buttons: released(settings.buttons),
             outputs: Outputs::new(settings.outputs),
+            participants: Participants::default(),
             attributes: CallAttributes::default(),
             lamp: Lamp::new(now),
             chime: Chime::default(),
@@ -99,6 +102,7 @@ impl Intercom {
 
     /// Something happened in the room.
     pub fn handle_event(&mut self, event: &Event, now: Instant) {
+        self.participants.handle_event(event);
         match event {
             Event::Connected { .. } | Event::Reconnected { .. } | Event::Resumed { .. } => {
                 self.is_connected = true
@@ -121,7 +125,7 @@ impl Intercom {
             Event::ParticipantChanged(who) => {
                 // Only a ring of ours can be answered, and only by who may.
                 let _ = match self.attributes.handle(who) {
-                    Some(Said::Answered) => self.call.answered(&who.identity, "attribute", now),
+                    Some(Said::Answered) => self.call.answered(&who.identity, who.kind, "attribute", now),
                     Some(Said::Ended) => self.call.hung_up_by(&who.identity, now),
                     None => Ok(()),
                 };
@@ -136,13 +140,15 @@ impl Intercom {
                     && !track.muted =>
             {
                 // Only a ring of ours can be answered, and only by who may.
-                let _ = self.call.answered(&track.identity, "microphone", now);
+                let kind = self.participants.kind(&track.identity);
+                let _ = self.call.answered(&track.identity, kind, "microphone", now);
             }
             Event::AudioDevice { state, .. } => {
                 self.lost_cards[usize::from(state.is_microphone)] = state.is_lost;
             }
             Event::Dtmf { identity, digit } => {
-                self.outputs.handle_digit(identity, digit, now);
+                let kind = self.participants.kind(identity);
+                self.outputs.handle_digit((identity, kind), digit, now);
             }
             _ => {}
         }
@@ -167,6 +173,7 @@ impl Intercom {
     /// # Errors
     /// There is a call already, or `whom` may not answer.
     pub fn ring(&mut self, whom: Option<&str>, now: Instant) -> Result<(), Refused> {
+        let whom = whom.map(|identity| (identity, self.participants.known_kind(identity)));
         self.settled(|call| call.ring(whom, "ctl", now), now)
     }
 
@@ -234,11 +241,12 @@ impl Intercom {
         now: Instant,
     ) -> Option<Result<&'static str, Refused>> {
         let done = |result: Result<(), Refused>| result.map(|()| "");
+        let kind = self.participants.kind(identity);
         let result = match method {
-            "ring" => done(self.call.rung(identity, now)),
-            "answer" => done(self.call.answered(identity, "rpc", now)),
+            "ring" => done(self.call.rung(identity, kind, now)),
+            "answer" => done(self.call.answered(identity, kind, "rpc", now)),
             "hangup" => done(self.call.hung_up_by(identity, now)),
-            _ => done(self.outputs.handle_rpc(identity, method, wish, now)?),
+            _ => done(self.outputs.handle_rpc((identity, kind), method, wish, now)?),
         };
         self.settle(now);
         Some(result)

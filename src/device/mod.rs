@@ -28,6 +28,7 @@ pub mod lamp;
 pub mod microphone;
 pub mod output;
 mod outputs;
+mod participants;
 pub mod settings;
 #[cfg(test)]
 mod story;

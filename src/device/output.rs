@@ -15,6 +15,7 @@
 use std::time::{Duration, Instant};
 
 use super::allow::Allow;
+use crate::event::ParticipantKind;
 use crate::limits::OUTPUT_WISHES_REMEMBERED;
 
 /// The shortest and the longest pulse that can be configured. A relay needs 20 ms; no door has to be
@@ -68,13 +69,18 @@ impl Output {
         }
     }
 
-    /// `identity` asks for a pulse, by a message that `wish` names: the same number for each copy of it, none where
+    /// `identity`, of this kind, asks for a pulse, by a message that `wish` names: the same number for each copy of it, none where
     /// copies cannot come.
     ///
     /// # Errors
     /// It may not.
-    pub fn ask(&mut self, identity: &str, wish: Option<u64>, now: Instant) -> Result<Granted, Refused> {
-        if !self.allow.permits(identity) {
+    pub fn ask(
+        &mut self,
+        (identity, kind): (&str, ParticipantKind),
+        wish: Option<u64>,
+        now: Instant,
+    ) -> Result<Granted, Refused> {
+        if !self.allow.permits(identity, kind) {
             return Err(Refused::NotAllowed);
         }
         if let Some(wish) = wish {
@@ -150,14 +156,23 @@ mod tests {
     #[test]
     fn opens_once_for_one_wish_and_only_for_those_on_the_list() {
         let (mut door, start) = door();
-        assert_eq!(door.ask("stranger", Some(1), start), Err(Refused::NotAllowed));
+        assert_eq!(
+            door.ask(("stranger", ParticipantKind::Standard), Some(1), start),
+            Err(Refused::NotAllowed)
+        );
         assert!(!door.is_driven(start));
-        assert_eq!(door.ask("flat-1", Some(1), start), Ok(Granted::Driven));
+        assert_eq!(door.ask(("flat-1", ParticipantKind::Standard), Some(1), start), Ok(Granted::Driven));
         assert_eq!(door.poll_timeout(), Some(start + 3 * SECOND));
         door.handle_timeout(start + 3 * SECOND);
-        assert_eq!(door.ask("flat-1", Some(1), start + 5 * SECOND), Ok(Granted::Repeated));
+        assert_eq!(
+            door.ask(("flat-1", ParticipantKind::Standard), Some(1), start + 5 * SECOND),
+            Ok(Granted::Repeated)
+        );
         assert!(!door.is_driven(start + 5 * SECOND));
-        assert_eq!(door.ask("flat-1", Some(2), start + 5 * SECOND), Ok(Granted::Driven));
+        assert_eq!(
+            door.ask(("flat-1", ParticipantKind::Standard), Some(2), start + 5 * SECOND),
+            Ok(Granted::Driven)
+        );
     }
 
     /// Whatever is asked, the line is never driven for longer than one pulse without a rest.
@@ -169,7 +184,7 @@ mod tests {
         for ms in (0..600_000).step_by(10) {
             let now = start + Duration::from_millis(ms);
             if random.u8(..) < 40 {
-                let _ = door.ask("flat-1", Some(random.u64(..50)), now);
+                let _ = door.ask(("flat-1", ParticipantKind::Standard), Some(random.u64(..50)), now);
             }
             if random.u8(..) == 0 {
                 door.drive(now);
@@ -198,8 +213,11 @@ mod tests {
     fn a_flood_of_wishes_takes_no_memory() {
         let (mut door, start) = door();
         for wish in 0..10_000 {
-            let _ = door.ask("flat-1", Some(wish), start);
+            let _ = door.ask(("flat-1", ParticipantKind::Standard), Some(wish), start);
         }
-        assert_eq!(door.ask("flat-1", Some(9_999), start), Ok(Granted::Repeated));
+        assert_eq!(
+            door.ask(("flat-1", ParticipantKind::Standard), Some(9_999), start),
+            Ok(Granted::Repeated)
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::call::Refused;
 use super::output::{Granted, Output};
 use super::settings::OutputSettings;
-use crate::event::Event;
+use crate::event::{Event, ParticipantKind};
 use crate::limits::CONFIG_SECTIONS_MAX;
 
 /// Digits that belong together follow each other within this, as at telephone exchanges.
@@ -81,20 +81,22 @@ impl Outputs {
     /// `identity` calls a method; `wish` is the same number for each copy of the call. `None` where no output has it.
     pub(super) fn handle_rpc(
         &mut self,
-        identity: &str,
+        who: (&str, ParticipantKind),
         method: &str,
         wish: u64,
         now: Instant,
     ) -> Option<Result<(), Refused>> {
         let is_asked = |known: &&mut Known| known.settings.rpc.as_deref() == Some(method);
         let known = self.outputs.iter_mut().find(is_asked)?;
-        Some(known.ask(identity, Some(wish), now))
+        Some(known.ask(who, Some(wish), now))
     }
 
     /// `identity` presses a digit. Digits come once each: the channel that they come by sorts out copies. Those of
     /// somebody who may open nothing by them do not disturb who is in the middle of a code.
-    pub(super) fn handle_digit(&mut self, identity: &str, digit: &str, now: Instant) {
-        let may = |known: &Known| known.settings.dtmf.is_some() && known.settings.allow.permits(identity);
+    pub(super) fn handle_digit(&mut self, who: (&str, ParticipantKind), digit: &str, now: Instant) {
+        let (identity, kind) = who;
+        let may =
+            |known: &Known| known.settings.dtmf.is_some() && known.settings.allow.permits(identity, kind);
         if !self.outputs.iter().any(may) {
             return;
         }
@@ -114,7 +116,7 @@ impl Outputs {
         if let Some(known) = self.outputs.iter_mut().find(has_code) {
             digits.clear();
             // There is nobody to be told that it may not.
-            let _ = known.ask(identity, None, now);
+            let _ = known.ask(who, None, now);
         }
     }
 
@@ -170,10 +172,10 @@ impl Outputs {
 }
 
 impl Known {
-    fn ask(&mut self, identity: &str, wish: Option<u64>, now: Instant) -> Result<(), Refused> {
-        match self.output.ask(identity, wish, now) {
+    fn ask(&mut self, who: (&str, ParticipantKind), wish: Option<u64>, now: Instant) -> Result<(), Refused> {
+        match self.output.ask(who, wish, now) {
             Ok(granted) => {
-                self.granted(granted, identity);
+                self.granted(granted, who.0);
                 Ok(())
             }
             Err(super::output::Refused::NotAllowed) => Err(Refused::NotAllowed),
@@ -202,7 +204,10 @@ mod tests {
         let mut now = Instant::now();
         let mut ask = |outputs: &mut Outputs, wish| {
             now += Duration::from_millis(10);
-            assert_eq!(outputs.handle_rpc("flat-1", "open", wish, now), Some(Ok(())));
+            assert_eq!(
+                outputs.handle_rpc(("flat-1", ParticipantKind::Standard), "open", wish, now),
+                Some(Ok(()))
+            );
             (matches!(outputs.poll_change(now), Some(Change::Pulse(0, Event::OutputPulsed { .. }))), now)
         };
         assert!(ask(&mut outputs, 1).0);

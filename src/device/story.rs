@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::allow::Allow;
 use super::call::{Call, CallSettings, Decision, JoinWhen, RETURN_PATIENCE, Refused, Stage};
+use crate::event::ParticipantKind::Standard;
 use crate::event::{CallFacts, Event};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -68,8 +69,8 @@ fn a_bell_is_rung_and_answered_and_the_party_hangs_up() {
     door.call.ring(None, "button", door.now).expect("idle");
     assert_eq!(door.decided(), "enter open ringing ringing(,button,0)");
     door.wait(4 * SECOND);
-    assert_eq!(door.call.answered("stranger", "microphone", door.now), Err(Refused::NotAllowed));
-    door.call.answered("flat-1", "rpc", door.now).expect("rings");
+    assert_eq!(door.call.answered("stranger", Standard, "microphone", door.now), Err(Refused::NotAllowed));
+    door.call.answered("flat-1", Standard, "rpc", door.now).expect("rings");
     assert_eq!(door.decided(), "answered open call_answered(flat-1,rpc,4)");
     door.wait(20 * SECOND);
     assert_eq!(door.call.hung_up_by("flat-2", door.now), Err(Refused::NoCall));
@@ -99,12 +100,16 @@ fn a_second_press_changes_nothing_and_a_new_ring_keeps_the_box_in_the_room() {
     door.call.hang_up("button", door.now).expect("rings");
     door.decided();
     door.wait(SECOND);
-    door.call.ring(Some("flat-3"), "ctl", door.now).expect("idle again");
+    door.call.ring(Some(("flat-3", None)), "ctl", door.now).expect("idle again");
     assert_eq!(door.decided(), "enter open ringing ringing(flat-3,ctl,0)");
     door.wait(10 * SECOND);
     assert_eq!(door.decided(), "", "it does not leave while it rings");
-    assert_eq!(door.call.answered("flat-1", "rpc", door.now), Err(Refused::NotAllowed), "another was meant");
-    door.call.answered("flat-3", "rpc", door.now).expect("meant");
+    assert_eq!(
+        door.call.answered("flat-1", Standard, "rpc", door.now),
+        Err(Refused::NotAllowed),
+        "another was meant"
+    );
+    door.call.answered("flat-3", Standard, "rpc", door.now).expect("meant");
 }
 
 #[test]
@@ -112,7 +117,7 @@ fn a_call_has_a_longest_length() {
     let mut door = Door::new(JoinWhen::Always);
     assert_eq!(door.decided(), "enter");
     door.call.ring(None, "button", door.now).expect("idle");
-    door.call.answered("flat-1", "rpc", door.now).expect("rings");
+    door.call.answered("flat-1", Standard, "rpc", door.now).expect("rings");
     door.decided();
     door.wait(301 * SECOND);
     assert_eq!(door.decided(), "close ended call_ended(flat-1,longest,300)");
@@ -124,16 +129,16 @@ fn a_call_has_a_longest_length() {
 fn somebody_rings_the_box() {
     let mut door = Door::new(JoinWhen::Always);
     door.decided();
-    assert_eq!(door.call.rung("stranger", door.now), Err(Refused::NotAllowed));
-    door.call.rung("flat-1", door.now).expect("idle");
+    assert_eq!(door.call.rung("stranger", Standard, door.now), Err(Refused::NotAllowed));
+    door.call.rung("flat-1", Standard, door.now).expect("idle");
     assert_eq!(door.decided(), "enter ringing ringing(flat-1,rpc,0)", "nobody is heard before the answer");
-    assert_eq!(door.call.rung("flat-2", door.now), Err(Refused::Busy));
+    assert_eq!(door.call.rung("flat-2", Standard, door.now), Err(Refused::Busy));
     door.wait(3 * SECOND);
     door.call.answer("button", door.now).expect("rings");
     assert_eq!(door.decided(), "answered open call_answered(flat-1,button,3)");
     door.call.hang_up("button", door.now).expect("a call");
     door.decided();
-    door.call.rung("flat-9", door.now).expect("idle");
+    door.call.rung("flat-9", Standard, door.now).expect("idle");
     assert_eq!(
         door.decided(),
         "enter ringing ringing(flat-9,rpc,0) answered open call_answered(flat-9,list,0)"
@@ -144,7 +149,7 @@ fn somebody_rings_the_box() {
 fn who_leaves_may_come_back() {
     let mut door = Door::new(JoinWhen::Always);
     door.call.ring(None, "button", door.now).expect("idle");
-    door.call.answered("flat-1", "rpc", door.now).expect("rings");
+    door.call.answered("flat-1", Standard, "rpc", door.now).expect("rings");
     door.decided();
     door.call.went("flat-1", door.now);
     door.wait(5 * SECOND);
@@ -160,7 +165,7 @@ fn who_leaves_may_come_back() {
 #[test]
 fn a_caller_who_gives_up_is_a_missed_call() {
     let mut door = Door::new(JoinWhen::Always);
-    door.call.rung("flat-1", door.now).expect("idle");
+    door.call.rung("flat-1", Standard, door.now).expect("idle");
     door.decided();
     door.wait(7 * SECOND);
     door.call.went("flat-1", door.now);
@@ -179,10 +184,10 @@ fn any_order_of_inputs_keeps_the_promises() {
             let who = ["flat-1", "flat-2", "flat-9", "stranger", ""][random.usize(..5)];
             let now = door.now;
             match random.u8(..8) {
-                0 => _ = door.call.ring(Some(who).filter(|who| !who.is_empty()), "button", now),
-                1 => _ = door.call.rung(who, now),
+                0 => _ = door.call.ring(Some((who, None)).filter(|(who, _)| !who.is_empty()), "button", now),
+                1 => _ = door.call.rung(who, Standard, now),
                 2 => _ = door.call.answer("button", now),
-                3 => _ = door.call.answered(who, "rpc", now),
+                3 => _ = door.call.answered(who, Standard, "rpc", now),
                 4 => _ = door.call.hung_up_by(who, now),
                 5 => door.call.came(who),
                 6 => door.call.went(who, now),
