@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::fair;
 use super::packet::{RpcFault, RpcRequest};
 use super::rpc::{RESPONSE_TIMEOUT, RpcCode, VERSION, bounded};
-use crate::limits::{RPC_PAYLOAD_BYTES_MAX, RPC_PENDING_MAX, RPC_REMEMBERED_MAX};
+use crate::limits::{RPC_PAYLOAD_BYTES_MAX, RPC_PENDING_MAX, RPC_PENDING_PER_CALLER_MAX, RPC_REMEMBERED_MAX};
 
 /// The longest that a call is kept open for a caller who asks for more.
 const RESPONSE_TIMEOUT_MAX: Duration = Duration::from_secs(120);
@@ -28,7 +29,7 @@ pub enum Invoked {
 pub struct Invocations {
     pending: heapless::Vec<Invocation, RPC_PENDING_MAX>,
     /// Caller and number of the last calls, the oldest first.
-    remembered: heapless::Deque<(String, String), RPC_REMEMBERED_MAX>,
+    remembered: heapless::Vec<(String, String), RPC_REMEMBERED_MAX>,
 }
 
 #[derive(Debug)]
@@ -45,10 +46,14 @@ impl Invocations {
             return Invoked::Repeated;
         }
         if self.remembered.is_full() {
-            self.remembered.pop_front();
+            // A flood of one caller makes room for itself: calls of the others are still known.
+            let callers = self.remembered.iter().map(|(caller, _)| caller);
+            if let Some(place) = fair::first_of_largest(callers) {
+                self.remembered.remove(place);
+            }
         }
         // There is room for one now.
-        let _ = self.remembered.push_back((caller.to_owned(), request.id.clone()));
+        let _ = self.remembered.push((caller.to_owned(), request.id.clone()));
         if request.version != VERSION {
             return Invoked::Refused(RpcCode::UnsupportedVersion.fault());
         }
@@ -64,9 +69,11 @@ impl Invocations {
         };
         let invocation =
             Invocation { caller: caller.to_owned(), id: request.id.clone(), answer_by: now + patience };
-        match self.pending.push(invocation) {
-            Ok(()) => Invoked::Accepted,
-            Err(_) => Invoked::Refused(RpcFault {
+        let callers = self.pending.iter().map(|pending| &pending.caller);
+        let has_share = fair::share(callers, &invocation.caller) < RPC_PENDING_PER_CALLER_MAX;
+        match has_share && self.pending.push(invocation).is_ok() {
+            true => Invoked::Accepted,
+            false => Invoked::Refused(RpcFault {
                 message: "too many calls at once".to_owned(),
                 ..RpcCode::ApplicationError.fault()
             }),
@@ -147,6 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_one_caller_forgets_no_call_of_another() {
+        let now = base();
+        let methods = ["open".to_owned()];
+        let mut invocations = Invocations::default();
+        assert_eq!(invocations.begin("anna", &request("1", "open"), &methods, now), Invoked::Accepted);
+        for number in 0..10 * RPC_REMEMBERED_MAX {
+            invocations.begin("bert", &request(&number.to_string(), "open"), &methods, now);
+        }
+        assert_eq!(invocations.begin("anna", &request("1", "open"), &methods, now), Invoked::Repeated);
+    }
+
+    #[test]
     fn a_flood_of_calls_is_bounded_and_late_ones_are_let_go() {
         let now = base();
         let methods = ["open".to_owned()];
@@ -155,7 +174,12 @@ mod tests {
             let request = request(&number.to_string(), "open");
             invocations.begin("anna", &request, &methods, now) == Invoked::Accepted
         });
-        assert_eq!(accepted.count(), RPC_PENDING_MAX);
+        assert_eq!(accepted.count(), RPC_PENDING_PER_CALLER_MAX);
+        let others = (0..1000).filter(|number| {
+            let request = request(&number.to_string(), "open");
+            invocations.begin(&format!("caller-{number}"), &request, &methods, now) == Invoked::Accepted
+        });
+        assert_eq!(others.count(), RPC_PENDING_MAX - RPC_PENDING_PER_CALLER_MAX);
         let mut late = 0;
         while invocations.take_overdue(now + RESPONSE_TIMEOUT).is_some() {
             late += 1;

@@ -2,7 +2,8 @@
 //! streams make of them. No socket, no clock, no peer connection.
 //!
 //! ```text
-//!               ┌─ user data, chat, DTMF, transcription ──────────► events
+//!               ┌─ user data, chat, DTMF ─────────────────────────► events
+//!               ├─ transcription ─► captions (each once) ─────────► events
 //!  bytes ─► codec ─► reliable::Received (each packet once)
 //!               ├─ invocations, rpc::Calls ───────────────────────► events, answers
 //!               └─ stream_rx: header, chunks, trailer ────────────► text, files
@@ -14,7 +15,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod captions;
+pub mod chat_ids;
 mod codec;
+mod fair;
 pub mod invocations;
 pub mod packet;
 pub mod reliable;

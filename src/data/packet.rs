@@ -23,6 +23,19 @@ pub struct Packet {
     pub content: Content,
 }
 
+/// Which participant sent a packet: the key that joins the packets of one stream.
+///
+/// The server stamps `participant_sid` on each packet (livekit-server `onReceivedDataMessage`). It stamps the
+/// identity, too, except where an agent speaks on behalf of another participant: then a stream's header keeps
+/// the identity that the agent wrote, and its chunks carry the agent's own. So identities join nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The sender's session.
+    Session(Sid),
+    /// Its identity, where the packet has no SID: it comes from the server's API, or from an older server.
+    Identity(String),
+}
+
 /// A packet to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
@@ -161,6 +174,36 @@ pub struct StreamHeader {
     pub attributes: BTreeMap<String, String>,
     /// The name of a byte stream; `None` for text.
     pub byte_name: Option<String>,
+}
+
+impl Packet {
+    /// Who sent it, as far as packets of one sender are joined.
+    pub fn origin(&self) -> Origin {
+        Origin::new(self.sender_sid, &self.sender)
+    }
+}
+
+impl Origin {
+    /// The sender with this session, or else with this identity.
+    pub fn new(sid: Option<Sid>, identity: &str) -> Origin {
+        sid.map_or_else(|| Origin::Identity(identity.to_owned()), Origin::Session)
+    }
+
+    /// The sender's session, where the packet names one.
+    pub fn sid(&self) -> Option<Sid> {
+        match self {
+            Origin::Session(sid) => Some(*sid),
+            Origin::Identity(_) => None,
+        }
+    }
+
+    /// Whether the participant with this session and identity is the sender.
+    pub fn is(&self, sid: Sid, identity: &str) -> bool {
+        match self {
+            Origin::Session(own) => *own == sid,
+            Origin::Identity(own) => own == identity,
+        }
+    }
 }
 
 /// Why a packet cannot be read.

@@ -21,10 +21,12 @@ use super::rpc::Rpc;
 use super::streams::Streams;
 use crate::command::message::{Address, DataMessage};
 use crate::command::{Answer, CommandError};
-use crate::data::packet::{Content, Outgoing, Packet};
+use crate::data::captions::{Caption, Captions};
+use crate::data::chat_ids::ChatIds;
+use crate::data::packet::{Content, Origin, Outgoing, Packet};
 use crate::data::reliable::{Outbox, Received};
-use crate::event::{DataFacts, Event, TranscriptionFacts};
-use crate::limits::{CHAT_IDS_MAX, DATA_PACKETS_PER_DRAIN, LOSSY_WAITING_MAX};
+use crate::event::{DataFacts, Event};
+use crate::limits::{DATA_PACKETS_PER_DRAIN, LOSSY_WAITING_MAX};
 use crate::rtc::{Channel, Peer, Publisher, Written};
 
 /// The state of messages in one session, and of streams.
@@ -41,8 +43,8 @@ pub(super) struct Data {
     pub(super) files: Files,
     pub(super) early: Option<EarlyStream>,
     pub(super) rpc: Rpc,
-    /// Sender and number of the last chat messages.
-    chat_ids: heapless::Deque<(String, String), CHAT_IDS_MAX>,
+    pub(super) captions: Captions,
+    chat_ids: ChatIds,
     /// The server's clock: milliseconds since 1970 at an instant of ours.
     server_time: Option<(Instant, i64)>,
     has_warned: Warned,
@@ -242,32 +244,29 @@ impl Engine {
             self.counters.data_repeated += 1;
             return;
         }
-        let sender = packet.sender;
+        let (origin, sender) = (packet.origin(), packet.sender);
         match packet.content {
             Content::User { topic, payload } => {
                 let reliable = channel == Channel::Reliable;
                 self.emit(Event::Data(DataFacts { identity: sender, topic, payload, reliable }));
             }
             Content::Chat { is_deleted: true, .. } => {}
-            Content::Chat { id, text, .. } => self.chat_heard(sender, id, text),
+            Content::Chat { id, text, .. } => self.chat_heard(origin, sender, id, text),
             Content::Dtmf { digit, .. } => self.emit(Event::Dtmf { identity: sender, digit }),
             Content::Transcription { identity, segments } => {
                 let identity = if identity.is_empty() { sender } else { identity };
                 for segment in segments {
-                    self.emit(Event::Transcription(TranscriptionFacts {
-                        identity: identity.clone(),
-                        text: segment.text,
-                        is_final: segment.is_final,
-                        segment: segment.id,
-                    }));
+                    let caption = Caption { identity: identity.clone(), segment };
+                    let released = self.data.captions.packet(&origin, caption, now);
+                    self.report_captions(released);
                 }
             }
-            Content::StreamHeader(header) => self.stream_began(&sender, header, now),
+            Content::StreamHeader(header) => self.stream_began(origin, &sender, header, now),
             Content::StreamChunk { id, index, content } => {
-                self.stream_goes_on(&sender, &id, index, content, now);
+                self.stream_goes_on(&origin, &id, index, content, now);
             }
             Content::StreamTrailer { id, reason, attributes } => {
-                self.stream_ended(&sender, &id, &reason, attributes, now);
+                self.stream_ended(&origin, &id, &reason, attributes);
             }
             rpc @ (Content::RpcRequest(_) | Content::RpcAck { .. } | Content::RpcResponse { .. }) => {
                 self.rpc_packet(&sender, rpc, now);
@@ -283,19 +282,11 @@ impl Engine {
         }
     }
 
-    /// A chat message, which may come as a packet and as a stream: told once.
-    pub(super) fn chat_heard(&mut self, identity: String, id: String, text: String) {
-        let ids = &mut self.data.chat_ids;
-        if !id.is_empty() {
-            if ids.iter().any(|(who, known)| *known == id && *who == identity) {
-                return;
-            }
-            if ids.is_full() {
-                ids.pop_front();
-            }
-            let _ = ids.push_back((identity.clone(), id.clone()));
+    /// A chat message, which may come as a packet and as a stream: reported once.
+    pub(super) fn chat_heard(&mut self, origin: Origin, identity: String, id: String, text: String) {
+        if self.data.chat_ids.is_new(origin, &id) {
+            self.emit(Event::Chat { identity, text, id });
         }
-        self.emit(Event::Chat { identity, text, id });
     }
 
     /// Messages of a session that is lost: what was not confirmed is reported, the rest forgotten.

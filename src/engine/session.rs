@@ -247,6 +247,7 @@ impl Engine {
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
             Reason::Announcement => self.announcement_moves(now),
+            Reason::Captions => self.captions_due(now),
             Reason::TalkHold => self.mute_changed(By::Us, now),
             Reason::Answer => self.requests_unanswered(now),
             Reason::Call => self.calls_overdue(now),

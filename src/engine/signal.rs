@@ -63,8 +63,11 @@ impl Engine {
                 self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
                 let gone = |info: &&ParticipantInfo| info.state == ParticipantState::Disconnected;
                 for info in participants.iter().filter(gone) {
-                    self.streams_of_gone(&info.identity);
-                    self.calls_of_gone(&info.identity);
+                    self.streams_of_gone(info.sid, &info.identity);
+                    // The farewell of an earlier session ends no calls of the one that took its place.
+                    if self.room.participants().all(|other| other.identity != info.identity) {
+                        self.calls_of_gone(&info.identity);
+                    }
                 }
                 self.participants_changed(now);
             }

@@ -11,11 +11,14 @@ use serde_json::json;
 use super::Engine;
 use crate::command::message::{Address, TextMessage};
 use crate::command::{Answer, CommandError};
-use crate::data::packet::{Content, Outgoing, StreamHeader};
-use crate::data::stream_rx::{IncomingStreams, Step, Stream};
+use crate::data::captions::Caption;
+use crate::data::packet::{Content, Origin, Outgoing, Segment, StreamHeader};
+use crate::data::stream_rx::{Begun, IncomingStreams, Step, Stream};
 use crate::data::stream_tx;
 use crate::event::{Event, FileFacts, TextFacts, TranscriptionFacts};
-use crate::limits::{STREAM_CHUNK_BYTES, TEXT_SENT_BYTES_MAX};
+use crate::limits::{STREAM_CHUNK_BYTES, STREAMS_IN_MAX, TEXT_SENT_BYTES_MAX};
+use crate::signal::sid::Sid;
+use crate::time::deadline::Reason;
 
 /// Chat, by the convention of agents and web components.
 const CHAT_TOPIC: &str = "lk.chat";
@@ -81,34 +84,46 @@ impl Engine {
         Ok(json!({ "id": id }))
     }
 
-    pub(super) fn stream_began(&mut self, sender: &str, header: StreamHeader, now: Instant) {
-        let Some((stream, replaced)) = self.data.streams.incoming.begin(sender, header, now) else {
-            self.counters.streams_refused += 1;
-            if !std::mem::replace(&mut self.data.streams.has_warned_of_flood, true) {
-                self.warn(format!(
-                    "{sender} sends more streams than this program takes; more are only counted"
-                ));
+    pub(super) fn stream_began(&mut self, origin: Origin, sender: &str, header: StreamHeader, now: Instant) {
+        if header.topic == TRANSCRIPTION_TOPIC {
+            let released = self.data.captions.stream(&origin, now);
+            self.report_captions(released);
+        }
+        let (stream, replaced) = match self.data.streams.incoming.begin(origin, sender, header, now) {
+            Begun::Taken { stream, replaced } => (stream, replaced),
+            Begun::Repeated => {
+                self.counters.streams_refused += 1;
+                return;
             }
-            return;
+            Begun::Full { own } => {
+                self.counters.streams_refused += 1;
+                if !std::mem::replace(&mut self.data.streams.has_warned_of_flood, true) {
+                    self.warn(format!(
+                        "a stream of {sender}, who has {own} under way, is not taken: all {STREAMS_IN_MAX} \
+                         places are in use; further ones are only counted"
+                    ));
+                }
+                return;
+            }
         };
         let to_store = stream.header.byte_name.clone().map(|name| (stream.key, name));
         if let Some((key, name)) = to_store {
             self.store_begins(key, name);
         }
-        if let Some(stream) = replaced {
-            self.stream_failed(&stream, "nothing of it came for a minute");
+        if let Some((stream, why)) = replaced {
+            self.stream_failed(&stream, &why);
         }
     }
 
     pub(super) fn stream_goes_on(
         &mut self,
-        sender: &str,
+        origin: &Origin,
         id: &str,
         index: u64,
         content: Vec<u8>,
         now: Instant,
     ) {
-        let event = match self.data.streams.incoming.chunk(sender, id, index, content, now) {
+        let event = match self.data.streams.incoming.chunk(origin, id, index, content, now) {
             // Captions appear while they are spoken.
             Step::Text(stream, None) if stream.header.topic == TRANSCRIPTION_TOPIC => {
                 transcription(stream, stream.text_so_far().into_owned(), false)
@@ -126,13 +141,12 @@ impl Engine {
 
     pub(super) fn stream_ended(
         &mut self,
-        sender: &str,
+        origin: &Origin,
         id: &str,
         reason: &str,
         attributes: BTreeMap<String, String>,
-        _now: Instant,
     ) {
-        match self.data.streams.incoming.trailer(sender, id, reason, attributes) {
+        match self.data.streams.incoming.trailer(origin, id, reason, attributes) {
             Step::End(stream, text) if stream.is_text() => self.text_ended(*stream, text),
             Step::End(stream, _) => self.store_ends(*stream),
             Step::Failed(stream, why) => self.stream_failed(&stream, &why),
@@ -142,7 +156,7 @@ impl Engine {
 
     fn text_ended(&mut self, stream: Stream, text: String) {
         if stream.parts == 0 && stream.header.topic == CHAT_TOPIC {
-            return self.chat_heard(stream.sender, stream.header.id, text);
+            return self.chat_heard(stream.origin, stream.sender, stream.header.id, text);
         }
         self.emit(match stream.header.topic.as_str() {
             TRANSCRIPTION_TOPIC => {
@@ -159,13 +173,34 @@ impl Engine {
         }
         let what = stream.header.byte_name.as_deref().unwrap_or("text");
         let topic = &stream.header.topic;
-        self.warn(format!("{what} ({topic}) of {} did not come whole: {why}", stream.sender));
+        // An agent may name another participant as the sender: the one who sends it is to blame.
+        let sender = stream.origin.sid().and_then(|sid| self.room.identity(sid)).unwrap_or(&stream.sender);
+        let text = format!("{what} ({topic}) of {sender} did not come whole: {why}");
+        self.warn(text);
     }
 
-    /// Somebody left: what they were sending stays incomplete.
-    pub(super) fn streams_of_gone(&mut self, sender: &str) {
-        for stream in self.data.streams.incoming.sender_left(Some(sender)) {
+    /// A participant left: what it was sending stays incomplete.
+    pub(super) fn streams_of_gone(&mut self, sid: Sid, identity: &str) {
+        for stream in self.data.streams.incoming.sender_left(sid, identity) {
             self.stream_failed(&stream, "its sender left");
+        }
+        let released = self.data.captions.sender_left(sid, identity);
+        self.report_captions(released);
+    }
+
+    /// Captions that came as packets and waited for a stream.
+    pub(super) fn captions_due(&mut self, now: Instant) {
+        let released = self.data.captions.take_due(now);
+        self.report_captions(released);
+    }
+
+    pub(super) fn report_captions(&mut self, captions: Vec<Caption>) {
+        for Caption { identity, segment: Segment { id, text, is_final } } in captions {
+            self.emit(Event::Transcription(TranscriptionFacts { identity, text, is_final, segment: id }));
+        }
+        match self.data.captions.poll_timeout() {
+            Some(at) => self.deadlines.set(Reason::Captions, at),
+            None => self.deadlines.clear(Reason::Captions),
         }
     }
 
@@ -177,9 +212,11 @@ impl Engine {
     }
 
     pub(super) fn streams_lost(&mut self) {
-        for stream in self.data.streams.incoming.sender_left(None) {
+        for stream in self.data.streams.incoming.session_lost() {
             self.stream_failed(&stream, "the session was lost");
         }
+        let released = self.data.captions.session_lost();
+        self.report_captions(released);
     }
 }
 

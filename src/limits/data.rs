@@ -63,6 +63,12 @@ pub const FILE_ORDERS_MAX: usize = 64;
 /// Bytes in the folder of received files beyond which none is added.
 pub const STORED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// Participants whose way of sending captions is remembered: a room has one or two agents, a large one some.
+pub const CAPTION_SENDERS_MAX: usize = 16;
+
+/// Captions of one sender that wait half a second for a stream: what is said in that time, by two at once.
+pub const CAPTIONS_HELD_MAX: usize = 4;
+
 /// Numbers of chat messages remembered, since many come twice: as a packet and as a stream.
 pub const CHAT_IDS_MAX: usize = 32;
 
@@ -74,6 +80,9 @@ pub const RPC_MESSAGE_BYTES_MAX: usize = 256;
 
 /// Calls that wait for their answers, in each direction. More are refused.
 pub const RPC_PENDING_MAX: usize = 16;
+
+/// Calls of one participant that wait for our answer: half of all, so that one caller leaves room for others.
+pub const RPC_PENDING_PER_CALLER_MAX: usize = RPC_PENDING_MAX / 2;
 
 /// Numbers of calls remembered, so that none is carried out twice: those pending, and as many again three
 /// times.

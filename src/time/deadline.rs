@@ -39,13 +39,15 @@ pub enum Reason {
     Call,
     /// An announcement goes on.
     Announcement,
+    /// Captions that came as packets have waited for a stream.
+    Captions,
     /// ICE, DTLS, SCTP or RTCP of the publisher.
     Publisher,
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
 
-const REASONS: [Reason; 17] = [
+const REASONS: [Reason; 18] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -61,6 +63,7 @@ const REASONS: [Reason; 17] = [
     Reason::Answer,
     Reason::Call,
     Reason::Announcement,
+    Reason::Captions,
     Reason::Publisher,
     Reason::Subscriber,
 ];
