@@ -23,6 +23,7 @@ pub mod invocations;
 pub mod packet;
 pub mod reliable;
 pub mod rpc;
+pub mod stream;
 pub mod stream_rx;
 pub mod stream_tx;
 

@@ -20,9 +20,8 @@ use std::time::{Duration, Instant};
 
 use super::fair;
 use super::packet::{Origin, StreamHeader};
-use crate::limits::{
-    ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX, STREAM_BYTES_MAX, STREAM_TEXT_BYTES_MAX, STREAMS_IN_MAX,
-};
+use super::stream::{Stream, Taken};
+use crate::limits::STREAMS_IN_MAX;
 use crate::signal::sid::Sid;
 
 /// A stream without packets for so long may be replaced where places are short. Captions pause for a breath,
@@ -34,26 +33,6 @@ const IDLE: Duration = Duration::from_secs(15);
 pub struct IncomingStreams {
     streams: heapless::Vec<Stream, STREAMS_IN_MAX>,
     next_key: u32,
-}
-
-/// One stream, as it is known so far.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stream {
-    /// Our number for it.
-    pub key: u32,
-    /// Who sends its packets.
-    pub origin: Origin,
-    /// On whose behalf: the sender's own identity, or the one that an agent names.
-    pub sender: String,
-    /// How it began; attributes of the trailer are added at the end.
-    pub header: StreamHeader,
-    /// Bytes that have come.
-    pub received_bytes: u64,
-    /// Pieces of text that were told.
-    pub parts: u32,
-    text: Vec<u8>,
-    next_index: u64,
-    last_heard: Instant,
 }
 
 /// What becomes of a stream that begins.
@@ -103,17 +82,7 @@ impl IncomingStreams {
             replaced = Some((Box::new(self.streams.remove(place)), why));
         }
         self.next_key = self.next_key.wrapping_add(1);
-        let stream = Stream {
-            key: self.next_key,
-            origin,
-            sender: sender.to_owned(),
-            header,
-            received_bytes: 0,
-            parts: 0,
-            text: Vec::new(),
-            next_index: 0,
-            last_heard: now,
-        };
+        let stream = Stream::new(self.next_key, origin, sender, header, now);
         // There is room, see above.
         let _ = self.streams.push(stream);
         let last = self.streams.len() - 1;
@@ -131,14 +100,14 @@ impl IncomingStreams {
                 format!("its sender has {largest} unfinished ones, and others need a place"),
             ));
         }
-        let idle = |stream: &Stream| now.saturating_duration_since(stream.last_heard) >= IDLE;
+        let idle = |stream: &Stream| now.saturating_duration_since(stream.last_heard()) >= IDLE;
         let place = self.longest_idle(idle)?;
         Some((place, format!("no part of it came for {} s, and others need a place", IDLE.as_secs())))
     }
 
     fn longest_idle(&self, is_candidate: impl Fn(&Stream) -> bool) -> Option<usize> {
         let candidates = self.streams.iter().enumerate().filter(|(_, stream)| is_candidate(stream));
-        candidates.min_by_key(|(_, stream)| stream.last_heard).map(|(place, _)| place)
+        candidates.min_by_key(|(_, stream)| stream.last_heard()).map(|(place, _)| place)
     }
 
     fn origins(&self) -> impl Iterator<Item = &Origin> {
@@ -159,24 +128,12 @@ impl IncomingStreams {
         now: Instant,
     ) -> Step<'_> {
         let Some(place) = self.position(origin, id) else { return Step::Nothing };
-        let (stream, bytes) = (&mut self.streams[place], content.len() as u64);
-        stream.last_heard = now;
-        if index < stream.next_index {
-            // Sent twice by one who was not sure.
-            return Step::Nothing;
+        match self.streams[place].take(index, content, now) {
+            Taken::Repeated => Step::Nothing,
+            Taken::Bytes(content) => Step::Bytes(&self.streams[place], content),
+            Taken::Text(piece) => Step::Text(&self.streams[place], piece),
+            Taken::Fault(why) => Step::Failed(Box::new(self.streams.remove(place)), why),
         }
-        if let Some(fault) = stream.fault_of(index, bytes) {
-            return Step::Failed(Box::new(self.streams.remove(place)), fault);
-        }
-        let stream = &mut self.streams[place];
-        stream.next_index += 1;
-        stream.received_bytes += bytes;
-        if !stream.is_text() {
-            return Step::Bytes(stream, content);
-        }
-        stream.text.extend_from_slice(&content);
-        let piece = stream.take_full_piece();
-        Step::Text(stream, piece)
     }
 
     /// A stream ends. An empty `reason` says that it is complete.
@@ -192,12 +149,10 @@ impl IncomingStreams {
         if !reason.is_empty() {
             return Step::Failed(Box::new(stream), format!("its sender gave up: {reason}"));
         }
-        if stream.header.total_bytes.is_some_and(|total| stream.received_bytes < total) {
-            return Step::Failed(Box::new(stream), "it is shorter than it said".to_owned());
+        match stream.end(attributes) {
+            Ok(text) => Step::End(Box::new(stream), text),
+            Err(why) => Step::Failed(Box::new(stream), why),
         }
-        stream.add_attributes(attributes);
-        let text = String::from_utf8_lossy(&std::mem::take(&mut stream.text)).into_owned();
-        Step::End(Box::new(stream), text)
     }
 
     /// A participant left; gives its streams, which stay incomplete.
@@ -229,64 +184,10 @@ impl IncomingStreams {
     }
 }
 
-impl Stream {
-    /// Whether it is text, as opposed to bytes.
-    pub fn is_text(&self) -> bool {
-        self.header.byte_name.is_none()
-    }
-
-    /// The text that was not told yet.
-    pub fn text_so_far(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.text)
-    }
-
-    /// Why the chunk of this index cannot be the next one.
-    fn fault_of(&self, index: u64, bytes: u64) -> Option<String> {
-        let received_bytes = self.received_bytes + bytes;
-        if index > self.next_index {
-            Some("a part of it is missing".to_owned())
-        } else if self.header.total_bytes.is_some_and(|total| received_bytes > total) {
-            Some("it is longer than it said".to_owned())
-        } else if received_bytes > STREAM_BYTES_MAX {
-            Some(format!("it is longer than {STREAM_BYTES_MAX} bytes"))
-        } else {
-            None
-        }
-    }
-
-    /// Everything up to the last whole character, once enough has come.
-    fn take_full_piece(&mut self) -> Option<String> {
-        if self.text.len() < STREAM_TEXT_BYTES_MAX {
-            return None;
-        }
-        let whole = match std::str::from_utf8(&self.text) {
-            Ok(_) => self.text.len(),
-            // A character that is cut in two stays for the next piece; other damage is replaced.
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Err(_) => self.text.len(),
-        };
-        let rest = self.text.split_off(whole);
-        let piece = std::mem::replace(&mut self.text, rest);
-        self.parts += 1;
-        Some(String::from_utf8_lossy(&piece).into_owned())
-    }
-
-    fn add_attributes(&mut self, attributes: BTreeMap<String, String>) {
-        let bytes = |pairs: &BTreeMap<String, String>| -> usize {
-            pairs.iter().map(|(key, value)| key.len() + value.len()).sum()
-        };
-        let known = &mut self.header.attributes;
-        let fits = known.len() + attributes.len() <= ATTRIBUTES_MAX
-            && bytes(known) + bytes(&attributes) <= ATTRIBUTES_BYTES_MAX;
-        if fits {
-            known.extend(attributes);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::STREAM_TEXT_BYTES_MAX;
 
     #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
     fn base() -> Instant {
@@ -449,7 +350,7 @@ mod tests {
                     let _ = streams.chunk(&anna(), &id, index, content, now);
                 }
             }
-            assert!(streams.streams.iter().all(|stream| stream.text.len() <= 2 * STREAM_TEXT_BYTES_MAX));
+            assert!(streams.streams.iter().all(|stream| stream.kept_bytes() <= 2 * STREAM_TEXT_BYTES_MAX));
         }
     }
 }

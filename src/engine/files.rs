@@ -16,7 +16,7 @@ use super::port::{Action, FileKey, FileNotice, FileOrder};
 use crate::command::message::{Address, FileMessage};
 use crate::command::{CommandError, Reply, Ticket};
 use crate::data::packet::{Content, Outgoing, StreamHeader};
-use crate::data::stream_rx::Stream;
+use crate::data::stream::Stream;
 use crate::data::stream_tx;
 use crate::event::Event;
 use crate::limits::{FILE_AHEAD_BYTES, FILES_SENT_MAX, RELIABLE_BYTES_MAX, STREAM_BYTES_MAX, STREAMS_IN_MAX};
