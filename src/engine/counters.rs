@@ -9,6 +9,8 @@ pub struct Counters {
     pub events_lost: u64,
     /// Datagrams dropped before they were sent.
     pub transmits_lost: u64,
+    /// Datagrams of senders that ICE has not validated: they do not reach a peer connection.
+    pub datagrams_refused: u64,
     /// Actions that the io ring did not take in time.
     pub actions_lost: u64,
     /// Messages of the server that could not be decoded.

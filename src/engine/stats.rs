@@ -79,6 +79,7 @@ impl Engine {
         let lost = [
             ("events", counters.events_lost),
             ("datagrams", counters.transmits_lost),
+            ("foreign_datagrams", counters.datagrams_refused),
             ("actions", counters.actions_lost),
             ("messages", counters.messages_refused),
             ("talkers_packets", counters.packets_unheard),

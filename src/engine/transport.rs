@@ -77,8 +77,10 @@ impl Engine {
             Peer::Publisher => self.drive_publisher(now, datagram),
             Peer::Subscriber => self.drive_subscriber(now, datagram),
         };
-        if let Err(Failure(text)) = result {
-            self.lost(Cause::PeerDead(peer, text), now);
+        match result {
+            Ok(true) => {}
+            Ok(false) => return self.counters.datagrams_refused += 1,
+            Err(Failure(text)) => self.lost(Cause::PeerDead(peer, text), now),
         }
         // Permissions that were asked for with it.
         self.pump_relay(peer, now);
@@ -100,10 +102,11 @@ impl Engine {
         }
     }
 
-    fn drive_publisher(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
+    /// `false` if the datagram was refused.
+    fn drive_publisher(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<bool, Failure> {
         let mut happened = Happened::<PublisherEvent>::new();
         let Self { publisher, transmits, counters, data, relays, .. } = self;
-        let Some(publisher) = publisher.as_mut() else { return Ok(()) };
+        let Some(publisher) = publisher.as_mut() else { return Ok(true) };
         let mut sink = |output| match output {
             Output::Transmit(transmit) => {
                 let relay = relays[Peer::Publisher as usize].carrying(transmit.source);
@@ -118,7 +121,7 @@ impl Engine {
         };
         let result = match datagram {
             Some(datagram) => publisher.receive(datagram, now, &mut sink),
-            None => publisher.advance(now, &mut sink),
+            None => publisher.advance(now, &mut sink).map(|()| true),
         };
         for event in happened {
             match event {
@@ -140,10 +143,11 @@ impl Engine {
         result
     }
 
-    fn drive_subscriber(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<(), Failure> {
+    /// `false` if the datagram was refused.
+    fn drive_subscriber(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<bool, Failure> {
         let mut happened = Happened::<SubscriberEvent>::new();
         let Self { subscriber, transmits, counters, listener, data, relays, .. } = self;
-        let Some(subscriber) = subscriber.as_mut() else { return Ok(()) };
+        let Some(subscriber) = subscriber.as_mut() else { return Ok(true) };
         let mut sink = |output| match output {
             Output::Transmit(transmit) => {
                 let relay = relays[Peer::Subscriber as usize].carrying(transmit.source);
@@ -161,7 +165,7 @@ impl Engine {
         };
         let result = match datagram {
             Some(datagram) => subscriber.receive(datagram, now, &mut sink, &mut packets),
-            None => subscriber.advance(now, &mut sink, &mut packets),
+            None => subscriber.advance(now, &mut sink, &mut packets).map(|()| true),
         };
         if was_all_heard && self.counters.packets_unheard > 0 {
             self.warn(format!(

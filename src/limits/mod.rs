@@ -190,6 +190,10 @@ pub const NETLINK_BYTES: usize = 8 * 1024;
 /// one for each of its own addresses.
 pub const STREAM_ADDRESSES_MAX: usize = 8;
 
+/// Addresses that a good check of ICE came from, per peer connection: each that the server may name, by UDP and by
+/// TCP. Past it the one that was silent longest must be checked again before anything else is taken from it.
+pub const VALIDATED_ADDRESSES_MAX: usize = CANDIDATES_MAX + STREAM_ADDRESSES_MAX;
+
 /// TCP connections that carry datagrams: for each of the two peer connections one to the server and one to a TURN server.
 pub const STREAMS_MAX: usize = 4;
 

@@ -11,16 +11,13 @@ use std::time::{Duration, Instant};
 use str0m::net::Receive;
 use str0m::{Event, Input, Output as Polled, Rtc, RtcConfig};
 
+use super::admission::{Admission, is_stun};
 use super::{Datagram, Protocol};
-
 use crate::limits::CHANNELS_MAX;
 
 /// Passes of "a timeout is due already" in one drain. DTLS and SCTP need up to four in a handshake;
 /// what is left is done at the next wake-up.
 const DUE_PASSES_MAX: usize = 16;
-
-/// First bytes of STUN messages (RFC 7983 §7): those are sent on every path, also where nothing else flows.
-const STUN: std::ops::RangeInclusive<u8> = 0..=3;
 
 /// The path that datagrams take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +70,9 @@ pub enum Output<E> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(pub String);
 
+/// A datagram that may reach str0m, see [`Connection::admit`].
+pub(super) struct Admitted<'d>(Receive<'d>);
+
 /// A str0m session with its drain contract kept.
 pub(super) struct Connection {
     rtc: Box<Rtc>,
@@ -80,6 +80,7 @@ pub(super) struct Connection {
     failed: bool,
     /// Data channels that were ever opened on it, by either side.
     channels: usize,
+    admission: Admission,
     carrier: Option<Carrier>,
 }
 
@@ -91,6 +92,7 @@ impl Connection {
             deadline: now,
             failed: false,
             channels: 0,
+            admission: Admission::default(),
             carrier: None,
         };
         connection.advance(now, &mut |_| {}).ok();
@@ -128,29 +130,45 @@ impl Connection {
         Ok(())
     }
 
-    /// Feeds one datagram and drains. Anything that is not STUN, DTLS, RTP or RTCP is ignored.
+    /// Takes one datagram, or nothing where it is neither a good check nor from an address that sent one, or no STUN,
+    /// DTLS, RTP or RTCP.
+    pub(super) fn admit<'d>(&mut self, datagram: &Datagram<'d>, now: Instant) -> Option<Admitted<'d>> {
+        let Datagram { protocol, source, destination, bytes } = *datagram;
+        let transport = match protocol {
+            Protocol::Udp => str0m::net::Protocol::Udp,
+            Protocol::Tcp => str0m::net::Protocol::Tcp,
+            // Meant for the TURN client: what comes through it comes by UDP.
+            Protocol::Turn => return None,
+        };
+        let is_check = is_stun(bytes);
+        if !is_check && !self.admission.is_validated(protocol, source) {
+            return None;
+        }
+        let input = Input::Receive(now, Receive::new(transport, source, destination, bytes).ok()?);
+        if is_check && !self.rtc.accepts(&input) {
+            return None;
+        }
+        if is_check {
+            self.admission.validate(protocol, source);
+        } else {
+            self.carrier = Some(Carrier { protocol, ours: destination, server: source });
+        }
+        match input {
+            Input::Receive(_, receive) => Some(Admitted(receive)),
+            Input::Timeout(_) => None,
+        }
+    }
+
+    /// Feeds one datagram and drains.
     ///
     /// # Errors
     /// The connection is dead.
     pub(super) fn receive(
         &mut self,
-        datagram: Datagram<'_>,
+        Admitted(receive): Admitted<'_>,
         now: Instant,
         sink: &mut dyn FnMut(Output<Event>),
     ) -> Result<(), Failure> {
-        let Datagram { protocol, source, destination, bytes } = datagram;
-        if bytes.first().is_some_and(|first| !STUN.contains(first)) {
-            self.carrier = Some(Carrier { protocol, ours: destination, server: source });
-        }
-        let protocol = match protocol {
-            Protocol::Udp => str0m::net::Protocol::Udp,
-            Protocol::Tcp => str0m::net::Protocol::Tcp,
-            // Meant for the TURN client: what comes through it comes by UDP.
-            Protocol::Turn => return Ok(()),
-        };
-        let Ok(receive) = Receive::new(protocol, source, destination, bytes) else {
-            return Ok(());
-        };
         self.feed(Input::Receive(now, receive), sink)?;
         if self.deadline <= now { self.advance(now, sink) } else { Ok(()) }
     }

@@ -7,7 +7,8 @@
 //!   Opus packets ─► publisher.rs ─┐                ┌─► datagrams out
 //!                                 ├─ drain.rs ─────┤
 //!   RTP packets ◄─ subscriber.rs ─┘                └◄─ datagrams in
-//!                    ▲   candidates.rs: when each of the server's addresses may be used
+//!                    ▲   admission.rs: who may send us anything but checks
+//!                    │   candidates.rs: when each of the server's addresses may be used
 //!                    │   ice.rs: our addresses, and TCP connections · framing.rs: datagrams on those
 //!                    │   stun.rs: how others see our addresses · relay.rs: an address on a TURN server
 //!                    └── sdp.rs: which m-line carries which track      channels.rs: data, on both
@@ -17,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod candidates;
 mod channels;
 #[cfg(test)]

@@ -219,7 +219,7 @@ impl Publisher {
         self.connection.advance(now, &mut |output| translate(output, microphone, path, channels, now, sink))
     }
 
-    /// Takes one datagram.
+    /// Takes one datagram; `false` if it was refused, because ICE has not validated who sent it.
     ///
     /// # Errors
     /// The connection is dead.
@@ -228,13 +228,15 @@ impl Publisher {
         datagram: Datagram<'_>,
         now: Instant,
         sink: &mut dyn FnMut(Output<PublisherEvent>),
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
+        let Some(admitted) = self.connection.admit(&datagram, now) else { return Ok(false) };
         let Self { path, channels, lines: [microphone, ..], .. } = self;
         if let Some(change) = path.heard(now) {
             sink(Output::Event(change.into()));
         }
         self.connection
-            .receive(datagram, now, &mut |output| translate(output, microphone, path, channels, now, sink))
+            .receive(admitted, now, &mut |output| translate(output, microphone, path, channels, now, sink))?;
+        Ok(true)
     }
 
     /// When `advance` is due.

@@ -197,7 +197,7 @@ impl Subscriber {
         connection.advance(now, &mut |output| translator.take(output))
     }
 
-    /// Takes one datagram.
+    /// Takes one datagram; `false` if it was refused, because ICE has not validated who sent it.
     ///
     /// # Errors
     /// The connection is dead.
@@ -207,14 +207,16 @@ impl Subscriber {
         now: Instant,
         sink: &mut dyn FnMut(Output<SubscriberEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
+        let Some(admitted) = self.connection.admit(&datagram, now) else { return Ok(false) };
         let Self { connection, streams, red, path, channels, unknown_packets, .. } = self;
         if let Some(change) = path.heard(now) {
             sink(Output::Event(change.into()));
         }
         let mut translator =
             Translator { streams, red: *red, path, channels, unknown_packets, now, sink, packets };
-        connection.receive(datagram, now, &mut |output| translator.take(output))
+        connection.receive(admitted, now, &mut |output| translator.take(output))?;
+        Ok(true)
     }
 
     /// When `advance` is due.

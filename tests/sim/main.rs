@@ -50,6 +50,7 @@ mod stories {
     mod round_trips;
     mod rpc;
     mod service;
+    mod strangers;
     mod streams;
     mod turn;
 }

@@ -104,6 +104,8 @@ pub struct SimulatedPorts {
     syn: Option<Syn>,
     /// Whether the memory that its engine takes is metered.
     pub is_metered: bool,
+    /// The last check of the server that arrived.
+    pub last_check: Option<Vec<u8>>,
     /// Since the last look at it, the longest time between two audio packets that arrived, and the last of them.
     audio_gap: (Duration, Option<Instant>),
 }
@@ -151,6 +153,7 @@ impl SimulatedPorts {
             disk: Disk::default(),
             syn: None,
             is_metered: false,
+            last_check: None,
             audio_gap: (Duration::ZERO, None),
         }
     }
@@ -218,6 +221,10 @@ impl SimulatedPorts {
         while let Some(mut datagram) = self.down.receive(now) {
             if self.nat.as_ref().is_some_and(|nat| !nat.inbound(&mut datagram)) {
                 continue;
+            }
+            // RFC 8489 §5: a binding request.
+            if datagram.bytes.starts_with(&[0, 1]) {
+                self.last_check = Some(datagram.bytes.clone());
             }
             // RFC 7983, RFC 5761: RTP, and not RTCP.
             if matches!(datagram.bytes[..], [128..=191, 0..=127 | 224.., ..]) {
