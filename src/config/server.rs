@@ -62,6 +62,16 @@ impl ServerConfig {
             Some(TokenSource::Endpoint { url, .. }) if is_named_with_token => Some(url.server().clone()),
             _ => url,
         };
+        if let Some(TokenSource::Endpoint { url, .. }) = &token
+            && is_named_with_token
+            && !url.may_name_server()
+        {
+            server.missing(
+                "url",
+                "wss://… of the LiveKit server: token.endpoint is asked without TLS (http://) and may not name it, an \
+                 https:// one may",
+            );
+        }
         if url.is_none() && is_named_with_token {
             server.missing("url", "wss://… of the LiveKit server");
         }
@@ -191,6 +201,10 @@ mod tests {
             ("url = 'ftp://a'", "url: "),
             ("url = 'ftp://a'\ntoken = { endpoint = 'https://a.example' }", "url: "),
             ("token = { file = 'a' }", "url: is missing"),
+            (
+                "room = 'a'\nidentity = 'b'\ntoken = { endpoint = 'http://a.example' }",
+                "token.endpoint is asked without TLS",
+            ),
         ] {
             let (_, problems) = server(text);
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{text}: {problems:?}");

@@ -13,6 +13,7 @@ use super::Engine;
 use super::phase::Phase;
 use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
+use crate::signal::token::expiry_s;
 use crate::time::deadline::Reason;
 
 /// Between two questions whether the server that is not reached has moved: servers are moved by people.
@@ -52,6 +53,17 @@ impl Engine {
     pub(super) fn token_came(&mut self, token: Secret, now: Instant) {
         self.token = token;
         self.token_came_at = Some(now);
+    }
+
+    /// Whether the token has run out by the server's clock: then another one is needed whoever refuses this one.
+    pub(super) fn token_has_expired(&self, now: Instant) -> bool {
+        let now_s = u64::try_from(self.unix_ms(now) / 1000).unwrap_or(0);
+        now_s > 0 && expiry_s(&self.token).is_some_and(|end_s| now_s > end_s)
+    }
+
+    /// Whether there is none yet, and a source to ask.
+    pub(super) fn lacks_token(&self) -> bool {
+        self.settings.renews_token && self.token.is_empty()
     }
 
     /// Whether the next visit had better begin with another token than the last one's.

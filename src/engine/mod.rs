@@ -263,8 +263,7 @@ impl Engine {
             settings,
         };
         if engine.settings.retry != Retry::Service {
-            engine.early_begins(now);
-            engine.dial(now);
+            engine.enter(now);
         }
         Ok(engine)
     }

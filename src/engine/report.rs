@@ -31,6 +31,8 @@ impl Engine {
         json!({
             "state": self.phase.words(),
             "server": self.server,
+            // Before the first dial it is not known: a token endpoint may name it.
+            "server_url": self.detour.dialled().map(ToString::to_string),
             "room": info.name,
             "room_sid": info.sid.map(|sid| sid.to_string()),
             "identity": own.map(|own| own.identity.as_str()),

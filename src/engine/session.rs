@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::phase::Phase;
 use super::port::{Action, Notice};
-use super::regions::Detour;
 use crate::event::{By, Event};
 use crate::room::Room;
 use crate::rtc::Peer;
@@ -16,6 +15,7 @@ use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step
 use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
+use crate::signal::refusal::Refusal;
 use crate::signal::request::Request;
 use crate::time::backoff::GOOD_SESSION;
 use crate::time::deadline::Reason;
@@ -61,7 +61,7 @@ impl Engine {
             self.early_begins(now);
         }
         match self.phase {
-            Phase::Idle if self.token.is_empty() || self.is_token_old(now) => {
+            Phase::Idle if self.lacks_token() || self.is_token_old(now) => {
                 self.phase = Phase::Waiting;
                 self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
                 self.act(Action::RenewToken);
@@ -73,6 +73,12 @@ impl Engine {
     }
 
     pub(super) fn dial(&mut self, now: Instant) {
+        self.new_session_begins(now);
+        self.dial_there(now);
+    }
+
+    /// The same, where a region was just chosen.
+    pub(super) fn dial_there(&mut self, now: Instant) {
         self.phase = Phase::Dialing;
         self.join_began = now;
         let patience = if self.was_connected { DIAL_PATIENCE } else { JOIN_PATIENCE };
@@ -83,7 +89,7 @@ impl Engine {
     pub(super) fn dial_with(&mut self, resume: Option<Resume>, now: Instant) {
         self.attempt_began = now;
         let parameters = JoinParameters { resume, ..self.settings.parameters.clone() };
-        let (url, token) = (self.server_url().clone(), self.token.clone());
+        let (url, token) = (self.dialled_url(), self.token.clone());
         let target = url.join_target(&parameters);
         self.act(Action::Dial { url, target, token });
     }
@@ -166,7 +172,8 @@ impl Engine {
 
     /// Drops the session, and begins a new one when its time has come.
     fn rejoin(&mut self, cause: &Cause, now: Instant) {
-        if matches!(cause, Cause::Refused(refusal) if refusal.is_about_token()) {
+        let is_about_token = |refusal: &Refusal| refusal.is_about_token() || self.token_has_expired(now);
+        if matches!(cause, Cause::Refused(refusal) if is_about_token(refusal)) {
             // The server's refreshed token may have run out while the one that we began with is still good,
             // or a new one can be had.
             self.token_is_refused = true;
@@ -309,7 +316,7 @@ impl Engine {
         self.publication.mute.left();
         self.room = Room::new();
         self.was_connected = false;
-        self.detour = Detour::default();
+        self.detour.end();
         self.told_cause.clear();
         if std::mem::take(&mut self.enters_again) {
             self.enter(now);

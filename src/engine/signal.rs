@@ -80,7 +80,9 @@ impl Engine {
             }
             Response::Room(info) => self.with_room(|room, mut sink| room.apply_room(&info, &mut sink)),
             Response::RoomMoved(moved) => {
-                self.token_came(moved.token.clone(), now);
+                if let Some(token) = &moved.token {
+                    self.token_came(token.clone(), now);
+                }
                 self.with_room(|room, mut sink| room.apply_moved(&moved, &mut sink));
                 let info = self.room.info();
                 let (room, room_sid) = (info.name.clone(), info.sid.map(|sid| sid.to_string()));
@@ -213,7 +215,7 @@ impl Engine {
             LeaveAction::Disconnect => Cause::Told(reason),
             LeaveAction::Resume => Cause::ToldToResume(reason),
             LeaveAction::Reconnect => {
-                self.sent_elsewhere(regions);
+                self.sent_elsewhere(regions, now);
                 Cause::ToldToRejoin(reason)
             }
         };

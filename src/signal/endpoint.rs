@@ -6,7 +6,9 @@
 //!
 //! All that is asked for is optional (`TokenSourceRequest`, `TokenSourceResponse` of the protocol): the service may
 //! know better. The server's address that it answers is used where nobody has said another one: boxes then go where the
-//! service sends them, from the next session on. It never takes them from TLS to none.
+//! service sends them, from the next session on. It never takes them from TLS to none. An endpoint that is asked without
+//! TLS may not say where the server is, unless it is on this machine: whoever is on the way could answer instead, and
+//! have the box speak in a room of his own.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,6 +55,11 @@ impl EndpointUrl {
         &self.server
     }
 
+    /// Whether its word on where the server is can be trusted: nobody on the way can answer instead.
+    pub fn may_name_server(&self) -> bool {
+        self.server.is_secure() || self.server.is_loopback()
+    }
+
     /// The server that an answer sends us to.
     ///
     /// # Errors
@@ -68,6 +75,9 @@ impl EndpointUrl {
             response.ok_or("its answer holds no server_url, and nobody else says where the server is")?;
         let url: ServerUrl = response.server_url.parse().map_err(|_| "its server_url is no wss:// URL")?;
         match url.is_secure() || !self.server.is_secure() {
+            _ if !self.may_name_server() => {
+                Err("it is asked without TLS and may not say where the server is: give its URL")
+            }
             true => Ok(url),
             false => Err("its server_url is without TLS, which would show the token to everybody"),
         }
@@ -168,6 +178,10 @@ mod tests {
         let ws = br#"{"serverUrl":"ws://b.example"}"#;
         assert_eq!(secure.server_of(wss), Ok("wss://b.example".parse().expect("a URL")));
         assert!(bench.server_of(ws).is_ok());
+        let open: EndpointUrl = "http://a.example/token".parse().expect("a URL");
+        for answer in [&wss[..], ws] {
+            assert!(open.server_of(answer).is_err_and(|error| error.contains("asked without TLS")));
+        }
         for (answer, why) in [
             (&ws[..], "without TLS"),
             (br#"{"server_url":"nowhere"}"#, "no wss:// URL"),

@@ -7,6 +7,7 @@ use super::cut::Cut;
 use super::participant::ParticipantInfo;
 use super::secret::Secret;
 use super::sid::Sid;
+use super::token::can_be_sent;
 use super::wire;
 
 /// The first message of a new session (`JoinResponse`).
@@ -53,8 +54,8 @@ pub struct Reconnect {
 pub struct RoomMoved {
     /// The new room.
     pub room: RoomInfo,
-    /// Access token for it; the old one leads back to the old room.
-    pub token: Secret,
+    /// Access token for it, where it is one that can be sent; the old one leads back to the old room.
+    pub token: Option<Secret>,
     /// Ourselves, in the new room.
     pub participant: ParticipantInfo,
     /// Everybody else there.
@@ -151,7 +152,7 @@ impl RoomMoved {
     pub(super) fn from_wire(wire: wire::RoomMovedResponse, cut: &mut Cut) -> Option<RoomMoved> {
         Some(RoomMoved {
             room: RoomInfo::from_wire(wire.room.unwrap_or_default()),
-            token: Secret::new(wire.token),
+            token: can_be_sent(&wire.token).then(|| Secret::new(wire.token)),
             participant: ParticipantInfo::from_wire(wire.participant?, cut)?,
             other_participants: ParticipantInfo::list_from_wire(wire.other_participants, cut),
         })

@@ -16,6 +16,7 @@ use super::regions::Regions;
 use super::secret::Secret;
 use super::sid::Sid;
 use super::text::one_line;
+use super::token::can_be_sent;
 pub use super::verdict::{RequestAbout, RequestReason, SubscriptionError};
 use super::{trim, wire};
 use crate::event::Quality;
@@ -245,7 +246,7 @@ fn from_wire(message: wire::signal_response::Message, cut: &mut Cut) -> Result<R
         Message::ConnectionQuality(quality) => {
             Response::Quality(quality.updates.iter().filter_map(QualityInfo::from_wire).collect())
         }
-        Message::RefreshToken(token) if token.is_empty() => return Err(lacking("refresh_token")),
+        Message::RefreshToken(token) if !can_be_sent(&token) => return Err(lacking("refresh_token")),
         Message::RefreshToken(token) => Response::RefreshToken(Secret::new(token)),
         Message::PongResp(pong) => Response::Pong {
             // Ours is never negative; a server that says so answers no ping of ours.

@@ -21,6 +21,17 @@ pub fn longer_lived<'t>(refreshed: &'t Secret, source: &'t Secret) -> &'t Secret
     if is_older_better { source } else { refreshed }
 }
 
+/// When a token runs out, in seconds since 1970, where it says so.
+pub fn expiry_s(token: &Secret) -> Option<u64> {
+    claims(token.reveal()).ok()?["exp"].as_u64()
+}
+
+/// Whether a text can be sent as a token: it fits into one line of an HTTP head, which it does not end (RFC 9110 §5.5).
+/// What the server sends may be anything, and would be sent back to it with every dial.
+pub fn can_be_sent(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TOKEN_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The claims of a token.
 ///
 /// # Errors
@@ -69,8 +80,17 @@ mod tests {
             let expected = if is_used { &refreshed } else { &source };
             assert_eq!(longer_lived(&refreshed, &source), expected, "{why}");
         }
+        assert_eq!((expiry_s(&source), expiry_s(&token("hall", "null"))), (Some(2000), None));
         let opaque = Secret::new("opaque".to_owned());
         let refreshed = token("hall", "1");
         assert_eq!(longer_lived(&refreshed, &opaque), &refreshed);
+    }
+
+    #[test]
+    fn what_would_break_a_request_is_no_token() {
+        assert!(can_be_sent("opaque") && can_be_sent(token("hall", "1").reveal()));
+        for text in ["", "a b", "a\r\nHost: b", "\0", "tökn", &"a".repeat(TOKEN_BYTES_MAX + 1)] {
+            assert!(!can_be_sent(text), "{text:?}");
+        }
     }
 }

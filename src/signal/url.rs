@@ -87,7 +87,13 @@ impl ServerUrl {
         }
     }
 
-    /// Whether it is LiveKit's own cloud, which serves a room from several regions.
+    /// Whether the host is this machine.
+    pub fn is_loopback(&self) -> bool {
+        let is_name = matches!(&self.host, Host::Name(name) if name == "localhost");
+        is_name || self.address().is_some_and(|address| address.is_loopback())
+    }
+
+    /// Whether it is LiveKit Cloud, which serves a room from several regions: by its domains, as the official SDKs judge.
     pub fn has_regions(&self) -> bool {
         let Host::Name(name) = &self.host else { return false };
         [".livekit.cloud", ".livekit.run"].iter().any(|cloud| name.ends_with(cloud))
@@ -266,6 +272,38 @@ mod tests {
         assert_eq!(address("ws://10.0.0.1"), Some([10, 0, 0, 1].into()));
         assert_eq!(address("ws://[::1]"), Some(Ipv6Addr::LOCALHOST.into()));
         assert_eq!(address("ws://box"), None);
+    }
+
+    #[test]
+    fn livekit_cloud_is_known_by_its_domains() {
+        for (url, is_cloud) in [
+            ("wss://house.livekit.cloud", true),
+            ("wss://House.EU.LiveKit.Cloud:443/a", true),
+            ("wss://house.livekit.run", true),
+            ("wss://livekit.cloud", false),
+            ("wss://evillivekit.cloud", false),
+            ("wss://house.livekit.cloud.evil.example", false),
+            ("wss://house.livekit.cloud.", false),
+            ("wss://evil.example/house.livekit.cloud", false),
+            ("ws://127.0.0.1", false),
+            ("ws://[::1]", false),
+        ] {
+            assert_eq!(url.parse::<ServerUrl>().expect(url).has_regions(), is_cloud, "{url}");
+        }
+    }
+
+    #[test]
+    fn this_machine() {
+        for (url, is_here) in [
+            ("ws://127.0.0.1", true),
+            ("ws://127.8.9.1:1", true),
+            ("ws://[::1]", true),
+            ("ws://localhost", true),
+            ("ws://localhost.example", false),
+            ("ws://10.0.0.1", false),
+        ] {
+            assert_eq!(url.parse::<ServerUrl>().expect(url).is_loopback(), is_here, "{url}");
+        }
     }
 
     #[test]

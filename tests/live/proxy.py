@@ -30,7 +30,10 @@ class Proxy:
         self.target_port = target_port
         self.context = context
         self.is_refusing = False
+        self.answer = None
+        self.answered = 0
         self.writers = set()
+        self.clients = set()
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
 
@@ -63,6 +66,20 @@ class Proxy:
 
         self.loop.call_soon_threadsafe(reset)
 
+    def answer_itself(self, answer):
+        """Resets every connection; new ones get this answer to a request, as `answer(head)` gives it. None: the server's."""
+        self.answer = answer
+        self.cut()
+
+    def inject(self, data):
+        """Says this to every client, in the server's name."""
+
+        def write():
+            for writer in self.clients:
+                writer.write(data)
+
+        self.loop.call_soon_threadsafe(write)
+
     def stop(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
@@ -70,9 +87,12 @@ class Proxy:
     async def _serve(self, reader, writer):
         if self.is_refusing:
             return writer.transport.abort()
+        if self.answer:
+            return await self._answer(reader, writer)
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target_port)
         ends = {writer, to_server}
         self.writers |= ends
+        self.clients.add(writer)
 
         async def pump(source, sink):
             try:
@@ -86,3 +106,20 @@ class Proxy:
 
         await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
         self.writers -= ends
+        self.clients.discard(writer)
+
+    async def _answer(self, reader, writer):
+        self.writers.add(writer)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            answer, stays_open = self.answer(head.decode())
+            self.answered += 1
+            writer.write(answer)
+            await writer.drain()
+            if stays_open:
+                await reader.read()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.writers.discard(writer)
+            writer.close()

@@ -109,6 +109,12 @@ impl JoinWords {
         }
         let mut credentials = self.who.source(self.ca.as_deref(), environment)?;
         match &mut credentials {
+            Source::Endpoint(endpoint) if url.is_none() && !endpoint.url.may_name_server() => {
+                return Err(Failed::usage(
+                    "no server: --token-endpoint is asked without TLS (http://) and may not name it; give its URL (wss://…), \
+                     or an https:// endpoint",
+                ));
+            }
             Source::Endpoint(endpoint) => endpoint.names_server = url.is_none(),
             // A file that holds a token comes first, and names none.
             _ if url.is_none() => return Err(no_server()),

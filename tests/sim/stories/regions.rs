@@ -3,6 +3,7 @@
 use crate::client::Setup;
 use crate::cloud::Cloud;
 use crate::world::World;
+use kinglet::command::{Command, Reply};
 use kinglet::event::Event;
 use kinglet::session::recovery::Retry;
 use livekit_protocol::leave_request::Action;
@@ -133,4 +134,84 @@ fn who_is_sent_elsewhere_goes_there() {
     world.run_ms(1_000);
     assert_eq!(dialled(&mut world, hall), (vec![WEST.into()], 0));
     assert_eq!(world.sfu.log.joins, 2);
+}
+
+/// The server wants a new session, and says where: all of these.
+fn send_away(world: &mut World, urls: &[&str]) {
+    let region = |url: &&str| RegionInfo { url: url.to_string(), ..RegionInfo::default() };
+    let leave = Message::Leave(LeaveRequest {
+        action: Action::Reconnect.into(),
+        regions: Some(RegionSettings { regions: urls.iter().map(region).collect() }),
+        ..LeaveRequest::default()
+    });
+    let now = world.clock.now();
+    world.sfu.say("hall", leave, now);
+}
+
+fn warnings(world: &mut World, client: usize) -> String {
+    let text = |(_, event): &(_, Event)| match event {
+        Event::Warning { text } => Some(text.clone()),
+        _ => None,
+    };
+    world.client(client).events.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+}
+
+fn server_in_status(world: &mut World, client: usize) -> String {
+    let Reply::Now(Ok(status)) = world.ask(client, Command::Status) else { panic!("no status") };
+    status["server_url"].as_str().unwrap_or_default().to_string()
+}
+
+#[test]
+fn a_server_of_ones_own_sends_nobody_elsewhere() {
+    let (mut world, hall) = enters("wss://livekit.example.com", &[], Retry::AfterFirst);
+    world.run_ms(1_000);
+    for urls in [&["http://evil.example", "wss://evil.example"][..], &["wss://evil.livekit.cloud"]] {
+        send_away(&mut world, urls);
+        world.run_ms(12_000);
+    }
+    let (names, asked) = dialled(&mut world, hall);
+    assert_eq!((names, asked), (vec!["livekit.example.com".to_string(); 3], 0));
+    assert!(is_there(&mut world, hall) && world.sfu.log.joins == 3);
+    let told = warnings(&mut world, hall);
+    assert!(told.contains("names other servers") && told.contains("wss://livekit.example.com"), "{told}");
+    assert!(!told.contains("evil"), "{told}");
+}
+
+#[test]
+fn the_cloud_leads_nowhere_but_to_the_cloud() {
+    let (mut world, hall) = enters("wss://home.livekit.cloud", &[], Retry::AfterFirst);
+    world.run_ms(1_000);
+    assert_eq!(server_in_status(&mut world, hall), "wss://home.livekit.cloud");
+    send_away(&mut world, &["wss://evil.example", "ws://east.livekit.cloud", "wss://west.livekit.cloud"]);
+    world.run_ms(1_000);
+    assert_eq!(dialled(&mut world, hall), (vec![HOME.into(), WEST.into()], 0));
+    assert_eq!(server_in_status(&mut world, hall), "wss://west.livekit.cloud");
+    let told = warnings(&mut world, hall);
+    assert!(told.contains("the server is wss://west.livekit.cloud from now on"), "{told}");
+}
+
+#[test]
+fn a_list_of_regions_leads_nowhere_but_to_the_cloud() {
+    let (mut world, hall) = enters("wss://home.livekit.cloud", &[HOME], Retry::AfterFirst);
+    world.client(hall).ports().cloud.list = Some(Cloud::list_of(&["evil.example", "livekit.cloud", WEST]));
+    world.run_ms(1_000);
+    assert_eq!(dialled(&mut world, hall), (vec![HOME.into(), WEST.into()], 1));
+    assert!(is_there(&mut world, hall));
+}
+
+#[test]
+fn a_region_is_left_for_the_configured_server_after_ten_minutes() {
+    let (mut world, hall) = enters("wss://home.livekit.cloud", &[], Retry::AfterFirst);
+    world.run_ms(1_000);
+    send_away(&mut world, &["wss://west.livekit.cloud"]);
+    world.run_ms(300_000);
+    // A new session before that begins where the last one was.
+    world.command(hall, Command::Reconnect);
+    world.run_ms(301_000);
+    assert_eq!(dialled(&mut world, hall).0, [HOME, WEST, WEST]);
+    assert!(is_there(&mut world, hall));
+    world.command(hall, Command::Reconnect);
+    world.run_ms(1_000);
+    assert_eq!(dialled(&mut world, hall).0, [HOME]);
+    assert_eq!(server_in_status(&mut world, hall), "wss://home.livekit.cloud");
 }
