@@ -12,9 +12,10 @@ pub enum ExitStatus {
     Usage = 2,
     /// Configuration, board file, certificate, token file, or an input or output file cannot be used.
     Configuration = 3,
-    /// The server refuses the credentials (HTTP 400, 401, 403), or they cannot be used at all.
+    /// The server refuses the credentials (HTTP 400, 401, 403, in LiveKit's own words), or they cannot be used at all.
     Credentials = 4,
-    /// The server is not reached or does not speak LiveKit: DNS, TCP, TLS, 404, 5xx, time-out.
+    /// The server is not reached or does not speak LiveKit: DNS, TCP, TLS, 404, 5xx, time-out, or
+    /// a proxy, portal or firewall answers in its place.
     Unreachable = 5,
     /// The sound card cannot be opened at start.
     SoundCard = 6,

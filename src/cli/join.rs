@@ -3,6 +3,7 @@
 use kinglet::engine::{PublishSettings, Settings};
 use kinglet::error::ExitStatus;
 use kinglet::io::client::{self, Options, StartError};
+use kinglet::io::credentials::Source;
 use kinglet::io::lines::Lines;
 use kinglet::io::sound::board;
 use kinglet::io::sound::setup::SoundSetup;
@@ -10,6 +11,9 @@ use kinglet::io::sound::sizes::Buffering;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
 use kinglet::media::send::profile::Profile;
+use kinglet::session::recovery::Retry;
+use kinglet::signal::endpoint::Access;
+use kinglet::signal::secret::Secret;
 
 use super::command::Join;
 use super::events::Events;
@@ -21,10 +25,7 @@ use super::{Failed, control, proxy};
 /// # Errors
 /// It could not be started, or ended otherwise than asked.
 pub fn run(join: Join) -> Result<ExitStatus, Failed> {
-    let access = join
-        .credentials
-        .get(clock::unix_time_s())
-        .map_err(|error| Failed { status: error.exit_status(), text: error.to_string() })?;
+    let access = first_access(&join)?;
     let tls = tls::client_config(join.ca.as_deref()).map_err(|error| {
         let path = join.ca.clone().unwrap_or_default();
         start_failed(&StartError::Ca(path, error))
@@ -95,6 +96,24 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
     match outcome.status {
         ExitStatus::AsAsked => Ok(ExitStatus::AsAsked),
         status => Err(Failed { status, text: outcome.text }),
+    }
+}
+
+/// The token to begin with. Where the first connection is tried for ever, so is a token endpoint that is not reached, or that
+/// a portal answers for: then there is none yet.
+fn first_access(join: &Join) -> Result<Access, Failed> {
+    let error = match join.credentials.get(clock::unix_time_s()) {
+        Ok(access) => return Ok(access),
+        Err(error) => error,
+    };
+    match &join.credentials {
+        Source::Endpoint(endpoint)
+            if join.retry == Retry::Forever && error.exit_status() == ExitStatus::Unreachable =>
+        {
+            // Where it says where the server is, too, nobody is dialled before it has.
+            Ok(Access { token: Secret::default(), server: Some(endpoint.url.server().clone()) })
+        }
+        _ => Err(Failed { status: error.exit_status(), text: error.to_string() }),
     }
 }
 

@@ -79,19 +79,28 @@ impl Endpoint {
         let unreachable = |why| CredentialsError::Unreachable(self.url.to_string(), why);
         let answer = block_on(&reactor, within_patience).map_err(|error| failed(error.to_string()))?;
         let answer = answer.map_err(unreachable)?;
-        match answer.status {
+        // What is on the way answers in the endpoint's place, with any status: that says nothing of us.
+        let is_page = answer.body.trim_ascii_start().starts_with(b"<");
+        let status = answer.status;
+        match status {
+            511 => Err(unreachable("a captive portal wants a login on this network (HTTP 511)".into())),
+            300..400 => Err(unreachable(format!(
+                "a redirect answers: a captive portal or proxy on the way, or not the endpoint's own URL (HTTP {status})"
+            ))),
+            _ if is_page => Err(unreachable(format!(
+                "a web page answers: a captive portal, proxy or firewall on the way, or not the endpoint's URL \
+                 (HTTP {status})"
+            ))),
             200..300 => {
                 let token = token_of(&answer.body);
                 let token = token.ok_or_else(|| failed("its answer holds no participant_token".into()))?;
                 let server = self.names_server.then(|| self.url.server_of(&answer.body)).transpose();
                 Ok(Access { token, server: server.map_err(|why| failed(why.into()))? })
             }
-            401 | 403 => {
-                Err(failed(format!("it refuses us (HTTP {}): is the header file right?", answer.status)))
-            }
+            401 | 403 => Err(failed(format!("it refuses us (HTTP {status}): is the header file right?"))),
             404 => Err(failed("there is nothing at this path (HTTP 404)".into())),
-            status @ 400..500 => Err(failed(format!("it refuses this room or identity (HTTP {status})"))),
-            status => Err(unreachable(format!("it fails (HTTP {status})"))),
+            400..500 => Err(failed(format!("it refuses this room or identity (HTTP {status})"))),
+            _ => Err(unreachable(format!("it fails (HTTP {status})"))),
         }
     }
 
@@ -222,7 +231,11 @@ mod tests {
             ("HTTP/1.1 400 x\r\nContent-Length: 0\r\n\r\n", 4, "HTTP 400"),
             ("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", 4, "nothing at this path"),
             ("HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n", 5, "HTTP 503"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", 4, "no participant_token"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 4, "no participant_token"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", 5, "captive portal"),
+            ("HTTP/1.1 401 x\r\nContent-Length: 8\r\n\r\n\r\n<html>", 5, "proxy"),
+            ("HTTP/1.1 302 x\r\nContent-Length: 0\r\n\r\n", 5, "captive portal"),
+            ("HTTP/1.1 511 x\r\nContent-Length: 6\r\n\r\n<html>", 5, "captive portal"),
             ("SSH-2.0-x\r\n\r\n", 5, "no HTTP"),
         ] {
             let error = ask(answer, None).0.expect_err(why);

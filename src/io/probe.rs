@@ -75,8 +75,9 @@ pub async fn validate(
     let target = url.join_target(&process::join_parameters());
     let dial = Dial { url: url.clone(), target, token, tls, proxies };
     let answer = dial::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
-    let refusal = (answer.status != 200).then(|| Refusal::new(answer.status, &answer.body));
-    Some(Verdict { refusal, date: answer.date })
+    let said = Refusal::new(answer.status, &answer.body);
+    // A page of somebody on the way may have the status of a good answer.
+    Some(Verdict { refusal: (!said.is_success()).then_some(said), date: answer.date })
 }
 
 fn words(error: io::Error) -> String {

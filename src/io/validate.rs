@@ -1,7 +1,7 @@
 //! Why an upgrade was refused: the same question without the upgrade, at `/rtc/validate`.
 //!
 //! Asked only where the refusal does not explain itself: an answer without text, the page of a proxy, or one that is not
-//! LiveKit's. With the same parameters and the same token, or it would answer another question.
+//! in LiveKit's words. What is not in LiveKit's words here, either, explains nothing. With the same parameters and the same token, or it would answer another question.
 
 use std::rc::Rc;
 

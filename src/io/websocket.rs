@@ -83,8 +83,10 @@ async fn open(
             let date = date.and_then(UnixTime::of_http_date).unwrap_or(UnixTime(clock::unix_time_s()));
             let behind_s = date.0 as i64 - clock::unix_time_s() as i64;
             let status = response.status().as_u16();
+            let location = response.headers().get("Location").and_then(|location| location.to_str().ok());
+            let location = location.unwrap_or_default().to_owned();
             let body = response.into_body().unwrap_or_default();
-            let refusal = Refusal::new(status, &body).with_clock_behind(behind_s);
+            let refusal = Refusal::new(status, &body).with_clock_behind(behind_s).with_location(&location);
             Err(Notice::Refused(validate::explain(refusal, dial, reactor).await))
         }
         Err(error) => {

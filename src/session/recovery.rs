@@ -18,9 +18,10 @@
 //! | --- | --- | --- | --- |
 //! | no connection to the server | join | | probe |
 //! | refused: the server's trouble (5xx, 429) | join | | probe |
+//! | refused, but not in LiveKit's words: a proxy, portal or firewall on the way | join | | probe |
 //! | refused: credentials | end (4), or join with a new token | | the same |
 //! | refused: credentials, by a clock that is wrong | join | join | join |
-//! | refused otherwise | join | | join |
+//! | refused: no such room | join | | join |
 //! | signal connection lost, or silent | join | resume the signal | probe |
 //! | path of sound lost | | resume, with the path | widen |
 //! | taken back, and no path in 4 s | | | probe |
@@ -163,7 +164,8 @@ pub fn next_step(cause: &Cause, standing: Standing) -> Step {
             _ => join_or_end(cause, standing),
         },
         (Stage::Resuming, Cause::PathLost(_)) => Step::Widen,
-        (Stage::Resuming, Cause::Refused(refusal)) if refusal.fault() == Fault::Server => Step::Probe,
+        // Only the server itself can say that the session is over; meanwhile sound flows on where it can.
+        (Stage::Resuming, Cause::Refused(refusal)) if !refusal.is_livekits() => Step::Probe,
         (
             Stage::Resuming,
             Cause::Unreachable(_)
@@ -216,13 +218,22 @@ mod tests {
     #[test]
     fn the_table() {
         let refused = |status| Cause::Refused(Refusal::new(status, b""));
+        let no_room = Cause::Refused(Refusal::new(404, b"requested room does not exist"));
+        let no_upgrade = Cause::Refused(Refusal::new(404, b"").explained_by(200, b"success"));
         let (signal, path) = (Step::Resume(Mend::Signal), Step::Resume(Mend::Path));
         let join = || Step::Join;
         let end = |cause: &Cause, status| Step::End(Outcome { status, text: cause.to_string() });
         let rows = [
             (Cause::Unreachable("refused".into()), join(), join(), Step::Probe),
             (refused(503), join(), join(), Step::Probe),
-            (refused(404), join(), join(), join()),
+            (refused(200), join(), join(), Step::Probe),
+            (refused(302), join(), join(), Step::Probe),
+            (refused(401), join(), join(), Step::Probe),
+            (refused(403), join(), join(), Step::Probe),
+            (refused(404), join(), join(), Step::Probe),
+            (refused(511), join(), join(), Step::Probe),
+            (no_upgrade, join(), join(), Step::Probe),
+            (no_room, join(), join(), join()),
             (Cause::SignalLost("reset".into()), join(), signal.clone(), Step::Probe),
             (Cause::SignalSilent, join(), signal, Step::Probe),
             (Cause::PathLost(Peer::Subscriber), join(), path.clone(), Step::Widen),
@@ -271,7 +282,8 @@ mod tests {
 
     #[test]
     fn a_service_comes_back_whatever_happens() {
-        let refused = Cause::Refused(Refusal::new(401, b"invalid token"));
+        let refused =
+            Cause::Refused(Refusal::new(401, b"invalid token: x, error: token signature is invalid"));
         for cause in [refused, Cause::Told(R::DuplicateIdentity), Cause::Told(R::RoomDeleted)] {
             assert_eq!(
                 next_step(&cause, standing(Stage::Active, true, Retry::Service)),
@@ -283,13 +295,15 @@ mod tests {
 
     #[test]
     fn credentials_help_only_where_they_can_be_had_anew() {
-        let refused = Cause::Refused(Refusal::new(401, b"invalid token"));
+        let refused =
+            Cause::Refused(Refusal::new(401, b"invalid token: x, error: token signature is invalid"));
         for stage in [Stage::Active, Stage::Resuming] {
             let mut standing = standing(stage, true, Retry::Forever);
             let step = next_step(&refused, standing);
             assert!(matches!(step, Step::End(outcome) if outcome.status == ExitStatus::Credentials));
-            let by_the_clock =
-                Cause::Refused(Refusal::new(401, b"token is expired").with_clock_behind(86_400));
+            let by_the_clock = Cause::Refused(
+                Refusal::new(401, b"invalid token: x, error: token is expired").with_clock_behind(86_400),
+            );
             assert_eq!(next_step(&by_the_clock, standing), Step::Join, "it will be set");
             standing.policy.renews_token = true;
             assert_eq!(next_step(&refused, standing), Step::Join);

@@ -2,15 +2,49 @@
 //!
 //! The server prepares the session before it upgrades the connection, so nearly everything that can be
 //! wrong is told here (livekit `pkg/service/rtcservice.go`, `auth.go`).
+//!
+//! Anybody on the way can answer HTTP: a proxy whose server is away, the login page of a hotel, a firewall. So a status
+//! alone says nothing about the token or the room. Only LiveKit's own words do, in the answer itself
+//! or in that of `/rtc/validate`; every other answer is trouble on the way, which passes.
 
 use std::fmt;
 
 use super::text::one_line;
+use super::url::ServerUrl;
 use crate::error::ExitStatus;
 use crate::limits::{REFUSAL_BODY_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
 
 /// What `/rtc/validate` answers where all is well.
 const VALID: &str = "success";
+
+/// How the server's refusals begin, in lower case (`pkg/service/auth.go`, `rtcservice.go`, `utils.go`, `errors.go`,
+/// `roomallocator.go`; `pkg/rtc/errors.go`).
+const LIVEKITS_WORDS: [&str; 21] = [
+    // 401
+    "invalid authorization header",
+    "invalid authorization token",
+    "invalid api key",
+    "invalid token: ",
+    "permissions denied",
+    "no permissions to access the room",
+    // 404
+    "requested room does not exist",
+    // 400
+    "identity cannot be empty",
+    "participant identity",
+    "no room name",
+    "room name",
+    "name length exceeds limits",
+    "metadata size exceeds limits",
+    "attribute size exceeds limits",
+    "unknown room configuration",
+    "no connect request",
+    "join_request is required",
+    "join request too large",
+    "cannot decode attributes",
+    "cannot base64 decode wrapped join request",
+    "cannot unmarshal",
+];
 
 /// The server's own leeway (livekit `protocol/auth/verifier.go`).
 const CLOCK_SLACK_S: u64 = 60;
@@ -26,6 +60,8 @@ pub struct Refusal {
     pub clock_behind_s: i64,
     /// The server takes the request; what was refused is the upgrade.
     pub is_upgrade_only: bool,
+    /// Host and port that it redirects to; empty where it does not.
+    pub redirects_to: String,
 }
 
 /// Whose fault a refusal is.
@@ -39,7 +75,7 @@ pub enum Fault {
     NoUpgrade,
     /// The room does not exist and the server does not make it.
     NoSuchRoom,
-    /// The URL's: something else answers there.
+    /// Not LiveKit's words: a proxy, portal or firewall on the way, or the URL leads elsewhere.
     NotLiveKit,
     /// The server's, or that of something before it: later it may work.
     Server,
@@ -50,12 +86,29 @@ impl Refusal {
     pub fn new(status: u16, body: &[u8]) -> Refusal {
         let body = &body[..body.len().min(REFUSAL_BODY_BYTES_MAX)];
         let text = one_line(&String::from_utf8_lossy(body), SERVER_TEXT_BYTES_MAX);
-        Refusal { status, text, clock_behind_s: 0, is_upgrade_only: false }
+        Refusal { status, text, clock_behind_s: 0, is_upgrade_only: false, redirects_to: String::new() }
     }
 
     /// The same, from a server whose clock is so far ahead of ours.
     pub fn with_clock_behind(self, clock_behind_s: i64) -> Refusal {
         Refusal { clock_behind_s, ..self }
+    }
+
+    /// The same, with what its `Location` header says.
+    pub fn with_location(self, location: &str) -> Refusal {
+        let end = location.find(['?', '#']).unwrap_or(location.len());
+        let url = location[..end].parse::<ServerUrl>();
+        Refusal { redirects_to: url.map(|url| url.authority()).unwrap_or_default(), ..self }
+    }
+
+    /// Whether it is the answer of `/rtc/validate` where all is well, and no refusal.
+    pub fn is_success(&self) -> bool {
+        self.status == 200 && self.text == VALID
+    }
+
+    /// Whether the server itself refuses the token or the room: the only refusals that end anything.
+    pub fn is_livekits(&self) -> bool {
+        matches!(self.fault(), Fault::Credentials | Fault::Clock | Fault::NoSuchRoom)
     }
 
     /// Whether it says too little to act on: no text, a page, or not LiveKit's words.
@@ -66,12 +119,11 @@ impl Refusal {
     /// The same, with what the server answers to the request without the upgrade.
     pub fn explained_by(self, status: u16, body: &[u8]) -> Refusal {
         let explanation = Refusal::new(status, body).with_clock_behind(self.clock_behind_s);
-        match status {
-            200 if explanation.text == VALID => Refusal { is_upgrade_only: true, ..self },
-            // Something else that answers everything.
-            200 => self,
-            _ if explanation.is_unexplained() => self,
-            _ => explanation,
+        match () {
+            () if explanation.is_success() => Refusal { is_upgrade_only: true, ..self },
+            () if explanation.is_livekits() => explanation,
+            // Whoever answered the upgrade has answered this, too.
+            () => self,
         }
     }
 
@@ -84,14 +136,20 @@ impl Refusal {
     pub fn fault(&self) -> Fault {
         match self.status {
             _ if self.is_upgrade_only => Fault::NoUpgrade,
+            // 408 and 429 pass; 511 is a portal's (RFC 6585 §6).
+            408 | 429 | 500..=510 | 512.. => Fault::Server,
+            _ if !self.has_livekits_words() => Fault::NotLiveKit,
             401 if self.clock_behind_s.unsigned_abs() > CLOCK_SLACK_S => Fault::Clock,
             // 400: the token has no room or no usable identity; the URL's parameters are ours and right.
             400 | 401 | 403 => Fault::Credentials,
-            404 if self.text.to_ascii_lowercase().contains("room does not exist") => Fault::NoSuchRoom,
-            // 408 and 429 pass; every other answer below 500 is not one of LiveKit's.
-            408 | 429 | 500.. => Fault::Server,
+            404 => Fault::NoSuchRoom,
             _ => Fault::NotLiveKit,
         }
+    }
+
+    fn has_livekits_words(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        LIVEKITS_WORDS.iter().any(|words| text.starts_with(words))
     }
 
     /// How the program ends if this is the last word.
@@ -120,14 +178,29 @@ impl Refusal {
             (Fault::NoSuchRoom, _) => {
                 "no such room; rooms are created by the server's API, or at the first join where it allows that"
             }
-            (Fault::NotLiveKit, 300..400) => {
-                "this address redirects elsewhere; use the URL of the LiveKit server itself"
+            (Fault::NotLiveKit, 511) => {
+                "a captive portal wants a login on this network: log in with a browser, or have this device let through"
             }
+            (Fault::NotLiveKit, 200..300) => {
+                "a web page answers instead of a LiveKit server: a captive portal, proxy or firewall on the way, or another \
+                 server at this URL"
+            }
+            (Fault::NotLiveKit, 300..=399) => {
+                "a redirect answers instead of a LiveKit server: a captive portal or proxy on the way, or not the URL of \
+                 the LiveKit server itself"
+            }
+            (Fault::NotLiveKit, 401 | 403) => {
+                "not LiveKit refuses this, but a proxy, captive portal or firewall on the way, or another server at this \
+                 URL; check the network, and host, port and path of the URL"
+            }
+            (Fault::NotLiveKit, 407) => "a proxy on the way wants a user name and password",
             (Fault::NotLiveKit, 404) => {
-                "not a LiveKit server at this address; check host, port and path of the URL"
+                "not a LiveKit server at this address, or a proxy on the way does not pass requests on to it; check host, \
+                 port and path of the URL"
             }
             (Fault::NotLiveKit, _) => {
-                "the answer is not one of a LiveKit server; check host, port and path of the URL"
+                "the answer is not one of a LiveKit server: a proxy or firewall on the way, or another server; check host, \
+                 port and path of the URL"
             }
             (Fault::Server, 429) => "the server asks for fewer attempts; try again later",
             (Fault::Server, 503) => "the server is overloaded or not ready; try again later",
@@ -145,6 +218,9 @@ impl fmt::Display for Refusal {
         if self.fault() == Fault::Clock {
             let (by, way) = (self.clock_behind_s.unsigned_abs(), self.clock_behind_s.signum());
             write!(f, ", {by} s {} the server's clock", if way > 0 { "behind" } else { "ahead of" })?;
+        }
+        if !self.redirects_to.is_empty() {
+            write!(f, " to {}", self.redirects_to)?;
         }
         // Proxies answer with whole pages, which say nothing that the status does not.
         if !self.text.is_empty() && !self.text.starts_with('<') {
@@ -166,7 +242,16 @@ mod tests {
         let cases: &[(u16, &str, Fault, ExitStatus)] = &[
             (400, "identity cannot be empty", Fault::Credentials, Credentials),
             (401, "invalid authorization token: expired", Fault::Credentials, Credentials),
-            (403, "", Fault::Credentials, Credentials),
+            (401, "no permissions to access the room", Fault::Credentials, Credentials),
+            (401, "", Fault::NotLiveKit, Unreachable),
+            (401, "Unauthorized", Fault::NotLiveKit, Unreachable),
+            (401, "<html>invalid token: ", Fault::NotLiveKit, Unreachable),
+            (400, "<html>400 Bad Request", Fault::NotLiveKit, Unreachable),
+            (403, "permissions denied", Fault::Credentials, Credentials),
+            (403, "", Fault::NotLiveKit, Unreachable),
+            (403, "RBAC: access denied", Fault::NotLiveKit, Unreachable),
+            (407, "", Fault::NotLiveKit, Unreachable),
+            (511, "<html>login", Fault::NotLiveKit, Unreachable),
             (404, "requested room does not exist", Fault::NoSuchRoom, Unreachable),
             (404, "404 page not found", Fault::NotLiveKit, Unreachable),
             (200, "<html>", Fault::NotLiveKit, Unreachable),
@@ -187,7 +272,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_wrong_is_to_blame_for_a_token_that_is() {
-        let refused = |behind_s| Refusal::new(401, b"token is expired").with_clock_behind(behind_s);
+        let refused = |behind_s| {
+            Refusal::new(401, b"invalid token: x, error: token is expired").with_clock_behind(behind_s)
+        };
         assert_eq!(refused(60).fault(), Fault::Credentials);
         assert_eq!((refused(61).fault(), refused(-61).fault()), (Fault::Clock, Fault::Clock));
         assert!(refused(7200).is_about_token());
@@ -209,6 +296,34 @@ mod tests {
         assert_eq!(page().explained_by(404, b"404 page not found"), page());
         let refused = Refusal::new(400, b"").explained_by(401, b"invalid API key");
         assert_eq!((refused.status, refused.fault()), (401, Fault::Credentials));
+        // What a portal answers to everything explains nothing.
+        for (status, body) in [(200, &b"<html>"[..]), (401, b"no"), (403, b""), (302, b""), (511, b"<html>")]
+        {
+            assert_eq!(page().explained_by(status, body), page(), "{status}");
+        }
+    }
+
+    #[test]
+    fn who_is_on_the_way_is_named_and_not_the_token() {
+        for (status, word) in [
+            (200, "captive portal"),
+            (302, "captive portal"),
+            (401, "proxy"),
+            (403, "firewall"),
+            (404, "proxy"),
+            (511, "login"),
+        ] {
+            let line = Refusal::new(status, b"<html>Sign in").to_string();
+            assert!(line.contains(word) && !line.contains("token") && !line.contains("Sign in"), "{line}");
+        }
+        let redirected = |to: &str| Refusal::new(302, b"").with_location(to).to_string();
+        assert!(
+            redirected("https://portal.example:8443/login?u=s3cret")
+                .ends_with("(HTTP 302 to portal.example:8443)")
+        );
+        for location in ["/login", "https://u:p@portal.example/", "https://a\u{1b}[2J/", ""] {
+            assert!(redirected(location).ends_with("(HTTP 302)"), "{location:?}");
+        }
     }
 
     #[test]

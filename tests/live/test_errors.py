@@ -1,4 +1,6 @@
 """What can be wrong before a call: one line that says what and what to do, the right status, no hang."""
+import base64
+import json
 import socket
 import subprocess
 import time
@@ -48,6 +50,27 @@ def test_token_that_is_none(server):
 def test_token_without_the_right_to_join(server, room):
     status, line = fails(server.url, "--token", token(room, "box", roomJoin=False))
     assert status == 4 and "token" in line
+
+
+@pytest.mark.parametrize(
+    "identity, named, words",
+    [
+        ("", "hall", "identity cannot be empty"),
+        ("x" * 300, "hall", "identity length exceeds limits"),
+        ("box", "", "no room name"),
+        ("box", "r" * 300, "room name length exceeds limits"),
+    ],
+)
+def test_token_that_the_server_cannot_use(server, identity, named, words):
+    status, line = fails(server.url, "--token", token(named, identity))
+    assert status == 4 and words in line
+
+
+def test_token_of_a_key_that_the_server_does_not_know(server, room):
+    claims = json.loads(base64.urlsafe_b64decode(token(room, "box").split(".")[1] + "=="))
+    payload = base64.urlsafe_b64encode(json.dumps({**claims, "iss": "APIother"}).encode()).rstrip(b"=").decode()
+    status, line = fails(server.url, "--token", ".".join(["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", payload, "c2ln"]))
+    assert status == 4 and "invalid API key" in line
 
 
 def test_no_such_room(output, room):

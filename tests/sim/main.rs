@@ -40,6 +40,7 @@ mod stories {
     mod mute;
     mod outage;
     mod paths;
+    mod portals;
     mod quality;
     mod reflexive;
     mod regions;

@@ -122,7 +122,7 @@ fn a_token_that_ran_out_during_the_call_is_renewed() {
     world.stop_server();
     world.run_ms(500);
     world.start_server();
-    world.sfu.refuse(Some((401, "token is expired")));
+    world.sfu.refuse(Some((401, "invalid token: x, error: token is expired")));
     world.run_ms(20_000);
     assert!(world.client(door).outcome().is_none(), "it has a source to ask");
     assert!(world.client(door).tokens_asked >= 2, "again and again");
