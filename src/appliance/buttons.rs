@@ -1,10 +1,12 @@
-//! Hands at buttons and keys → levels in the station's inbox. A key that is not there, or is unplugged, is told once and
-//! looked for.
+//! Hands at buttons and keys → levels in the station's inbox: first what each is when it begins to be watched, at start, after
+//! a reload, or when its keyboard comes back, which is no press; then its edges. A key that is not there, or is unplugged, is
+//! told once and looked for.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::inbox::{Inbox, Input};
+use crate::device::button::SETTLING;
 use crate::event::Event;
 use crate::io::clock;
 use crate::io::gpio::InputLine;
@@ -14,16 +16,30 @@ use crate::io::reactor::{Interest, Reactor, Source};
 /// Between two looks for a key whose device is not there.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// Edges within the settling time of a button: contacts that bounce make ten. What has more is looked at once each settling
+/// time, so that a line that chatters costs no more than one that bounces.
+const EDGES_MAX: u32 = 16;
+
 /// Watches a line: its level now, then each edge. Ends with the line.
 pub(super) async fn watch_line(line: InputLine, number: usize, reactor: Rc<Reactor>, inbox: Rc<Inbox>) {
     let Ok(source) = Source::new(&reactor, line) else { return };
-    if source.get_ref().is_active().unwrap_or(false) {
-        inbox.send(Input::Level(number, true)).await;
-    }
+    let Ok(is_active) = source.get_ref().is_active() else { return };
+    inbox.send(Input::Begins(number, is_active)).await;
+    let (mut edges, mut since) = (0, clock::now());
     loop {
         let edge =
             std::future::poll_fn(|context| source.poll_with(context, Interest::Read, InputLine::read_edge));
-        let Ok(is_active) = edge.await else { return };
+        let Ok(mut is_active) = edge.await else { return };
+        let now = clock::now();
+        if now.saturating_duration_since(since) >= SETTLING {
+            (edges, since) = (0, now);
+        }
+        edges += 1;
+        if edges > EDGES_MAX {
+            reactor.sleep_until(now + SETTLING, clock::now).await;
+            let Ok(level) = source.get_ref().is_active() else { return };
+            is_active = level;
+        }
         inbox.send(Input::Level(number, is_active)).await;
     }
 }
@@ -42,8 +58,8 @@ pub(super) async fn watch_key(
         match next.take() {
             Some(key) => {
                 follow(key, number, &reactor, &inbox).await;
-                // A key that is gone is not held down.
-                inbox.send(Input::Level(number, false)).await;
+                // A key that is gone is not held down; nobody has let go of it either.
+                inbox.send(Input::Begins(number, false)).await;
                 say(Event::Warning {
                     text: format!("the device with the key {name} is gone; it is looked for"),
                 })
@@ -66,9 +82,7 @@ pub(super) async fn watch_key(
 }
 
 async fn follow(key: Key, number: usize, reactor: &Rc<Reactor>, inbox: &Inbox) {
-    if key.is_down() {
-        inbox.send(Input::Level(number, true)).await;
-    }
+    inbox.send(Input::Begins(number, key.is_down())).await;
     let Ok(source) = Source::new(reactor, key) else { return };
     loop {
         let change = std::future::poll_fn(|context| source.poll_with(context, Interest::Read, Key::read));

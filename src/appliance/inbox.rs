@@ -20,7 +20,9 @@ use crate::limits::STATION_INPUTS_MAX;
 pub(super) enum Input {
     /// Of the room; none: the client has ended.
     Happened(Option<Event>),
-    /// A button or key, by its number, is down or up.
+    /// A button or key, by its number, is watched from now on, and is down or up; or it is gone, and up.
+    Begins(usize, bool),
+    /// It went down, or up.
     Level(usize, bool),
     /// Somebody at the control socket asks, and waits for the answer.
     Asked(Command, Slot),

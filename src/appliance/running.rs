@@ -96,6 +96,9 @@ impl<F: FnMut(&Event)> Running<F> {
                         self.called(call, now).await;
                     }
                 }
+                Next::Input(Input::Begins(number, is_down)) => {
+                    self.intercom.handle_start(number, is_down, now);
+                }
                 Next::Input(Input::Level(number, is_down)) => {
                     self.intercom.handle_level(number, is_down, now);
                 }

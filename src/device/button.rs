@@ -9,8 +9,13 @@
 //! A press is told at its first edge, because a talk key must not wait; the bounces that follow are
 //! held back for the settling time. If the line then rests elsewhere, that is told too: no press is
 //! lost and none is doubled.
+//!
+//! Only edges act. A button begins with the level that its line has: one that is down then (held at power-on, stuck, or
+//! wired the other way round) does nothing until it has been up. A line that chatters is held back ([`Presses`]).
 
 use std::time::{Duration, Instant};
+
+use super::presses::Presses;
 
 /// Contacts of cheap push-buttons settle within 5 to 20 ms; no hand presses twice within 30.
 pub const SETTLING: Duration = Duration::from_millis(30);
@@ -18,7 +23,7 @@ pub const SETTLING: Duration = Duration::from_millis(30);
 /// A press becomes a hold, as on phones and intercoms.
 pub const HOLD: Duration = Duration::from_millis(800);
 
-/// What a hand did.
+/// What a hand did, or what became of a line that no hand moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// It went down.
@@ -27,6 +32,10 @@ pub enum Action {
     Held,
     /// It went up.
     Released,
+    /// It goes down more often than a hand presses: nothing is told from now on.
+    Chatters,
+    /// It has been still for long enough: presses are told again.
+    Quiet,
 }
 
 /// One button.
@@ -36,15 +45,31 @@ pub struct Button {
     is_down: bool,
     /// What was told.
     is_pressed: bool,
+    /// It was down when its line began to be watched, and has not been up since.
+    is_stuck: bool,
     settles_at: Option<Instant>,
     hold_at: Option<Instant>,
     was_held: bool,
+    presses: Presses,
 }
 
 impl Button {
+    /// Its line is watched from `now` on and has this level, which is no press and no release. A line that is gone
+    /// begins up.
+    pub fn begin(&mut self, is_down: bool, now: Instant) {
+        (self.is_down, self.is_pressed, self.is_stuck) = (is_down, false, is_down);
+        (self.hold_at, self.was_held) = (None, false);
+        // It may be bouncing at this moment.
+        self.settles_at = Some(now + SETTLING);
+    }
+
     /// The line has this level since `now`; what that means, if anything yet.
     pub fn handle_level(&mut self, is_down: bool, now: Instant) -> Option<Action> {
         self.is_down = is_down;
+        if self.presses.is_held_back() {
+            self.presses.handle_edge(now);
+            return None;
+        }
         self.tell(now)
     }
 
@@ -55,16 +80,20 @@ impl Button {
 
     /// When [`Button::handle_timeout`] may have something to tell.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.settles_at, self.hold_at].into_iter().flatten().min()
+        [self.settles_at, self.hold_at, self.presses.poll_timeout()].into_iter().flatten().min()
     }
 
     /// What is due at `now`; call it until it gives `None`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Action> {
-        if self.settles_at.is_some_and(|at| at <= now) {
-            self.settles_at = None;
-            if let Some(action) = self.tell(now) {
-                return Some(action);
-            }
+        if self.presses.handle_timeout(now) {
+            self.begin(self.is_down, now);
+            return Some(Action::Quiet);
+        }
+        if self.settles_at.take_if(|at| *at <= now).is_some()
+            && !self.presses.is_held_back()
+            && let Some(action) = self.tell(now)
+        {
+            return Some(action);
         }
         self.hold_at.take_if(|at| *at <= now)?;
         self.was_held = true;
@@ -77,11 +106,20 @@ impl Button {
     }
 
     fn tell(&mut self, now: Instant) -> Option<Action> {
-        if self.is_down == self.is_pressed || self.settles_at.is_some_and(|at| now < at) {
+        let is_moved = self.is_down != (self.is_pressed || self.is_stuck);
+        if !is_moved || self.settles_at.is_some_and(|at| now < at) {
             return None;
         }
-        self.is_pressed = self.is_down;
         self.settles_at = Some(now + SETTLING);
+        if self.is_stuck {
+            self.is_stuck = false;
+            return None;
+        }
+        if self.is_down && !self.presses.take(now) {
+            self.settles_at = None;
+            return Some(Action::Chatters);
+        }
+        self.is_pressed = self.is_down;
         self.hold_at = self.is_pressed.then_some(now + HOLD);
         self.was_held &= !self.is_pressed;
         Some(if self.is_pressed { Action::Pressed } else { Action::Released })
@@ -93,12 +131,25 @@ impl Button {
 mod tests {
     use super::*;
 
-    /// Runs levels (milliseconds, is down) and gives what was told, when.
+    /// Runs levels (milliseconds, is down) of a button that begins up and gives what was told, when.
     fn told(levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
+        told_from(false, levels)
+    }
+
+    fn told_from(is_down: bool, levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
+        run(is_down, 3000, levels)
+    }
+
+    fn told_for(ms: u64, levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
+        run(false, ms, levels)
+    }
+
+    fn run(is_down: bool, until_ms: u64, levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
         let start = Instant::now();
         let mut button = Button::default();
+        button.begin(is_down, start - SETTLING);
         let mut told = Vec::new();
-        for ms in 0..3000 {
+        for ms in 0..until_ms {
             let now = start + Duration::from_millis(ms);
             while button.poll_timeout().is_some_and(|at| at <= now) {
                 let Some(action) = button.handle_timeout(now) else { break };
@@ -138,6 +189,45 @@ mod tests {
     }
 
     #[test]
+    fn one_that_begins_down_does_nothing_until_it_was_up() {
+        assert_eq!(told_from(true, &[]), [], "neither a press nor a hold");
+        let levels = [(1000, false), (1005, true), (1010, false), (1500, true), (1600, false)];
+        assert_eq!(told_from(true, &levels), [(1500, Action::Pressed), (1600, Action::Released)]);
+    }
+
+    /// Whoever presses it at the moment at which it begins: its bounces are no release.
+    #[test]
+    fn one_that_bounces_while_it_begins_is_what_it_comes_to_rest_at() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut button = Button::default();
+        button.begin(true, start);
+        let bounces = [(5, false), (10, true)].map(|(ms, is_down)| button.handle_level(is_down, at(ms)));
+        assert_eq!((bounces, button.handle_timeout(at(30))), ([None; 2], None));
+        assert_eq!(button.handle_level(false, at(500)), None, "the hand that was there at the beginning");
+        assert_eq!(button.handle_level(true, at(700)), Some(Action::Pressed));
+    }
+
+    /// A line that hangs in the air, beside mains.
+    #[test]
+    fn one_that_chatters_is_told_once_and_heard_again_when_it_is_quiet() {
+        let levels: Vec<(u64, bool)> = (0..200).map(|index| (10 * index, index % 2 == 0)).collect();
+        let told = told_for(30_000, &levels);
+        let presses = told.iter().filter(|(_, action)| *action == Action::Pressed).count();
+        assert!(presses <= super::super::presses::BURST as usize, "{told:?}");
+        let others: Vec<Action> = told
+            .iter()
+            .map(|(_, action)| *action)
+            .filter(|a| matches!(a, Action::Chatters | Action::Quiet))
+            .collect();
+        assert_eq!(others, [Action::Chatters, Action::Quiet]);
+        // What it does after that is a press again.
+        let again = [levels, vec![(20_000, true), (20_200, false)]].concat();
+        let last = [(20_000, Action::Pressed), (20_200, Action::Released)];
+        assert_eq!(told_for(30_000, &again)[told.len()..], last);
+    }
+
+    #[test]
     fn two_presses_are_two() {
         let levels = [(10, true), (100, false), (150, true), (260, false)];
         assert_eq!(told(&levels).len(), 4);
@@ -148,7 +238,8 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..200 {
             let mut at = 0;
-            let levels: Vec<(u64, bool)> = (0..random.usize(1..40))
+            // No more presses than a hand may make at once.
+            let levels: Vec<(u64, bool)> = (0..random.usize(1..2 * super::super::presses::BURST as usize))
                 .map(|_| {
                     at += random.u64(0..60);
                     (at, random.bool())

@@ -5,17 +5,17 @@
 use std::time::Instant;
 
 use super::attribute::{CallAttributes, Said};
-use super::button::{Action as Touch, Button};
+use super::buttons::{Buttons, Touch};
 use super::call::{Call, Decision, Refused, Stage};
 use super::chime::Chime;
 use super::lamp::{Lamp, Shows};
 use super::microphone::Microphone;
 use super::outputs::{Change, Outputs};
 use super::participants::Participants;
-use super::settings::{ButtonSettings, IntercomSettings, Press};
+use super::settings::{IntercomSettings, Press};
 use crate::command::Tone;
 use crate::event::{Event, REMOVALS, TrackSource};
-use crate::limits::{CONFIG_SECTIONS_MAX, INTERCOM_ACTIONS_MAX};
+use crate::limits::INTERCOM_ACTIONS_MAX;
 
 /// What the caller is to do, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ pub struct Intercom {
     call: Call,
     microphone: Microphone,
     is_answered_by_microphone: bool,
-    buttons: Vec<(ButtonSettings, Button)>,
+    buttons: Buttons,
     outputs: Outputs,
     participants: Participants,
     attributes: CallAttributes,
@@ -66,7 +66,7 @@ impl Intercom {
             call: Call::new(settings.call, now),
             microphone: Microphone::new(settings.gate, settings.is_muted),
             is_answered_by_microphone: settings.is_answered_by_microphone,
-            buttons: released(settings.buttons),
+            buttons: Buttons::new(settings.buttons),
             outputs: Outputs::new(settings.outputs),
             participants: Participants::default(),
             attributes: CallAttributes::default(),
@@ -88,7 +88,7 @@ impl Intercom {
         self.microphone.set_gate(settings.gate);
         self.is_answered_by_microphone = settings.is_answered_by_microphone;
         if is_rewired {
-            self.buttons = released(settings.buttons);
+            self.buttons = Buttons::new(settings.buttons);
             self.outputs = Outputs::new(settings.outputs);
             self.microphone.set_key_held(false);
         }
@@ -98,6 +98,11 @@ impl Intercom {
     /// Whether nothing is going on that an interruption would spoil.
     pub fn is_idle(&self, now: Instant) -> bool {
         self.call.stage() == Stage::Idle && self.outputs.are_resting(now)
+    }
+
+    /// Whether no output is driven.
+    pub fn are_outputs_resting(&self, now: Instant) -> bool {
+        self.outputs.are_resting(now)
     }
 
     /// Something happened in the room.
@@ -159,13 +164,18 @@ impl Intercom {
         self.settle(now);
     }
 
+    /// The line of a button, or its key, is watched from `now` on and has this level, or is gone: neither is a press or
+    /// a release. What a hand held before, it holds no longer; a talk key that is down opens the microphone when it is
+    /// pressed the next time.
+    pub fn handle_start(&mut self, index: usize, is_down: bool, now: Instant) {
+        let touch = self.buttons.begin(index, is_down, now);
+        self.touched(touch, now);
+    }
+
     /// A button or key has this level since `now`.
     pub fn handle_level(&mut self, button: usize, is_down: bool, now: Instant) {
-        let touch = self.buttons.get_mut(button).and_then(|(_, button)| button.handle_level(is_down, now));
-        if let Some(touch) = touch {
-            self.touched(button, touch, now);
-        }
-        self.settle(now);
+        let touch = self.buttons.handle_level(button, is_down, now);
+        self.touched(touch, now);
     }
 
     /// Rings `whom`, or whoever may answer, for somebody at the control socket.
@@ -259,7 +269,7 @@ impl Intercom {
 
     /// When [`Intercom::handle_timeout`] is due.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let buttons = self.buttons.iter().filter_map(|(_, button)| button.poll_timeout());
+        let buttons = self.buttons.poll_timeout().into_iter();
         buttons
             .chain(self.outputs.poll_timeout())
             .chain(self.call.poll_timeout())
@@ -271,10 +281,8 @@ impl Intercom {
     /// What time brings.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.call.handle_timeout(now);
-        for index in 0..self.buttons.len() {
-            while let Some(touch) = self.buttons[index].1.handle_timeout(now) {
-                self.touched(index, touch, now);
-            }
+        while let Some(touch) = self.buttons.handle_timeout(now) {
+            self.touched(Some(touch), now);
         }
         self.outputs.handle_timeout(now);
         let tone = self.chime.handle_timeout(self.call.stage() == Stage::Talking, now);
@@ -297,21 +305,12 @@ impl Intercom {
         self.microphone.is_muted()
     }
 
-    fn touched(&mut self, index: usize, touch: Touch, now: Instant) {
-        let (settings, button) = &self.buttons[index];
-        // Where a hold means something of its own, a press is one when it has ended as one.
-        let (word, press) = match touch {
-            Touch::Pressed => ("pressed", settings.press.filter(|_| settings.hold.is_none())),
-            Touch::Held => ("held", settings.hold),
-            Touch::Released => {
-                ("released", settings.press.filter(|_| settings.hold.is_some() && !button.was_held()))
-            }
-        };
-        if settings.press == Some(Press::Talk) && touch != Touch::Held {
-            self.microphone.set_key_held(touch == Touch::Pressed);
+    fn touched(&mut self, touch: Option<Touch>, now: Instant) {
+        let Some(Touch { event, talk, press }) = touch else { return self.settle(now) };
+        if let Some(is_held) = talk {
+            self.microphone.set_key_held(is_held);
         }
-        let name = settings.name.clone();
-        self.act(Action::Tell(Event::Button { name, action: word }));
+        self.act(Action::Tell(event));
         let stage = self.call.stage();
         // What makes no sense now is not done: a bell that is pressed twice rings once.
         let _ = match press {
@@ -322,11 +321,12 @@ impl Intercom {
             Some(Press::Call) if stage == Stage::RingingIn => self.call.answer("button", now),
             Some(Press::Call) => self.call.hang_up("button", now),
             Some(Press::Mute) => {
-                self.set_muted(!self.microphone.is_held_shut(), now);
+                self.set_muted(!self.microphone.is_muted(), now);
                 Ok(())
             }
             Some(Press::Talk) | None => Ok(()),
         };
+        self.settle(now);
     }
 
     fn remark(&mut self, tone: Option<Tone>) {
@@ -390,9 +390,4 @@ impl Intercom {
         let is_kept = self.actions.push_back(action).is_ok();
         debug_assert!(is_kept, "actions are not taken");
     }
-}
-
-fn released(buttons: Vec<ButtonSettings>) -> Vec<(ButtonSettings, Button)> {
-    let buttons = buttons.into_iter().take(2 * CONFIG_SECTIONS_MAX);
-    buttons.map(|button| (button, Button::default())).collect()
 }

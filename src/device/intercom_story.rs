@@ -10,6 +10,7 @@ use super::intercom::{Action, Intercom};
 use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
 use crate::event::{Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource};
 
+mod hands;
 mod lamp;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,7 +25,12 @@ struct Box {
 
 fn settings(join: JoinWhen, gate: Gate) -> IntercomSettings {
     let allow = |pattern: &str| Allow::new([pattern.to_owned()]).expect("usable");
-    let button = |name: &str, press| ButtonSettings { name: name.into(), press: Some(press), hold: None };
+    let button = |name: &str, press| ButtonSettings {
+        name: name.into(),
+        line: "GPIO23".into(),
+        press: Some(press),
+        hold: None,
+    };
     IntercomSettings {
         call: CallSettings {
             join,

@@ -6,7 +6,7 @@
 //! [`intercom::Intercom`] is the whole of it.
 //!
 //! ```text
-//!   line, key ─► button ─► action ─┐                    ┌─► enter or leave the room, microphone
+//!   line, key ─► button ─► touch ──┐                    ┌─► enter or leave the room, microphone
 //!   ctl ───────────────────────────┼─► call ─► Decision ┼─► tone
 //!   RPC, DTMF ─► allow ────────────┤      │             └─► event
 //!   people who come and go ─┬──────┘      └─► lamp ─► on or off at an instant
@@ -19,6 +19,7 @@
 pub mod allow;
 pub mod attribute;
 pub mod button;
+mod buttons;
 pub mod call;
 pub mod chime;
 pub mod intercom;
@@ -29,6 +30,7 @@ pub mod microphone;
 pub mod output;
 mod outputs;
 mod participants;
+mod presses;
 pub mod settings;
 #[cfg(test)]
 mod story;

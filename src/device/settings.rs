@@ -55,6 +55,8 @@ pub struct IntercomSettings {
 pub struct ButtonSettings {
     /// Its owner's name for it.
     pub name: String,
+    /// The line or key that it hangs on, for messages.
+    pub line: String,
     /// What a press does.
     pub press: Option<Press>,
     /// What a long press does besides.

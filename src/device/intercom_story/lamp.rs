@@ -22,6 +22,10 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
     assert!(!is_steady(&mut door), "talking, but not heard");
     assert!(!door.intercom.is_muted(), "it is no privacy");
     door.done();
+    // Whoever has not looked at the lamp wants privacy: the first press never opens.
+    door.press(PRIVACY);
+    assert_eq!(door.done(), "mute-true play(muted)");
+    door.wait(SECOND);
     door.press(PRIVACY);
     assert_eq!(door.done(), "mute-false play(unmuted)");
     assert!(is_steady(&mut door));

@@ -1,0 +1,99 @@
+//! Hands that were there before the box was, and lines that no hand moves.
+
+use super::*;
+
+impl Box {
+    /// Lines and keys begin to be watched, those of `down` being down.
+    fn begin(&mut self, down: &[usize]) {
+        for button in [BELL, TALK, PRIVACY] {
+            self.intercom.handle_start(button, down.contains(&button), self.now);
+        }
+        self.wait(SECOND);
+    }
+}
+
+fn muted() -> IntercomSettings {
+    IntercomSettings { is_muted: true, ..settings(JoinWhen::Always, Gate::PushToTalk) }
+}
+
+/// Held, stuck, or wired the other way round: at power-on, and after a reload that takes the lines anew.
+#[test]
+fn what_is_down_at_the_start_is_no_press_until_it_was_up() {
+    let now = Instant::now();
+    let mut door = Box { intercom: Intercom::new(muted(), now), now };
+    for _ in 0..2 {
+        door.begin(&[BELL, TALK, PRIVACY]);
+        door.wait(10 * SECOND);
+        for button in [BELL, TALK, PRIVACY] {
+            door.intercom.handle_level(button, false, door.now);
+            door.wait(SECOND);
+        }
+        let done = door.done();
+        assert!(["mute-true enter talk-false", ""].contains(&done.as_str()), "{done}");
+        assert!(door.intercom.is_muted());
+        door.intercom.configure(muted(), true, door.now);
+    }
+    door.press(PRIVACY);
+    assert_eq!(door.done(), "mute-false play(unmuted)", "a hand");
+    door.press(BELL);
+    assert_eq!(door.done(), "enter play(ringing) ringing");
+}
+
+#[test]
+fn a_talk_key_that_is_down_at_the_start_opens_when_it_is_pressed_the_next_time() {
+    let mut door = Box::new(JoinWhen::Always, Gate::PushToTalk);
+    door.begin(&[TALK]);
+    door.intercom.ring(None, door.now).expect("idle");
+    assert_eq!(door.done(), "mute-false enter talk-false enter play(ringing) ringing", "closed");
+    door.intercom.handle_level(TALK, false, door.now);
+    door.wait(SECOND);
+    assert_eq!(door.done(), "");
+    door.intercom.handle_level(TALK, true, door.now);
+    assert_eq!(door.done(), "talk-true");
+    // Its keyboard is pulled out, and comes back held down.
+    door.begin(&[]);
+    assert_eq!(door.done(), "talk-false");
+    door.begin(&[TALK]);
+    assert_eq!(door.done(), "");
+}
+
+/// A press that counts when it ends is none where its keyboard ends.
+#[test]
+fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
+    let now = Instant::now();
+    let mut both = settings(JoinWhen::OnRing, Gate::Open);
+    both.buttons[BELL].hold = Some(Press::Mute);
+    let mut door = Box { intercom: Intercom::new(both, now), now };
+    door.done();
+    door.intercom.handle_level(BELL, true, door.now);
+    door.begin(&[]);
+    assert_eq!(door.done(), "", "nobody has let go of it");
+}
+
+/// 50 Hz beside a line without a resistor, for a minute.
+#[test]
+fn a_line_that_chatters_rings_a_few_times_and_is_told_once() {
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let (mut rung, mut told) = (0, Vec::new());
+    for index in 0..6000 {
+        door.intercom.handle_level(BELL, index % 2 == 0, door.now);
+        door.wait(SECOND / 100);
+        while let Some(action) = door.intercom.poll_action() {
+            match action {
+                Action::Tell(Event::Ringing(_)) => rung += 1,
+                Action::Tell(Event::Warning { text }) => told.push(text),
+                _ => {}
+            }
+        }
+    }
+    assert!(rung <= 5, "{rung} times");
+    assert!(
+        told.len() == 1 && told[0].contains("the line GPIO23 of 'bell' chatters") && told[0].contains("bias")
+    );
+    door.wait(10 * SECOND);
+    let quiet = std::iter::from_fn(|| door.intercom.poll_action())
+        .any(|action| matches!(action, Action::Tell(Event::Log { text }) if text.contains("quiet")));
+    assert!(quiet && door.intercom.is_idle(door.now));
+    door.press(BELL);
+    assert_eq!(door.done(), "enter play(ringing) ringing talk-true");
+}
