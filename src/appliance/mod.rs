@@ -28,6 +28,7 @@ mod station;
 mod tally;
 mod tones;
 pub mod visit;
+mod warnings;
 
 use std::path::PathBuf;
 use std::rc::Rc;

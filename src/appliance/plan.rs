@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::named::Named;
-use super::{RunError, Surroundings, identity};
+use super::{RunError, Surroundings, identity, warnings};
 use crate::command::{Tone, ToneSound};
 use crate::config::{Config, Problem};
 use crate::device::intercom::CALL_METHODS;
@@ -88,6 +88,11 @@ impl Plan {
             true => Ok(self),
             false => Err(RunError::Configuration(self.path, self.unknown)),
         }
+    }
+
+    /// What it may be used with, and its owner should know, a line each.
+    pub fn warnings(&self) -> Vec<String> {
+        warnings::of(&self.config)
     }
 
     /// Reads what is only read later otherwise, and can be done without: what is wrong with it, a line each.

@@ -56,6 +56,9 @@ fn start(path: &Path, surroundings: &Surroundings, warned: &mut Vec<Problem>) ->
 
 fn check(plan: Plan, path: &Path) -> Result<ExitStatus, Failed> {
     let plan = plan.strict().map_err(|error| tell(&error))?;
+    for warning in plan.warnings() {
+        eprintln!("kinglet: warning: {}: {warning}", path.display());
+    }
     match plan.faults().as_slice() {
         [] => {
             println!("{}: ok", path.display());

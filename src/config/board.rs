@@ -17,6 +17,8 @@
 //! [playback]
 //! pcm = "hw:CARD=seeed2micvoicec,DEV=0"
 //! volume = "Speaker"                        # the mixer control that is the volume
+//! [lines]                                   # GPIO lines that the device itself uses, by names that say what for;
+//! button = "GPIO17"                         # a button may be read by the box
 //! ```
 //!
 //! All but `title` and `tested_on` may be left out: then it is found out, or as usual.
@@ -48,6 +50,8 @@ pub struct Board {
     pub mixer: Vec<BoardLevel>,
     /// Time from loudspeaker to microphone that the cards do not tell of: their converters, and the air.
     pub echo_delay_ms: Option<u32>,
+    /// GPIO lines that the device itself uses: what for, and the line.
+    pub lines: Vec<(String, String)>,
 }
 
 /// One PCM and how it is opened. What is left out suits us best of what it has.
@@ -165,6 +169,7 @@ impl Board {
                 board.playback = pcm(playback);
                 board.volume = playback.text("volume");
             });
+            board.lines = root.named_texts("lines");
             board
         });
         let is_usable = problems.iter().all(|problem| problem.severity == Severity::Unknown);
@@ -300,6 +305,19 @@ mod tests {
         );
         let (mean, _) = Board::read("title='T'\ntested_on='-'\n[capture]\nchannel='mean'\n");
         assert_eq!(mean.expect("usable").channel, BoardChannel::Mean);
+    }
+
+    #[test]
+    fn lines_have_names_and_are_texts() {
+        let head = "title='T'\ntested_on='-'\n[lines]\n";
+        let (board, _) = Board::read(&format!("{head}button='GPIO17'\ni2s_out='GPIO21'"));
+        let lines = board.expect("usable").lines;
+        let expected = [("button", "GPIO17"), ("i2s_out", "GPIO21")];
+        assert_eq!(lines, expected.map(|(name, line)| (name.to_owned(), line.to_owned())));
+        let (board, problems) = Board::read(&format!("{head}button=17\n'The LED'='GPIO1'"));
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(board.is_none() && told[0].starts_with("line 4: lines.button: is 17; allowed is a text"));
+        assert!(told[1].starts_with("line 5: lines.The LED: a name has"), "{told:?}");
     }
 
     #[test]

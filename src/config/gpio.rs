@@ -123,7 +123,8 @@ enum Part {
 }
 
 impl Wiring {
-    pub(super) fn read(root: &mut Section<'_>) -> Wiring {
+    /// Reads both tables of a file.
+    pub fn read(root: &mut Section<'_>) -> Wiring {
         let mut wiring = Wiring::default();
         let mut lines: Vec<Line> = Vec::new();
         let mut outputs: Vec<(Option<String>, Option<String>)> = Vec::new();
@@ -269,7 +270,7 @@ mod tests {
     fn reads_bell_lamp_and_door() {
         let text = "[gpio]\nbell = { line = 'GPIO23', press = 'ring', active_low = true, bias = 'pull-up' }\n\
                     lamp = { line = 'GPIO24', shows = 'state' }\n\
-                    door = { line = 'GPIO17', pulse_ms = 3000, rpc = 'open', dtmf = '5', allow = ['flat-*', 'sip_*'] }\n\
+                    door = { line = 'GPIO26', pulse_ms = 3000, rpc = 'open', dtmf = '5', allow = ['flat-*', 'sip_*'] }\n\
                     [keys]\ntalk = { key = 'KEY_RECORD', press = 'talk' }";
         let (wiring, problems) = wiring(text);
         assert_eq!(problems, Vec::<String>::new());

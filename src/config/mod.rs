@@ -105,7 +105,7 @@ mod tests {
             room = \"house-12\"\nidentity = \"door-{serial}\"\n[call]\njoin = \"on-ring\"\nring_timeout_s = 30\n\
             max_call_s = 300\n[gpio]\nbell = { line = \"GPIO23\", press = \"ring\" }\n\
             lamp = { line = \"GPIO24\", shows = \"state\" }\n\
-            door = { line = \"GPIO17\", pulse_ms = 3000, rpc = \"open\", dtmf = \"5\", allow = [\"flat-*\", \"sip_*\"] }\n\
+            door = { line = \"GPIO26\", pulse_ms = 3000, rpc = \"open\", dtmf = \"5\", allow = [\"flat-*\", \"sip_*\"] }\n\
             [on]\nring = [\"curl\", \"-fsSm5\", \"https://intercom.example.com/ring?from={identity}\"]\n";
         let (config, problems) = Config::read(text);
         assert_eq!(problems, []);

@@ -100,6 +100,29 @@ impl<'d> Section<'d> {
         named.unwrap_or_default()
     }
 
+    /// Texts with names that the user chose, in the order of their names.
+    pub fn named_texts(&mut self, key: &'static str) -> Vec<(String, String)> {
+        let named = self.section(key, |section| {
+            let mut read = Vec::new();
+            for (name, value) in section.table.iter() {
+                let (at, name) = (name.span().start, name.get_ref().as_ref());
+                let fault = match value.get_ref().as_str() {
+                    _ if !is_name(name) => "a name has 1 to 32 of a-z, 0-9, - and _".to_owned(),
+                    _ if read.len() == CONFIG_SECTIONS_MAX => format!("more than {CONFIG_SECTIONS_MAX} of them"),
+                    None => format!("is {}; allowed is a text", kind(value.get_ref())),
+                    Some(text) => {
+                        read.push((name.to_owned(), text.to_owned()));
+                        continue;
+                    }
+                };
+                section.report.add(at, section.path_of(name), fault, Severity::Wrong);
+            }
+            section.table = empty();
+            read
+        });
+        named.unwrap_or_default()
+    }
+
     /// Reports a value that cannot be used, for a reason that only the reader knows.
     pub fn wrong(&self, key: &str, text: impl Into<String>) {
         self.report.add(self.place_of(key), self.path_of(key), text.into(), Severity::Wrong);

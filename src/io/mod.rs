@@ -7,7 +7,7 @@
 //!   websocket.rs ─ tcp.rs ─ tls.rs ─ dns.rs   the signal connection, a task
 //!   sockets.rs ─ udp.rs ─ stream.rs           datagrams of the peer connections, by UDP and TCP
 //!   netlink.rs  addresses and networks that come and go
-//!   gpio.rs     lines             keys.rs     input devices      systemd.rs  the service manager
+//!   gpio.rs     lines ─ kept_lines.rs   keys.rs   input devices      systemd.rs  the service manager
 //!   command.rs  programs beside us ─ handlers.rs   those that answer calls      files.rs
 //!   probe.rs    the way to the server, a step at a time          wireless.rs  Wi-Fi that sleeps
 //!   sound/      cards, files, pipes          realtime.rs  a turn in time, memory that stays
@@ -30,6 +30,7 @@ pub(crate) mod fingerprint;
 pub mod gpio;
 pub mod handlers;
 mod http;
+pub mod kept_lines;
 pub mod keys;
 pub mod lines;
 pub(crate) mod mailbox;

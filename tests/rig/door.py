@@ -46,7 +46,7 @@ async def press(seconds=0.2):
 
 
 # As the kernel shows them, everywhere.
-LINES = {name: Path(board("rig", "where", name)) for name in ("GPIO17", "GPIO23", "GPIO24")}
+LINES = {name: Path(board("rig", "where", name)) for name in ("GPIO26", "GPIO23", "GPIO24")}
 
 
 def stage():
@@ -164,16 +164,16 @@ async def opens(flat, stranger):
         assert refused.code == 1500, refused
     await stranger.room.local_participant.publish_dtmf(code=5, digit="5")
     await asyncio.sleep(0.5)
-    assert level("GPIO17") == 0, "a stranger's digit opens nothing"
+    assert level("GPIO26") == 0, "a stranger's digit opens nothing"
     lengths = []
     for by, ask in (("rpc", lambda: wish(flat)),
                     ("dtmf", lambda: flat.room.local_participant.publish_dtmf(code=5, digit="5"))):
         await ask()
-        await until(f"driven by {by}", lambda: level("GPIO17") == 1, 5, 0.02)
-        lengths.append(await until("at rest", lambda: level("GPIO17") == 0, 5, 0.02))
+        await until(f"driven by {by}", lambda: level("GPIO26") == 1, 5, 0.02)
+        lengths.append(await until("at rest", lambda: level("GPIO26") == 0, 5, 0.02))
         assert 2.7 < lengths[-1] < 3.3, lengths
         await asyncio.sleep(1)
-        assert level("GPIO17") == 0, "once"
+        assert level("GPIO26") == 0, "once"
     pulses = [(event["name"], event["by"]) for event in told("output_pulsed")]
     assert len(pulses) == 2 and all("flat-1" in by for _, by in pulses), pulses
     return f"driven for {lengths[0]:.2f} and {lengths[1]:.2f} s"
@@ -218,12 +218,12 @@ async def is_killed():
     ctl("mute")
     await asyncio.sleep(1)
     ctl("pulse", "door")
-    await until("driven", lambda: level("GPIO17") == 1, 5, 0.02)
+    await until("driven", lambda: level("GPIO26") == 1, 5, 0.02)
     board("systemctl", "kill", "-s", "KILL", "kinglet")
-    rests_s = await until("at rest", lambda: level("GPIO17") == 0, 1, 0.01)
+    rests_s = await until("at rest", lambda: level("GPIO26") == 0, 1, 0.01)
     back_s = await until("it runs again", answers)
     await asyncio.sleep(4)
-    assert ctl("status")["privacy"] is True and level("GPIO17") == 0
+    assert ctl("status")["privacy"] is True and level("GPIO26") == 0
     ctl("unmute")
     return f"its door rests after {1000 * rests_s:.0f} ms, back after {back_s:.1f} s, still mute"
 

@@ -10,7 +10,7 @@ package=$1 folder=$2
 . tests/rig/readme.sh
 . tests/rig/network.sh
 
-rig lines GPIO17 GPIO23 GPIO24
+rig lines GPIO26 GPIO23 GPIO24
 rig pull GPIO23 up
 udevadm settle
 

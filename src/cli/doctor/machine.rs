@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kinglet::io::kept_lines::{self, Kept};
 use kinglet::io::realtime::{Granted, Scheduling};
 use kinglet::io::wireless::{self, Wireless};
 use kinglet::io::{clock, process, realtime};
@@ -11,11 +12,15 @@ use super::finding::Finding;
 /// The first processor's: all of them follow one governor on the boards that we know.
 const GOVERNOR: &str = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
 
-pub fn examine() -> Vec<Finding> {
+/// `has_outputs`: the box drives lines that open something.
+pub fn examine(has_outputs: bool) -> Vec<Finding> {
     let mut findings =
         vec![scheduling(realtime::claim()), time(clock::unix_time_s(), clock::is_synchronised())];
     let governor = process::read_small(Path::new(GOVERNOR)).ok().flatten();
     findings.extend(governor.map(|governor| processor(governor.trim())));
+    if has_outputs {
+        findings.push(lines(kept_lines::kept(Path::new("/"))));
+    }
     findings.extend(wireless::interfaces().iter().map(radio));
     findings
 }
@@ -59,6 +64,13 @@ fn processor(governor: &str) -> Finding {
     }
 }
 
+fn lines(kept: Kept) -> Finding {
+    match kept {
+        Kept::Yes | Kept::Unknown => Finding::warning("outputs", kept.to_string()),
+        Kept::No | Kept::Elsewhere => Finding::ok("outputs", kept.to_string()),
+    }
+}
+
 fn radio(wireless: &Wireless) -> Finding {
     let name = &wireless.name;
     match (wireless.is_up, wireless.saves_power) {
@@ -97,6 +109,8 @@ mod tests {
         let states = [(false, Some(true)), (true, Some(true)), (true, Some(false)), (true, None)]
             .map(|(is_up, saves_power)| radio(&Wireless { name: "wlan0".into(), is_up, saves_power }).state);
         assert_eq!(states, [State::Ok, State::Warning, State::Ok, State::Ok]);
+        let kept = [Kept::Yes, Kept::Unknown, Kept::No].map(|kept| lines(kept).state);
+        assert_eq!(kept, [State::Warning, State::Warning, State::Ok]);
         assert_eq!((processor("powersave").state, processor("ondemand").state), (State::Warning, State::Ok));
     }
 }

@@ -1,0 +1,79 @@
+//! What a configuration may be used with, and its owner should know: told by `kinglet run --check`.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::io::kept_lines::{self, Kept};
+use crate::io::sound::board;
+
+/// A line for each.
+pub(super) fn of(config: &Config) -> Vec<String> {
+    let lines = config.board.as_deref().and_then(|name| board::load(name).ok()).unwrap_or_default().lines;
+    let mut warnings = occupied(config, &lines);
+    if !config.wiring.outputs.is_empty()
+        && let kept @ (Kept::Yes | Kept::Unknown) = kept_lines::kept(Path::new("/"))
+    {
+        warnings.push(format!("gpio: {kept}"));
+    }
+    warnings
+}
+
+/// Lines that the board's own parts use. One that is a button there may be a button here.
+fn occupied(config: &Config, lines: &[(String, String)]) -> Vec<String> {
+    let wiring = &config.wiring;
+    let buttons = wiring.buttons.iter().map(|button| (&button.name, &button.line.line, true));
+    let lamps = wiring.lamps.iter().map(|lamp| (&lamp.name, &lamp.line.line, false));
+    let outputs = wiring.outputs.iter().map(|output| (&output.name, &output.line.line, false));
+    buttons
+        .chain(lamps)
+        .chain(outputs)
+        .filter_map(|(name, line, is_button)| {
+            let (what, _) = lines.iter().find(|(_, occupied)| occupied == line)?;
+            let is_meant = is_button && what.starts_with("button");
+            let board = config.board.as_deref().unwrap_or_default();
+            (!is_meant).then(|| {
+                format!("gpio.{name}.line: {line} is used by the board {board} ({what}): take another line")
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(gpio: &str) -> Vec<String> {
+        let text = format!(
+            "board = 'zero2w-respeaker2mic'\n[server]\nurl = 'wss://a.example'\ntoken = {{ file = '/t' }}\n[gpio]\n{gpio}"
+        );
+        let config = Config::read(&text).0.expect("usable");
+        let lines = board::load("zero2w-respeaker2mic").expect("built in").lines;
+        occupied(&config, &lines)
+    }
+
+    #[test]
+    fn a_line_that_the_board_uses_is_told_unless_its_button_is_read() {
+        assert_eq!(
+            warnings("door = { line = 'GPIO17', pulse_ms = 500 }"),
+            ["gpio.door.line: GPIO17 is used by the board zero2w-respeaker2mic (button): take another line"]
+        );
+        assert_eq!(warnings("bell = { line = 'GPIO17', press = 'call' }"), Vec::<String>::new());
+        assert_eq!(warnings("bell = { line = 'GPIO19', press = 'call' }").len(), 1);
+        assert_eq!(warnings("lamp = { line = 'GPIO21', shows = 'state' }").len(), 1);
+        assert_eq!(warnings("door = { line = 'GPIO26', pulse_ms = 500 }"), Vec::<String>::new());
+    }
+
+    /// What the README and the example name is free on every board that comes with the program.
+    #[test]
+    fn the_lines_of_the_examples_are_free() {
+        let example = include_str!("../../cross/package/kinglet.toml").to_owned() + include_str!("../../README.md");
+        let used: Vec<&str> = example.split('"').filter(|word| word.starts_with("GPIO")).collect();
+        assert!(used.contains(&"GPIO26"), "{used:?}");
+        for (name, _) in crate::config::board::BUILT_IN {
+            for (what, line) in board::load(name).expect("built in").lines {
+                // The README says how a board's button is read.
+                assert!(!used.contains(&line.as_str()), "{name}: {what} = {line}");
+            }
+        }
+    }
+}
