@@ -4,11 +4,13 @@
 //!   Lines::open ─► Lines ─► watch ─► Hands       dropped: every output rests, every line is free
 //! ```
 
+use std::path::Path;
 use std::rc::Rc;
 
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::FuturesUnordered;
 
+use super::afterwards::Afterwards;
 use super::inbox::Inbox;
 use super::{RunError, buttons};
 use crate::config::gpio::Wiring;
@@ -18,6 +20,8 @@ use crate::io::reactor::Reactor;
 
 /// What the wiring names, taken; nobody watches it yet.
 pub(super) struct Lines {
+    /// Why nobody knows of the outputs where this program ends within a pulse.
+    unnoted: Option<String>,
     buttons: Vec<InputLine>,
     /// By name; one whose keyboard or headset is not there comes later.
     keys: Vec<(Option<Key>, String)>,
@@ -34,11 +38,15 @@ pub(super) struct Hands {
 }
 
 impl Lines {
-    /// Takes all of them, outputs at rest.
+    /// Takes all of them, outputs at rest; so are those that a program before this one has left driven.
     ///
     /// # Errors
     /// One cannot be had: which, and why.
-    pub(super) fn open(wiring: &Wiring) -> Result<Lines, RunError> {
+    pub(super) fn open(wiring: &Wiring, runtime: Option<&Path>) -> Result<Lines, RunError> {
+        let afterwards = Afterwards::new(runtime);
+        // What is in use by somebody else is not ours any more.
+        let _ = afterwards.rest();
+        let noted = afterwards.write(wiring);
         let buttons = wiring.buttons.iter().map(|button| InputLine::open(&button.line));
         let keys = wiring.keys.iter().map(|key| match Key::open(&key.key) {
             Ok(there) => Ok((Some(there), key.key.clone())),
@@ -48,11 +56,19 @@ impl Lines {
         let lamps = wiring.lamps.iter().map(|lamp| OutputLine::open(&lamp.line));
         let outputs = wiring.outputs.iter().map(|output| OutputLine::open(&output.line));
         Ok(Lines {
+            unnoted: noted.err().map(|error| {
+                format!("an output that is driven when this program is killed may stay so: {error}")
+            }),
             buttons: buttons.collect::<Result<_, _>>()?,
             keys: keys.collect::<Result<_, _>>()?,
             lamps: lamps.collect::<Result<_, _>>()?,
             outputs: outputs.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// A warning, if any.
+    pub(super) fn unnoted(&self) -> Option<String> {
+        self.unnoted.clone()
     }
 
     /// Watches them: lines first, then keys, numbered in the order of the configuration.

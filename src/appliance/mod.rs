@@ -10,6 +10,7 @@
 //! What a box decides stands in [`crate::device`], what it is told in [`crate::config`]; here both meet
 //! descriptors and the client, in one future beside the sound.
 
+pub mod afterwards;
 pub mod attempts;
 mod buttons;
 mod changes;
@@ -29,6 +30,7 @@ mod tally;
 mod tones;
 pub mod visit;
 mod warnings;
+mod watchdog;
 
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, ready};
 use serde_json::json;
 
 use super::hands::{Hands, Lines};
@@ -152,12 +152,14 @@ impl<F: FnMut(&Event)> Running<F> {
     /// Lets go of all lines and takes the new ones, or the old ones again.
     fn rewire(&mut self, after: &Config) -> Result<(), RunError> {
         self.hands = Hands::none();
-        let opened = Lines::open(&after.wiring);
+        let runtime = self.reloads.surroundings.runtime.as_deref();
+        let opened = Lines::open(&after.wiring, runtime);
         let (lines, result) = match opened {
             Ok(lines) => (Some(lines), Ok(())),
-            Err(error) => (Lines::open(&self.reloads.config.wiring).ok(), Err(error)),
+            Err(error) => (Lines::open(&self.reloads.config.wiring, runtime).ok(), Err(error)),
         };
         if let Some(lines) = lines {
+            self.chores.push(ready(lines.unnoted()).boxed_local());
             self.hands = lines.watch(self.commands.reactor(), &self.inbox);
         }
         result

@@ -21,6 +21,7 @@ use super::memory::Memory;
 use super::programs::Programs;
 use super::reload::Reloads;
 use super::tally::Tally;
+use super::watchdog::{Feed, Watchdog};
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::device::attribute::CALL_ATTRIBUTE;
@@ -40,6 +41,7 @@ pub(super) struct Running<F> {
     pub(super) programs: Programs,
     pub(super) reloads: Reloads,
     pub(super) manager: Option<ServiceManager>,
+    pub(super) watchdog: Watchdog,
     pub(super) commands: Commands,
     pub(super) inbox: Rc<Inbox>,
     pub(super) watchers: Rc<Watchers>,
@@ -58,16 +60,16 @@ type Chores = FuturesUnordered<LocalBoxFuture<'static, Option<String>>>;
 
 impl<F: FnMut(&Event)> Running<F> {
     /// To the end of the client.
-    pub(super) async fn serve(mut self, watchdog: Option<Duration>) {
+    pub(super) async fn serve(mut self) {
         let inbox = self.inbox.clone();
         let reactor = self.commands.reactor().clone();
-        let mut feeds_at = watchdog.map(|interval| clock::now() + interval);
         // Nobody waits for an answer; what failed was told.
         let _ = self.carry_out(clock::now()).await;
         self.manage(ServiceManager::ready);
         loop {
             let now = clock::now();
-            let until = [self.intercom.poll_timeout(now), feeds_at].into_iter().flatten().min();
+            let until =
+                [self.intercom.poll_timeout(now), self.watchdog.poll_timeout()].into_iter().flatten().min();
             let until = until.unwrap_or(now + IDLE);
             let next = {
                 let waiting = std::pin::pin!(reactor.sleep_until(until, clock::now));
@@ -114,12 +116,8 @@ impl<F: FnMut(&Event)> Running<F> {
             if self.intercom.poll_timeout(now).is_some_and(|at| at <= now) {
                 self.intercom.handle_timeout(now);
             }
-            if feeds_at.is_some_and(|at| at <= now) {
-                // This future runs only while the loop of sound and signal turns.
-                self.manage(ServiceManager::alive);
-                feeds_at = watchdog.map(|interval| now + interval);
-            }
             let _ = self.carry_out(now).await;
+            self.feed(now);
             self.begin_anew_when_idle(now);
         }
         if !self.reloads.has_successor() {
@@ -199,6 +197,8 @@ impl<F: FnMut(&Event)> Running<F> {
                     if is_muted { Command::Mute } else { Command::Unmute }
                 }
                 Action::Pulse(number, event) => {
+                    // Whatever happens from here on, somebody rests it.
+                    self.feed(now);
                     match self.hands.drive(number, true) {
                         Ok(()) => self.say(&event),
                         Err(why) => {
@@ -264,6 +264,16 @@ impl<F: FnMut(&Event)> Running<F> {
         (self.tell)(event);
         if let Some(work) = self.programs.start(event, self.commands.reactor()) {
             self.chores.push(work.boxed_local());
+        }
+    }
+
+    /// Tells the service manager that it runs, as often as it has to know. This runs only while the loop of sound and
+    /// signal turns.
+    fn feed(&mut self, now: Instant) {
+        match self.watchdog.poll(!self.intercom.are_outputs_resting(now), now) {
+            Some(Feed::Alive) => self.manage(ServiceManager::alive),
+            Some(Feed::AliveWithin(timeout)) => self.manage(|manager| manager.watch_within(timeout)),
+            None => {}
         }
     }
 

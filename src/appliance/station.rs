@@ -10,9 +10,8 @@
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
 
-use futures_util::future::{Either, FutureExt, LocalBoxFuture, select};
+use futures_util::future::{Either, FutureExt, LocalBoxFuture, ready, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::control::{self, Watchers};
@@ -24,6 +23,7 @@ use super::programs::Programs;
 use super::reload::{Reloads, Successor};
 use super::running::Running;
 use super::tally::Tally;
+use super::watchdog::Watchdog;
 use super::{RunError, Surroundings, settings, tones};
 use crate::device::intercom::Intercom;
 use crate::event::Event;
@@ -31,7 +31,7 @@ use crate::io::client::{Commands, Events};
 use crate::io::clock;
 use crate::io::reactor::{Interest, Reactor, Source};
 use crate::io::signals::Signals;
-use crate::io::systemd::{ServiceManager, watchdog_interval};
+use crate::io::systemd::ServiceManager;
 
 /// A box, its lines and its socket, before it runs.
 pub(super) struct Station {
@@ -42,7 +42,7 @@ pub(super) struct Station {
     reloads: Reloads,
     socket: (PathBuf, UnixListener),
     manager: Option<ServiceManager>,
-    watchdog: Option<Duration>,
+    watchdog: Watchdog,
     hang_up: Signals,
 }
 
@@ -60,7 +60,7 @@ impl Station {
         let memory = Memory::new(surroundings.state.as_deref());
         let is_muted = plan.was_muted.unwrap_or_else(|| memory.was_muted());
         let manager = surroundings.notify_socket.as_deref().map(ServiceManager::new).transpose();
-        let lines = Lines::open(&config.wiring)?;
+        let lines = Lines::open(&config.wiring, surroundings.runtime.as_deref())?;
         let socket =
             control::bind(&config.socket).map_err(|error| RunError::Control(config.socket.clone(), error))?;
         Ok(Station {
@@ -71,7 +71,7 @@ impl Station {
             reloads: Reloads::new(plan, surroundings.clone(), successor.clone()),
             socket: (config.socket.clone(), socket),
             manager: manager.map_err(RunError::System)?,
-            watchdog: surroundings.watchdog_usec.as_deref().and_then(watchdog_interval),
+            watchdog: Watchdog::new(surroundings.watchdog_usec.as_deref(), clock::now()),
             hang_up: Signals::hang_up().map_err(RunError::System)?,
         })
     }
@@ -90,6 +90,7 @@ impl Station {
         let mut sources: FuturesUnordered<_> = sources.into_iter().collect();
 
         let tones = tones::put_in_place(&self.reloads.config().call, &commands);
+        let unnoted = self.lines.unnoted();
         let running = Running {
             intercom: self.intercom,
             hands: self.lines.watch(&reactor, &inbox),
@@ -97,16 +98,21 @@ impl Station {
             programs: self.programs,
             reloads: self.reloads,
             manager: self.manager,
+            watchdog: self.watchdog,
             commands,
             inbox,
             watchers,
             tally: Tally::default(),
             tell,
             shown: "",
-            chores: tones.into_iter().map(FutureExt::boxed_local).collect(),
+            chores: tones
+                .into_iter()
+                .map(FutureExt::boxed_local)
+                .chain([ready(unnoted).boxed_local()])
+                .collect(),
             writes: FuturesUnordered::new(),
         };
-        let serving = std::pin::pin!(running.serve(self.watchdog));
+        let serving = std::pin::pin!(running.serve());
         let feeding = std::pin::pin!(async { while sources.next().await.is_some() {} });
         // The sources go on for as long as the client does.
         if let Either::Right(((), serving)) = select(serving, feeding).await {

@@ -25,6 +25,8 @@ pub enum Command {
         config: PathBuf,
         checks: bool,
     },
+    /// Rest what a program that is gone may have left driven.
+    RestOutputs,
     Ctl {
         socket: PathBuf,
         json: bool,

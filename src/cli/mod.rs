@@ -69,6 +69,7 @@ fn run(command: Command) -> Result<ExitStatus, Failed> {
         }
         Command::Join(join) => join::run(*join),
         Command::Run { config, checks } => run::run(&config, checks),
+        Command::RestOutputs => run::rest_outputs(),
         Command::Ctl { socket, json, words } => ctl::run(&socket, json, &words),
         Command::Token(key, grant) => {
             token::print(&key, &grant);

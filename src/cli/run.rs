@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kinglet::appliance::afterwards;
 use kinglet::appliance::attempts::{Attempts, Next};
 use kinglet::appliance::{self, Plan, RunError, Surroundings};
 use kinglet::config::Problem;
@@ -52,6 +53,22 @@ fn start(path: &Path, surroundings: &Surroundings, warned: &mut Vec<Problem>) ->
     let outcome = appliance::run(plan, surroundings, |event| printer.print(event, clock::now()));
     printer.finish();
     outcome
+}
+
+/// Rests what a program that is gone may have left driven; says so where it did not end as it was asked to.
+///
+/// # Errors
+/// A line may still be driven.
+pub fn rest_outputs() -> Result<ExitStatus, Failed> {
+    let rested = afterwards::rest_outputs(&surroundings());
+    let is_usual = environment("SERVICE_RESULT").is_none_or(|result| result == "success");
+    if !rested.lines.is_empty() && !is_usual {
+        eprintln!("kinglet: outputs that were put to rest: {}", rested.lines.join(", "));
+    }
+    match rested.faults.is_empty() {
+        true => Ok(ExitStatus::AsAsked),
+        false => Err(Failed { status: ExitStatus::Refused, text: rested.faults.join("; ") }),
+    }
 }
 
 fn check(plan: Plan, path: &Path) -> Result<ExitStatus, Failed> {

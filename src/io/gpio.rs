@@ -1,8 +1,9 @@
 //! GPIO lines through the kernel's character device: buttons that are read, lamps and outputs that are
 //! driven. A line is found by its name, or by its chip's path and name.
 //!
-//! A driven line is requested at rest, and put to rest again before it is released. What the pin does
-//! after a crash is the chip's business: a door opener needs its own pull-down resistor.
+//! A driven line is requested at rest, and put to rest again before it is released. Where the program is killed, the line
+//! keeps its level or not, as its kernel has it (`kept_lines.rs`); it is rested by whoever comes after
+//! (`appliance/afterwards.rs`).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

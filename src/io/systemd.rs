@@ -44,6 +44,13 @@ impl ServiceManager {
         self.tell("WATCHDOG=1");
     }
 
+    /// The program may be silent for this long, from now on.
+    pub fn watch_within(&self, timeout: Duration) {
+        // Counted from the last sign of life, which is to be this one.
+        self.alive();
+        self.tell(&format!("WATCHDOG_USEC={}", timeout.as_micros()));
+    }
+
     /// What `systemctl status` shows: one line.
     pub fn status(&self, line: &str) {
         self.tell(&format!("STATUS={}", line.replace('\n', " ")));
@@ -60,10 +67,10 @@ impl ServiceManager {
     }
 }
 
-/// How often the watchdog must be fed: half of `WATCHDOG_USEC`, as sd_watchdog_enabled(3) advises.
-pub fn watchdog_interval(watchdog_usec: &str) -> Option<Duration> {
+/// What `WATCHDOG_USEC` says: how long the program may be silent.
+pub fn watchdog_timeout(watchdog_usec: &str) -> Option<Duration> {
     let usec: u64 = watchdog_usec.parse().ok().filter(|usec| *usec > 0)?;
-    Some(Duration::from_micros(usec) / 2)
+    Some(Duration::from_micros(usec))
 }
 
 #[cfg(test)]
@@ -80,6 +87,7 @@ mod tests {
         let manager = ServiceManager::new(&format!("@{name}")).expect("a way");
         manager.ready();
         manager.status("waiting for\nthe network");
+        manager.watch_within(Duration::from_secs(1));
         let heard = || {
             let mut buffer = [0; 128];
             let (count, _) = recv(&theirs, &mut buffer, RecvFlags::DONTWAIT).expect("told");
@@ -87,6 +95,7 @@ mod tests {
         };
         assert_eq!(heard(), "READY=1");
         assert_eq!(heard(), "STATUS=waiting for the network");
+        assert_eq!([heard(), heard()], ["WATCHDOG=1", "WATCHDOG_USEC=1000000"]);
     }
 
     #[test]
@@ -96,10 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn the_watchdog_is_fed_twice_as_often_as_needed() {
-        assert_eq!(watchdog_interval("30000000"), Some(Duration::from_secs(15)));
+    fn the_watchdog_has_a_time_or_there_is_none() {
+        assert_eq!(watchdog_timeout("30000000"), Some(Duration::from_secs(30)));
         for none in ["", "0", "-1", "x"] {
-            assert_eq!(watchdog_interval(none), None);
+            assert_eq!(watchdog_timeout(none), None);
         }
     }
 }

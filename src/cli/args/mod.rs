@@ -37,6 +37,8 @@ pub fn parse(
         Some("token") => token::token(&mut parser, environment),
         Some("devices") => appliance::devices(&mut parser),
         Some("doctor") => appliance::doctor(&mut parser),
+        // Not for people: the unit's ExecStopPost=.
+        Some("rest-outputs") => Ok(Command::RestOutputs),
         Some("help") => Ok(Command::Help(help::MAIN.into())),
         _ => Err(Failed::usage(format!(
             "unknown command {:?}; there are join, run, ctl, token, devices and doctor (kinglet --help)",
