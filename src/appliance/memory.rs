@@ -1,6 +1,9 @@
 //! What outlives a power cut: privacy. One small file, written anew and put in the place of the old one.
 //!
 //! A box that cannot read it is muted: silence is the safe mistake.
+//!
+//! Versions that go back and forth read each other's files: `muted` holds one word, as in 0.1.0, for ever; `version` beside it
+//! says by which rules the folder was written, for what a later one may add.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,10 @@ use crate::io::reactor::Reactor;
 
 /// The file's name in the state folder of the unit.
 const FILE: &str = "muted";
+
+/// By which rules the folder is written; 0.1.0 has the same, and no such file.
+const VERSION_FILE: &str = "version";
+const VERSION: &str = "1\n";
 
 /// The memory of one box.
 pub(super) struct Memory {
@@ -63,10 +70,68 @@ impl Memory {
         let Some(path) = self.path.clone() else { return Ok(()) };
         let text = if is_muted { "yes\n" } else { "no\n" };
         let said = format!("whether it is muted is not remembered in {}", path.display());
-        let written = unblock(reactor, "memory", move || process::replace_file(&path, text)).await;
+        let written = unblock(reactor, "memory", move || {
+            process::replace_file(&path, text)?;
+            let version = path.with_file_name(VERSION_FILE);
+            match process::read_small(&version) {
+                Ok(Some(_)) => Ok(()),
+                _ => process::replace_file(&version, VERSION),
+            }
+        })
+        .await;
         match written {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) | Err(error) => Err(format!("{said}: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::clock;
+
+    fn wait<T>(reactor: &Rc<Reactor>, future: impl Future<Output = T>) -> T {
+        let executor = async_executor::LocalExecutor::new();
+        let task = executor.spawn(future);
+        while !task.is_finished() {
+            while executor.try_tick() {}
+            if !task.is_finished() {
+                reactor.wait(None, clock::now()).expect("waits");
+            }
+        }
+        futures_util::FutureExt::now_or_never(task).expect("finished")
+    }
+
+    /// 0.1.0 took all but `no` for yes.
+    fn as_0_1_0_reads(folder: &Path) -> bool {
+        let text = process::read_small(&folder.join("muted")).expect("readable").expect("written");
+        text.trim() != "no"
+    }
+
+    #[test]
+    fn versions_go_back_and_forth_with_privacy_kept() {
+        let folder = std::env::temp_dir().join(format!("kinglet-memory-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let reactor = Reactor::new().expect("a poller");
+        let memory = Memory::new(Some(&folder));
+        assert!(!memory.was_muted(), "a new box");
+        for is_muted in [true, false] {
+            // By this one, then by 0.1.0, which leaves `version` alone, then by this one again.
+            wait(&reactor, memory.set_muted(is_muted, &reactor)).expect("written");
+            assert_eq!((as_0_1_0_reads(&folder), memory.was_muted()), (is_muted, is_muted));
+            process::replace_file(&folder.join("muted"), if is_muted { "no\n" } else { "yes\n" })
+                .expect("written");
+            assert_eq!(Memory::new(Some(&folder)).was_muted(), !is_muted);
+            let version = process::read_small(&folder.join(VERSION_FILE)).expect("readable");
+            assert_eq!(version.as_deref(), Some(VERSION));
+        }
+        // A later version has gone, and left its own number.
+        process::replace_file(&folder.join(VERSION_FILE), "7\n").expect("written");
+        wait(&reactor, memory.set_muted(true, &reactor)).expect("written");
+        assert!(memory.was_muted() && as_0_1_0_reads(&folder));
+        for name in ["muted", VERSION_FILE] {
+            process::take_small(&folder.join(name));
         }
     }
 }

@@ -163,6 +163,8 @@ impl<F: FnMut(&Event)> Running<F> {
                 let (stage, seconds) = (call.stage().word(), call.lasts(now).as_secs());
                 status["call"] = json!({ "state": stage, "identity": call.party(), "seconds": seconds });
                 status["privacy"] = json!(self.intercom.is_muted());
+                // Whether it may be started anew: the package's question.
+                status["idle"] = json!(self.intercom.is_idle(now));
                 Ok(status)
             }
             other => self.commands.give(other).await,

@@ -66,7 +66,8 @@ mod tests {
     /// What the README and the example name is free on every board that comes with the program.
     #[test]
     fn the_lines_of_the_examples_are_free() {
-        let example = include_str!("../../cross/package/kinglet.toml").to_owned() + include_str!("../../README.md");
+        let example =
+            include_str!("../../cross/package/kinglet.toml").to_owned() + include_str!("../../README.md");
         let used: Vec<&str> = example.split('"').filter(|word| word.starts_with("GPIO")).collect();
         assert!(used.contains(&"GPIO26"), "{used:?}");
         for (name, _) in crate::config::board::BUILT_IN {

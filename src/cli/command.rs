@@ -27,6 +27,10 @@ pub enum Command {
     },
     /// Rest what a program that is gone may have left driven.
     RestOutputs,
+    /// Wait until the box has neither a call nor an output that is driven.
+    WaitIdle {
+        config: Option<PathBuf>,
+    },
     Ctl {
         socket: PathBuf,
         json: bool,

@@ -18,6 +18,7 @@ mod devices;
 mod doctor;
 mod events;
 mod help;
+mod idle;
 mod join;
 mod print;
 mod proxy;
@@ -70,6 +71,7 @@ fn run(command: Command) -> Result<ExitStatus, Failed> {
         Command::Join(join) => join::run(*join),
         Command::Run { config, checks } => run::run(&config, checks),
         Command::RestOutputs => run::rest_outputs(),
+        Command::WaitIdle { config } => idle::wait(config.as_deref()),
         Command::Ctl { socket, json, words } => ctl::run(&socket, json, &words),
         Command::Token(key, grant) => {
             token::print(&key, &grant);

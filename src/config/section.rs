@@ -108,7 +108,9 @@ impl<'d> Section<'d> {
                 let (at, name) = (name.span().start, name.get_ref().as_ref());
                 let fault = match value.get_ref().as_str() {
                     _ if !is_name(name) => "a name has 1 to 32 of a-z, 0-9, - and _".to_owned(),
-                    _ if read.len() == CONFIG_SECTIONS_MAX => format!("more than {CONFIG_SECTIONS_MAX} of them"),
+                    _ if read.len() == CONFIG_SECTIONS_MAX => {
+                        format!("more than {CONFIG_SECTIONS_MAX} of them")
+                    }
                     None => format!("is {}; allowed is a text", kind(value.get_ref())),
                     Some(text) => {
                         read.push((name.to_owned(), text.to_owned()));

@@ -9,6 +9,13 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// Blocks for this long. For programs that have no sound.
+pub fn pause(duration: Duration) {
+    let (tv_sec, tv_nsec) = (duration.as_secs().cast_signed(), duration.subsec_nanos().into());
+    // A signal that is not for us ends it early, and the question is asked again.
+    let _ = rustix::event::poll(&mut [], Some(&rustix::event::Timespec { tv_sec, tv_nsec }));
+}
+
 /// Seconds since 1970, for tokens only; 0 on a device whose clock stands before that.
 pub fn unix_time_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

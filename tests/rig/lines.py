@@ -21,9 +21,10 @@ from server import Server  # noqa: E402
 FOLDER = Path(sys.argv[1])
 DOOR = '[gpio]\ndoor = { line = "GPIO26", pulse_ms = 1000, rpc = "open", allow = ["flat-*"] }'
 
+# With resistors of their own: by its own, this chip would pull the lines up when they are taken.
 HANDS = """[gpio]
-bell = { line = "GPIO23", press = "call", active_low = true, bias = "pull-up" }
-privacy = { line = "GPIO25", press = "mute", active_low = true, bias = "pull-up" }"""
+bell = { line = "GPIO23", press = "call", active_low = true }
+privacy = { line = "GPIO25", press = "mute", active_low = true }"""
 
 
 def pull(line, way):

@@ -39,6 +39,8 @@ output = "hw:Speaker,0"
 [call]
 join = "always"
 mode = "push-to-talk"
+[gpio]
+door = { line = "GPIO26", pulse_ms = 8000 }
 [keys]
 talk = { key = "KEY_SPACE", press = "talk" }
 bell = { key = "KEY_PHONE", press = "call", hold = "mute" }
@@ -257,18 +259,42 @@ def has_its_devices_only():
 
 
 async def is_updated(flat):
-    """In the room, muted by its owner: the new version takes its place."""
+    """In a call, and then in a pulse: the new version waits for the end of both, and takes its place in the room, muted by
+    its owner."""
     ctl("mute")
     await asyncio.sleep(1)
     before, text = shows("MainPID"), CONFIG.read_text()
-    began = time.monotonic()
+    assert stage() == "talking"
     dpkg("-i", NEXT)
     assert board("dpkg-query", "-W", "-f", "${Version}", "kinglet") == NEXT_VERSION
-    assert shows("MainPID") not in (before, "0") and run("systemctl", "is-active", "kinglet").stdout.strip() == "active"
+    await asyncio.sleep(20)
+    assert shows("MainPID") == before and stage() == "talking", stage()
+    ctl("pulse", "door")
+    ctl("hangup")
+    await asyncio.sleep(6)
+    level = run("rig", "level", "GPIO26").stdout.strip()
+    assert shows("MainPID") == before and stage() == "idle" and level == "1", (stage(), level)
+    began = time.monotonic()
+    await until("the new one runs", lambda: shows("MainPID") not in (before, "0"), 20)
     await until("in the room", lambda: state() == "connected", 20)
     back_s = time.monotonic() - began
+    assert run("rig", "level", "GPIO26").stdout.strip() == "0"
+    assert run("systemctl", "is-active", "kinglet-update").stdout.strip() == "inactive"
     assert ctl("status")["privacy"] is True and CONFIG.read_text() == text
-    return f"{NEXT_VERSION} is in the room {back_s:.1f} s after dpkg began, muted as before"
+    return f"{NEXT_VERSION} waits for the end of a call and a pulse, is in the room {back_s:.1f} s after that, muted as before"
+
+
+async def is_downgraded():
+    """The version before is installed again, while nothing goes on."""
+    order_of = shows("MainPID")
+    dpkg("-i", PACKAGE)
+    await until("the old one runs", lambda: shows("MainPID") not in (order_of, "0"), 60)
+    await until("in the room", lambda: state() == "connected", 20)
+    assert ctl("status")["privacy"] is True and (STATE / "muted").read_text() == "yes\n"
+    ctl("ring")
+    await until("it rings", lambda: stage() == "ringing")
+    ctl("hangup")
+    return "muted as before; it rings"
 
 
 def is_removed():
@@ -309,6 +335,7 @@ async def main():
     await check("is-bounded", is_bounded, telephone)
     await check("devices", has_its_devices_only)
     await check("updated", is_updated, telephone)
+    await check("downgraded", is_downgraded)
     await check("removed", is_removed)
     await check("comes-back", comes_back)
     await check("purged", is_purged)

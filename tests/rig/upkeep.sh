@@ -18,5 +18,8 @@ version=$(sed -n 's/^Version: //p' /tmp/next/DEBIAN/control).1
 sed -i "s/^Version: .*/Version: $version/" /tmp/next/DEBIAN/control
 dpkg-deb -Znone --build /tmp/next /tmp/next.deb >/dev/null
 
+rig lines GPIO26
+udevadm settle
+
 target/python/bin/python tests/rig/upkeep.py "$folder" "$package" /tmp/next.deb "$version"
 end $?

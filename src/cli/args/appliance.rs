@@ -23,6 +23,17 @@ pub(super) fn run(parser: &mut Parser) -> Result<Command, Failed> {
     Ok(Command::Run { config, checks })
 }
 
+pub(super) fn wait_idle(parser: &mut Parser) -> Result<Command, Failed> {
+    let mut config = None;
+    while let Some(arg) = parser.next().map_err(usage)? {
+        match arg {
+            Arg::Long("config") => config = Some(PathBuf::from(parser.value().map_err(usage)?)),
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    Ok(Command::WaitIdle { config })
+}
+
 pub(super) fn ctl(parser: &mut Parser) -> Result<Command, Failed> {
     let (mut socket, mut json, mut words) = (PathBuf::from(kinglet::config::SOCKET), false, Vec::new());
     while let Some(arg) = parser.next().map_err(usage)? {

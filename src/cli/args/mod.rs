@@ -39,6 +39,8 @@ pub fn parse(
         Some("doctor") => appliance::doctor(&mut parser),
         // Not for people: the unit's ExecStopPost=.
         Some("rest-outputs") => Ok(Command::RestOutputs),
+        // Nor this: the package's postinst.
+        Some("wait-idle") => appliance::wait_idle(&mut parser),
         Some("help") => Ok(Command::Help(help::MAIN.into())),
         _ => Err(Failed::usage(format!(
             "unknown command {:?}; there are join, run, ctl, token, devices and doctor (kinglet --help)",

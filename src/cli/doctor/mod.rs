@@ -52,7 +52,8 @@ pub fn run(wishes: &Wishes, surroundings: &Surroundings, out: &mut dyn Write) ->
     let socket = config.as_ref().map_or(Path::new(SOCKET), |config| &config.socket);
     let (mut service, finding) = service::reach(socket);
     findings.extend(finding);
-    findings.extend(machine::examine(config.as_ref().is_some_and(|config| !config.wiring.outputs.is_empty())));
+    findings
+        .extend(machine::examine(config.as_ref().is_some_and(|config| !config.wiring.outputs.is_empty())));
     if let Some(service) = &mut service {
         findings.extend(service.examine());
     }

@@ -19,8 +19,7 @@ fn muted() -> IntercomSettings {
 /// Held, stuck, or wired the other way round: at power-on, and after a reload that takes the lines anew.
 #[test]
 fn what_is_down_at_the_start_is_no_press_until_it_was_up() {
-    let now = Instant::now();
-    let mut door = Box { intercom: Intercom::new(muted(), now), now };
+    let mut door = Box::of(muted());
     for _ in 0..2 {
         door.begin(&[BELL, TALK, PRIVACY]);
         door.wait(10 * SECOND);
@@ -60,10 +59,9 @@ fn a_talk_key_that_is_down_at_the_start_opens_when_it_is_pressed_the_next_time()
 /// A press that counts when it ends is none where its keyboard ends.
 #[test]
 fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
-    let now = Instant::now();
     let mut both = settings(JoinWhen::OnRing, Gate::Open);
     both.buttons[BELL].hold = Some(Press::Mute);
-    let mut door = Box { intercom: Intercom::new(both, now), now };
+    let mut door = Box::of(both);
     door.done();
     door.intercom.handle_level(BELL, true, door.now);
     door.begin(&[]);
