@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::control::Watchers;
 use super::hands::Hands;
-use super::inbox::{Inbox, Input};
+use super::inbox::{Inbox, Input, Slot};
 use super::memory::Memory;
 use super::programs::Programs;
 use super::reload::Reloads;
@@ -104,6 +104,7 @@ impl<F: FnMut(&Event)> Running<F> {
                 Next::Input(Input::Level(number, is_down)) => {
                     self.intercom.handle_level(number, is_down, now);
                 }
+                Next::Input(Input::Asked(Command::Leave, slot)) => self.leave(slot, now).await,
                 Next::Input(Input::Asked(command, slot)) => {
                     let answer = self.asked(command, now).await;
                     let _ = slot.post(answer);
@@ -126,6 +127,18 @@ impl<F: FnMut(&Event)> Running<F> {
         while self.writes.next().await.is_some() {}
     }
 
+    /// Out of the room. Messages that are under way go first: that is answered later, and holds up nothing.
+    async fn leave(&mut self, slot: Slot, now: Instant) {
+        // A call would bring it back into the room.
+        let _ = self.intercom.hang_up(now);
+        let answer = self.commands.begin(Command::Exit).await;
+        let chore = async move {
+            let _ = slot.post(answer.await);
+            None
+        };
+        self.chores.push(chore.boxed_local());
+    }
+
     async fn asked(&mut self, command: Command, now: Instant) -> Answer {
         let done = |result: Result<(), Refused>| {
             result.map(|()| Value::Null).map_err(|refused| CommandError::refused(refused.to_string()))
@@ -145,11 +158,6 @@ impl<F: FnMut(&Event)> Running<F> {
             Command::Talk(is_held) => {
                 self.intercom.talk(is_held, now);
                 Ok(Value::Null)
-            }
-            Command::Leave => {
-                // A call would bring it back into the room.
-                let _ = self.intercom.hang_up(now);
-                self.commands.give(Command::Exit).await
             }
             Command::Metrics => {
                 let mut metrics = Metrics::default();
@@ -225,7 +233,11 @@ impl<F: FnMut(&Event)> Running<F> {
                 }
                 Action::Play(tone) => Command::Tone(tone),
             };
-            if let Err(error) = self.commands.give(command).await {
+            let waits = command != Command::Exit;
+            let answer = self.commands.begin(command).await;
+            if !waits {
+                self.chores.push(async move { answer.await.err().map(|error| error.message) }.boxed_local());
+            } else if let Err(error) = answer.await {
                 self.say(&Event::Warning { text: error.message });
             }
         }

@@ -36,6 +36,17 @@ struct Kept {
     bytes: Vec<u8>,
     /// `written_bytes` after it was written.
     end: u64,
+    /// It is not to be written again.
+    is_withdrawn: bool,
+}
+
+/// What became of packets that were withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Withdrawn {
+    /// So many had not left yet, and never will.
+    pub removed: usize,
+    /// So many were given to SCTP already, and are not confirmed.
+    pub under_way: usize,
 }
 
 /// There is no room: too much waits already.
@@ -69,7 +80,7 @@ impl Outbox {
         self.last_sequence = self.next_sequence();
         self.kept_bytes += bytes.len();
         let topic = topic.map(str::to_owned);
-        self.kept.push_back(Kept { sequence: self.last_sequence, topic, bytes, end: 0 });
+        self.kept.push_back(Kept { sequence: self.last_sequence, topic, bytes, end: 0, is_withdrawn: false });
         Ok(())
     }
 
@@ -107,15 +118,50 @@ impl Outbox {
             self.forget_first();
         }
         self.written = 0;
+        self.kept.retain(|kept| !kept.is_withdrawn);
+        self.kept_bytes = self.kept.iter().map(|kept| kept.bytes.len()).sum();
+    }
+
+    /// Withdraws the packets with these numbers: those that SCTP does not have yet are removed. The holes that they
+    /// leave are of no consequence, since the server and other clients only drop numbers that do not count on.
+    pub fn withdraw(&mut self, sequences: &[u32]) -> Withdrawn {
+        let mut withdrawn = Withdrawn::default();
+        for kept in self.kept.iter_mut().take(self.written) {
+            kept.is_withdrawn |= sequences.contains(&kept.sequence);
+            withdrawn.under_way += usize::from(kept.is_withdrawn);
+        }
+        let mut place = self.written;
+        while let Some(kept) = self.kept.get(place) {
+            if sequences.contains(&kept.sequence) {
+                self.kept_bytes -= kept.bytes.len();
+                self.kept.remove(place);
+                withdrawn.removed += 1;
+            } else {
+                place += 1;
+            }
+        }
+        withdrawn
+    }
+
+    /// Whether SCTP still holds packets that were withdrawn: a connection that is mended would send them again.
+    pub fn holds_withdrawn(&self) -> bool {
+        self.kept.iter().any(|kept| kept.is_withdrawn)
     }
 
     /// The session is lost: numbers begin anew. Gives the topics of what the server may not have, with counts.
     pub fn session_lost(&mut self) -> Vec<(String, u32)> {
+        let counts = self.unconfirmed();
+        *self = Outbox::default();
+        counts
+    }
+
+    /// The topics of what the server may not have, with counts.
+    pub fn unconfirmed(&self) -> Vec<(String, u32)> {
         let mut counts: Vec<(String, u32)> = Vec::new();
-        for topic in std::mem::take(self).kept.into_iter().filter_map(|kept| kept.topic) {
-            match counts.iter_mut().find(|(known, _)| *known == topic) {
+        for topic in self.kept.iter().filter_map(|kept| kept.topic.as_ref()) {
+            match counts.iter_mut().find(|(known, _)| known == topic) {
                 Some((_, count)) => *count += 1,
-                None => counts.push((topic, 1)),
+                None => counts.push((topic.clone(), 1)),
             }
         }
         counts
@@ -207,6 +253,23 @@ mod tests {
         assert!(!outbox.is_empty());
         assert_eq!(outbox.session_lost(), [("b".to_owned(), 2)]);
         assert_eq!(outbox.next_sequence(), 1);
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_not_written_again() {
+        let mut outbox = Outbox::default();
+        for _ in 0..6 {
+            packet(&mut outbox, None, RELIABLE_WINDOW_BYTES / 3).unwrap();
+        }
+        assert_eq!(write_all(&mut outbox), 3);
+        assert_eq!(outbox.withdraw(&[2, 3, 4, 6]), Withdrawn { removed: 2, under_way: 2 });
+        assert_eq!(outbox.kept.iter().map(|kept| kept.sequence).collect::<Vec<_>>(), [1, 2, 3, 5]);
+        assert_eq!((outbox.next_sequence(), outbox.holds_withdrawn()), (7, true));
+        outbox.resumed(1);
+        assert_eq!(outbox.kept.iter().map(|kept| kept.sequence).collect::<Vec<_>>(), [5]);
+        assert_eq!(outbox.room(), RELIABLE_BYTES_MAX - RELIABLE_WINDOW_BYTES / 3);
+        assert!(!outbox.holds_withdrawn());
+        assert_eq!(outbox.withdraw(&[2, 3]), Withdrawn::default());
     }
 
     #[test]

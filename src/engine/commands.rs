@@ -88,8 +88,8 @@ impl Engine {
                 Ok(Value::Null).into()
             }
             Command::Leave => {
-                self.leave(Some(Outcome { status: ExitStatus::AsAsked, text: String::new() }), now);
-                Ok(Value::Null).into()
+                let outcome = Outcome { status: ExitStatus::AsAsked, text: String::new() };
+                self.leave_by_command(Some(outcome), now)
             }
             Command::Ring(_) | Command::Answer | Command::HangUp | Command::Pulse(_) | Command::Reload => {
                 Err(CommandError::refused("this is no box: that is for `kinglet run`")).into()
@@ -98,10 +98,7 @@ impl Engine {
                 self.enter(now);
                 Ok(Value::Null).into()
             }
-            Command::Exit => {
-                self.leave(None, now);
-                Ok(Value::Null).into()
-            }
+            Command::Exit => self.leave_by_command(None, now),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::command::{Answer, CommandError};
 use crate::data::captions::{Caption, Captions};
 use crate::data::chat_ids::ChatIds;
 use crate::data::packet::{Content, Origin, Outgoing, Packet};
-use crate::data::reliable::{Outbox, Received};
+use crate::data::reliable::{Outbox, Received, Withdrawn};
 use crate::event::{DataFacts, Event};
 use crate::limits::{DATA_PACKETS_PER_DRAIN, LOSSY_WAITING_MAX};
 use crate::rtc::{Channel, Peer, Publisher, Written};
@@ -48,6 +48,8 @@ pub(super) struct Data {
     /// The server's clock: milliseconds since 1970 at an instant of ours.
     server_time: Option<(Instant, i64)>,
     has_warned: Warned,
+    /// When a message was last given to SCTP, or confirmed by it.
+    moved_at: Option<Instant>,
 }
 
 /// What a person is told once, since whoever causes it causes it again.
@@ -72,6 +74,43 @@ impl Data {
         self.outbox.room()
     }
 
+    /// The number of the next reliable packet.
+    pub(super) fn next_sequence(&self) -> u32 {
+        self.outbox.next_sequence()
+    }
+
+    /// Whether a message, or a part of one, may not have arrived yet.
+    pub(super) fn has_unsent(&self) -> bool {
+        !(self.outbox.is_empty() && self.lossy.is_empty() && self.files.is_empty())
+    }
+
+    /// When a message was last given to SCTP, or confirmed by it.
+    pub(super) fn moved_at(&self) -> Option<Instant> {
+        self.moved_at
+    }
+
+    /// Topics of reliable messages and files that may not have arrived, with counts.
+    pub(super) fn unsent(&self) -> Vec<(String, u32)> {
+        let mut counts = self.outbox.unconfirmed();
+        for topic in self.files.topics() {
+            match counts.iter_mut().find(|(known, _)| known == topic) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((topic.to_owned(), 1)),
+            }
+        }
+        counts
+    }
+
+    /// Withdraws packets that are not to leave any more.
+    pub(super) fn withdraw(&mut self, sequences: &[u32]) -> Withdrawn {
+        self.outbox.withdraw(sequences)
+    }
+
+    /// Whether a mended connection would send again what was withdrawn.
+    pub(super) fn holds_withdrawn(&self) -> bool {
+        self.outbox.holds_withdrawn()
+    }
+
     /// The server has us back, and has our packets up to `last_sequence`.
     pub(super) fn resumed(&mut self, last_sequence: u32) {
         self.outbox.resumed(last_sequence);
@@ -88,6 +127,9 @@ impl Engine {
     pub(super) fn may_send_data(&self) -> Result<(), CommandError> {
         if !matches!(self.phase, Phase::Joined | Phase::Active | Phase::Resuming) {
             return Err(CommandError::refused("not in the room at the moment"));
+        }
+        if self.is_leaving() {
+            return Err(CommandError::refused("we are leaving the room"));
         }
         if self.room.own().is_none_or(|own| !own.permission.data) {
             return Err(CommandError::refused("the token does not allow data to be sent (canPublishData)"));
@@ -191,18 +233,25 @@ impl Engine {
             if !has_written {
                 return;
             }
+            self.data.moved_at = Some(now);
             self.advance_publisher(now);
         }
     }
 
     /// The publisher has moved: something may have arrived, and something else may follow.
     pub(super) fn data_moved(&mut self, now: Instant) {
+        self.messages_move(now);
+        self.farewell_moves(now);
+    }
+
+    fn messages_move(&mut self, now: Instant) {
         if self.data.outbox.is_empty() && self.data.lossy.is_empty() {
             return;
         }
         // A channel that the server has closed holds nothing, which is no confirmation.
         if let Some(buffered) = self.publisher.as_mut().and_then(Publisher::buffered_bytes) {
             self.data.outbox.arrived(buffered);
+            self.data.moved_at = Some(now);
         }
         self.send_waiting(now);
         self.files_move(now);
@@ -296,6 +345,7 @@ impl Engine {
         }
         self.data.lossy.clear();
         self.data.inbox.clear();
+        self.data.moved_at = None;
         self.data.received = Received::default();
         self.data.is_wanted = false;
         self.streams_lost();

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::port::Action;
 use crate::data::packet::{Content, Outgoing, StreamHeader};
 use crate::data::stream_tx;
 use crate::event::{Event, ParticipantKind};
@@ -26,6 +27,9 @@ use crate::rtc::Peer;
 
 /// Topic of the recording, as agents expect it.
 const TOPIC: &str = "lk.agent.pre-connect-audio-buffer";
+
+/// Why a recording ends before its end, for who gets it.
+const CLOSED: &str = "the microphone was closed";
 
 /// From our publication to the first who hears it: a subscription takes two round trips and 150 ms.
 const HEARD_PATIENCE: Duration = Duration::from_secs(2);
@@ -72,6 +76,9 @@ pub(super) struct EarlyStream {
     pcm: Vec<u8>,
     sent_bytes: usize,
     next_index: u64,
+    /// Numbers of its packets, header and end included.
+    sequences: Vec<u32>,
+    is_ended: bool,
 }
 
 impl Early {
@@ -98,6 +105,11 @@ impl Early {
     /// The sound, while it is recorded.
     pub(super) fn recorded(&mut self) -> Option<&mut EarlySound> {
         self.is_recording.then_some(&mut self.sound)
+    }
+
+    /// What was said until now is private; what follows is kept as before.
+    pub(super) fn discard(&mut self) {
+        self.sound.discard();
     }
 
     fn waits_since_publication(&self, now: Instant) -> Duration {
@@ -164,11 +176,12 @@ impl Engine {
         }
     }
 
-    /// We are told to leave: nobody waits for it any more.
-    pub(super) fn early_ends(&mut self) {
+    /// Our track ends, or we leave: what was said until then is private, and nothing more is kept.
+    pub(super) fn microphone_closes(&mut self, now: Instant) {
         if let Some(microphone) = &mut self.microphone {
             microphone.early = None;
         }
+        self.discard_sound(now);
     }
 
     /// A block was captured: sends what can be sent.
@@ -238,7 +251,12 @@ impl Engine {
             return self.warn("what was said before an agent came is lost: the token does not allow data");
         }
         let seconds = pcm.len() as f32 / (2 * EARLY_SAMPLE_RATE_HZ) as f32;
-        self.emit(Event::Log { text: format!("{seconds:.1} s of earlier sound go to {}", to.join(", ")) });
+        // Nothing of it may be left: that is said, since an agent waits for it.
+        if !pcm.is_empty() {
+            self.emit(Event::Log {
+                text: format!("{seconds:.1} s of earlier sound go to {}", to.join(", ")),
+            });
+        }
         let id = self.new_id();
         let attributes = [
             ("trackId", track.to_string()),
@@ -255,17 +273,38 @@ impl Engine {
             byte_name: Some("preconnect-buffer".to_owned()),
         };
         let outgoing = Outgoing { destinations: to.clone(), content: Content::StreamHeader(header) };
+        let sequences = vec![self.data.next_sequence()];
         if self.send_reliable(None, &outgoing, now).is_ok() {
-            self.data.early = Some(EarlyStream { id, to, pcm, sent_bytes: 0, next_index: 0 });
+            let is_ended = false;
+            self.data.early =
+                Some(EarlyStream { id, to, pcm, sent_bytes: 0, next_index: 0, sequences, is_ended });
             self.recording_moves(now);
+        }
+    }
+
+    /// The microphone closes, and what was captured until now is private: nothing of it leaves any more. A recording on
+    /// its way is cut short.
+    pub(super) fn discard_sound(&mut self, now: Instant) {
+        if let Some(microphone) = &mut self.microphone {
+            microphone.discard();
+        }
+        self.act(Action::DiscardSound(Peer::Publisher));
+        let Some(stream) = self.data.early.take() else { return };
+        let withdrawn = self.data.withdraw(&stream.sequences);
+        let is_whole = stream.is_ended && withdrawn.removed == 0;
+        let is_begun = withdrawn.removed < stream.sequences.len();
+        if is_begun && !is_whole {
+            let content = stream_tx::end(&stream.id, CLOSED);
+            // Where there is no room for it, the receiver's own limits end the stream.
+            let _ = self.send_reliable(None, &Outgoing { destinations: stream.to, content }, now);
         }
     }
 
     /// Sends as much of the recording as leaves room for messages between.
     pub(super) fn recording_moves(&mut self, now: Instant) {
-        while self.data.room() >= RELIABLE_BYTES_MAX - FILE_AHEAD_BYTES
-            && let Some(stream) = &mut self.data.early
-        {
+        while self.data.room() >= RELIABLE_BYTES_MAX - FILE_AHEAD_BYTES {
+            let sequence = self.data.next_sequence();
+            let Some(stream) = self.data.early.as_mut().filter(|stream| !stream.is_ended) else { return };
             let rest = &stream.pcm[stream.sent_bytes..];
             let content = rest[..rest.len().min(STREAM_CHUNK_BYTES)].to_vec();
             let (id, destinations) = (stream.id.clone(), stream.to.clone());
@@ -276,8 +315,12 @@ impl Engine {
                 false => Content::StreamChunk { id, index: stream.next_index, content },
             };
             stream.next_index += 1;
-            let sent = self.send_reliable(None, &Outgoing { destinations, content }, now);
-            if is_end || sent.is_err() {
+            stream.sequences.push(sequence);
+            if is_end {
+                // Its packets may still wait.
+                (stream.is_ended, stream.pcm) = (true, Vec::new());
+            }
+            if self.send_reliable(None, &Outgoing { destinations, content }, now).is_err() {
                 self.data.early = None;
             }
         }

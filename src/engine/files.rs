@@ -61,6 +61,18 @@ enum State {
     Ended,
 }
 
+impl Files {
+    /// Whether none is on its way to others.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sending.is_empty()
+    }
+
+    /// Topics of those on their way.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.sending.iter().map(|sending| sending.address.topic.as_str())
+    }
+}
+
 impl Engine {
     /// Sends a file; the answer comes when all of it is on its way.
     pub(super) fn send_file(&mut self, message: FileMessage) -> Reply {
@@ -122,6 +134,7 @@ impl Engine {
                     FileNotice::Failed(why) => self.file_failed(place, &why, now),
                     FileNotice::Stored(_) => {}
                 }
+                self.farewell_moves(now);
             }
         }
     }

@@ -23,6 +23,7 @@ mod counters;
 mod data;
 mod early;
 mod fallback;
+mod farewell;
 mod files;
 mod ice_servers;
 mod listen;
@@ -77,6 +78,7 @@ use announce::Announcements;
 pub use counters::Counters;
 use data::Data;
 use fallback::Fallback;
+use farewell::Farewell;
 use ice_servers::IceServers;
 use listener::Listener;
 use phase::Phase;
@@ -165,6 +167,7 @@ pub struct Engine {
     enters_again: bool,
     was_connected: bool,
     outcome: Option<Outcome>,
+    farewell: Option<Farewell>,
 
     /// Each by itself: there are few, and room for all would be 90 kB, which passes over the stack when it is made.
     events: heapless::Deque<Box<Event>, EVENTS_MAX>,
@@ -252,6 +255,7 @@ impl Engine {
             enters_again: false,
             was_connected: false,
             outcome: None,
+            farewell: None,
             events: heapless::Deque::new(),
             events_content_bytes: 0,
             actions: Box::default(),

@@ -53,8 +53,8 @@ impl Engine {
         let mute = &mut self.publication.mute;
         let is_open = mute.is_open();
         let shown = mute.poll_application(now);
-        if let Some(microphone) = &mut self.microphone {
-            microphone.set_muted(!is_open);
+        if self.microphone.as_mut().is_some_and(|microphone| microphone.set_muted(!is_open)) {
+            self.discard_sound(now);
         }
         if let Some(is_muted) = shown {
             let sid = self.publication.sid().map(|sid| sid.to_string()).unwrap_or_default();

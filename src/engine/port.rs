@@ -116,6 +116,8 @@ pub enum Action {
         /// With TLS: the name that its certificate must have.
         tls_name: Option<String>,
     },
+    /// Discard the sound (RTP) that waits in connections of this peer connection: it has become private.
+    DiscardSound(Peer),
     /// Close such a connection, or give it up while it is being made; nothing more is told.
     CloseStream(Peer, Protocol),
 }

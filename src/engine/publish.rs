@@ -30,6 +30,9 @@ impl Engine {
     pub(super) fn permissions_changed(&mut self, now: Instant) {
         let may = self.room.own().is_some_and(|own| own.permission.microphone);
         let could = std::mem::replace(&mut self.may_speak, may);
+        if could && !may {
+            self.microphone_closes(now);
+        }
         if may && !could && self.microphone.is_some() {
             if !self.is_unpublished {
                 self.publication.allow();
@@ -151,6 +154,7 @@ impl Engine {
 
     pub(super) fn unpublished_by_server(&mut self, sid: Sid, now: Instant) {
         if self.publication.unpublished_by_server(sid) {
+            self.microphone_closes(now);
             let name = self.publication.name().to_owned();
             self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Server });
             self.offer(now);
@@ -184,6 +188,7 @@ impl Engine {
             return Err(CommandError::refused("there is no input that is published"));
         }
         self.is_unpublished = true;
+        self.microphone_closes(now);
         if let Some(sid) = self.publication.unpublish() {
             let name = self.publication.name().to_owned();
             self.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Us });

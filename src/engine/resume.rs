@@ -94,6 +94,8 @@ impl Engine {
             && self.room.own().is_some()
             && !is_half_published
             && !is_half_offered
+            // SCTP would send again what has become private.
+            && !self.data.holds_withdrawn()
             && self.brief_resumes_with(now) <= BRIEF_MAX
     }
 

@@ -11,7 +11,7 @@ use crate::event::{By, Event};
 use crate::room::Room;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
-use crate::session::recovery::{Outcome, Policy, Stage, Standing, Step, next_step};
+use crate::session::recovery::{Policy, Stage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
@@ -30,9 +30,6 @@ const DIAL_PATIENCE: Duration = Duration::from_secs(8);
 
 /// A command or file that gives a token answers within this, or the old one is tried again.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The hang-up is flushed within this, or the connection is not worth waiting for.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// After the server closed a peer connection without a word on the signal connection.
 pub(super) const CLOSED_PATIENCE: Duration = Duration::from_secs(2);
@@ -67,7 +64,7 @@ impl Engine {
                 self.act(Action::RenewToken);
             }
             Phase::Idle => self.dial(now),
-            Phase::Leaving if self.outcome.is_none() => self.enters_again = true,
+            _ if self.is_leaving_to_stand_by() => self.enters_again = true,
             _ => {}
         }
     }
@@ -150,7 +147,7 @@ impl Engine {
             Phase::Active => Stage::Active,
             Phase::Resuming => Stage::Resuming,
         };
-        if stage == Stage::Joining && self.tries_another_region(&cause, now) {
+        if stage == Stage::Joining && (self.farewell_is_lost(now) || self.tries_another_region(&cause, now)) {
             return;
         }
         let policy = Policy { retry: self.settings.retry, renews_token: self.settings.renews_token };
@@ -160,6 +157,7 @@ impl Engine {
             Step::Resume(mend) => self.resume(mend, &cause, now),
             Step::Probe => self.probe(&cause, now),
             Step::Widen => self.widen(now),
+            Step::Join | Step::End(_) if self.farewell_is_lost(now) => {}
             Step::Join => self.rejoin(&cause, now),
             Step::End(outcome) => {
                 self.drop_session(now);
@@ -253,6 +251,7 @@ impl Engine {
                 let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
+            Reason::Farewell => self.farewell_is_over(now),
             Reason::Announcement => self.announcement_moves(now),
             Reason::Captions => self.captions_due(now),
             Reason::TalkHold => self.mute_changed(By::Us, now),
@@ -282,29 +281,7 @@ impl Engine {
         }
     }
 
-    /// Hangs up, and ends with `outcome` when that is flushed; without one we are only outside of the room then.
-    pub(super) fn leave(&mut self, outcome: Option<Outcome>, now: Instant) {
-        self.enters_again = false;
-        self.early_ends();
-        match self.phase {
-            Phase::Joined | Phase::Active | Phase::Resuming => {
-                self.request(&Request::Leave);
-                self.act(Action::HangUp);
-                self.phase = Phase::Leaving;
-                self.outcome = outcome;
-                self.deadlines.set(Reason::Recovery, now + LEAVE_PATIENCE);
-            }
-            Phase::Idle if outcome.is_none() => {}
-            Phase::Idle | Phase::Dialing | Phase::Waiting => {
-                self.outcome = outcome;
-                self.hung_up(now);
-            }
-            Phase::Leaving if outcome.is_some() => self.outcome = outcome,
-            Phase::Leaving | Phase::Ended => {}
-        }
-    }
-
-    fn hung_up(&mut self, now: Instant) {
+    pub(super) fn hung_up(&mut self, now: Instant) {
         self.drop_session(now);
         self.disconnected(DisconnectReason::ClientInitiated, None);
         if self.outcome.is_some() {

@@ -28,7 +28,13 @@ pub(super) struct Microphone {
     pub(super) early: Option<Box<Early>>,
     pub(super) dtx: bool,
     pub(super) loss_permille: u32,
+    /// Blocks to come that were captured before the sound was discarded.
+    stale_blocks: u32,
 }
+
+/// Blocks that may be on their way from the converter to the encoder: the chain's 13 ms, and a period of the card with
+/// what its resampler holds.
+const STALE_BLOCKS: u32 = 5;
 
 /// The last step of each packet: copies of earlier ones, and the publisher.
 pub(super) struct Outlet {
@@ -88,11 +94,25 @@ impl Microphone {
             early: None,
             dtx: settings.dtx,
             loss_permille: 0,
+            stale_blocks: 0,
         })
     }
 
-    pub(super) fn set_muted(&mut self, muted: bool) {
+    /// Opens or closes the gate; whether it closes now, and [`Microphone::discard`] is to follow.
+    pub(super) fn set_muted(&mut self, muted: bool) -> bool {
+        let closes = muted && !self.sender.is_muted();
         self.sender.set_muted(muted);
+        closes
+    }
+
+    /// Discards all sound that was captured until now and has not left yet, wherever it waits.
+    pub(super) fn discard(&mut self) {
+        self.sender.discard();
+        self.outlet.red.forget();
+        self.stale_blocks = STALE_BLOCKS;
+        if let Some(early) = &mut self.early {
+            early.discard();
+        }
     }
 
     /// Whether packets may carry earlier ones again.
@@ -121,7 +141,8 @@ impl Microphone {
 impl Engine {
     /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
     pub fn takes_sound(&self) -> bool {
-        self.is_publishing() || self.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some())
+        let is_kept = self.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some());
+        !self.is_leaving() && (self.is_publishing() || is_kept)
     }
 
     /// Takes the next 10 ms from the microphone. Before the track is published it is kept or dropped, as it is
@@ -132,11 +153,15 @@ impl Engine {
             return;
         }
         let Some(microphone) = self.microphone.as_deref_mut() else { return };
-        let Microphone { recent, chain, sender, early, outlet, .. } = microphone;
+        let Microphone { recent, chain, sender, early, outlet, stale_blocks, .. } = microphone;
         recent.add(block);
         let mut cleaned = *block;
         if let Some(chain) = chain {
             chain.process(&mut cleaned, lag);
+        }
+        if *stale_blocks > 0 {
+            *stale_blocks -= 1;
+            cleaned = Block::SILENCE;
         }
         let is_open = !sender.is_muted();
         let packet = sender.push(&cleaned);

@@ -74,9 +74,14 @@ impl Commands {
     /// # Errors
     /// Why it is refused.
     pub async fn give(&self, command: Command) -> Answer {
+        self.begin(command).await.await
+    }
+
+    /// Gives a command in its turn, and does not wait for what becomes of it: that is the answer's future.
+    pub async fn begin(&self, command: Command) -> impl Future<Output = Answer> + use<> {
         let slot = Slot::default();
         self.desk.commands.send((command, slot.clone())).await;
-        slot.receive().await
+        async move { slot.receive().await }
     }
 
     /// Puts an event of the program's own into the stream that [`Events`] gives; lost where that is full.

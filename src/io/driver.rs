@@ -88,7 +88,7 @@ pub(super) fn drive(
         }
         let asked_to_end = termination.is_asked() || program.is_finished() || ports.is_over(now);
         if schedule.is_over(&engine, now) || asked_to_end {
-            let _ = engine.handle_command(Command::Leave, now);
+            engine.end(now);
         }
         while let Some((command, slot)) = desk.commands.take() {
             if let Command::Volume(percent) = command {

@@ -287,6 +287,7 @@ impl Ports for RealPorts<'_, '_> {
             Action::CloseSockets(peer) => self.sockets.close(peer),
             Action::DialStream(peer, remote) => self.sockets.dial_stream(peer, remote),
             Action::CloseStream(peer, protocol) => self.sockets.close_stream(peer, protocol),
+            Action::DiscardSound(peer) => self.sockets.discard_sound(peer),
             Action::DialRelay { peer, address, tls_name } => {
                 let tls = tls_name.as_deref().map(|name| (name, self.signal.way.tls.clone()));
                 self.sockets.dial_relay(peer, address, tls);

@@ -189,6 +189,13 @@ impl Sockets {
         }
     }
 
+    /// Discards the sound that waits in connections of `peer`; datagrams wait nowhere.
+    pub fn discard_sound(&mut self, peer: Peer) {
+        for watched in self.streams.iter_mut().flatten().filter(|watched| watched.stream.peer == peer) {
+            watched.stream.discard_sound();
+        }
+    }
+
     /// Ends all watches; descriptors close by themselves.
     pub fn finish(&mut self) {
         for peer in [Peer::Publisher, Peer::Subscriber] {

@@ -16,8 +16,12 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::reactor::Interest;
 use super::tcp;
+use crate::limits::DATAGRAM_BYTES_MAX;
 use crate::rtc::framing::{Deframer, FrameQueue, Framing};
 use crate::rtc::{Peer, Protocol};
+
+/// Bytes of a connection that wait outside of our queue, in the kernel or in TLS: two datagrams.
+const UNSENT_BYTES_MAX: usize = 2 * DATAGRAM_BYTES_MAX;
 
 /// A connection, from its first SYN on.
 pub struct MediaStream {
@@ -83,6 +87,14 @@ impl MediaStream {
 
     fn new(peer: Peer, remote: SocketAddr, socket: Socket, protocol: Protocol) -> Self {
         super::udp::mark_expedited(socket.tcp(), remote.ip());
+        // What waits is late, and has to be discarded when the microphone is muted: so it waits in our queue, and not in
+        // the kernel.
+        super::udp::set_option(
+            socket.tcp(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            UNSENT_BYTES_MAX as i32,
+        );
         let framing = if protocol == Protocol::Turn { Framing::Turn } else { Framing::Lengths };
         Self {
             peer,
@@ -167,9 +179,15 @@ impl MediaStream {
         is_taken
     }
 
+    /// Discards the sound that waits.
+    pub fn discard_sound(&mut self) {
+        self.queue.discard_sound();
+    }
+
     fn write(&mut self) {
         while matches!(self.state, State::Open(_)) && !self.queue.unwritten().is_empty() {
-            match self.socket.write(self.queue.unwritten()) {
+            let unwritten = self.queue.unwritten();
+            match self.socket.write(&unwritten[..unwritten.len().min(UNSENT_BYTES_MAX)]) {
                 Ok(0) => self.state = State::Ended,
                 Ok(count) => self.queue.written(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -279,6 +297,34 @@ mod tests {
         let lost = (0..20_000).filter(|_| !ours.send(&[1; 1000])).count();
         assert!(lost > 5_000, "the kernel takes a few megabytes, we no more than the queue: {lost} lost");
         assert_eq!(ours.interest(), Interest::Both);
+    }
+
+    #[test]
+    fn sound_that_a_slow_connection_has_not_taken_can_be_discarded() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        // Of a small window, as a slow line has it.
+        crate::io::udp::set_option(&listener, libc::SOL_SOCKET, libc::SO_RCVBUF, 4096);
+        let mut ours =
+            MediaStream::dial(Peer::Publisher, listener.local_addr().expect("an address")).expect("dials");
+        let (mut theirs, _) = listener.accept().expect("accepted");
+        until(|| matches!(ours.poll_state(), State::Open(_)).then_some(()));
+        // 128: the first byte of RTP.
+        while ours.send(&[128; 200]) {}
+        ours.discard_sound();
+        assert!(ours.queue.unwritten().len() < 202, "but for what is partly written");
+        assert!(ours.send(b"\x16key"));
+        let mut came = Vec::new();
+        theirs.set_read_timeout(Some(Duration::from_millis(20))).expect("set");
+        until(|| {
+            ours.poll_state();
+            let mut buffer = [0; 4096];
+            while let Ok(count) = theirs.read(&mut buffer) {
+                came.extend_from_slice(&buffer[..count]);
+            }
+            came.ends_with(b"\0\x04\x16key").then_some(())
+        });
+        println!("{} bytes were in the kernel", came.len());
+        assert!(came.len() < 32 * 1024, "{} bytes", came.len());
     }
 
     #[test]

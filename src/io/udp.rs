@@ -112,7 +112,7 @@ pub(super) fn mark_expedited(socket: &impl AsRawFd, address: IpAddr) {
     set_option(socket, level, name, TRAFFIC_CLASS);
 }
 
-fn set_option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
+pub(super) fn set_option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
     // SAFETY: the option value is a live int of the size given.
     unsafe {
         let size = size_of::<libc::c_int>() as libc::socklen_t;

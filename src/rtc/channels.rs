@@ -82,10 +82,14 @@ impl Channels {
         }
     }
 
-    /// Bytes given to SCTP on the reliable channel that have not arrived yet; `None` where it is not open, and
+    /// Bytes given to SCTP on one channel that have not arrived yet; `None` where it is not open, and
     /// nobody knows.
-    pub(super) fn buffered_bytes(&self, rtc: &mut Rtc) -> Option<usize> {
-        let mut open = self.reliable.and_then(|id| rtc.channel(id))?;
+    pub(super) fn buffered_bytes(&self, rtc: &mut Rtc, channel: Channel) -> Option<usize> {
+        let id = match channel {
+            Channel::Reliable => self.reliable,
+            Channel::Lossy => self.lossy,
+        };
+        let mut open = id.and_then(|id| rtc.channel(id))?;
         Some(open.buffered_amount())
     }
 

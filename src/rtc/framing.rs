@@ -57,6 +57,17 @@ impl Framing {
             _ => Frame { start: 0, len: usize::MAX, total: usize::MAX },
         })
     }
+
+    /// Whether a whole frame carries RTP or RTCP (RFC 7983 §7).
+    fn is_sound(self, frame: &[u8]) -> bool {
+        let first = match self {
+            Framing::Lengths => frame.get(LENGTH_BYTES),
+            // The data of a channel; the media path is always bound to one.
+            Framing::Turn if matches!(frame.first(), Some(64..=79)) => frame.get(4),
+            Framing::Turn => None,
+        };
+        matches!(first, Some(128..=191))
+    }
 }
 
 /// Bytes of a connection → datagrams.
@@ -130,6 +141,8 @@ pub struct FrameQueue {
     bytes: heapless::Vec<u8, STREAM_QUEUE_BYTES>,
     /// Bytes at the front that are written already.
     written: usize,
+    /// Where the first frame begins that is not written whole.
+    unfinished: usize,
     lost: u32,
 }
 
@@ -147,8 +160,9 @@ impl FrameQueue {
         };
         let total = header + datagram.len() + padding;
         if self.bytes.capacity() - self.bytes.len() < total {
-            self.bytes.drain(..self.written);
-            self.written = 0;
+            self.bytes.drain(..self.unfinished);
+            self.written -= self.unfinished;
+            self.unfinished = 0;
         }
         let has_room = self.bytes.capacity() - self.bytes.len() >= total;
         let length = u16::try_from(datagram.len()).ok().filter(|_| has_room);
@@ -171,9 +185,37 @@ impl FrameQueue {
     /// So many bytes of [`FrameQueue::unwritten`] were written.
     pub fn written(&mut self, count: usize) {
         self.written = (self.written + count).min(self.bytes.len());
+        while let Some(frame) = self.framing.frame_of(&self.bytes[self.unfinished..])
+            && frame.total <= self.written - self.unfinished
+        {
+            self.unfinished += frame.total;
+        }
         if self.written == self.bytes.len() {
             self.bytes.clear();
-            self.written = 0;
+            (self.written, self.unfinished) = (0, 0);
+        }
+    }
+
+    /// Removes the sound (SRTP) that waits. A frame that is partly written stays, or nothing behind it could be read;
+    /// so do checks, keys and messages, which their protocols would only repeat.
+    pub fn discard_sound(&mut self) {
+        let begun = usize::from(self.written > self.unfinished);
+        let (mut from, mut to, mut number) = (self.unfinished, self.unfinished, 0);
+        while let Some(frame) = self.framing.frame_of(&self.bytes[from..])
+            && frame.total <= self.bytes.len() - from
+        {
+            let bytes = &self.bytes[from..from + frame.total];
+            if number < begun || !self.framing.is_sound(bytes) {
+                self.bytes.copy_within(from..from + frame.total, to);
+                to += frame.total;
+            }
+            from += frame.total;
+            number += 1;
+        }
+        self.bytes.truncate(to);
+        if self.written == self.bytes.len() {
+            self.bytes.clear();
+            (self.written, self.unfinished) = (0, 0);
         }
     }
 
@@ -253,6 +295,55 @@ mod tests {
             assert_eq!(deframer.take(&mut datagram), None);
         }
         assert_eq!(deframer.skipped_frames(), 1);
+    }
+
+    #[test]
+    fn sound_that_waits_can_be_discarded_and_the_rest_keeps_its_places() {
+        let mut random = fastrand::Rng::with_seed(9);
+        for framing in [Framing::Lengths, Framing::Turn] {
+            for _ in 0..500 {
+                let mut queue = FrameQueue::new(framing);
+                let mut kept: Vec<(usize, Vec<u8>)> = Vec::new();
+                let mut end = 0;
+                for number in 0..random.u8(1..12) {
+                    let len = random.usize(1..200);
+                    // SRTP, DTLS, STUN; in a channel of TURN the same.
+                    let inner = [128, 22, 0][random.usize(..3)];
+                    let mut bytes = vec![inner; len];
+                    if framing == Framing::Turn {
+                        bytes.splice(..0, [0x40, number, 0, len as u8]);
+                    } else {
+                        bytes.push(number);
+                    }
+                    assert!(queue.push(&bytes));
+                    let start = end;
+                    end = queue.bytes.len();
+                    if inner == 128 {
+                        // Sound stays only where a part of it is written.
+                        kept.push((start + 1, bytes));
+                    } else {
+                        kept.push((0, bytes));
+                    }
+                }
+                let piece = random.usize(..=queue.unwritten().len());
+                let mut written = queue.unwritten()[..piece].to_vec();
+                queue.written(piece);
+                queue.discard_sound();
+                written.extend_from_slice(queue.unwritten());
+                let mut deframer = Deframer::new(framing);
+                let (mut came, mut buffer) = (Vec::new(), [0; DATAGRAM_BYTES_MAX]);
+                for part in written.chunks(64) {
+                    deframer.space()[..part.len()].copy_from_slice(part);
+                    deframer.filled(part.len());
+                    while let Some(len) = deframer.take(&mut buffer) {
+                        came.push(buffer[..len].to_vec());
+                    }
+                }
+                let wanted: Vec<Vec<u8>> =
+                    kept.into_iter().filter(|(from, _)| *from <= piece).map(|(_, bytes)| bytes).collect();
+                assert_eq!(came, wanted, "{framing:?}, {piece} bytes written");
+            }
+        }
     }
 
     #[test]

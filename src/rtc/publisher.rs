@@ -197,7 +197,12 @@ impl Publisher {
 
     /// Bytes given to SCTP on the reliable channel that have not arrived yet.
     pub fn buffered_bytes(&mut self) -> Option<usize> {
-        self.channels.buffered_bytes(self.connection.rtc())
+        self.channels.buffered_bytes(self.connection.rtc(), Channel::Reliable)
+    }
+
+    /// The same on the lossy one, where it is open.
+    pub fn buffered_lossy_bytes(&mut self) -> usize {
+        self.channels.buffered_bytes(self.connection.rtc(), Channel::Lossy).unwrap_or(0)
     }
 
     /// Lets time pass. Also due after `offer`, `accept_answer`, `send` and a change of `ice`.

@@ -37,6 +37,8 @@ pub enum Reason {
     Answer,
     /// A call between participants must be heard of or answered by then.
     Call,
+    /// Messages that were given before we leave have had their time.
+    Farewell,
     /// An announcement goes on.
     Announcement,
     /// Captions that came as packets have waited for a stream.
@@ -47,7 +49,7 @@ pub enum Reason {
     Subscriber,
 }
 
-const REASONS: [Reason; 18] = [
+const REASONS: [Reason; 19] = [
     Reason::Join,
     Reason::Ping,
     Reason::PublisherConnection,
@@ -62,6 +64,7 @@ const REASONS: [Reason; 18] = [
     Reason::TalkHold,
     Reason::Answer,
     Reason::Call,
+    Reason::Farewell,
     Reason::Announcement,
     Reason::Captions,
     Reason::Publisher,

@@ -1,5 +1,6 @@
 """What is said on the way into the room: people hear it, and agents get it as the stream of bytes that they expect."""
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -81,4 +82,46 @@ def test_an_agent_gets_a_recording(server, room, box, output, run, late_s):
         # The recording begins where the file does.
         likeness = Likeness(said[: int((late_s - 0.5) * RATE)], heard)
         assert likeness.median >= 0.95 and likeness.offset < 0.2 * RATE
+    door.stop()
+
+
+def test_an_agent_gets_nothing_from_before_a_mute(server, room, box, output, run):
+    said, path = speech(12, output)
+
+    async def call():
+        streams, tasks = [], []
+
+        async def take(reader):
+            streams.append(b"".join([chunk async for chunk in reader]))
+
+        def prepare(room):
+            room.register_byte_stream_handler(
+                TOPIC, lambda reader, _: tasks.append(asyncio.ensure_future(take(reader)))
+            )
+
+        door = await asyncio.to_thread(lambda: box(input=f"wav:{path}"))
+        await asyncio.sleep(2)
+        await asyncio.to_thread(door.ask, "mute")
+        agent = await Peer.join(server.url, room, "agent-1", kind="agent", prepare=prepare)
+        await agent.wait_for("track_subscribed", "door")
+        # The server tells of somebody without a track within three seconds; the recording goes half a second later.
+        await asyncio.to_thread(door.wait_for, "participant_joined", identity="agent-1")
+        await asyncio.sleep(1)
+        before = list(streams)
+        await asyncio.to_thread(door.ask, "unmute")
+        unmuted = time.monotonic()
+        await agent.hears_again("door", unmuted)
+        await asyncio.sleep(1)
+        heard = agent.sound_of("door")
+        await agent.leave()
+        return before, streams, heard, door
+
+    before, streams, heard, door = run(call())
+    print(f"{[len(pcm) / 48_000 for pcm in before]} s of sound from before the mute")
+    assert before == [b""], "an agent waits for one, and gets an empty one"
+    begin = int(np.flatnonzero(np.abs(said) > 0.05)[0])
+    word = said[begin : begin + int(0.4 * RATE)]
+    for sound in (heard, *(np.repeat(np.frombuffer(pcm, "<i2") / 32768, 2) for pcm in streams if pcm)):
+        score, _ = correlate(word, sound.astype(np.float32), len(sound))
+        assert score < 0.5, f"the first word is in it: {score:.2f}"
     door.stop()

@@ -7,6 +7,7 @@ import urllib.request
 import wave
 
 import pytest
+from meeting import until
 from peer import Peer
 from server import Server, token
 
@@ -75,3 +76,52 @@ def test_it_comes_back_when_the_server_does(kinglet, folder):
         box.leave()
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("sound", ["none", "tone"])
+def test_what_was_given_before_the_end_arrives(server, room, kinglet, folder, run, sound):
+    """A message and a file, followed at once by `leave`, by a signal, by the end of --duration."""
+    picture = folder / "a.jpg"
+    picture.write_bytes(bytes(50_000))
+
+    async def call():
+        came, tasks = [], []
+
+        async def take(reader, identity):
+            came.append((identity, len(b"".join([chunk async for chunk in reader]))))
+
+        def prepare(room):
+            room.on("data_received", lambda packet: came.append((packet.participant.identity, packet.data)))
+            room.register_byte_stream_handler(
+                "pictures", lambda reader, who: tasks.append(asyncio.ensure_future(take(reader, who)))
+            )
+
+        hall = await Peer.join(server.url, room, "hall", prepare=prepare)
+        wanted = set()
+        # The server tells of somebody without a track within three seconds: too late for a short --duration.
+        for how in ("leave", "signal", "duration")[: 2 if sound == "none" else 3]:
+            who = how
+            more = ["--duration", "1.5"] if how == "duration" else []
+            box = kinglet(who, "--input", sound, "--output", "none", *more)
+            connected = await asyncio.to_thread(box.wait_for, "connected")
+            await hall.wait_for("participant_connected", who)
+            if how == "duration":
+                # As late as can be, and still before the end.
+                await asyncio.sleep(1.3)
+            box.tell(f"data --topic hello x\nfile --topic pictures {picture}")
+            if how == "signal":
+                while not box.events("command_result"):
+                    await asyncio.sleep(0.001)
+                box.process.send_signal(signal.SIGTERM)
+            elif how != "duration":
+                box.tell("leave")
+            assert await asyncio.to_thread(box.end) == 0
+            ended = box.events()[-1]["t_ms"]
+            assert ended - connected["t_ms"] < 4500
+            [left] = [event for event in box.events("command_result") if event["command"] == "leave"] or [{}]
+            assert "result" not in left, "nothing is left"
+            wanted |= {(who, b"x"), (who, 50_000)}
+            await until(lambda: wanted <= set(came), 3)
+        await hall.leave()
+
+    run(call())

@@ -66,6 +66,8 @@ pub struct Setup<'a> {
     pub rpc_methods: &'a [&'a str],
     /// Whether it stores the files that it gets.
     pub stores_files: bool,
+    /// Whether it is an agent.
+    pub is_agent: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -91,6 +93,7 @@ impl<'a> Setup<'a> {
             retry: Retry::AfterFirst,
             rpc_methods: &[],
             stores_files: false,
+            is_agent: false,
         }
     }
 
@@ -121,7 +124,11 @@ impl Client {
         let settings = Settings {
             url: setup.url.parse().expect("a URL"),
             parameters: JoinParameters::default(),
-            token: Secret::new(Claims::token("hall", setup.identity)),
+            token: Secret::new(Claims::token_of_kind(
+                "hall",
+                setup.identity,
+                if setup.is_agent { "agent" } else { "standard" },
+            )),
             renews_token: true,
             publish: setup.sound.map(|_| PublishSettings {
                 name: "microphone".to_string(),

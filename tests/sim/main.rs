@@ -30,6 +30,7 @@ mod stories {
     mod early;
     mod echo;
     mod eight_talkers;
+    mod farewell;
     mod figures;
     mod hostile;
     mod hostile_data;
@@ -41,6 +42,7 @@ mod stories {
     mod outage;
     mod paths;
     mod portals;
+    mod privacy;
     mod quality;
     mod reflexive;
     mod regions;

@@ -386,7 +386,8 @@ impl Ports for SimulatedPorts {
             }
             Action::CloseStream(peer, Protocol::Tcp) => self.streams.retain(|(other, _)| *other != peer),
             // There is no TURN server that listens for connections.
-            Action::CloseStream(..) | Action::DialRelay { .. } => {}
+            // Its connections take what they are given at once.
+            Action::CloseStream(..) | Action::DialRelay { .. } | Action::DiscardSound(_) => {}
             Action::DialStream(..) if self.only_to.is_some() => {}
             Action::DialStream(peer, _) => {
                 self.streams.retain(|(other, _)| *other != peer);

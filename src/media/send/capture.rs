@@ -5,13 +5,14 @@
 //! ```
 //!
 //! Capture is the sender's clock: RTP time counts captured samples and nothing else, also while
-//! muted, and the far end follows. The gate has three positions, so that a mute neither clicks nor
-//! cuts what the encoder still holds:
+//! muted, and the far end follows. A mute is privacy: sound that was captured before it and has not left
+//! yet is discarded, in the packet under way and in the encoder. What follows is a packet or two of
+//! silence, from which the far end's decoder fades out without a click:
 //!
 //! ```text
-//! Open ── mute ─► Closing: ramp down, then silence until the ramp has left the encoder ─► Closed: no packets
-//!   ▲◄─ unmute ──────┘                                                                      │
-//!   └──────────────────────────── unmute: encoder reset, ramp up ───────────────────────────┘
+//! Open ── mute: encoder reset ─► Closing: silence until the packet is full ─► Closed: no packets
+//!   ▲◄─ unmute: ramp up ────────────┘                                              │
+//!   └───────────────────────── unmute: encoder reset, ramp up ─────────────────────┘
 //! ```
 
 use super::encode::{Encoder, EncoderError, EncoderSettings, PACKET_SAMPLES_MAX};
@@ -104,7 +105,20 @@ impl Sender {
         self.in_dtx = false;
     }
 
-    /// Closes or opens the gate. Closing takes the packet or two that hold the ramp.
+    /// Discards the sound that was captured and has not left yet. Packets, RTP time and settings stay.
+    pub fn discard(&mut self) {
+        self.samples[..self.filled].fill(0.0);
+        self.meter = LevelMeter::new();
+        self.gain = Gain::new(0.0);
+        if self.gate == Gate::Open {
+            self.gain.set(1.0);
+        }
+        if self.encoder.reset().is_err() {
+            self.encoder_faults += 1;
+        }
+    }
+
+    /// Closes or opens the gate. Closing discards what has not left yet, and takes a packet or two of silence.
     pub fn set_muted(&mut self, muted: bool) {
         match (muted, self.gate) {
             (true, Gate::Open) if self.filled == 0 && self.starts_talkspurt => {
@@ -113,8 +127,8 @@ impl Sender {
                 self.gate = Gate::Closed;
             }
             (true, Gate::Open) => {
-                self.gain.set(0.0);
                 self.gate = Gate::Closing { blocks_left: 1 + self.lookahead_whole_blocks() };
+                self.discard();
             }
             (false, Gate::Closing { .. }) => {
                 self.gain.set(1.0);
@@ -239,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mute_ramps_down_is_flushed_and_then_nothing_is_sent() {
+    fn a_mute_ends_with_silence_and_then_nothing_is_sent() {
         let mut sender = Sender::new(EncoderSettings::default()).unwrap();
         sent(&mut sender, (0..51).map(spoken));
         sender.set_muted(true);
@@ -253,6 +267,38 @@ mod tests {
             again.iter().map(|p| (p.0, p.1)).collect::<Vec<_>>(),
             [(200 * 480, true), (202 * 480, false)]
         );
+    }
+
+    #[test]
+    fn nothing_captured_before_a_mute_leaves_after_it() {
+        for packet in [PacketDuration::Ms20, PacketDuration::Ms60] {
+            for loss_permille in [0, 100] {
+                let mut sender =
+                    Sender::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
+                // In-band FEC repeats the packet before, which is from before the mute.
+                sender.set_loss_permille(loss_permille).unwrap();
+                for index in 0..50 + packet.blocks() as u64 - 1 {
+                    sender.push(&spoken(index));
+                }
+                sender.set_muted(true);
+                let mut tail = 0;
+                for index in 100..120 {
+                    let Some(sent) = sender.push(&spoken(index)) else { continue };
+                    tail += 1;
+                    assert_eq!(sent.level, AudioLevel::SILENCE);
+                    for fec in [false, true] {
+                        // A decoder of its own: what it plays is what this packet holds.
+                        let mut decoder = opus::Decoder::new(48_000, opus::Channels::Mono).unwrap();
+                        let mut played = [0.0; PACKET_SAMPLES_MAX];
+                        let played = &mut played[..packet.blocks() * BLOCK_FRAMES];
+                        decoder.decode_float(sent.payload, played, fec).unwrap();
+                        let loudest = played.iter().fold(0.0_f32, |most, sample| most.max(sample.abs()));
+                        assert!(loudest < 1e-3, "{packet:?}, loss {loss_permille}, FEC {fec}: {loudest}");
+                    }
+                }
+                assert!((1..=2).contains(&tail), "{tail} packets");
+            }
+        }
     }
 
     #[test]

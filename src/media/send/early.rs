@@ -121,6 +121,13 @@ impl EarlySound {
         forgotten
     }
 
+    /// All packets and samples are discarded: what was said until now is private.
+    pub fn discard(&mut self) {
+        self.packets.clear();
+        self.samples.clear();
+        self.halver = Halver::default();
+    }
+
     /// How many packets wait.
     pub fn waiting_packets(&self) -> usize {
         self.packets.len()
@@ -251,6 +258,21 @@ mod tests {
         for hz in [16_000.0, 19_000.0] {
             assert!(halved(hz) < 60.0, "{hz}: {}", halved(hz));
         }
+    }
+
+    #[test]
+    fn what_is_discarded_is_in_neither_packets_nor_samples() {
+        let mut early = EarlySound::new(960);
+        for number in 0..10 {
+            early.keep(&packet(number, true, b"before"));
+            early.hear(&Block([0.5; BLOCK_FRAMES]));
+        }
+        early.discard();
+        assert!(early.next_packet().is_none() && early.to_pcm().is_empty());
+        early.keep(&packet(20, true, b"after"));
+        early.hear(&Block::SILENCE);
+        assert_eq!(early.next_packet().map(|(packet, _)| packet.payload), Some(&b"after"[..]));
+        assert!(early.to_pcm().iter().all(|byte| *byte == 0), "the filter remembers nothing either");
     }
 
     #[test]

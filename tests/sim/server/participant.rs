@@ -6,7 +6,7 @@ use crate::server::speakers::Level;
 use crate::server::subscriber::Subscriber;
 use crate::server::token::Claims;
 use crate::server::transport::Transport;
-use livekit_protocol::participant_info::State;
+use livekit_protocol::participant_info::{Kind, State};
 use livekit_protocol::{
     AddTrackRequest, AudioTrackFeature, DisconnectReason, ParticipantInfo, ParticipantPermission,
     SimulcastCodecInfo, TrackInfo, TrackType,
@@ -131,6 +131,7 @@ impl Participant {
                 ..ParticipantPermission::default()
             }),
             is_publisher: !self.tracks.is_empty(),
+            kind: if self.claims.is_agent { Kind::Agent } else { Kind::Standard }.into(),
             disconnect_reason: self.reason.into(),
             ..ParticipantInfo::default()
         }

@@ -16,6 +16,8 @@ pub struct Claims {
     pub name: String,
     /// `metadata`.
     pub metadata: String,
+    /// `kind`: whether it says "agent".
+    pub is_agent: bool,
     /// `video.room`.
     pub room: String,
     /// `video.canPublish`, granted where absent.
@@ -43,6 +45,7 @@ impl Claims {
             identity: text(&claims["sub"]),
             name: text(&claims["name"]),
             metadata: text(&claims["metadata"]),
+            is_agent: claims["kind"] == json!("agent"),
             room: text(&grant["room"]),
             can_publish: grant["canPublish"].as_bool().unwrap_or(true),
             can_subscribe: grant["canSubscribe"].as_bool().unwrap_or(true),
@@ -56,10 +59,16 @@ impl Claims {
 
     /// A token that [`Claims::read`] takes, with a signature that nobody could check.
     pub fn token(room: &str, identity: &str) -> String {
+        Claims::token_of_kind(room, identity, "standard")
+    }
+
+    /// The same, for a participant of this kind.
+    pub fn token_of_kind(room: &str, identity: &str, kind: &str) -> String {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let header = part(json!({"alg": "HS256", "typ": "JWT"}));
         let payload = part(json!({
             "sub": identity,
+            "kind": kind,
             "iss": "simulated",
             "exp": 4_102_444_800_u64,
             "video": {"roomJoin": true, "room": room},
