@@ -23,6 +23,7 @@ pub(super) fn begins_anew_for(
     [
         ("board", before.board != after.board || cards != new_cards),
         ("server", before.server != after.server),
+        ("agent", before.agent != after.agent),
         ("server.token.key_file", named.key != new.key),
         ("server.ca", named.ca != new.ca),
         ("audio", audio(before) != audio(after)),
@@ -53,6 +54,7 @@ mod tests {
             ("wss://a.example", "wss://b.example", &["server"][..]),
             ("file='/t'", "file='/u'", &["server"]),
             ("profile='default'", "profile='metered'", &["audio"]),
+            ("[audio]", "[agent]\nattributes={a='b'}\n[audio]", &["agent"]),
             ("rpc='open'", "rpc='unlock'", &["gpio (rpc)"]),
             ("[call]", "[call]\nmode='half-duplex'", &["call.mode"]),
             ("/run/a", "/run/b", &["control"]),

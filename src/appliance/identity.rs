@@ -1,6 +1,7 @@
 //! Who this box is, and what shows it to the server.
 
 use super::{RunError, Surroundings};
+use crate::config::Config;
 use crate::config::server::{ServerConfig, TokenSource, fill};
 use crate::io::credentials::{ApiKey, Grant, Source};
 use crate::io::endpoint::Endpoint;
@@ -14,7 +15,8 @@ const TTL_S: u64 = 6 * 3600;
 ///
 /// # Errors
 /// The source is not there: no credentials folder, no key in the key file, no serial number.
-pub(super) fn source(server: &ServerConfig, surroundings: &Surroundings) -> Result<Source, RunError> {
+pub(super) fn source(config: &Config, surroundings: &Surroundings) -> Result<Source, RunError> {
+    let (server, details) = (&config.server, &config.agent);
     Ok(match &server.token {
         TokenSource::File(path) => Source::File(path.clone()),
         TokenSource::Command(argv) => Source::Program(argv.clone()),
@@ -29,7 +31,10 @@ pub(super) fn source(server: &ServerConfig, surroundings: &Surroundings) -> Resu
         TokenSource::KeyFile(path) => {
             let key = ApiKey::read(path).map_err(RunError::Credentials)?;
             let room = server.room.clone().unwrap_or_default();
-            Source::Made { key, grant: Grant { room, identity: identity(server)?, ttl_s: TTL_S } }
+            Source::Made {
+                key,
+                grant: Grant { room, identity: identity(server)?, ttl_s: TTL_S, details: details.clone() },
+            }
         }
         TokenSource::Endpoint { url, header_file } => Source::Endpoint(Endpoint {
             url: url.clone(),
@@ -38,6 +43,7 @@ pub(super) fn source(server: &ServerConfig, surroundings: &Surroundings) -> Resu
                 room: server.room.clone(),
                 identity: Some(identity(server)?),
                 name: server.name.clone(),
+                details: details.clone(),
             },
             ca: server.ca.clone(),
             names_server: server.is_named_with_token,

@@ -110,7 +110,7 @@ impl Plan {
 }
 
 pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunError> {
-    let source = identity::source(&config.server, surroundings)?;
+    let source = identity::source(config, surroundings)?;
     let tls = tls::client_config(config.server.ca.as_deref()).map_err(|error| {
         RunError::Client(StartError::Ca(config.server.ca.clone().unwrap_or_default(), error))
     })?;
@@ -138,6 +138,7 @@ pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Op
         rpc_methods: rpc_methods(config),
         stores_files: false,
         volume_percent: config.audio.volume_percent.unwrap_or(100),
+        attributes: config.agent.attributes.clone(),
     };
     Ok(Options {
         settings,

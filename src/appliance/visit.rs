@@ -5,6 +5,7 @@ use super::plan::{options, setup, specs};
 use super::{RunError, Surroundings};
 use crate::config::Config;
 use crate::io::client::Options;
+use crate::io::credentials::Source;
 use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::spec::{InputSpec, OutputSpec};
 
@@ -39,5 +40,33 @@ pub fn silent(config: &Config, surroundings: &Surroundings) -> Result<Options, R
     (options.input, options.output) = (InputSpec::None, OutputSpec::None);
     (options.settings.publish, options.settings.listens) = (None, false);
     options.settings.rpc_methods.clear();
+    // Nobody is called for a look.
+    options.settings.attributes.clear();
+    options.token_source = options.token_source.map(Source::without_agent);
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::sound::testing::TempFile;
+
+    #[test]
+    fn a_look_calls_no_agent() {
+        let key = TempFile::new("visit-key", b"LIVEKIT_API_KEY=a\nLIVEKIT_API_SECRET=b\n");
+        let path = key.path().display();
+        let text = format!(
+            "[server]\nurl = 'wss://a.example'\ntoken = {{ key_file = '{path}' }}\nroom = 'r'\nidentity = 'i'\n\
+             [agent]\nname = 'hotel'\n"
+        );
+        let config = Config::read(&text).0.expect("usable");
+        let agent_of = |options: Options| match options.token_source {
+            Some(Source::Made { grant, .. }) => grant.details.agent.map(|agent| agent.name),
+            other => panic!("{other:?}"),
+        };
+        let surroundings = Surroundings::default();
+        let called = agent_of(options(&config, &surroundings).expect("usable"));
+        assert_eq!(called.as_deref(), Some("hotel"));
+        assert_eq!(agent_of(silent(&config, &surroundings).expect("usable")), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! What the command line asks for, checked.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Join {
     pub url: Option<ServerUrl>,
     /// Where the token comes from.
     pub credentials: Source,
+    /// `--attribute`
+    pub attributes: BTreeMap<String, String>,
     /// Where our sound comes from.
     pub input: InputSpec,
     /// Where the room's sound goes.

@@ -45,6 +45,14 @@ who we are (the first that is given)
                          belong on a device)
   --identity I           with --room: who we are (default: the host name)
 
+for the token that is made or asked for, as `lk token create` has them
+  --agent NAME           call this agent into the room, if the room is new
+  --job-metadata TEXT    metadata of its job
+  --deployment NAME      which deployment of it
+  --metadata TEXT        our own metadata
+  --attribute K=V        an attribute of ours; may be given again (with any token; one
+                         that is given must have canUpdateOwnMetadata)
+
 sound
   --input SPEC           where our voice comes from (default auto)
   --output SPEC          where the room's sound goes (default auto)
@@ -92,7 +100,8 @@ refused, 5 server not reached, 6 sound card, 7 removed from the room
 
 /// `kinglet token --help`
 pub const TOKEN: &str = "\
-usage: kinglet token --room R --identity I [--ttl SECONDS]
+usage: kinglet token --room R --identity I [--ttl SECONDS] [--agent NAME]
+         [--job-metadata TEXT] [--deployment NAME] [--metadata TEXT] [--attribute K=V]…
 
 Prints an access token made with $LIVEKIT_API_KEY and $LIVEKIT_API_SECRET, valid for
 6 hours unless --ttl says otherwise. For development: in production a server of yours

@@ -58,6 +58,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         rpc_methods: join.handlers.iter().map(|handler| handler.method.clone()).collect(),
         stores_files: join.files.is_some(),
         volume_percent: join.volume_percent,
+        attributes: join.attributes,
     };
     let mut sound = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
     if join.profile == Profile::LowLatency {

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agent;
 pub mod audio;
 pub mod board;
 pub mod call;
@@ -25,6 +26,8 @@ use hooks::Hooks;
 pub use problem::{Problem, Severity};
 use server::ServerConfig;
 
+use crate::signal::token_details::TokenDetails;
+
 /// What `kinglet run` is told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -32,6 +35,8 @@ pub struct Config {
     pub board: Option<String>,
     /// The server and our place on it.
     pub server: ServerConfig,
+    /// The agent that is called, and our attributes.
+    pub agent: TokenDetails,
     /// Sound.
     pub audio: AudioConfig,
     /// Calls.
@@ -57,13 +62,19 @@ impl Config {
             if server.is_none() && !root.has("server") {
                 root.missing("server", "a table [server] with url and token");
             }
+            let token = server.as_ref().map(|server| &server.token);
+            let agent = root.section("agent", |section| {
+                agent::check_source(section, token);
+                agent::read(section)
+            });
+            let agent = agent.unwrap_or_default();
             let audio = root.section("audio", AudioConfig::read).unwrap_or_default();
             let call = root.section("call", CallConfig::read).unwrap_or_default();
             let wiring = Wiring::read(root);
             let hooks = root.section("on", Hooks::read).unwrap_or_default();
             let socket = root.section("control", |control| control.text("socket")).flatten();
             let socket = PathBuf::from(socket.as_deref().unwrap_or(SOCKET));
-            Some(Config { board, server: server?, audio, call, wiring, hooks, socket })
+            Some(Config { board, server: server?, agent, audio, call, wiring, hooks, socket })
         });
         let is_usable = problems.iter().all(|problem| problem.severity == Severity::Unknown);
         (config.filter(|_| is_usable), problems)
@@ -86,7 +97,10 @@ mod tests {
     /// With every commented key put in, nothing is unknown and nothing is wrong.
     #[test]
     fn every_commented_key_of_the_example_is_one() {
-        let uncommented: String = EXAMPLE
+        // An agent is called by a token that is asked for, or made.
+        let example = EXAMPLE
+            .replace("{ file = \"/etc/kinglet/token\" }\n", "{ endpoint = \"https://a.example/token\" }\n");
+        let uncommented: String = example
             .lines()
             .map(|line| line.strip_prefix("#").filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
             .map(|line| format!("{line}\n"))
@@ -110,6 +124,22 @@ mod tests {
         let (config, problems) = Config::read(text);
         assert_eq!(problems, []);
         assert_eq!(config.expect("usable").wiring.outputs[0].name, "door");
+    }
+
+    #[test]
+    fn an_agent_needs_a_token_that_can_name_it() {
+        let text = "[server]\nurl = 'wss://a.example'\ntoken = { file = '/t' }\n[agent]\nname = 'hotel'\n";
+        let (config, problems) = Config::read(text);
+        assert!(config.is_none());
+        assert!(
+            problems[0].to_string().contains("line 5: agent.name: is for server.token"),
+            "{}",
+            problems[0]
+        );
+        let made = text.replace("{ file = '/t' }", "{ key_file = '/k' }\nroom = 'r'\nidentity = 'i'");
+        assert!(Config::read(&made).0.expect("usable").agent.agent.is_some());
+        let attributes = text.replace("name = 'hotel'", "attributes = { floor = '2' }");
+        assert_eq!(Config::read(&attributes).0.expect("usable").agent.attributes.len(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The values of a [`Section`], each by its kind.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
@@ -44,6 +45,25 @@ impl Section<'_> {
         let chosen = value.get_ref().as_str().and_then(|text| words.iter().find(|(word, _)| *word == text));
         let allowed: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         self.or_wrong(key, value, chosen.map(|(_, meaning)| *meaning), &allowed.join(" or "))
+    }
+
+    /// A table of texts, which may be empty, under names of any kind.
+    pub fn pairs(&mut self, key: &'static str) -> Option<BTreeMap<String, String>> {
+        let value = self.get(key)?;
+        let table = value.get_ref().as_table();
+        let table = self.or_wrong(key, value, table, "a table of texts, { key = \"value\", … }")?;
+        let mut pairs = BTreeMap::new();
+        for (name, value) in table.iter() {
+            let name = name.get_ref().as_ref();
+            match value.get_ref().as_str().filter(|text| text.len() <= CONFIG_TEXT_BYTES_MAX) {
+                Some(text) => _ = pairs.insert(name.to_owned(), text.to_owned()),
+                None => {
+                    let why = "allowed is a text in quotes, no longer than 4096 bytes";
+                    self.wrong(key, format!("{name:?} is {}; {why}", kind(value.get_ref())));
+                }
+            }
+        }
+        Some(pairs)
     }
 
     /// `true` or `false`.

@@ -234,7 +234,7 @@ impl Engine {
             may_speak: false,
             is_unpublished: false,
             audience: None,
-            profile: Profile::default(),
+            profile: Profile::with_attributes(settings.attributes.clone()),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new(waits_ms_max)?,
             talker_volumes: Wishes::default(),

@@ -1,5 +1,7 @@
 //! What an [`Engine`](super::Engine) is told at its start.
 
+use std::collections::BTreeMap;
+
 use crate::local::policy::Policy;
 use crate::media::send::adapt::Redundancy;
 use crate::media::send::chain::Duplex;
@@ -34,6 +36,8 @@ pub struct Settings {
     pub stores_files: bool,
     /// Loudness of what we play, percent of the unchanged level.
     pub volume_percent: u8,
+    /// Attributes that we have from the start; the server is told of those that the token does not hold.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Settings of our track.

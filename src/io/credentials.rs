@@ -3,6 +3,7 @@
 //! A token is a JWT (RFC 7519) signed with HS256. The API secret belongs on a server, not on a
 //! device at a wall; making tokens here is for development.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +19,7 @@ use crate::error::ExitStatus;
 use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
 use crate::signal::token::claims;
+use crate::signal::token_details::TokenDetails;
 
 /// How far a token's `nbf` lies in the past: clocks of small devices are a little wrong (the server
 /// itself allows 60 s).
@@ -63,6 +65,8 @@ pub struct Grant {
     pub identity: String,
     /// How long it is valid.
     pub ttl_s: u64,
+    /// The agent to dispatch, and more of the participant.
+    pub details: TokenDetails,
 }
 
 /// Why there is no token.
@@ -119,6 +123,17 @@ impl std::fmt::Display for CredentialsError {
 impl std::error::Error for CredentialsError {}
 
 impl Source {
+    /// The same source, for somebody who only looks: no agent is called.
+    #[must_use]
+    pub fn without_agent(mut self) -> Source {
+        match &mut self {
+            Source::Endpoint(endpoint) => endpoint.request.details.agent = None,
+            Source::Made { grant, .. } => grant.details.agent = None,
+            Source::Token(_) | Source::File(_) | Source::Command(_) | Source::Program(_) => {}
+        }
+        self
+    }
+
     /// Whether asking again may give another token.
     pub fn can_be_asked_again(&self) -> bool {
         !matches!(self, Source::Token(_))
@@ -188,6 +203,9 @@ pub fn make(key: &ApiKey, grant: &Grant, unix_time_s: u64) -> Secret {
         nbf: unix_time_s.saturating_sub(CLOCK_SLACK_S),
         exp: unix_time_s.saturating_add(grant.ttl_s),
         video: VideoGrant { room_join: true, room: &grant.room },
+        metadata: grant.details.metadata.as_deref(),
+        attributes: &grant.details.attributes,
+        room_config: grant.details.room_config(),
     };
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     // Plain strings and numbers always serialise.
@@ -199,13 +217,20 @@ pub fn make(key: &ApiKey, grant: &Grant, unix_time_s: u64) -> Secret {
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+#[serde(rename_all = "camelCase")]
+struct Claims<'a, R> {
     iss: &'a str,
     sub: &'a str,
     name: &'a str,
     nbf: u64,
     exp: u64,
     video: VideoGrant<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_config: Option<R>,
 }
 
 #[derive(Serialize)]
@@ -246,7 +271,8 @@ mod tests {
 
     fn made(ttl_s: u64) -> Secret {
         let key = ApiKey { key: "devkey".into(), secret: Secret::new("secret".into()) };
-        make(&key, &Grant { room: "house".into(), identity: "door".into(), ttl_s }, NOW_S)
+        let details = TokenDetails::default();
+        make(&key, &Grant { room: "house".into(), identity: "door".into(), ttl_s, details }, NOW_S)
     }
 
     #[test]

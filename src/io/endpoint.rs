@@ -192,8 +192,11 @@ mod tests {
                 stream.write_all(answer.as_bytes()).expect("answered");
                 String::from_utf8(asked).expect("text")
             });
-            let request =
-                TokenRequest { room: Some("house".into()), identity: Some("door".into()), name: None };
+            let request = TokenRequest {
+                room: Some("house".into()),
+                identity: Some("door".into()),
+                ..TokenRequest::default()
+            };
             let url = url.parse().expect("a URL");
             let token = Endpoint {
                 url,

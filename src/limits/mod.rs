@@ -93,6 +93,9 @@ pub const PERMITTED_SOURCES_MAX: usize = 16;
 /// A version, region or node name of the server.
 pub const SERVER_FACT_BYTES_MAX: usize = 128;
 
+/// Metadata and attributes that go into one token, together: in base64 5.5 KiB of the 8 KiB that a server takes in a header.
+pub const TOKEN_DETAILS_BYTES_MAX: usize = 4096;
+
 /// A JWT. The server's own refresh tokens are below 1 KiB; 16 KiB is what proxies take in a header.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 

@@ -24,6 +24,13 @@ pub enum ProfileError {
 }
 
 impl Profile {
+    /// Attributes that are wanted from the start.
+    pub fn with_attributes(attributes: BTreeMap<String, String>) -> Profile {
+        let mut profile = Profile::default();
+        profile.accepted(ProfileChange { attributes, ..ProfileChange::default() });
+        profile
+    }
+
     /// Looks whether `change` can be sent.
     ///
     /// # Errors

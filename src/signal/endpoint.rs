@@ -10,12 +10,14 @@
 //! TLS may not say where the server is, unless it is on this machine: whoever is on the way could answer instead, and
 //! have the box speak in a room of his own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::secret::Secret;
+use super::token_details::TokenDetails;
 use super::url::{ServerUrl, UrlError};
 
 /// `https://host[:port]/path[?query]`. Displays without the query, which may hold a secret.
@@ -36,17 +38,16 @@ pub struct Access {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenRequest {
     /// The room.
-    #[serde(rename = "room_name", skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
     /// Who we are.
-    #[serde(rename = "participant_identity", skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
     /// Our name for people.
-    #[serde(rename = "participant_name", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The agent to dispatch, and more of us.
+    pub details: TokenDetails,
 }
 
 impl EndpointUrl {
@@ -124,8 +125,31 @@ impl fmt::Display for EndpointUrl {
 impl TokenRequest {
     /// The body of the request.
     pub fn body(&self) -> String {
+        #[derive(Serialize)]
+        struct Body<'a, R> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            room_name: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            participant_identity: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            participant_name: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            participant_metadata: Option<&'a str>,
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            participant_attributes: &'a BTreeMap<String, String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            room_config: Option<R>,
+        }
+        let body = Body {
+            room_name: self.room.as_deref(),
+            participant_identity: self.identity.as_deref(),
+            participant_name: self.name.as_deref(),
+            participant_metadata: self.details.metadata.as_deref(),
+            participant_attributes: &self.details.attributes,
+            room_config: self.details.requested_room_config(),
+        };
         // Plain texts always serialise.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&body).unwrap_or_default()
     }
 }
 
@@ -144,6 +168,7 @@ pub fn token_of(body: &[u8]) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::token_details::AgentDispatch;
 
     #[test]
     fn addresses_of_endpoints() {
@@ -195,9 +220,20 @@ mod tests {
 
     #[test]
     fn what_is_asked_and_what_is_answered() {
-        let asked =
-            TokenRequest { room: Some("house \"12\"".into()), identity: Some("door".into()), name: None };
+        let asked = TokenRequest {
+            room: Some("house \"12\"".into()),
+            identity: Some("door".into()),
+            ..TokenRequest::default()
+        };
         assert_eq!(asked.body(), r#"{"room_name":"house \"12\"","participant_identity":"door"}"#);
+        let agent = AgentDispatch { name: "hotel".into(), ..AgentDispatch::default() };
+        let attributes = [("floor".to_owned(), "2".to_owned())].into();
+        let details = TokenDetails { agent: Some(agent), metadata: Some("m".into()), attributes };
+        let asked = TokenRequest { details, ..TokenRequest::default() };
+        assert_eq!(
+            asked.body(),
+            r#"{"participant_metadata":"m","participant_attributes":{"floor":"2"},"room_config":{"agents":[{"agent_name":"hotel"}]}}"#
+        );
         assert_eq!(TokenRequest::default().body(), "{}");
         let token = |body: &[u8]| token_of(body).map(|token| token.reveal().to_owned());
         let answered = br#"{"server_url":"wss://a","participant_token":"a.b.c","more":[1]}"#;

@@ -29,6 +29,7 @@ pub mod secret;
 pub mod sid;
 pub mod text;
 pub mod token;
+pub mod token_details;
 mod trim;
 pub mod url;
 mod verdict;

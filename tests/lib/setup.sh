@@ -12,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 KINGLET_CACHE=${KINGLET_CACHE:-$HOME/.cache/kinglet}
 SERVER_VERSION=v1.13.5
 SDK_VERSION=1.2.1
+AGENTS_VERSION=1.8.9              # LiveKit's framework for agents: 394 MB, of its own
 JS_SDK_VERSION=2.23.0
 MATPLOTLIB_VERSION=3.10.7            # for tests/demo --plots
 PLAYWRIGHT_VERSION=1.60.0         # the last with Debian 12's Node 18
@@ -112,6 +113,20 @@ setup_python() {
     touch "$venv/ready-prometheus"
   fi
   ln -sfn "$venv" target/python
+}
+
+# The official framework for agents, in a Python of its own: it pins an older SDK.
+setup_agents() {
+  packages python3 python3-venv
+  local venv=$KINGLET_CACHE/agents-$AGENTS_VERSION
+  if [ ! -e "$venv/ready" ]; then
+    say "installing the official framework for agents $AGENTS_VERSION"
+    rm -rf "$venv"
+    { /usr/bin/python3 -m venv "$venv" && "$venv/bin/pip" install -q "livekit-agents==$AGENTS_VERSION"; } \
+      >target/pip-agents.log 2>&1 || die "pip could not install livekit-agents; see target/pip-agents.log"
+    touch "$venv/ready"
+  fi
+  ln -sfn "$venv" target/agents
 }
 
 setup_plots() {

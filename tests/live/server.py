@@ -103,7 +103,7 @@ class Server:
         return self.log.read_text(errors="replace")
 
 
-def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", **grants):
+def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", more=None, **grants):
     now = int(time.time())
     claims = {
         "iss": KEY,
@@ -113,6 +113,7 @@ def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", **grants):
         "nbf": now - 3600,
         "exp": now + ttl_s,
         "video": {"room": room, "roomJoin": True, **grants},
+        **(more or {}),
     }
     parts = [_encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signature = hmac.new(secret.encode(), ".".join(parts).encode(), hashlib.sha256).digest()

@@ -9,6 +9,12 @@ from server import token
 SECRET_HEADER = "Bearer s3cret-of-the-device"
 
 
+def wished(body):
+    """Claims beside room and identity, as they are asked for."""
+    names = (("participant_metadata", "metadata"), ("participant_attributes", "attributes"), ("room_config", "roomConfig"))
+    return {claim: body[name] for name, claim in names if name in body}
+
+
 class TokenService:
     """Answers `POST /token`; `refuses` makes it answer with that status instead. `asked` is what it was asked, `server_url`
     where it sends those who ask."""
@@ -31,7 +37,7 @@ class TokenService:
                 if status == 201:
                     answer = {
                         "server_url": service.server_url,
-                        "participant_token": token(body["room_name"], body["participant_identity"]),
+                        "participant_token": token(body["room_name"], body["participant_identity"], more=wished(body)),
                     }
                 answer = json.dumps(answer).encode()
                 self.send_response(status)

@@ -146,6 +146,7 @@ impl Client {
             rpc_methods: setup.rpc_methods.iter().map(|method| method.to_string()).collect(),
             stores_files: setup.stores_files,
             volume_percent: 100,
+            attributes: Default::default(),
         };
         let ports = SimulatedPorts::new(&setup, number, &mut random, now);
         let engine = Engine::new(settings, random.next(), now).expect("memory for a codec");

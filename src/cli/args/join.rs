@@ -14,6 +14,7 @@ use kinglet::session::recovery::Retry;
 use kinglet::signal::url::ServerUrl;
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::details::DetailWords;
 use super::token::Who;
 use super::values::{one_of, parsed, percent, seconds, text, usage};
 use crate::cli::command::{Command, Join};
@@ -66,6 +67,12 @@ pub(super) fn join(
             Arg::Long("red") => words.redundancy = one_of(parser, "--red", &Redundancy::NAMES)?,
             Arg::Long("profile") => words.profile = one_of(parser, "--profile", &Profile::NAMES)?,
             Arg::Value(url) if words.url.is_none() => words.url = Some(url.string().map_err(usage)?),
+            Arg::Long(option) => {
+                let option = option.to_owned();
+                if !words.details.take(&option, parser)? {
+                    return Err(usage(Arg::Long(&option).unexpected()));
+                }
+            }
             other => return Err(usage(other.unexpected())),
         }
     }
@@ -76,6 +83,7 @@ pub(super) fn join(
 struct JoinWords {
     url: Option<String>,
     who: Who,
+    details: DetailWords,
     input: Option<InputSpec>,
     output: Option<OutputSpec>,
     board: Option<String>,
@@ -99,7 +107,7 @@ struct JoinWords {
 }
 
 impl JoinWords {
-    fn check(self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Join, Failed> {
+    fn check(mut self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Join, Failed> {
         let url = self.url.clone().or_else(|| environment("LIVEKIT_URL"));
         let url = url.map(|url| url.parse::<ServerUrl>()).transpose();
         let url = url.map_err(|error| Failed::usage(error.to_string()))?;
@@ -107,6 +115,8 @@ impl JoinWords {
         if url.is_none() && self.who.endpoint.is_none() {
             return Err(no_server());
         }
+        self.who.details = std::mem::take(&mut self.details).check()?;
+        let attributes = self.who.details.attributes.clone();
         let mut credentials = self.who.source(self.ca.as_deref(), environment)?;
         match &mut credentials {
             Source::Endpoint(endpoint) if url.is_none() && !endpoint.url.may_name_server() => {
@@ -129,6 +139,7 @@ impl JoinWords {
         Ok(Join {
             url,
             credentials,
+            attributes,
             input,
             output: self.output.unwrap_or(OutputSpec::Auto),
             board: self.board,

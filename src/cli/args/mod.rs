@@ -1,6 +1,7 @@
 //! Words of the command line → checked options. Nothing is opened here.
 
 mod appliance;
+mod details;
 mod join;
 mod token;
 mod values;
@@ -53,6 +54,7 @@ pub fn parse(
 mod tests {
     use std::time::Duration;
 
+    use kinglet::io::credentials::Source;
     use kinglet::media::send::chain::Duplex;
     use kinglet::media::send::profile::Profile;
     use kinglet::session::recovery::Retry;
@@ -82,6 +84,35 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_and_attributes_go_into_the_token() {
+        let words = "--agent hotel --job-metadata {} --deployment blue --attribute a=1 --attribute b=x=y --metadata m";
+        let Ok(Command::Token(_, grant)) = parse_words(&format!("token --room r --identity i {words}"))
+        else {
+            panic!("understood")
+        };
+        let Ok(Command::Join(join)) = parse_words(&format!("join ws://h --room r {words}")) else {
+            panic!("understood")
+        };
+        let Source::Made { grant: joined, .. } = join.credentials else { panic!("made here") };
+        let agent = grant.details.agent.clone().expect("named");
+        assert_eq!((agent.name.as_str(), agent.metadata.as_deref()), ("hotel", Some("{}")));
+        assert_eq!(agent.deployment.as_deref(), Some("blue"));
+        assert_eq!(grant.details.attributes["b"], "x=y");
+        assert_eq!((joined.details, join.attributes.len()), (grant.details, 2));
+        let Ok(Command::Join(join)) =
+            parse_words("join ws://h --room r --token-endpoint https://e --agent a")
+        else {
+            panic!("understood")
+        };
+        let Source::Endpoint(endpoint) = join.credentials else { panic!("asked for") };
+        assert!(endpoint.request.details.agent.is_some());
+        let Ok(Command::Join(join)) = parse_words("join ws://h --token t --attribute a=1") else {
+            panic!("after the join")
+        };
+        assert_eq!(join.attributes["a"], "1");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let cases = [
             ("dance", "dance"),
@@ -101,6 +132,12 @@ mod tests {
             ("join ws://h --room r --red maybe", "auto or on or off"),
             ("join ws://h --room r --frob", "frob"),
             ("token --room r", "--identity"),
+            ("token --room r --identity i --job-metadata x", "--agent is missing"),
+            ("token --room r --identity i --deployment x", "--agent is missing"),
+            ("token --room r --identity i --attribute x", "KEY=VALUE"),
+            ("join ws://h --room r --attribute =x", "KEY=VALUE"),
+            ("join ws://h --token t --agent a", "--agent"),
+            ("join ws://h --token-file f --metadata a", "--metadata"),
         ];
         for (line, named) in cases {
             let Err(failed) = parse_words(line) else { panic!("{line} is wrong") };

@@ -6,6 +6,7 @@ use kinglet::io::process;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::session::recovery::Retry;
 use kinglet::signal::secret::Secret;
+use kinglet::signal::token_details::TokenDetails;
 
 use crate::cli::{credentials, proxy};
 
@@ -43,7 +44,10 @@ fn source(environment: &dyn Fn(&str) -> Option<String>) -> Option<Source> {
     }
     let key = credentials::api_key(environment).ok()?;
     let identity = process::known_as("hostname").unwrap_or_else(|| ROOM.to_owned());
-    Some(Source::Made { key, grant: Grant { room: ROOM.to_owned(), identity, ttl_s: TTL_S } })
+    Some(Source::Made {
+        key,
+        grant: Grant { room: ROOM.to_owned(), identity, ttl_s: TTL_S, details: TokenDetails::default() },
+    })
 }
 
 #[cfg(test)]
