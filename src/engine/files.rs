@@ -292,6 +292,8 @@ impl Engine {
     /// A byte stream is of no use.
     pub(super) fn store_given_up(&mut self, key: u32) {
         if self.settings.stores_files {
+            // What came with its end in one drain is not to be written any more.
+            self.data.files.gathered.retain(|(other, _)| *other != key);
             self.act(Action::File(FileKey::Received(key), FileOrder::Discard));
         }
     }
