@@ -25,7 +25,7 @@ use super::watchdog::{Feed, Watchdog};
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::device::attribute::CALL_ATTRIBUTE;
-use crate::device::call::Refused;
+use crate::device::call::{Refused, Stage};
 use crate::device::intercom::{Action, Intercom};
 use crate::event::{Event, Metrics, RpcCallFacts};
 use crate::io::client::Commands;
@@ -171,8 +171,12 @@ impl<F: FnMut(&Event)> Running<F> {
                 let (stage, seconds) = (call.stage().word(), call.lasts(now).as_secs());
                 status["call"] = json!({ "state": stage, "identity": call.party(), "seconds": seconds });
                 status["privacy"] = json!(self.intercom.is_muted());
-                // Whether it may be started anew: the package's question.
-                status["idle"] = json!(self.intercom.is_idle(now));
+                // What would be cut short if it were started anew: the package's question.
+                status["busy"] = json!(match (call.stage(), self.intercom.are_outputs_resting(now)) {
+                    (Stage::Idle, true) => "",
+                    (Stage::Idle, false) => "output",
+                    _ => "call",
+                });
                 Ok(status)
             }
             other => self.commands.give(other).await,

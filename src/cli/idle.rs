@@ -2,7 +2,7 @@
 //! package, which begins the new version then.
 //!
 //! ```text
-//!   status says `idle` ─► that
+//!   status says what it is `busy` with ─► nothing
 //!   a box of 0.1.0 ─► no call, and the count of pulses has been the same for longer than the longest pulse
 //! ```
 
@@ -59,7 +59,8 @@ pub fn wait(config: Option<&Path>) -> Result<ExitStatus, Failed> {
 
 /// What a box says of itself.
 struct Seen {
-    idle: Option<bool>,
+    /// A box of this version says it.
+    is_busy: Option<bool>,
     has_call: bool,
     /// Times that an output was driven, as it writes it.
     pulses: Option<String>,
@@ -75,15 +76,15 @@ impl Seen {
     fn read(status: &Value, metrics: &str) -> Seen {
         let pulses = metrics.lines().find_map(|line| line.strip_prefix(PULSES)?.strip_prefix(' '));
         Seen {
-            idle: status["idle"].as_bool(),
+            is_busy: status["busy"].as_str().map(|busy| !busy.is_empty()),
             has_call: status["call"]["state"] != "idle",
             pulses: pulses.map(str::to_owned),
         }
     }
 
     fn is_idle(self, pulses: &mut Pulses, now: Instant) -> bool {
-        if let Some(is_idle) = self.idle {
-            return is_idle;
+        if let Some(is_busy) = self.is_busy {
+            return !is_busy;
         }
         let Some(count) = self.pulses else { return false };
         let since = match &pulses.last {
@@ -100,7 +101,7 @@ fn look(socket: &Path) -> io::Result<Seen> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut lines = BufReader::new(stream);
     let status = ask(&mut lines, "status")?;
-    let metrics = match status["idle"].is_boolean() {
+    let metrics = match status["busy"].is_string() {
         true => Value::Null,
         false => ask(&mut lines, "metrics")?,
     };
@@ -128,8 +129,8 @@ mod tests {
     fn a_box_of_this_version_says_it_itself() {
         let now = clock::now();
         for (status, expected) in [
-            (json!({ "idle": true, "call": { "state": "idle" } }), true),
-            (json!({ "idle": false, "call": { "state": "idle" } }), false),
+            (json!({ "busy": "", "call": { "state": "idle" } }), true),
+            (json!({ "busy": "output", "call": { "state": "idle" } }), false),
         ] {
             assert_eq!(Seen::read(&status, "").is_idle(&mut Pulses::default(), now), expected);
         }
