@@ -18,7 +18,7 @@ use source::{blank, files, holds_word, read, root, sources, word_at};
 const LAYERS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("error", &[]),
-    ("command", &["limits"]),
+    ("command", &["limits", "event"]),
     ("event", &["limits", "command"]),
     ("time", &["limits"]),
     ("signal", &["limits", "time", "event", "error", "room", "local", "rtc"]),

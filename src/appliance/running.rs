@@ -203,6 +203,7 @@ impl<F: FnMut(&Event)> Running<F> {
         let mut done = Ok(());
         while let Some(action) = self.intercom.poll_action() {
             let command = match action {
+                Action::Admit(rule) => Command::Admit(rule),
                 Action::Enter => Command::Enter,
                 Action::Leave => Command::Exit,
                 Action::Talk(is_talking) => Command::Talk(is_talking),

@@ -19,6 +19,7 @@ pub(super) fn intercom(config: &Config, is_muted: bool) -> IntercomSettings {
     });
     IntercomSettings {
         call: config.call.settings.clone(),
+        heard: config.call.heard,
         gate: config.call.mode,
         is_answered_by_microphone: config.call.answered_by == AnsweredBy::Microphone,
         buttons: buttons

@@ -5,6 +5,8 @@
 //! [`line::parse`] with a line of its usage, and an arm in `Engine::handle_command`; one that somebody else has to answer takes a
 //! [`Ticket`] there.
 
+pub mod admitted;
+pub mod allow;
 pub mod line;
 pub mod message;
 mod message_line;
@@ -15,6 +17,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use admitted::Admitted;
 use message::{DataMessage, FileMessage, RpcAnswer, RpcCommand, TextMessage};
 
 /// One thing the application asks for.
@@ -78,6 +81,9 @@ pub enum Command {
     },
     /// Who may hear us: `all`, `none`, or identities.
     HeardBy(Vec<String>),
+    /// The rule of a box: who hears it, and whom it hears. It takes the place of the rule before, and of `hear`,
+    /// `heard-by` and `subscribe` until one of them is given again.
+    Admit(Admitted),
     /// Our display name; the token must allow it (`canUpdateOwnMetadata`), as for the next two.
     Name(String),
     /// Our metadata.

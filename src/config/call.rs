@@ -7,6 +7,7 @@ use super::section::Section;
 use crate::command::{Tone, ToneSound};
 use crate::device::allow::Allow;
 use crate::device::call::{CallSettings, JoinWhen};
+use crate::device::hearing::Heard;
 use crate::device::settings::Gate;
 
 /// How a call goes.
@@ -14,6 +15,8 @@ use crate::device::settings::Gate;
 pub struct CallConfig {
     /// Ring, answer, end.
     pub settings: CallSettings,
+    /// Who hears the box in a call, and whom it hears.
+    pub heard: Heard,
     /// When what the microphone hears goes out.
     pub mode: Gate,
     /// Whether nothing is sent while somebody else speaks: for loudspeakers that no echo canceller can cope with.
@@ -49,6 +52,7 @@ impl Default for CallConfig {
                 parties: Allow::everybody(),
                 answers_at_once: Allow::default(),
             },
+            heard: Heard::default(),
             mode: Gate::Open,
             is_half_duplex: false,
             answered_by: AnsweredBy::Microphone,
@@ -69,6 +73,7 @@ impl CallConfig {
         let answers_at_once = call.allow("auto_answer").unwrap_or_default();
         let answered_by = call
             .word("answered_by", &[("microphone", AnsweredBy::Microphone), ("command", AnsweredBy::Command)]);
+        let heard = call.word("heard", &HEARD).unwrap_or_default();
         let tones = call.section("tones", read_tones).unwrap_or_default();
         if mode == Some((Gate::Always, false)) && join == Some(JoinWhen::OnRing) {
             call.wrong("mode", "\"always\" needs join = \"always\": the box is in the room for calls only");
@@ -82,6 +87,7 @@ impl CallConfig {
                 parties,
                 answers_at_once,
             },
+            heard,
             mode: mode.map_or(usual.mode, |(gate, _)| gate),
             is_half_duplex: mode.is_some_and(|(_, is_half_duplex)| is_half_duplex),
             answered_by: answered_by.unwrap_or(usual.answered_by),
@@ -97,6 +103,9 @@ const MODES: [(&str, (Gate, bool)); 4] = [
     ("half-duplex", (Gate::Open, true)),
     ("always", (Gate::Always, false)),
 ];
+
+const HEARD: [(&str, Heard); 3] =
+    [("party", Heard::Party), ("parties", Heard::Parties), ("room", Heard::Room)];
 
 /// `[call.tones]`: a WAV file or `"none"` for each tone that is not to be the built-in one.
 fn read_tones(tones: &mut Section<'_>) -> BTreeMap<Tone, ToneSound> {
@@ -126,6 +135,11 @@ mod tests {
                 && !call.settings.parties.permits("door", Standard)
         );
         assert_eq!((call.mode, call.answered_by), (Gate::PushToTalk, AnsweredBy::Microphone));
+        assert_eq!(call.heard, Heard::Party);
+        let (call, problems) = read("heard = 'room'", CallConfig::read);
+        assert_eq!((call.heard, problems), (Heard::Room, Vec::new()));
+        let (_, problems) = read("heard = 'everybody'", CallConfig::read);
+        assert_eq!(problems.len(), 1);
         let (call, _) = read("", CallConfig::read);
         assert!(
             call.settings.parties.permits("anybody", Standard)

@@ -4,10 +4,12 @@
 
 use std::time::Instant;
 
+pub use super::action::Action;
 use super::attribute::{CallAttributes, Said};
 use super::buttons::{Buttons, Touch};
 use super::call::{Call, Decision, Refused, Stage};
 use super::chime::Chime;
+use super::hearing::Hearing;
 use super::lamp::{Lamp, Shows};
 use super::microphone::Microphone;
 use super::outputs::{Change, Outputs};
@@ -17,31 +19,11 @@ use crate::command::Tone;
 use crate::event::{Event, REMOVALS, TrackSource};
 use crate::limits::INTERCOM_ACTIONS_MAX;
 
-/// What the caller is to do, in order.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Join the room, unless we are in it.
-    Enter,
-    /// Leave the room.
-    Leave,
-    /// Send what the microphone hears, or not.
-    Talk(bool),
-    /// Privacy, and to be remembered over a power cut.
-    Mute(bool),
-    /// Play a tone from its beginning, in the place of what plays.
-    Play(Tone),
-    /// Drive an output, by its number, and tell this, or [`Intercom::not_driven`].
-    Pulse(usize, Event),
-    /// Let an output rest, or [`Intercom::not_at_rest`].
-    Rest(usize),
-    /// Tell what happened, to programs and to those who watch.
-    Tell(Event),
-}
-
 /// The box.
 #[derive(Debug)]
 pub struct Intercom {
     call: Call,
+    hearing: Hearing,
     microphone: Microphone,
     is_answered_by_microphone: bool,
     buttons: Buttons,
@@ -63,6 +45,7 @@ impl Intercom {
     /// A box that is switched on.
     pub fn new(settings: IntercomSettings, now: Instant) -> Intercom {
         let mut intercom = Intercom {
+            hearing: Hearing::new(settings.heard, settings.call.parties.clone()),
             call: Call::new(settings.call, now),
             microphone: Microphone::new(settings.gate, settings.is_muted),
             is_answered_by_microphone: settings.is_answered_by_microphone,
@@ -76,6 +59,8 @@ impl Intercom {
             lost_cards: [false; 2],
             actions: heapless::Deque::new(),
         };
+        // Before it enters the room.
+        intercom.admit();
         intercom.act(Action::Mute(settings.is_muted));
         intercom.settle(now);
         intercom
@@ -84,6 +69,7 @@ impl Intercom {
     /// Takes other settings, from now on: a call goes on, its microphone and its end as they are. Buttons and
     /// outputs begin anew where their lines do (`is_rewired`). Privacy is none of the settings' business.
     pub fn configure(&mut self, settings: IntercomSettings, is_rewired: bool, now: Instant) {
+        self.hearing.configure(settings.heard, settings.call.parties.clone());
         self.call.configure(settings.call, now);
         self.microphone.set_gate(settings.gate);
         self.is_answered_by_microphone = settings.is_answered_by_microphone;
@@ -343,6 +329,10 @@ impl Intercom {
 
     /// Draws the consequences of whatever was changed.
     fn settle(&mut self, now: Instant) {
+        // Nobody hears what is not meant for them: before the microphone opens, and after it has closed.
+        if self.call.stage() != Stage::Idle {
+            self.admit();
+        }
         while let Some(decision) = self.call.poll_decision() {
             let action = match decision {
                 Decision::Enter => Action::Enter,
@@ -359,6 +349,7 @@ impl Intercom {
         if let Some(is_talking) = self.microphone.poll_talking() {
             self.act(Action::Talk(is_talking));
         }
+        self.admit();
         while let Some(change) = self.outputs.poll_change(now) {
             self.act(match change {
                 Change::Pulse(number, event) => Action::Pulse(number, event),
@@ -366,6 +357,12 @@ impl Intercom {
             });
         }
         self.lamp.show(self.shows(), now);
+    }
+
+    fn admit(&mut self) {
+        if let Some(rule) = self.hearing.poll(&self.call) {
+            self.act(Action::Admit(rule));
+        }
     }
 
     fn shows(&self) -> Shows {

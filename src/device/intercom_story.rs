@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::allow::Allow;
 use super::call::{CallSettings, JoinWhen, Refused};
+use super::hearing::Heard;
 use super::intercom::{Action, Intercom};
 use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
 use crate::event::{Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource};
 
 mod hands;
+mod hearing;
 mod lamp;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,6 +41,7 @@ fn settings(join: JoinWhen, gate: Gate) -> IntercomSettings {
             parties: allow("flat-*"),
             answers_at_once: Allow::default(),
         },
+        heard: Heard::Party,
         gate,
         is_answered_by_microphone: true,
         buttons: vec![
@@ -86,10 +89,10 @@ impl Box {
         self.intercom.handle_event(&event, self.now);
     }
 
-    /// What it wants done, buttons and lengths left out.
+    /// What it wants done; buttons, lengths and who is admitted (`hearing`) left out.
     fn done(&mut self) -> String {
         let word = |action| match action {
-            Action::Tell(Event::Button { .. }) => None,
+            Action::Tell(Event::Button { .. }) | Action::Admit(_) => None,
             Action::Tell(event) => {
                 let json = serde_json::to_value(&event).expect("serialises");
                 Some(json["event"].as_str().unwrap_or_default().to_owned())

@@ -8,7 +8,8 @@
 //! ```text
 //!   line, key ─► button ─► touch ──┐                    ┌─► enter or leave the room, microphone
 //!   ctl ───────────────────────────┼─► call ─► Decision ┼─► tone
-//!   RPC, DTMF ─► allow ────────────┤      │             └─► event
+//!   RPC, DTMF ─► allow ────────────┤      │             ├─► event
+//!                                  │      │             └─► hearing ─► who hears the box, and whom it plays
 //!   people who come and go ─┬──────┘      └─► lamp ─► on or off at an instant
 //!                           └─► chime ─► tone
 //!   RPC, DTMF ─► allow ─► output ─► pulse of a line
@@ -16,12 +17,13 @@
 
 #![forbid(unsafe_code)]
 
-pub mod allow;
+pub mod action;
 pub mod attribute;
 pub mod button;
 mod buttons;
 pub mod call;
 pub mod chime;
+pub mod hearing;
 pub mod intercom;
 #[cfg(test)]
 mod intercom_story;
@@ -34,3 +36,5 @@ mod presses;
 pub mod settings;
 #[cfg(test)]
 mod story;
+
+pub use crate::command::allow;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::allow::Allow;
 use super::call::CallSettings;
+use super::hearing::Heard;
 
 /// When what the microphone hears goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum Press {
 pub struct IntercomSettings {
     /// Calls.
     pub call: CallSettings,
+    /// Who hears the box in a call, and whom it hears.
+    pub heard: Heard,
     /// The microphone.
     pub gate: Gate,
     /// Whether an open microphone in the room answers our ring.

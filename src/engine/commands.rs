@@ -68,6 +68,7 @@ impl Engine {
             Command::Resume(whom) => self.set_paused(&whom, false).into(),
             Command::TalkerVolume { whom, percent } => self.set_talker_volume(&whom, percent).into(),
             Command::HeardBy(identities) => self.set_audience(identities).into(),
+            Command::Admit(rule) => self.admit(rule, now).into(),
             Command::Name(name) => self.update_profile(ProfileChange { name: Some(name), ..change }, now),
             Command::Metadata(metadata) => {
                 self.update_profile(ProfileChange { metadata: Some(metadata), ..change }, now)

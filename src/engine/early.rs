@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use super::admission::who;
 use super::port::Action;
 use crate::data::packet::{Content, Outgoing, StreamHeader};
 use crate::data::stream_tx;
@@ -190,8 +191,7 @@ impl Engine {
             return;
         }
         let is_publishing = self.is_publishing();
-        let has_agent =
-            self.room.participants().any(|participant| participant.kind == ParticipantKind::Agent);
+        let has_agent = self.agents_that_hear().next().is_some();
         let Some(early) = self.microphone.as_mut().and_then(|microphone| microphone.early.as_mut()) else {
             return;
         };
@@ -243,9 +243,14 @@ impl Engine {
         }
     }
 
-    fn send_recording(&mut self, pcm: Vec<u8>, now: Instant) {
+    /// Agents who may hear us: the recording is for them as the track is.
+    fn agents_that_hear(&self) -> impl Iterator<Item = &str> {
         let agents = self.room.participants().filter(|who| who.kind == ParticipantKind::Agent);
-        let to: Vec<String> = agents.map(|agent| agent.identity.clone()).collect();
+        agents.filter(|agent| self.admission.may_hear(who(agent))).map(|agent| agent.identity.as_str())
+    }
+
+    fn send_recording(&mut self, pcm: Vec<u8>, now: Instant) {
+        let to: Vec<String> = self.agents_that_hear().map(str::to_owned).collect();
         let Some(track) = self.publication.sid() else { return };
         if self.may_send_data().is_err() {
             return self.warn("what was said before an agent came is lost: the token does not allow data");

@@ -21,12 +21,12 @@ impl Engine {
         }
     }
 
-    /// The subscriber carries other tracks than before, or the room knows more of them: a track may be
-    /// carried before its participant is told, and is announced when it is.
+    /// The subscriber carries other tracks than before, or the room knows more of them, or others are wished: a track
+    /// may be carried before its participant is told, and is announced when it is.
     pub(super) fn tracks_changed(&mut self) {
         let Some(subscriber) = &self.subscriber else { return };
-        let carried: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> =
-            subscriber.tracks().take(SUBSCRIPTIONS_MAX).collect();
+        let wished = subscriber.tracks().filter(|sid| self.is_wished(*sid));
+        let carried: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> = wished.take(SUBSCRIPTIONS_MAX).collect();
         let mut told = std::mem::take(&mut self.listener.tracks);
         while let Some(gone) = told.iter().position(|track| !carried.contains(&track.sid)) {
             let gone = told.remove(gone);

@@ -91,8 +91,11 @@ impl Listener {
 
     /// Takes a packet; `false` if its talker is one too many.
     pub(super) fn insert(&mut self, packet: &RtpArrival<'_>) -> bool {
-        let carried = self.tracks.iter().find(|carried| carried.sid == packet.track);
-        let (volume, speaks) = carried.map_or((1.0, false), |carried| (carried.volume, carried.speaks));
+        // Not known yet, or not wanted any more while the server still sends it: it is not played.
+        let Some(carried) = self.tracks.iter().find(|carried| carried.sid == packet.track) else {
+            return true;
+        };
+        let (volume, speaks) = (carried.volume, carried.speaks);
         let Some(slot) = self.slot_for(packet, speaks, volume) else { return false };
         slot.last_packet = Some(packet.arrival);
         slot.activity.packet(packet.payload.len(), speaks, packet.arrival);

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod admission;
 mod announce;
 mod cards;
 mod commands;
@@ -68,12 +69,13 @@ use crate::session::recovery::{Outcome, Retry};
 use crate::signal::ice_url::IceUrl;
 use crate::signal::leave::DisconnectReason;
 use crate::signal::ping::Pinger;
-use crate::signal::request::{Audience, Request};
+use crate::signal::request::Request;
 use crate::signal::secret::Secret;
 use crate::signal::sid::Sid;
 use crate::time::backoff::Backoff;
 use crate::time::deadline::{Deadlines, Reason};
 
+use admission::Admission;
 use announce::Announcements;
 pub use counters::Counters;
 use data::Data;
@@ -136,8 +138,7 @@ pub struct Engine {
     may_speak: bool,
     /// The application has ended our track, and has not asked for it again.
     is_unpublished: bool,
-    /// Who may hear us, once it was said.
-    audience: Option<Audience>,
+    admission: Admission,
     profile: Profile,
     profile_requests: ProfileRequests,
     listener: Listener,
@@ -233,7 +234,7 @@ impl Engine {
             microphone,
             may_speak: false,
             is_unpublished: false,
-            audience: None,
+            admission: Admission::default(),
             profile: Profile::with_attributes(settings.attributes.clone()),
             profile_requests: ProfileRequests::default(),
             listener: Listener::new(waits_ms_max)?,

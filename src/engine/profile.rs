@@ -1,14 +1,14 @@
-//! What others see of us, and who may hear us: requests to the server, and their answers.
+//! What others see of us: requests to the server, and their answers.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::Engine;
-use crate::command::{Answer, CommandError, Reply, Ticket};
-use crate::limits::{ANSWERS_MAX, IDENTITY_BYTES_MAX, PATTERNS_MAX};
+use crate::command::{CommandError, Reply, Ticket};
+use crate::limits::ANSWERS_MAX;
 use crate::local::profile::Profile;
-use crate::signal::request::{Audience, ProfileChange, Request};
+use crate::signal::request::{ProfileChange, Request};
 use crate::signal::response::RequestReason;
 use crate::time::deadline::Reason;
 
@@ -93,34 +93,6 @@ impl Engine {
     /// The session is gone, and with it whoever could have answered.
     pub(super) fn requests_lost(&mut self) {
         self.close_requests(|_| true, CommandError::refused("the connection was lost; say it again"));
-    }
-
-    /// Who may hear us; kept over sessions.
-    pub(super) fn set_audience(&mut self, identities: Vec<String>) -> Answer {
-        let audience = match &identities[..] {
-            [] => return Err(CommandError::usage("heard-by needs all, none or identities")),
-            [word] if word == "all" => Audience::Everybody,
-            [word] if word == "none" => Audience::Only(Vec::new()),
-            _ if identities.len() > PATTERNS_MAX
-                || identities.iter().any(|identity| identity.len() > IDENTITY_BYTES_MAX) =>
-            {
-                return Err(CommandError::usage(format!("at most {PATTERNS_MAX} identities")));
-            }
-            _ => Audience::Only(identities),
-        };
-        self.audience = Some(audience);
-        if self.has_signal() {
-            self.tell_audience();
-        }
-        Ok(Value::Null)
-    }
-
-    /// A new session lets everybody hear us unless it is told otherwise, before there is something to hear;
-    /// in a resumed one the last word may have been lost.
-    pub(super) fn tell_audience(&mut self) {
-        if let Some(audience) = self.audience.clone() {
-            self.request(&Request::SubscriptionPermission(audience));
-        }
     }
 
     fn ask(&mut self, change: ProfileChange, ticket: Option<Ticket>, now: Instant) {

@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::Engine;
+use super::admission::who;
 use super::phase::Phase;
 use crate::signal::ping::Pinger;
-use crate::signal::request::Audience;
 
 impl Engine {
     pub(super) fn status(&self) -> Value {
@@ -22,9 +22,10 @@ impl Engine {
             .filter(|track| self.listener.carries(track.info.sid))
             .map(|track| track.identity)
             .collect();
-        let heard_by = match &self.audience {
-            None | Some(Audience::Everybody) => json!("all"),
-            Some(Audience::Only(identities)) => json!(identities),
+        let heard_by = self.admission.heard_by(self.room.participants().map(who));
+        let hears = match self.admission.hearing_rule() {
+            Some(rule) => rule.to_string(),
+            None => self.subscriptions.policy().to_string(),
         };
         let microphone_dbfs = self.microphone.as_ref().and_then(|microphone| microphone.recent.read());
         let microphone_dbfs = microphone_dbfs.map(f32::round);
@@ -52,7 +53,7 @@ impl Engine {
             "sending": self.is_publishing() && self.publication.mute.is_open(),
             "microphone_dbfs": microphone_dbfs,
             "heard_by": heard_by,
-            "hears": self.subscriptions.policy().to_string(),
+            "hears": hears,
             "hearing": hearing,
             "participants": self.room.participants().count(),
             "quality": own.and_then(|own| own.quality),

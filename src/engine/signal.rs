@@ -88,6 +88,7 @@ impl Engine {
                 let (room, room_sid) = (info.name.clone(), info.sid.map(|sid| sid.to_string()));
                 let sid = moved.participant.sid.to_string();
                 self.emit(Event::RoomMoved { room, room_sid: room_sid.unwrap_or_default(), sid });
+                self.tell_audience();
                 self.participants_changed(now);
             }
             Response::RefreshToken(token) => {
@@ -131,6 +132,7 @@ impl Engine {
     }
 
     fn participants_changed(&mut self, now: Instant) {
+        self.update_audience();
         self.own_tracks_changed(now);
         self.mute_seen(now);
         self.update_subscriptions();

@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::Engine;
+use super::admission::who;
 use crate::command::{Answer, CommandError};
 use crate::event::{Event, TrackSource};
 use crate::local::policy::Policy;
 use crate::local::subscription::{Change, Offered};
 use crate::local::wishes::Whom;
+use crate::room::RemoteTrack;
 use crate::rtc::Subscriber;
 use crate::signal::request::Request;
 use crate::signal::response::SubscriptionError;
@@ -23,24 +25,33 @@ impl Engine {
         }
         let mut offered = Vec::new();
         let mut encrypted = Vec::new();
-        for track in self.room.audio_tracks() {
-            if track.info.encrypted {
-                encrypted.push((track.info.sid, track.identity.to_owned()));
-                continue;
+        for participant in self.room.participants() {
+            let is_admitted = self.admission.is_heard(who(participant));
+            for track in participant.tracks().filter(RemoteTrack::is_audio) {
+                if track.info.encrypted {
+                    encrypted.push((track.info.sid, track.identity.to_owned()));
+                } else {
+                    offered.push(offered_by(track, is_admitted));
+                }
             }
-            offered.push(Offered {
-                sid: track.info.sid,
-                identity: track.identity,
-                is_muted: track.info.muted,
-                is_microphone: track.info.source == TrackSource::Microphone,
-            });
         }
         let change = self.subscriptions.update(&offered);
         self.talker_volumes.retain_tracks(|sid| offered.iter().any(|track| track.sid == sid));
         drop(offered);
         self.warn_of_encrypted(&encrypted);
         self.tell_subscriptions(&change);
+        self.tracks_changed();
         self.tracks_ended();
+    }
+
+    /// Whether a track is to be heard: what the server still sends of others is not played.
+    pub(super) fn is_wished(&self, sid: Sid) -> bool {
+        let track = self.room.track(sid).filter(RemoteTrack::is_audio);
+        track.is_some_and(|track| {
+            let publisher = self.room.participants().find(|other| other.identity == track.identity);
+            let is_admitted = publisher.is_some_and(|publisher| self.admission.is_heard(who(publisher)));
+            self.subscriptions.is_wished(&offered_by(track, is_admitted))
+        })
     }
 
     /// The session is resumed: what was asked for while the connection died is asked for again.
@@ -93,6 +104,7 @@ impl Engine {
     pub(super) fn set_policy(&mut self, words: &str) -> Answer {
         let policy: Policy = words.parse().map_err(|error| CommandError::usage(format!("hear: {error}")))?;
         self.subscriptions.set_policy(policy);
+        self.policy_said();
         self.update_subscriptions();
         Ok(Value::Null)
     }
@@ -131,5 +143,15 @@ impl Engine {
             return Err(CommandError::refused("no track of that SID in the room"));
         }
         Ok(Whom::Identity(word.to_owned()))
+    }
+}
+
+fn offered_by(track: RemoteTrack<'_>, is_admitted: bool) -> Offered<'_> {
+    Offered {
+        sid: track.info.sid,
+        identity: track.identity,
+        is_muted: track.info.muted,
+        is_microphone: track.info.source == TrackSource::Microphone,
+        is_admitted,
     }
 }

@@ -39,8 +39,8 @@ pub const OUTPUT_WISHES_REMEMBERED: usize = 64;
 pub const CALL_DECISIONS_MAX: usize = 16;
 
 /// What a box wants done and nobody has done yet. One input makes at most what a call decides, an action
-/// for each output, and four of its own.
-pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 4;
+/// for each output, and five of its own.
+pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 5;
 
 /// What a program that says a token may write: a server refuses a header past 8 KiB, and white space is free.
 pub const TOKEN_COMMAND_BYTES_MAX: usize = 16 * 1024;

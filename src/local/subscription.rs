@@ -31,6 +31,8 @@ pub struct Offered<'a> {
     pub is_muted: bool,
     /// A microphone, as opposed to the sound of a shared screen.
     pub is_microphone: bool,
+    /// Whether a box's rule lets it be heard.
+    pub is_admitted: bool,
 }
 
 /// What to tell the server.
@@ -126,6 +128,13 @@ impl Subscriptions {
         self.policy = policy;
     }
 
+    /// A box's rule begins: what was wanted beyond the one before ends. What was not wanted stays so. The next
+    /// `update` carries it out.
+    pub fn forget_wanted(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.wishes.retain(|is_wanted| !is_wanted);
+    }
+
     /// The server refused this one: it is not asked for again in this session.
     pub fn refused(&mut self, sid: Sid) {
         self.wanted.retain(|wanted| *wanted != sid);
@@ -158,10 +167,12 @@ impl Subscriptions {
         self.refused.clear();
     }
 
-    fn is_wished(&self, track: &Offered<'_>) -> bool {
-        let Offered { sid, identity, is_microphone, .. } = *track;
+    /// Whether this track is heard where there is a place for it.
+    pub fn is_wished(&self, track: &Offered<'_>) -> bool {
+        let Offered { sid, identity, is_microphone, is_admitted, .. } = *track;
         let wish = self.wishes.of(sid, identity, is_microphone);
-        !self.refused.contains(&sid) && wish.unwrap_or_else(|| self.policy.admits(identity, is_microphone))
+        let is_usual = || is_admitted && self.policy.admits(identity, is_microphone);
+        !self.refused.contains(&sid) && wish.unwrap_or_else(is_usual)
     }
 }
 
@@ -175,7 +186,7 @@ mod tests {
 
     fn track(number: usize, is_muted: bool) -> Offered<'static> {
         let sid = Sid::new(&format!("TR_{number}")).expect("usable");
-        Offered { sid, identity: "panel", is_muted, is_microphone: true }
+        Offered { sid, identity: "panel", is_muted, is_microphone: true, is_admitted: true }
     }
 
     #[test]

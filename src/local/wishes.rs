@@ -46,6 +46,11 @@ impl<T: Copy> Wishes<T> {
         !self.list.is_empty()
     }
 
+    /// Forgets all wishes but these.
+    pub fn retain(&mut self, stays: impl Fn(T) -> bool) {
+        self.list.retain(|(_, wish)| stays(*wish));
+    }
+
     /// Forgets wishes about tracks that are gone.
     pub fn retain_tracks(&mut self, is_there: impl Fn(Sid) -> bool) {
         self.list.retain(|(whom, _)| match whom {

@@ -32,6 +32,7 @@ mod stories {
     mod eight_talkers;
     mod farewell;
     mod figures;
+    mod hearing;
     mod hostile;
     mod hostile_data;
     mod join;

@@ -20,6 +20,7 @@ mod media;
 pub mod moderator;
 mod nomination;
 mod participant;
+mod permission;
 mod requests;
 mod schedule;
 mod sdp;

@@ -1,8 +1,8 @@
 //! What a story makes the server do: say things by itself, refuse, keep silent.
 
 use crate::server::Sfu;
+use livekit_protocol::ParticipantUpdate;
 use livekit_protocol::signal_response::Message;
-use livekit_protocol::{ParticipantUpdate, SubscriptionPermission};
 use std::time::Instant;
 
 /// In what the server differs from itself.
@@ -41,15 +41,5 @@ impl Sfu {
         let session = *self.sessions_of(identity).first()?;
         let info = self.participants.get_mut(&session)?.info();
         Some(ParticipantUpdate { participants: vec![info] })
-    }
-
-    /// A participant says who may hear it. It is only noted: who hears it is the real server's to show.
-    pub(super) fn note_audience(&mut self, permission: &SubscriptionPermission) {
-        let identities: Vec<String> = permission
-            .track_permissions
-            .iter()
-            .map(|permission| permission.participant_identity.clone())
-            .collect();
-        self.log.audiences.push((permission.all_participants, identities));
     }
 }

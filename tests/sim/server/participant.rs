@@ -11,7 +11,7 @@ use livekit_protocol::{
     AddTrackRequest, AudioTrackFeature, DisconnectReason, ParticipantInfo, ParticipantPermission,
     SimulcastCodecInfo, TrackInfo, TrackType,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 use str0m::media::Mid;
 
@@ -47,6 +47,10 @@ pub struct Participant {
     pub open_channels: Vec<String>,
     /// Metadata, name and attributes as set by the participant itself.
     pub attributes: HashMap<String, String>,
+    /// Who may hear it; `None`: everybody.
+    pub audience: Option<Vec<String>>,
+    /// Tracks that it asked for and may not hear, by SID.
+    pub denied: BTreeSet<String>,
     version: u32,
 }
 
@@ -108,6 +112,8 @@ impl Participant {
             data_sequence: 0,
             open_channels: Vec::new(),
             attributes: HashMap::new(),
+            audience: None,
+            denied: BTreeSet::new(),
             version: 0,
         }
     }

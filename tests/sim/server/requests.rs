@@ -46,7 +46,7 @@ impl Sfu {
             }
             Request::Leave(_) => self.remove(session, DisconnectReason::ClientInitiated, now),
             Request::SyncState(state) => self.sync_state(session, &state, now),
-            Request::SubscriptionPermission(permission) => self.note_audience(&permission),
+            Request::SubscriptionPermission(permission) => self.set_permission(session, &permission, now),
             Request::UpdateMetadata(update) => self.update_metadata(session, update, now),
             Request::Ping(timestamp) => self.send(session, Message::Pong(timestamp)),
             Request::PingReq(ping) => {

@@ -4,8 +4,8 @@ use crate::server::participant::Track;
 use crate::server::{Job, SessionId, Sfu};
 use livekit_protocol::signal_response::Message;
 use livekit_protocol::{
-    AddTrackRequest, MuteTrackRequest, RequestResponse, SubscriptionError, SubscriptionPermissionUpdate,
-    SubscriptionResponse, TrackInfo, TrackPublishedResponse, TrackSource, TrackType, UpdateSubscription,
+    AddTrackRequest, MuteTrackRequest, RequestResponse, SubscriptionError, SubscriptionResponse, TrackInfo,
+    TrackPublishedResponse, TrackSource, TrackType, UpdateSubscription,
     request_response::{self, Reason},
 };
 use std::time::{Duration, Instant};
@@ -121,6 +121,7 @@ impl Sfu {
             if !update.subscribe {
                 if let Some(participant) = self.participants.get_mut(&session) {
                     participant.subscriber.unsubscribe(sid, now);
+                    participant.denied.remove(sid);
                 }
                 continue;
             }
@@ -135,7 +136,13 @@ impl Sfu {
         }
     }
 
-    fn subscribe(&mut self, session: SessionId, publisher: SessionId, info: &TrackInfo, now: Instant) {
+    pub(super) fn subscribe(
+        &mut self,
+        session: SessionId,
+        publisher: SessionId,
+        info: &TrackInfo,
+        now: Instant,
+    ) {
         let Some(publisher_sid) = self.participants.get(&publisher).map(|publisher| publisher.sid.clone())
         else {
             return;
@@ -151,15 +158,12 @@ impl Sfu {
             self.schedule.enter(now + VIDEO_FAILURE, Job::NegotiationFailed(session));
             return;
         }
+        if !self.is_permitted(session, publisher, &info.sid) {
+            return self.tell_permission(session, &publisher_sid, &info.sid, false);
+        }
+        let Some(participant) = self.participants.get_mut(&session) else { return };
         if participant.subscriber.subscribe(&info.sid, &publisher_sid, now) {
-            self.send(
-                session,
-                Message::SubscriptionPermissionUpdate(SubscriptionPermissionUpdate {
-                    participant_sid: publisher_sid,
-                    track_sid: info.sid.clone(),
-                    allowed: true,
-                }),
-            );
+            self.tell_permission(session, &publisher_sid, &info.sid, true);
         }
     }
 

@@ -59,6 +59,22 @@ impl Allow {
         Allow { patterns: vec![Pattern::new("*".to_owned())] }
     }
 
+    /// Whether it permits everybody, whatever their kind.
+    pub fn is_everybody(&self) -> bool {
+        self.unlimited() == Some(None)
+    }
+
+    /// Identities that it permits, whatever their kind, and names in full.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let is_name = |pattern: &&Pattern| pattern.kind.is_none() && !pattern.identity.contains(['*', '?']);
+        self.patterns.iter().filter(is_name).map(|pattern| pattern.identity.as_str())
+    }
+
+    /// Whether it permits nobody.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
     /// Whether the participant is on the list. An empty identity never is.
     pub fn permits(&self, identity: &str, kind: ParticipantKind) -> bool {
         let is_of_kind = |pattern: &&Pattern| pattern.kind.is_none_or(|wanted| wanted == kind);
@@ -128,6 +144,18 @@ impl Pattern {
 
 /// How LiveKit's SIP service begins the identity of a caller: the number follows.
 const CALLER: &str = "sip_";
+
+/// As it is written in a configuration, separated by spaces.
+impl std::fmt::Display for Allow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.patterns.iter().map(|Pattern { kind, identity }| match kind {
+            Some(ParticipantKind::Sip) if !identity.starts_with(CALLER) => format!("sip:{identity}"),
+            Some(ParticipantKind::Agent) => format!("agent:{identity}"),
+            _ => identity.clone(),
+        });
+        f.write_str(&words.collect::<Vec<_>>().join(" "))
+    }
+}
 
 impl std::fmt::Display for AllowError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -248,6 +276,12 @@ mod tests {
         for empty in ["sip:", "agent:"] {
             assert_eq!(Allow::new([empty.to_owned()]), Err(AllowError::Length));
         }
+    }
+
+    #[test]
+    fn names_in_full_are_known() {
+        let list = allow(&["flat-1", "flat-*", "sip_1", "agent:helper", "flat-?", "concierge"]);
+        assert_eq!(list.names().collect::<Vec<_>>(), ["flat-1", "concierge"]);
     }
 
     #[test]

@@ -1,0 +1,127 @@
+//! Who hears the box, and whom it hears.
+//!
+//! | stage | [`Heard::Party`] | [`Heard::Parties`] | [`Heard::Room`] |
+//! | --- | --- | --- | --- |
+//! | no call | `parties` | `parties` | everybody |
+//! | the box rings `parties` | `parties` | `parties` | everybody |
+//! | the box rings one of them, or is rung | that one | `parties` | everybody |
+//! | call | the other party | `parties` and the other party | everybody |
+//!
+//! One rule for both directions. Whether anything is sent is the [microphone's](super::microphone) decision. The rule
+//! holds before the answer: who may answer hears the box from the ring on, so that no word is lost to a subscription
+//! that is only asked for at the answer.
+
+use super::allow::Allow;
+use super::call::Call;
+use super::call::Stage;
+use crate::command::admitted::Admitted;
+
+/// Who is admitted to a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Heard {
+    /// The other party.
+    #[default]
+    Party,
+    /// Everybody in `parties`.
+    Parties,
+    /// Everybody in the room.
+    Room,
+}
+
+/// The rule, and the one that was given out last, with its stage.
+#[derive(Debug)]
+pub struct Hearing {
+    heard: Heard,
+    parties: Allow,
+    given: Option<(Stage, Admitted)>,
+}
+
+impl Hearing {
+    /// No rule was given out yet.
+    pub fn new(heard: Heard, parties: Allow) -> Hearing {
+        Hearing { heard, parties, given: None }
+    }
+
+    /// Other settings, from now on.
+    pub fn configure(&mut self, heard: Heard, parties: Allow) {
+        (self.heard, self.parties) = (heard, parties);
+    }
+
+    /// The rule for this moment of `call`, where the stage or the rule is another one than was given out last: with
+    /// each stage ends what was said over the rule before.
+    pub fn poll(&mut self, call: &Call) -> Option<Admitted> {
+        let given = (call.stage(), self.rule(call.stage(), call.party()));
+        if self.given.as_ref() == Some(&given) {
+            return None;
+        }
+        let (_, rule) = self.given.insert(given);
+        Some(rule.clone())
+    }
+
+    fn rule(&self, stage: Stage, party: &str) -> Admitted {
+        let is_between_two = stage != Stage::Idle && !party.is_empty();
+        match self.heard {
+            Heard::Room => Admitted { party: String::new(), listed: Allow::everybody() },
+            Heard::Party if is_between_two => Admitted { party: party.to_owned(), listed: Allow::default() },
+            // `parties` may have been changed in the call, which goes on.
+            _ => Admitted { party: party.to_owned(), listed: self.parties.clone() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ParticipantKind::Standard;
+
+    const STAGES: [(Stage, &str); 5] = [
+        (Stage::Idle, ""),
+        (Stage::RingingOut, ""),
+        (Stage::RingingOut, "flat-1"),
+        (Stage::RingingIn, "flat-1"),
+        (Stage::Talking, "flat-1"),
+    ];
+
+    fn flats() -> Allow {
+        Allow::new(["flat-*".to_owned()]).expect("usable")
+    }
+
+    /// Of the party, another flat and a stranger: who is admitted, in each stage.
+    #[test]
+    fn the_table_holds() {
+        let table = [
+            (Heard::Party, ["pf-", "pf-", "p--", "p--", "p--"]),
+            (Heard::Parties, ["pf-", "pf-", "pf-", "pf-", "pf-"]),
+            (Heard::Room, ["pfs", "pfs", "pfs", "pfs", "pfs"]),
+        ];
+        for (heard, expected) in table {
+            let hearing = Hearing::new(heard, flats());
+            for ((stage, party), expected) in STAGES.into_iter().zip(expected) {
+                let rule = hearing.rule(stage, party);
+                let admitted: String = [("flat-1", 'p'), ("flat-2", 'f'), ("stranger", 's')]
+                    .map(|(identity, letter)| if rule.permits(identity, Standard) { letter } else { '-' })
+                    .into_iter()
+                    .collect();
+                assert_eq!(admitted, expected, "{heard:?} {stage:?} {party}");
+                // Those whom the server does not show are among everybody only.
+                assert_eq!(rule.is_everybody(), heard == Heard::Room, "{heard:?} {stage:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_list_everybody_is_admitted_outside_a_call_and_the_party_only_in_it() {
+        let hearing = Hearing::new(Heard::Party, Allow::everybody());
+        for (stage, party) in STAGES {
+            assert_eq!(hearing.rule(stage, party).is_everybody(), party.is_empty(), "{stage:?} {party}");
+        }
+    }
+
+    #[test]
+    fn who_is_no_longer_in_the_list_stays_in_its_call() {
+        let mut hearing = Hearing::new(Heard::Parties, flats());
+        hearing.configure(Heard::Parties, Allow::default());
+        assert!(hearing.rule(Stage::Talking, "flat-1").permits("flat-1", Standard));
+        assert!(!hearing.rule(Stage::Idle, "").permits("flat-1", Standard));
+    }
+}

@@ -1,0 +1,102 @@
+//! Who is admitted to the box's sound as a call comes and goes, and in which order with the microphone.
+
+use super::*;
+
+/// What it wants done about its sound.
+fn sound(door: &mut Box) -> String {
+    let word = |action| match action {
+        Action::Admit(rule) => Some(format!("admit({rule})")),
+        Action::Talk(on) => Some(format!("talk-{on}")),
+        Action::Enter => Some("enter".to_owned()),
+        _ => None,
+    };
+    std::iter::from_fn(|| door.intercom.poll_action()).filter_map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_rule_is_there_before_the_room_is_entered() {
+    for join in [JoinWhen::Always, JoinWhen::OnRing] {
+        let first = Box::new(join, Gate::Open).intercom.poll_action();
+        assert!(matches!(first, Some(Action::Admit(rule)) if rule.to_string() == "flat-*"), "{join:?}");
+    }
+}
+
+#[test]
+fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    sound(&mut door);
+    door.press(BELL);
+    assert_eq!(
+        sound(&mut door),
+        "admit(flat-*) enter talk-true",
+        "whoever may answer hears the ring already"
+    );
+    door.hear(unmuted("stranger"));
+    assert_eq!(sound(&mut door), "");
+    door.hear(unmuted("flat-1"));
+    assert_eq!(sound(&mut door), "admit(flat-1)");
+    door.hear(unmuted("flat-2"));
+    assert_eq!(sound(&mut door), "", "too late");
+    door.hear(left("flat-1"));
+    door.hear(Event::ParticipantJoined(participant("flat-1", "")));
+    door.wait(20 * SECOND);
+    assert_eq!(sound(&mut door), "", "the same identity, whatever its session is");
+    door.press(BELL);
+    assert_eq!(sound(&mut door), "talk-false admit(flat-*)");
+}
+
+#[test]
+fn who_is_rung_by_name_is_admitted_alone_before_the_microphone_opens() {
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    sound(&mut door);
+    door.intercom.ring(Some("flat-2"), door.now).expect("idle");
+    assert_eq!(sound(&mut door), "admit(flat-2) enter talk-true");
+    door.hear(unmuted("flat-1"));
+    door.wait(40 * SECOND);
+    assert_eq!(sound(&mut door), "talk-false admit(flat-*)", "missed");
+}
+
+#[test]
+fn who_rings_is_admitted_alone_and_a_ring_that_is_answered_at_once_too() {
+    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    sound(&mut door);
+    assert_eq!(door.intercom.handle_rpc("flat-1", "ring", 1, door.now), Some(Ok("")));
+    assert_eq!(sound(&mut door), "admit(flat-1) enter");
+    door.intercom.answer(door.now).expect("rung");
+    assert_eq!(sound(&mut door), "admit(flat-1) talk-true");
+    door.intercom.hang_up(door.now).expect("a call");
+    sound(&mut door);
+    let mut at_once = settings(JoinWhen::Always, Gate::Open);
+    at_once.call.answers_at_once = Allow::everybody();
+    door.intercom.configure(at_once, false, door.now);
+    assert_eq!(door.intercom.handle_rpc("flat-1", "ring", 2, door.now), Some(Ok("")));
+    assert_eq!(sound(&mut door), "admit(flat-1) enter talk-true");
+}
+
+#[test]
+fn an_open_microphone_without_a_call_is_the_partys_alone_in_a_call() {
+    let mut ears = Box::new(JoinWhen::Always, Gate::Always);
+    assert_eq!(sound(&mut ears), "admit(flat-*) enter");
+    ears.press(BELL);
+    ears.hear(unmuted("flat-1"));
+    assert_eq!(sound(&mut ears), "admit(flat-*) enter admit(flat-1)");
+    ears.press(BELL);
+    assert_eq!(sound(&mut ears), "admit(flat-*)");
+}
+
+#[test]
+fn a_reload_changes_the_rule_in_a_call() {
+    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    door.press(BELL);
+    door.hear(unmuted("flat-1"));
+    sound(&mut door);
+    for (heard, rule) in [
+        (Heard::Parties, "admit(flat-1 flat-*)"),
+        (Heard::Room, "admit(microphones)"),
+        (Heard::Party, "admit(flat-1)"),
+    ] {
+        let settings = IntercomSettings { heard, ..settings(JoinWhen::OnRing, Gate::Open) };
+        door.intercom.configure(settings, false, door.now);
+        assert_eq!(sound(&mut door), rule);
+    }
+}
