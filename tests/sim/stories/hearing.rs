@@ -157,3 +157,23 @@ fn what_an_operator_allows_ends_with_the_next_stage_and_what_he_refuses_does_not
     let kinglet::command::Reply::Now(Ok(status)) = status else { panic!("{status:?}") };
     assert_eq!((&status["hears"], &status["heard_by"]), (&json!("stranger"), &json!(["flat-1", "flat-2"])));
 }
+
+#[test]
+fn what_was_said_under_one_rule_is_not_for_who_is_admitted_by_the_next() {
+    let mut world = World::new();
+    let flat = world.enter(Setup::listener("flat-1"));
+    world.run_ms(2000);
+    let secret = Setup::talker("door", Sound::Tone(1000.0));
+    let door = world.enter(Setup { retry: Retry::Service, keeps_early_sound: true, ..secret });
+    world.command(door, Command::Admit(Admitted { party: "concierge".to_owned(), ..Admitted::default() }));
+    world.command(door, Command::Enter);
+    // Published, and kept for the first who hears it.
+    world.run_ms(1000);
+    world.client(door).hear(Sound::Tone(DOOR_HZ));
+    world.command(door, Command::Admit(parties()));
+    world.run_ms(4000);
+    let played = world.lately(flat, 5000);
+    let loudest = |hertz: f64| played.chunks(10).map(|chunk| amplitude(chunk, hertz)).fold(0.0, f64::max);
+    assert!(loudest(DOOR_HZ) > LOUD, "it hears the box now");
+    assert!(loudest(1000.0) < QUIET, "and nothing of before: {}", loudest(1000.0));
+}
