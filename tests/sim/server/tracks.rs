@@ -147,10 +147,9 @@ impl Sfu {
         else {
             return;
         };
-        let Some(participant) = self.participants.get_mut(&session).filter(|mate| mate.claims.can_subscribe)
-        else {
+        if !self.participants.get(&session).is_some_and(|mate| mate.claims.can_subscribe) {
             return;
-        };
+        }
         if info.r#type() == TrackType::Video {
             // Seen: an answer without a video codec, then a full reconnect, for ever.
             self.log.video_subscriptions.push(info.sid.clone());
