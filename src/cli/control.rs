@@ -7,7 +7,7 @@ use std::future::Future;
 
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
-use kinglet::command::line;
+use kinglet::command::{CommandError, line};
 use kinglet::event::Event;
 use kinglet::io::client::Commands;
 use kinglet::io::stdin::Stdin;
@@ -45,7 +45,11 @@ async fn carry_out(text: String, commands: &Commands) {
     if text.is_empty() {
         return;
     }
-    let answer = match line::parse(&text) {
+    let command = match text.len() >= CONTROL_LINE_BYTES_MAX {
+        true => Err(CommandError::usage(format!("the line is longer than {CONTROL_LINE_BYTES_MAX} bytes"))),
+        false => line::parse(&text),
+    };
+    let answer = match command {
         Ok(command) => commands.give(command).await,
         Err(error) => Err(error),
     };

@@ -1,16 +1,19 @@
 //! The words of messages: `chat`, `data`, `text`, `file`, `text-file`, `rpc`, `dtmf`.
 //!
-//! Options come first, then the rest of the line as it stands. A word with spaces in it is put into
-//! double quotes; the rest of the line is not looked into.
+//! Options come first, then the text: the rest of the line as it stands, or the other elements of the array.
 
+use super::line::not_json;
 use super::message::{Address, DataMessage, FileMessage, RpcCommand, TextMessage};
 use super::usage::usage;
-use super::words::next_word;
+use super::words::Words;
 use super::{Command, CommandError};
 
 /// The command that begins with `word`; `None` for a word of somebody else.
-pub(super) fn parse(word: &str, rest: &str) -> Option<Result<Command, CommandError>> {
-    let text = |rest: &str| if rest.is_empty() { Err(usage(word)) } else { Ok(rest.to_owned()) };
+pub(super) fn parse(word: &str, rest: Words<'_>) -> Option<Result<Command, CommandError>> {
+    let text = |rest: Words<'_>| match rest.text() {
+        text if text.is_empty() => Err(usage(word)),
+        text => Ok(text),
+    };
     Some(match word {
         "chat" => text(rest).map(Command::Chat),
         "dtmf" => text(rest).map(Command::Dtmf),
@@ -28,31 +31,30 @@ pub(super) fn parse(word: &str, rest: &str) -> Option<Result<Command, CommandErr
                 Ok(Command::File(FileMessage { address, path: text(rest)?, is_text }))
             }
         }),
-        "rpc" => call(rest).map(Command::Rpc).ok_or_else(|| usage(word)),
+        "rpc" => call(word, rest).map(Command::Rpc),
         _ => return None,
     })
 }
 
-fn call(rest: &str) -> Option<RpcCommand> {
-    let (to, rest) = next_word(rest)?;
-    let (method, payload) = next_word(rest)?;
-    let is_whole = !to.is_empty() && !method.is_empty();
-    let (to, method, payload) = (to.to_owned(), method.to_owned(), payload.to_owned());
-    is_whole.then_some(RpcCommand { to, method, payload })
+fn call(word: &str, mut rest: Words<'_>) -> Result<RpcCommand, CommandError> {
+    let mut name = || {
+        let name = rest.take().map_err(not_json)?.unwrap_or_default();
+        if name.is_empty() { Err(usage(word)) } else { Ok(name.into_owned()) }
+    };
+    let (to, method) = (name()?, name()?);
+    Ok(RpcCommand { to, method, payload: rest.text() })
 }
 
 /// Options and what follows them.
-fn options<'l>(word: &str, mut rest: &'l str) -> Result<(Address, bool, &'l str), CommandError> {
+fn options<'l>(word: &str, mut rest: Words<'l>) -> Result<(Address, bool, Words<'l>), CommandError> {
     let (mut address, mut is_lossy) = (Address::default(), false);
-    while rest.starts_with("--") {
-        let (option, after) = next_word(rest).ok_or_else(|| usage(word))?;
-        rest = after;
-        let mut value = || {
-            let (value, after) = next_word(rest).ok_or_else(|| usage(word))?;
-            rest = after;
-            Ok(value.to_owned())
+    while rest.has_option() {
+        let option = rest.take().map_err(not_json)?.unwrap_or_default();
+        let mut value = || match rest.take().map_err(not_json)? {
+            Some(value) => Ok(value.into_owned()),
+            None => Err(usage(word)),
         };
-        match option {
+        match option.as_ref() {
             "--topic" => address.topic = value()?,
             "--to" => address.to.push(value()?),
             "--lossy" => is_lossy = true,
@@ -70,7 +72,7 @@ mod tests {
 
     fn parsed(line: &str) -> Result<Command, CommandError> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        parse(word, rest).expect("a word of ours")
+        parse(word, Words::Line(rest)).expect("a word of ours")
     }
 
     #[test]
