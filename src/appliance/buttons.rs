@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::inbox::{Inbox, Input};
+use super::inbox::{Inbox, Input, Taken};
 use crate::device::button::SETTLING;
 use crate::event::Event;
 use crate::io::clock;
@@ -52,7 +52,7 @@ pub(super) async fn watch_key(
     reactor: Rc<Reactor>,
     inbox: Rc<Inbox>,
 ) {
-    let say = |event| inbox.send(Input::Happened(Some(event)));
+    let say = |event| inbox.send(Input::Happened(Some(event), Taken::default()));
     let mut next = key;
     loop {
         match next.take() {

@@ -1,4 +1,4 @@
-//! The control socket: one line of words in, one line of JSON out, for each of up to eight clients.
+//! The control socket: one command in, one line of JSON out, for each of up to eight clients.
 //!
 //! ```text
 //!   mute          ─► {"ok":true}
@@ -7,10 +7,10 @@
 //!   watch         ─► {"ok":true}, then an event a line until the client goes
 //! ```
 //!
-//! A client that does not read waits for nobody but itself: its events are dropped and counted. A ninth
-//! client is told so and sent away. Whoever may open the socket may do all that the box can.
+//! A command is a line of words or a JSON array of them ([`line`](mod@line)). A client that does not read keeps nobody waiting: its
+//! events are lost, and it is sent away when it has taken nothing for ten seconds. All but one may watch, so that a
+//! command can always be given. A ninth client is told so and sent away. Whoever may open the socket may do all that the box can.
 
-use std::cell::RefCell;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -23,14 +23,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::feed::{Feed, Watcher};
 use super::inbox::{Inbox, Input};
 use crate::command::{Answer, Command, CommandError, line};
-use crate::event::Event;
+use crate::event::escaped;
 use crate::io::client::Commands;
 use crate::io::clock;
 use crate::io::mailbox::Mailbox;
 use crate::io::reactor::{Interest, Reactor, Source};
-use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, WATCHED_EVENTS_MAX};
+use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, WATCHERS_MAX};
 
 /// The group `kinglet` may use it, the world may not.
 const MODE: u32 = 0o660;
@@ -38,38 +39,8 @@ const MODE: u32 = 0o660;
 /// Between two attempts to take a client where there is no descriptor for it.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Everybody who watches.
-#[derive(Default)]
-pub(super) struct Watchers {
-    boxes: RefCell<Vec<Rc<Watched>>>,
-}
-
-type Watched = Mailbox<String, WATCHED_EVENTS_MAX>;
-
-impl Watchers {
-    /// Gives an event to all of them; who has no room left misses it.
-    pub(super) fn tell(&self, event: &Event) {
-        let watching = self.boxes.borrow();
-        if watching.is_empty() {
-            return;
-        }
-        // Events are plain data: they always serialise.
-        let Ok(text) = serde_json::to_string(event) else { return };
-        for watched in watching.iter() {
-            let _ = watched.post(text.clone());
-        }
-    }
-
-    fn join(&self) -> Rc<Watched> {
-        let watched = Rc::new(Watched::new());
-        self.boxes.borrow_mut().push(watched.clone());
-        watched
-    }
-
-    fn part(&self, watched: &Rc<Watched>) {
-        self.boxes.borrow_mut().retain(|other| !Rc::ptr_eq(other, watched));
-    }
-}
+/// A client that takes nothing of its answer or its events for this long is stuck.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// Makes the socket, in the place of one that a crash left behind.
 ///
@@ -92,12 +63,7 @@ pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves clients for as long as the box runs.
-pub(super) async fn serve(
-    listener: UnixListener,
-    commands: Commands,
-    inbox: Rc<Inbox>,
-    watchers: Rc<Watchers>,
-) {
+pub(super) async fn serve(listener: UnixListener, commands: Commands, inbox: Rc<Inbox>, feed: Rc<Feed>) {
     let reactor = commands.reactor().clone();
     let Ok(listener) = Source::new(&reactor, listener) else { return };
     let mut clients = FuturesUnordered::new();
@@ -115,7 +81,7 @@ pub(super) async fn serve(
             refuse(&stream);
             continue;
         }
-        clients.push(attend(stream, &reactor, &commands, &inbox, &watchers));
+        clients.push(attend(stream, &reactor, &commands, &inbox, &feed));
     }
 }
 
@@ -144,7 +110,7 @@ async fn attend(
     reactor: &Rc<Reactor>,
     commands: &Commands,
     inbox: &Rc<Inbox>,
-    watchers: &Watchers,
+    feed: &Rc<Feed>,
 ) {
     let Ok(stream) = Source::new(reactor, stream) else { return };
     let mut unread = Vec::new();
@@ -152,19 +118,20 @@ async fn attend(
         if words.is_empty() {
             continue;
         }
-        if words == "watch" {
-            if write(&stream, &reply(Ok(Value::Null))).await.is_ok() {
-                watch(&stream, watchers).await;
+        let answer = if words.len() >= CONTROL_LINE_BYTES_MAX {
+            Err(CommandError::usage(format!("the line is longer than {CONTROL_LINE_BYTES_MAX} bytes")))
+        } else if line::is_word(&words, "watch") {
+            match feed.watch() {
+                Some(watcher) => return watch(&stream, reactor, watcher).await,
+                None => Err(CommandError {
+                    code: "busy",
+                    message: format!("{WATCHERS_MAX} clients watch already; the last place is for commands"),
+                }),
             }
-            return;
-        }
-        let answer = match words {
-            words if words.len() >= CONTROL_LINE_BYTES_MAX => {
-                Err(CommandError::usage("the line is too long"))
-            }
-            words => carry_out(&words, commands, inbox).await,
+        } else {
+            carry_out(&words, commands, inbox).await
         };
-        if write(&stream, &reply(answer)).await.is_err() {
+        if write(&stream, reactor, &reply(answer)).await.is_err() {
             return;
         }
     }
@@ -197,17 +164,14 @@ async fn carry_out(words: &str, commands: &Commands, inbox: &Inbox) -> Answer {
     }
 }
 
-async fn watch(stream: &Source<UnixStream>, watchers: &Watchers) {
-    let watched = watchers.join();
-    loop {
+async fn watch(stream: &Source<UnixStream>, reactor: &Reactor, watcher: Watcher) {
+    let mut is_there = write(stream, reactor, &reply(Ok(Value::Null))).await.is_ok();
+    while is_there {
         let gone = std::pin::pin!(gone(stream));
-        let next = std::pin::pin!(watched.receive());
-        let Either::Left((event, _)) = select(next, gone).await else { break };
-        if write(stream, &(event + "\n")).await.is_err() {
-            break;
-        }
+        let next = std::pin::pin!(watcher.next());
+        let Either::Left((line, _)) = select(next, gone).await else { return };
+        is_there = write(stream, reactor, &line).await.is_ok();
     }
-    watchers.part(&watched);
 }
 
 /// Resolves when the client has closed its end; what it says while it watches is not heard.
@@ -240,14 +204,18 @@ async fn read(stream: &Source<UnixStream>, piece: &mut [u8]) -> io::Result<usize
     .await
 }
 
-async fn write(stream: &Source<UnixStream>, text: &str) -> io::Result<()> {
+/// Writes all of `text`, unless the client goes or is stuck.
+async fn write(stream: &Source<UnixStream>, reactor: &Reactor, text: &str) -> io::Result<()> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        let written = std::future::poll_fn(|context| {
+        let writing = std::future::poll_fn(|context| {
             stream.poll_with(context, Interest::Write, |mut stream| io::Write::write(&mut stream, rest))
-        })
-        .await?;
-        rest = &rest[written..];
+        });
+        let stuck = std::pin::pin!(reactor.sleep_until(clock::now() + STUCK, clock::now));
+        rest = match select(writing, stuck).await {
+            Either::Left((written, _)) => &rest[written?..],
+            Either::Right(_) => return Err(io::ErrorKind::TimedOut.into()),
+        };
     }
     Ok(())
 }
@@ -267,7 +235,7 @@ fn reply(answer: Answer) -> String {
         Err(error) => Line { ok: false, result: Value::Null, error: Some(error) },
     };
     // Plain values always serialise.
-    serde_json::to_string(&line).unwrap_or_default() + "\n"
+    escaped(serde_json::to_string(&line).unwrap_or_default()) + "\n"
 }
 
 #[cfg(test)]
@@ -292,18 +260,5 @@ mod tests {
         let mode = std::fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, MODE);
         std::fs::remove_file(&path).expect("there");
-    }
-
-    #[test]
-    fn who_does_not_read_misses_events_and_costs_a_bounded_place() {
-        let watchers = Watchers::default();
-        let watched = watchers.join();
-        for _ in 0..10_000 {
-            watchers.tell(&Event::Warning { text: "again".into() });
-        }
-        let kept = std::iter::from_fn(|| watched.take()).count();
-        assert_eq!(kept, WATCHED_EVENTS_MAX);
-        watchers.part(&watched);
-        assert!(watchers.boxes.borrow().is_empty());
     }
 }

@@ -18,8 +18,9 @@ use crate::limits::STATION_INPUTS_MAX;
 
 /// Something that the station has to know.
 pub(super) enum Input {
-    /// Of the room; none: the client has ended.
-    Happened(Option<Event>),
+    /// Of the room; none: the client has ended. The next one comes when this is taken: events wait where their bytes are
+    /// counted.
+    Happened(Option<Event>, Taken),
     /// A button or key, by its number, is watched from now on, and is down or up; or it is gone, and up.
     Begins(usize, bool),
     /// It went down, or up.
@@ -31,6 +32,9 @@ pub(super) enum Input {
     /// It was read.
     Planned(Box<Result<Plan, RunError>>, Option<Slot>),
 }
+
+/// Told when an event was taken.
+pub(super) type Taken = Rc<Mailbox<(), 1>>;
 
 /// Where an answer is put.
 pub(super) type Slot = Rc<Mailbox<Answer, 1>>;

@@ -15,6 +15,7 @@ pub mod attempts;
 mod buttons;
 mod changes;
 mod control;
+mod feed;
 mod hands;
 mod identity;
 mod inbox;
@@ -64,6 +65,19 @@ pub struct Surroundings {
     pub watchdog_usec: Option<String>,
     /// `HTTPS_PROXY` and the like.
     pub proxies: ProxySettings,
+    /// Every other variable, by name: programs of `[on]` get those that are listed.
+    pub variable: Variable,
+}
+
+/// Gives a variable of our environment.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable(pub fn(&str) -> Option<String>);
+
+impl Default for Variable {
+    /// There is none.
+    fn default() -> Variable {
+        Variable(|_| None)
+    }
 }
 
 /// Why the box does not start.

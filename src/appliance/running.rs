@@ -14,7 +14,7 @@ use futures_util::future::{Either, FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 
-use super::control::Watchers;
+use super::feed::Feed;
 use super::hands::Hands;
 use super::inbox::{Inbox, Input, Slot};
 use super::memory::Memory;
@@ -44,7 +44,7 @@ pub(super) struct Running<F> {
     pub(super) watchdog: Watchdog,
     pub(super) commands: Commands,
     pub(super) inbox: Rc<Inbox>,
-    pub(super) watchers: Rc<Watchers>,
+    pub(super) feed: Rc<Feed>,
     pub(super) tally: Tally,
     pub(super) tell: F,
     /// What the others were told of the call.
@@ -90,8 +90,9 @@ impl<F: FnMut(&Event)> Running<F> {
             };
             let now = clock::now();
             match next {
-                Next::Input(Input::Happened(None)) => break,
-                Next::Input(Input::Happened(Some(event))) => {
+                Next::Input(Input::Happened(None, _)) => break,
+                Next::Input(Input::Happened(Some(event), taken)) => {
+                    let _ = taken.post(());
                     self.intercom.handle_event(&event, now);
                     self.say(&event);
                     if let Event::RpcInvoked(call) = &event {
@@ -279,7 +280,7 @@ impl<F: FnMut(&Event)> Running<F> {
     /// Tells those who watch, the journal, and programs.
     pub(super) fn say(&mut self, event: &Event) {
         self.tally.count(event);
-        self.watchers.tell(event);
+        self.feed.tell(event);
         (self.tell)(event);
         if let Some(work) = self.programs.start(event, self.commands.reactor()) {
             self.chores.push(work.boxed_local());

@@ -14,9 +14,10 @@ use std::rc::Rc;
 use futures_util::future::{Either, FutureExt, LocalBoxFuture, ready, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::control::{self, Watchers};
+use super::control;
+use super::feed::Feed;
 use super::hands::Lines;
-use super::inbox::{Inbox, Input};
+use super::inbox::{Inbox, Input, Taken};
 use super::memory::Memory;
 use super::plan::Plan;
 use super::programs::Programs;
@@ -67,7 +68,7 @@ impl Station {
             intercom: Box::new(Intercom::new(settings::intercom(config, is_muted), clock::now())),
             lines,
             memory,
-            programs: Programs::new(config.hooks.clone()),
+            programs: Programs::new(config.hooks.clone(), surroundings.variable.0),
             reloads: Reloads::new(plan, surroundings.clone(), successor.clone()),
             socket: (config.socket.clone(), socket),
             manager: manager.map_err(RunError::System)?,
@@ -80,10 +81,10 @@ impl Station {
     pub(super) async fn serve(self, events: Events, commands: Commands, tell: impl FnMut(&Event)) {
         let inbox = Rc::new(Inbox::new());
         let reactor = commands.reactor().clone();
-        let watchers = Rc::new(Watchers::default());
+        let feed = Rc::new(Feed::default());
         let (path, listener) = self.socket;
         let sources: [LocalBoxFuture<'static, ()>; 3] = [
-            control::serve(listener, commands.clone(), inbox.clone(), watchers.clone()).boxed_local(),
+            control::serve(listener, commands.clone(), inbox.clone(), feed.clone()).boxed_local(),
             pass_on(events, inbox.clone()).boxed_local(),
             watch_signal(self.hang_up, reactor.clone(), inbox.clone()).boxed_local(),
         ];
@@ -101,7 +102,7 @@ impl Station {
             watchdog: self.watchdog,
             commands,
             inbox,
-            watchers,
+            feed,
             tally: Tally::default(),
             tell,
             shown: "",
@@ -123,13 +124,15 @@ impl Station {
 }
 
 async fn pass_on(mut events: Events, inbox: Rc<Inbox>) {
+    let taken = Taken::default();
     loop {
         let event = events.next().await;
         let is_end = event.is_none();
-        inbox.send(Input::Happened(event)).await;
+        inbox.send(Input::Happened(event, taken.clone())).await;
         if is_end {
             return;
         }
+        taken.receive().await;
     }
 }
 

@@ -1,11 +1,16 @@
 //! `kinglet ctl`: one command to the box that runs on this device, and its answer.
+//!
+//! The arguments go out as one JSON array, so that nothing in them ends or splits a word. A service of version 0.1.0, which
+//! may still run after an update, knows lines of words only: it gets one where that means the same.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use kinglet::command::usage::USAGE;
 use kinglet::error::ExitStatus;
+use kinglet::event::escaped;
 use kinglet::signal::text::one_line;
 use serde_json::Value;
 
@@ -24,18 +29,27 @@ const VALUE_BYTES_MAX: usize = 400;
 pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Failed> {
     let refused = |text: String| Failed { status: ExitStatus::Refused, text };
     let silent = |error: std::io::Error| refused(format!("{}: {error}", socket.display()));
-    let mut stream = UnixStream::connect(socket).map_err(|error| {
+    let stream = UnixStream::connect(socket).map_err(|error| {
         refused(format!("{}: {error}: is the service running, and are you in its group?", socket.display()))
     })?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(silent)?;
-    stream.write_all((words.join(" ") + "\n").as_bytes()).map_err(silent)?;
     let mut lines = BufReader::new(stream);
-    let mut line = String::new();
-    lines.read_line(&mut line).map_err(silent)?;
-    let answer: Value =
-        serde_json::from_str(&line).map_err(|_| refused("the service went away".to_owned()))?;
+    let mut give = |line: String| -> Result<(String, Value), Failed> {
+        lines.get_mut().write_all((line + "\n").as_bytes()).map_err(silent)?;
+        let mut answer = String::new();
+        lines.read_line(&mut answer).map_err(silent)?;
+        let value = serde_json::from_str(&answer).map_err(|_| refused("the service went away".to_owned()))?;
+        Ok((answer, value))
+    };
+    let (mut line, mut answer) = give(Value::from(words).to_string())?;
+    if answer["error"]["code"] == "unknown" && is_known(words) {
+        let plain = plain_line(words).ok_or_else(|| {
+            refused("the service is of an older version, which cannot be given this: restart it".to_owned())
+        })?;
+        (line, answer) = give(plain)?;
+    }
     if json {
-        print!("{line}");
+        print!("{}", escaped(line));
     }
     if answer["ok"] != Value::Bool(true) {
         return Err(refused(one_line(
@@ -46,7 +60,7 @@ pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Fa
     if words.first().is_some_and(|word| word == "watch") {
         lines.get_ref().set_read_timeout(None).map_err(silent)?;
         for event in lines.lines().map_while(Result::ok) {
-            println!("{event}");
+            println!("{}", escaped(event));
         }
     } else if let (false, Some("metrics"), Some(text)) =
         (json, words.first().map(String::as_str), answer["result"].as_str())
@@ -57,6 +71,26 @@ pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Fa
         show(&answer["result"], 0);
     }
     Ok(ExitStatus::AsAsked)
+}
+
+/// Whether this version has the command.
+fn is_known(words: &[String]) -> bool {
+    let names = USAGE.iter().filter_map(|(line, _)| line.split(' ').next());
+    names.chain(["watch", "simulate"]).any(|name| words.first().is_some_and(|word| word == name))
+}
+
+/// The line of words that means the same to version 0.1.0, where there is one: it joins the last words to one text,
+/// and splits all others at blanks.
+fn plain_line(words: &[String]) -> Option<String> {
+    let (last, others) = words.split_last()?;
+    let is_one_word =
+        |word: &String| !word.is_empty() && !word.contains(char::is_whitespace) && !word.starts_with('"');
+    let splits_last = ["heard-by", "attributes", "talker-volume"].contains(&words[0].as_str())
+        || words[0] == "rpc" && words.len() < 4
+        || others.iter().any(|word| word.starts_with("--"));
+    let has_control = words.iter().any(|word| word.contains(char::is_control));
+    let is_same = !has_control && others.iter().all(is_one_word) && (is_one_word(last) || !splits_last);
+    is_same.then(|| words.join(" "))
 }
 
 /// A value for a person: a line for each member, indented below its name. What is empty is left out, and what may or
@@ -104,5 +138,35 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_service_gets_a_line_only_where_it_means_the_same() {
+        let line = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            assert!(is_known(&words));
+            plain_line(&words)
+        };
+        assert_eq!(line(&["mute"]).as_deref(), Some("mute"));
+        assert_eq!(line(&["chat", "good morning"]).as_deref(), Some("chat good morning"));
+        assert_eq!(line(&["rpc", "flat-1", "open", "{ }"]).as_deref(), Some("rpc flat-1 open { }"));
+        for words in [
+            &["chat", "hello\nunmute"][..],
+            &["ring", "x\r"],
+            &["heard-by", "hall attic"],
+            &["rpc", "front door", "open"],
+            &["rpc", "front", "open door"],
+            &["data", "--to", "a b", "x"],
+            &["data", "--to", "a b"],
+            &["rpc", "\"x\"", "open"],
+        ] {
+            assert_eq!(line(words), None, "{words:?}");
+        }
+        assert!(!is_known(&["dance".to_owned()]) && !is_known(&[" mute".to_owned()]));
     }
 }

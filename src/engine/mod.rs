@@ -30,6 +30,7 @@ mod ice_servers;
 mod listen;
 mod listener;
 mod mute;
+mod outbox;
 mod paths;
 mod phase;
 pub mod port;
@@ -57,7 +58,7 @@ pub mod turn;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::limits::{ACTIONS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
+use crate::limits::{ACTIONS_MAX, SUBSCRIPTIONS_MAX, TRANSMITS_MAX};
 use crate::local::profile::Profile;
 use crate::local::publication::Publication;
 use crate::local::subscription::Subscriptions;
@@ -83,6 +84,7 @@ use fallback::Fallback;
 use farewell::Farewell;
 use ice_servers::IceServers;
 use listener::Listener;
+use outbox::Outbox;
 use phase::Phase;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use profile::ProfileRequests;
@@ -170,15 +172,11 @@ pub struct Engine {
     outcome: Option<Outcome>,
     farewell: Option<Farewell>,
 
-    /// Each by itself: there are few, and room for all would be 90 kB, which passes over the stack when it is made.
-    events: heapless::Deque<Box<Event>, EVENTS_MAX>,
-    /// Others' content in `events`.
-    events_content_bytes: usize,
+    events: Outbox,
     /// Elsewhere, like the next: 14 kB less in an engine that is moved when it is made, and 30 kB less of stack for ever.
     actions: Box<heapless::Deque<Action, ACTIONS_MAX>>,
     transmits: Box<heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>>,
     counters: Counters,
-    told_lost: u64,
     answers: commands::Answers,
     reported: stats::Reported,
 }
@@ -257,12 +255,10 @@ impl Engine {
             was_connected: false,
             outcome: None,
             farewell: None,
-            events: heapless::Deque::new(),
-            events_content_bytes: 0,
+            events: Outbox::default(),
             actions: Box::default(),
             transmits: Box::default(),
             counters: Counters::default(),
-            told_lost: 0,
             answers: commands::Answers::default(),
             reported: stats::Reported::default(),
             settings,
@@ -275,14 +271,7 @@ impl Engine {
 
     /// Next thing that happened, for the application. Anything but the other `poll_` calls may add some.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front().map(|event| *event);
-        self.events_content_bytes -= event.as_ref().map_or(0, Event::content_bytes);
-        let lost =
-            self.counters.events_lost - std::mem::replace(&mut self.told_lost, self.counters.events_lost);
-        if lost > 0 {
-            self.warn(format!("{lost} events were lost: more happened at once than this program keeps"));
-        }
-        event
+        self.events.take()
     }
 
     /// Whether [`Engine::poll_event`] has something.
@@ -336,16 +325,11 @@ impl Engine {
 
     /// What was lost or left out since the start.
     pub fn counters(&self) -> Counters {
-        self.counters
+        Counters { events_lost: self.events.lost(), ..self.counters }
     }
 
     fn emit(&mut self, event: Event) {
-        let content_bytes = self.events_content_bytes + event.content_bytes();
-        if content_bytes > DATA_EVENT_BYTES_MAX || self.events.push_back(Box::new(event)).is_err() {
-            self.counters.events_lost += 1;
-        } else {
-            self.events_content_bytes = content_bytes;
-        }
+        self.events.put(event);
     }
 
     fn warn(&mut self, text: impl Into<String>) {

@@ -257,9 +257,7 @@ impl Engine {
 
     /// Lets the room tell its events.
     pub(super) fn with_room(&mut self, change: impl FnOnce(&mut crate::room::Room, &mut dyn FnMut(Event))) {
-        let Self { room, events, counters, .. } = self;
-        change(room, &mut |event| {
-            counters.events_lost += u64::from(events.push_back(Box::new(event)).is_err())
-        });
+        let Self { room, events, .. } = self;
+        change(room, &mut |event| events.put(event));
     }
 }

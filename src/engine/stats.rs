@@ -75,7 +75,7 @@ impl Engine {
             metrics.one(MetricKind::Gauge, "kinglet_sent_loss_ratio", help, loss);
         }
         self.write_heard(metrics);
-        let counters = &self.counters;
+        let counters = self.counters();
         let lost = [
             ("events", counters.events_lost),
             ("datagrams", counters.transmits_lost),

@@ -20,13 +20,6 @@ pub struct DataFacts {
     pub reliable: bool,
 }
 
-impl DataFacts {
-    /// As it waits, or as it is written.
-    pub(super) fn content_bytes(&self) -> usize {
-        self.payload.len()
-    }
-}
-
 /// Without the payload, which may be large, or not meant for a log.
 impl std::fmt::Debug for DataFacts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -6,6 +6,7 @@
 
 mod data;
 mod facts;
+mod json;
 mod metrics;
 mod stats;
 
@@ -14,6 +15,8 @@ use serde::Serialize;
 use crate::command::{Answer, CommandError};
 pub use data::*;
 pub use facts::*;
+pub use json::escaped;
+pub(crate) use json::is_hidden;
 pub use metrics::{MetricKind, Metrics};
 pub use stats::{Stats, TrackStats};
 
@@ -294,17 +297,18 @@ pub enum Event {
 }
 
 impl Event {
-    /// Bytes of others' content in it, which are bounded in sum where events wait.
-    pub fn content_bytes(&self) -> usize {
-        match self {
-            Event::Data(data) => data.content_bytes(),
-            Event::Chat { text, .. } => text.len(),
-            Event::TextStream(text) => text.text.len(),
-            Event::Transcription(said) => said.text.len(),
-            Event::RpcInvoked(call) => call.payload.len(),
-            Event::RpcAnswered(answer) => answer.payload.as_deref().map_or(0, str::len),
-            _ => 0,
-        }
+    /// Bytes of it as JSON. They are bounded in sum where events wait: all of an event counts, whoever has written it.
+    pub fn bytes(&self) -> usize {
+        let mut count = Count(0);
+        // Events are plain data: they always serialise.
+        let _ = serde_json::to_writer(&mut count, self);
+        count.0
+    }
+
+    /// It as one line of JSON. Characters that a terminal would not show as such are escaped.
+    pub fn to_json(&self) -> String {
+        // Events are plain data: they always serialise.
+        escaped(serde_json::to_string(self).unwrap_or_default())
     }
 
     /// The answer to a command that came as the line `command`.
@@ -315,5 +319,19 @@ impl Event {
             Err(error) => (None, Some(error)),
         };
         Event::CommandResult { command, ok, result, error }
+    }
+}
+
+/// Counts what is written, and keeps nothing.
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::mailbox::Mailbox;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::limits::{ANSWERS_MAX, COMMANDS_MAX, DATA_EVENT_BYTES_MAX, EVENTS_MAX};
+use crate::limits::{ANSWERS_MAX, COMMANDS_MAX, DESK_EVENT_BYTES_MAX, EVENTS_MAX};
 
 /// Where one answer is put. Whoever has asked may have stopped waiting.
 pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
@@ -15,10 +15,10 @@ pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
 /// The boxes of one client.
 #[derive(Default)]
 pub(super) struct Desk {
-    /// `None` is the end. Each by itself: room for all would be 90 kB, which passes over the stack when it is made.
-    events: Mailbox<Option<Box<Event>>, EVENTS_MAX>,
-    /// Others' content in `events`.
-    pub(super) content_bytes: Cell<usize>,
+    /// With their sizes; `None` is the end. Each by itself: room for all would be 90 kB, which passes over the stack when it
+    /// is made.
+    events: Mailbox<Option<(usize, Box<Event>)>, EVENTS_MAX>,
+    event_bytes: Cell<usize>,
     pub(super) commands: Mailbox<(Command, Slot), COMMANDS_MAX>,
     awaited: RefCell<heapless::Vec<(Ticket, Slot), ANSWERS_MAX>>,
 }
@@ -33,20 +33,17 @@ impl Desk {
         }
     }
 
-    /// Whether an event of the engine can be posted: a program that does not take them costs no memory.
+    /// Whether an event can be posted: a program that does not take them costs no memory.
     pub(super) fn has_room(&self) -> bool {
-        !self.events.is_full() && self.content_bytes.get() < DATA_EVENT_BYTES_MAX
+        !self.events.is_full() && self.event_bytes.get() < DESK_EVENT_BYTES_MAX
     }
 
-    /// Posts an event of the engine; [`Desk::has_room`] was asked before.
-    pub(super) fn post(&self, event: Event) {
-        self.content_bytes.set(self.content_bytes.get() + event.content_bytes());
-        self.tell(event);
-    }
-
-    /// Posts an event of our own; lost where there is no room.
+    /// Posts an event; lost where there is no room. For those of the engine [`Desk::has_room`] is asked before.
     pub(super) fn tell(&self, event: Event) {
-        let _ = self.events.post(Some(Box::new(event)));
+        let bytes = event.bytes();
+        if self.has_room() && self.events.post(Some((bytes, Box::new(event)))).is_ok() {
+            self.event_bytes.set(self.event_bytes.get() + bytes);
+        }
     }
 
     /// Posts the end; `false` where there is no room yet.
@@ -56,10 +53,9 @@ impl Desk {
 
     /// The next event, for the program.
     pub(super) async fn next_event(&self) -> Option<Event> {
-        let event = self.events.receive().await.map(|event| *event);
-        let content_bytes = event.as_ref().map_or(0, Event::content_bytes);
-        self.content_bytes.set(self.content_bytes.get().saturating_sub(content_bytes));
-        event
+        let (bytes, event) = self.events.receive().await?;
+        self.event_bytes.set(self.event_bytes.get() - bytes);
+        Some(*event)
     }
 
     /// The client has ended: nothing is carried out any more, and who waits is told. `true` if somebody did.
@@ -89,6 +85,29 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_takes_nothing_costs_a_bounded_number_of_bytes() {
+        let desk = Desk::default();
+        let mut posted = 0;
+        while desk.has_room() {
+            desk.tell(Event::Warning { text: "x".repeat(50_000) });
+            posted += 1;
+        }
+        assert!(posted <= DESK_EVENT_BYTES_MAX / 50_000 + 1);
+        desk.tell(Event::Log { text: "lost".into() });
+        assert!(desk.tell_end(), "the end always has a place");
+        let executor = async_executor::LocalExecutor::new();
+        let taking = executor.spawn(async move {
+            let mut taken = 0;
+            while desk.next_event().await.is_some() {
+                taken += 1;
+            }
+            (taken, desk.event_bytes.get())
+        });
+        while executor.try_tick() {}
+        assert_eq!(futures_util::FutureExt::now_or_never(taking), Some((posted, 0)));
+    }
 
     #[test]
     fn who_asks_after_the_end_is_told() {

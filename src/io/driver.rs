@@ -200,7 +200,7 @@ fn deliver(engine: &mut Engine, desk: &Desk, mut answer: impl FnMut(&RpcCallFact
         if let Event::RpcInvoked(call) = &event {
             answer(call);
         }
-        desk.post(event);
+        desk.tell(event);
     }
 }
 

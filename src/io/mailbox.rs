@@ -68,13 +68,22 @@ impl<T, const N: usize> Mailbox<T, N> {
                 Ok(()) => Poll::Ready(()),
                 Err(unsent) => {
                     item = Some(unsent);
-                    let senders = &mut self.inner.borrow_mut().senders;
-                    if !senders.iter().any(|waker| waker.will_wake(context.waker())) {
-                        senders.push(context.waker().clone());
-                    }
+                    self.inner.borrow_mut().await_room(context.waker());
                     Poll::Pending
                 }
             }
+        })
+        .await;
+    }
+
+    /// Waits until nothing is left to be taken.
+    pub async fn drained(&self) {
+        std::future::poll_fn(|context| {
+            if !self.has_items() {
+                return Poll::Ready(());
+            }
+            self.inner.borrow_mut().await_room(context.waker());
+            Poll::Pending
         })
         .await;
     }
@@ -89,6 +98,14 @@ impl<T, const N: usize> Mailbox<T, N> {
             }
         })
         .await
+    }
+}
+
+impl<T, const N: usize> Inner<T, N> {
+    fn await_room(&mut self, waker: &Waker) {
+        if !self.senders.iter().any(|other| other.will_wake(waker)) {
+            self.senders.push(waker.clone());
+        }
     }
 }
 
@@ -126,5 +143,15 @@ mod tests {
         });
         while executor.try_tick() {}
         assert!(sending.is_finished() && receiving.is_finished());
+        assert_eq!(mailbox.post(10).and(mailbox.post(11)), Ok(()));
+        let other = mailbox.clone();
+        let draining = executor.spawn(async move { other.drained().await });
+        while executor.try_tick() {}
+        assert_eq!(mailbox.take(), Some(10));
+        while executor.try_tick() {}
+        assert!(!draining.is_finished(), "one is left");
+        assert_eq!(mailbox.take(), Some(11));
+        while executor.try_tick() {}
+        assert!(draining.is_finished());
     }
 }

@@ -24,7 +24,9 @@ use super::reactor::Reactor;
 use super::tcp::Stream;
 use super::{clock, validate};
 use crate::engine::Notice;
-use crate::limits::{MESSAGE_BYTES_MAX, SIGNAL_MAILBOX_MESSAGES, WRITE_BUFFER_BYTES_MAX};
+use crate::limits::{
+    MESSAGE_BYTES_MAX, SIGNAL_MAILBOX_MESSAGES, SIGNAL_MESSAGE_LARGE_BYTES, WRITE_BUFFER_BYTES_MAX,
+};
 use crate::signal::refusal::Refusal;
 use crate::time::date::UnixTime;
 
@@ -124,7 +126,13 @@ fn config() -> WebSocketConfig {
 async fn read(mut receiver: WebSocketReceiver<Stream>, wire: &Wire) -> String {
     loop {
         match receiver.next().await {
-            Some(Ok(Message::Binary(bytes))) => wire.notices.send(Notice::Message(bytes.into())).await,
+            Some(Ok(Message::Binary(bytes))) => {
+                let is_large = bytes.len() > SIGNAL_MESSAGE_LARGE_BYTES;
+                wire.notices.send(Notice::Message(bytes.into())).await;
+                if is_large {
+                    wire.notices.drained().await;
+                }
+            }
             // Pings are answered by the library; text would be JSON, which we never asked for.
             Some(Ok(Message::Close(_))) => return "the server closed the signal connection".to_owned(),
             Some(Ok(_)) => {}

@@ -87,7 +87,3 @@ pub const RPC_PENDING_PER_CALLER_MAX: usize = RPC_PENDING_MAX / 2;
 /// Numbers of calls remembered, so that none is carried out twice: those pending, and as many again three
 /// times.
 pub const RPC_REMEMBERED_MAX: usize = 4 * RPC_PENDING_MAX;
-
-/// Content of data in events that wait for the application, in bytes. Fuller: the event is counted as
-/// lost, as with [`EVENTS_MAX`](super::EVENTS_MAX).
-pub const DATA_EVENT_BYTES_MAX: usize = 1024 * 1024;

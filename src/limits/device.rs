@@ -52,14 +52,21 @@ pub const RECORDING_SAMPLES_MAX: usize = 60 * 48_000;
 /// Recordings that are being read: one for each tone, and as many that are to be played.
 pub const RECORDINGS_LOADING_MAX: usize = 18;
 
-/// Programs that run at a time because something happened: a press, a call, its end, and one that hangs.
-pub const PROGRAMS_MAX: usize = 4;
+/// Programs that run at a time because something happened: one of each of eight occasions, and one more of calls that
+/// others begin.
+pub const PROGRAMS_MAX: usize = 9;
 
 /// Clients of the control socket at a time: a person, a panel, a collector of figures, and as many again.
 pub const CONTROL_CLIENTS_MAX: usize = 8;
 
-/// Events that wait for one who watches. Slower: they are lost to it alone.
-pub const WATCHED_EVENTS_MAX: usize = 256;
+/// Clients that watch at a time: all but one, so that a command can always be given.
+pub const WATCHERS_MAX: usize = CONTROL_CLIENTS_MAX - 1;
+
+/// Events that wait for those who watch. A join of a full room makes as many. Slower: they are lost, and the client is told.
+pub const WATCHED_EVENTS_MAX: usize = super::EVENTS_MAX;
+
+/// The same in bytes, for all who watch together: ten of the largest messages.
+pub const WATCHED_BYTES_MAX: usize = 1024 * 1024;
 
 /// What is on its way to a box's decisions: one of each line, key and client at a time, and some events.
 pub const STATION_INPUTS_MAX: usize = 2 * CONFIG_SECTIONS_MAX + CONTROL_CLIENTS_MAX + 24;

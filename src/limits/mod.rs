@@ -116,6 +116,10 @@ pub const WRITE_BUFFER_BYTES_MAX: usize = 256 * 1024;
 /// messages at once; the reader waits when it is full.
 pub const SIGNAL_MAILBOX_MESSAGES: usize = 32;
 
+/// A message of the server past which no other is read before the driver has it: joins of crowded rooms. So those that wait
+/// are at most 2 MiB of smaller ones, and a large one.
+pub const SIGNAL_MESSAGE_LARGE_BYTES: usize = 64 * 1024;
+
 /// Head of a proxy's answer to `CONNECT`: a status line and a few headers, of which nothing but the status is used.
 pub const PROXY_ANSWER_BYTES_MAX: usize = 4 * 1024;
 
@@ -309,6 +313,13 @@ pub const CAPTURE_GAP_MS_MAX: u32 = 1_000;
 /// track; later ones are few. Fuller: the event is counted as lost and said once.
 pub const EVENTS_MAX: usize = PARTICIPANTS_MAX * 4;
 
+/// Events waiting for the application, in bytes as JSON: all that one message of the server tells. Fuller: as above.
+pub const EVENT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+
+/// Events handed to the program that it has not taken yet, in bytes as JSON: ten of the largest messages. Fuller: they
+/// wait with the engine.
+pub const DESK_EVENT_BYTES_MAX: usize = 1024 * 1024;
+
 /// Actions waiting for the io ring. A join makes about ten, each turn takes all.
 pub const ACTIONS_MAX: usize = 64;
 
@@ -323,8 +334,8 @@ pub const COMMANDS_MAX: usize = 16;
 /// many requests to the server. More are refused.
 pub const ANSWERS_MAX: usize = 32;
 
-/// One line on the control input.
-pub const CONTROL_LINE_BYTES_MAX: usize = 16 * 1024;
+/// One line on the control input: 16 KiB of text, of which each byte may need an escape.
+pub const CONTROL_LINE_BYTES_MAX: usize = 32 * 1024;
 
 const _: () = assert!(PARTICIPANTS_MAX <= PARTICIPANTS_PER_MESSAGE_MAX);
 const _: () = assert!(TALKERS_MAX <= SUBSCRIPTIONS_MAX);
