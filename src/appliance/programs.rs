@@ -1,15 +1,25 @@
-//! Programs that the configuration starts when something happens (`[on]`): at most four at a time, ten
-//! seconds each, no shell. What one writes is not looked at; how it fails is a warning.
+//! Programs that the configuration starts when something happens (`[on]`): ten seconds each, no shell.
+//!
+//! ```text
+//!   event ─► occasion ─► its place: one runs, the next one waits, more are refused
+//! ```
+//!
+//! Each occasion has a place of its own, so that none keeps another waiting; a call that somebody else begins has another
+//! one than the bell, so that no caller keeps the bell's program from running. What a program writes is not looked at; how
+//! it fails is a warning.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::hooks::{Hooks, Occasion};
-use crate::event::Event;
+use crate::config::hooks::{Hooks, Occasion, Words};
+use crate::event::{CallFacts, Event};
 use crate::io::command::{Program, run};
+use crate::io::environment::Environment;
+use crate::io::mailbox::Mailbox;
 use crate::io::reactor::Reactor;
 use crate::limits::PROGRAMS_MAX;
+use crate::signal::argument;
 
 /// A program that tells somebody tells him within this, or it is too late anyway.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,15 +27,38 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What it may write before it is ended: lines for a log that nobody reads.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
+/// The place of programs for calls that others begin, behind those of the occasions.
+const RUNG_BY_OTHERS: usize = PROGRAMS_MAX - 1;
+
+const _: () = assert!(Occasion::Disconnected as usize + 1 == RUNG_BY_OTHERS, "a place for each occasion");
+
 /// The programs of one box.
 pub(super) struct Programs {
     hooks: Hooks,
-    running: Rc<Cell<usize>>,
+    variable: fn(&str) -> Option<String>,
+    places: Rc<[Place; PROGRAMS_MAX]>,
+}
+
+/// Where the programs of one occasion run, one after the other.
+#[derive(Default)]
+struct Place {
+    /// Full while one runs.
+    running: Mailbox<(), 1>,
+    has_waiting: Cell<bool>,
+}
+
+/// What is to be started, and why.
+struct Cause<'e> {
+    occasion: Occasion,
+    place: usize,
+    identity: &'e str,
+    output: &'e str,
 }
 
 impl Programs {
-    pub(super) fn new(hooks: Hooks) -> Programs {
-        Programs { hooks, running: Rc::default() }
+    /// `variable` gives our environment.
+    pub(super) fn new(hooks: Hooks, variable: fn(&str) -> Option<String>) -> Programs {
+        Programs { hooks, variable, places: Rc::default() }
     }
 
     /// Others, from the next event on.
@@ -39,39 +72,165 @@ impl Programs {
         event: &Event,
         reactor: &Rc<Reactor>,
     ) -> Option<impl Future<Output = Option<String>> + 'static> {
-        let (occasion, identity) = occasion(event)?;
-        let words = self.hooks.program(occasion, identity)?;
-        let (running, reactor) = (self.running.clone(), reactor.clone());
+        let Cause { occasion, place, identity, output } = cause(event)?;
+        let words = self.hooks.program(occasion, Words { identity, output })?;
+        let environment = Environment::listed(self.hooks.environment(), self.variable)
+            .with("KINGLET_EVENT", occasion.word().to_owned())
+            .with("KINGLET_IDENTITY", argument::variable(identity))
+            .with("KINGLET_OUTPUT", output.to_owned());
+        let (places, reactor) = (self.places.clone(), reactor.clone());
         Some(async move {
-            let name = words.first().cloned().unwrap_or_default();
-            if running.get() >= PROGRAMS_MAX {
-                return Some(format!("{name} was not started: {PROGRAMS_MAX} programs run already"));
+            let (name, place) = (words.first().cloned().unwrap_or_default(), &places[place]);
+            if place.running.is_full() && place.has_waiting.replace(true) {
+                return Some(format!("{name} was not started: one runs already, and one waits"));
             }
-            running.set(running.get() + 1);
+            place.running.send(()).await;
+            place.has_waiting.set(false);
             let program = Program {
                 words: &words,
-                environment: &[],
+                environment: &environment,
                 input: &[],
                 output_bytes_max: OUTPUT_BYTES_MAX,
                 patience: PATIENCE,
             };
             let result = run(&reactor, program).await;
-            running.set(running.get() - 1);
+            place.running.take();
             result.err().map(|error| format!("{name}: {error}"))
         })
     }
 }
 
-fn occasion(event: &Event) -> Option<(Occasion, &str)> {
-    Some(match event {
-        Event::Ringing(call) => (Occasion::Ring, &call.identity),
-        Event::CallAnswered(call) => (Occasion::Answered, &call.identity),
-        Event::CallEnded(call) => (Occasion::Ended, &call.identity),
-        Event::CallMissed(call) => (Occasion::Missed, &call.identity),
-        Event::Button { action: "pressed", name } => (Occasion::Button, name),
-        Event::OutputPulsed { by, .. } => (Occasion::Output, by),
-        Event::Connected { .. } | Event::Reconnected { .. } => (Occasion::Connected, ""),
-        Event::Disconnected { .. } => (Occasion::Disconnected, ""),
-        _ => return None,
-    })
+fn cause(event: &Event) -> Option<Cause<'_>> {
+    let of = |occasion, identity| Some(Cause { occasion, place: occasion as usize, identity, output: "" });
+    match event {
+        // The reason of a call of somebody else; the box's own has that of who pressed what.
+        Event::Ringing(CallFacts { identity, reason: "rpc", .. }) => {
+            Some(Cause { occasion: Occasion::Ring, place: RUNG_BY_OTHERS, identity, output: "" })
+        }
+        Event::Ringing(call) => of(Occasion::Ring, &call.identity),
+        Event::CallAnswered(call) => of(Occasion::Answered, &call.identity),
+        Event::CallEnded(call) => of(Occasion::Ended, &call.identity),
+        Event::CallMissed(call) => of(Occasion::Missed, &call.identity),
+        Event::Button { action: "pressed", name } => of(Occasion::Button, name),
+        Event::OutputPulsed { name, by } => Some(Cause { output: name, ..of(Occasion::Output, by)? }),
+        Event::Connected { .. } | Event::Reconnected { .. } => of(Occasion::Connected, ""),
+        Event::Disconnected { .. } => of(Occasion::Disconnected, ""),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::io::clock;
+    use futures_util::future::{FutureExt, LocalBoxFuture};
+
+    /// Programs that write what they see to a file of the test's own.
+    struct Bench {
+        programs: Programs,
+        reactor: Rc<Reactor>,
+        file: std::path::PathBuf,
+    }
+
+    fn call(identity: &str, reason: &'static str) -> CallFacts {
+        CallFacts { identity: identity.to_owned(), reason, seconds: 0 }
+    }
+
+    fn ours(name: &str) -> Option<String> {
+        match name {
+            "PATH" => Some("/usr/bin:/bin".to_owned()),
+            name => Some(format!("secret {name}")),
+        }
+    }
+
+    impl Bench {
+        fn new(name: &str, on: &str) -> Bench {
+            let file = std::env::temp_dir().join(format!("kinglet-programs-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_file(&file);
+            let text = format!(
+                "[server]\nurl = 'ws://h'\nroom = 'r'\nidentity = 'i'\ntoken = {{ file = '/t' }}\n[on]\n{}",
+                on.replace("FILE", &file.display().to_string())
+            );
+            let (config, problems) = Config::read(&text);
+            assert_eq!(problems, []);
+            let programs = Programs::new(config.expect("valid").hooks, ours);
+            Bench { programs, reactor: Reactor::new().expect("a poller"), file }
+        }
+
+        fn start(&self, event: &Event) -> LocalBoxFuture<'static, Option<String>> {
+            self.programs.start(event, &self.reactor).expect("configured").boxed_local()
+        }
+
+        /// Runs all of it until `count` lines are written; what was written, and what was complained of.
+        fn lines(
+            &self,
+            work: Vec<LocalBoxFuture<'static, Option<String>>>,
+            count: usize,
+        ) -> (Vec<String>, Vec<String>) {
+            let executor = async_executor::LocalExecutor::new();
+            let said = Rc::new(std::cell::RefCell::new(Vec::new()));
+            let tasks: Vec<_> = work
+                .into_iter()
+                .map(|work| {
+                    let said = said.clone();
+                    executor.spawn(async move { said.borrow_mut().extend(work.await) })
+                })
+                .collect();
+            let deadline = clock::now() + Duration::from_secs(20);
+            loop {
+                while executor.try_tick() {}
+                let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+                if text.lines().count() >= count {
+                    drop(tasks);
+                    let _ = std::fs::remove_file(&self.file);
+                    let said = said.borrow().clone();
+                    return (text.lines().map(str::to_owned).collect(), said);
+                }
+                assert!(clock::now() < deadline, "{text}");
+                let soon = clock::now() + Duration::from_millis(20);
+                self.reactor.wait(Some(soon), clock::now()).expect("waits");
+                self.reactor.wake_timers(clock::now());
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_sees_data_and_the_usual_variables() {
+        let on = r#"output = ["/bin/sh", "-c", "echo \"$1|$KINGLET_OUTPUT|$KINGLET_IDENTITY|$KINGLET_EVENT\" > FILE; env | grep -c secret >> FILE", "sh", "{identity}"]"#;
+        let bench = Bench::new("data", on);
+        let pulsed = Event::OutputPulsed { name: "door".into(), by: "-x\ny".into() };
+        let (lines, _) = bench.lines(vec![bench.start(&pulsed)], 2);
+        assert_eq!(lines[0], "%2Dx%0Ay|door|%2Dx%0Ay|output");
+        // The other fourteen usual ones, and none of LIVEKIT_API_SECRET and the like.
+        assert_eq!(lines[1], "14");
+        let more = Bench::new("more", &format!("environment = ['LIVEKIT_URL']\n{on}"));
+        assert_eq!(more.lines(vec![more.start(&pulsed)], 2).0[1], "15");
+    }
+
+    #[test]
+    fn slow_programs_of_others_keep_none_of_the_bell_from_running() {
+        let slow = |key| format!("{key} = ['/bin/sleep', '9']\n");
+        let all = ["answered", "ended", "missed", "output", "connected", "disconnected"].map(slow).concat();
+        let ring = "ring = ['/bin/sh', '-c', 'echo $KINGLET_IDENTITY >> FILE; case $KINGLET_IDENTITY in flat-*) sleep 9;; esac']";
+        let bench = Bench::new("slow", &format!("{all}{ring}"));
+        let others = [
+            Event::CallAnswered(call("flat-1", "rpc")),
+            Event::CallEnded(call("flat-1", "remote")),
+            Event::CallMissed(call("flat-1", "left")),
+            Event::OutputPulsed { name: "door".into(), by: "flat-1".into() },
+            Event::Disconnected { reason: String::new(), will_retry: true, retry_in_ms: 0 },
+            Event::Ringing(call("flat-1", "rpc")),
+            Event::Ringing(call("flat-2", "rpc")),
+            Event::Ringing(call("flat-3", "rpc")),
+        ];
+        let mut work: Vec<_> = others.iter().map(|event| bench.start(event)).collect();
+        work.push(bench.start(&Event::Ringing(call("bell", "button"))));
+        work.push(bench.start(&Event::Ringing(call("again", "button"))));
+        let (mut lines, said) = bench.lines(work, 3);
+        lines.sort();
+        assert_eq!(lines, ["again", "bell", "flat-1"], "one waits for the bell's first, and runs after it");
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("one runs already, and one waits"), "{said:?}");
+    }
 }

@@ -34,7 +34,7 @@ what --token-endpoint says.
 
 who we are (the first that is given)
   --token-file FILE      a file that holds the access token
-  --token-command CMD    a command that prints it (run by sh -c)
+  --token-command CMD    a command that prints it (run by sh -c, with all our variables)
   --token-endpoint URL   a service that makes one (LiveKit's standard token endpoint),
                          asked for --room and --identity where they are given
   --token-header-file F  header lines that the service wants, such as Authorization: …
@@ -87,10 +87,12 @@ running
   --files DIR            store files that others send here; else they are only told
   --rpc METHOD=COMMAND   answer calls of METHOD by this command (no shell): the payload is
                          its input, its output the answer; may be given again
+  --rpc-environment NAME   a variable that these commands get too: without, PATH, HOME
+                         and the like, and no secret of ours; may be given again
   --retry forever|never  forever: keep trying the first connection too;
                          never: end when the connection is lost
   --ca FILE              trust the certificates in this PEM file too
-  -v                     more words
+  -v                     more words: what messages say too
 
 commands, each answered by a `command_result`
 {commands}
@@ -136,12 +138,13 @@ program would open them, and what --input auto and --output auto would choose.
 
 /// `kinglet run --help`
 pub const RUN: &str = "\
-usage: kinglet run --config FILE [--check]
+usage: kinglet run --config FILE [--check] [-v]
 
 Runs a box by its configuration, until SIGTERM. /etc/kinglet/kinglet.toml shows every key.
 
   --config FILE          the configuration
   --check                read everything, say all that is wrong, open nothing
+  -v                     more words in the journal: what messages say too
 ";
 
 /// `kinglet ctl --help`

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kinglet::appliance::afterwards;
 use kinglet::appliance::attempts::{Attempts, Next};
-use kinglet::appliance::{self, Plan, RunError, Surroundings};
+use kinglet::appliance::{self, Plan, RunError, Surroundings, Variable};
 use kinglet::config::Problem;
 use kinglet::error::ExitStatus;
 use kinglet::io::clock;
@@ -18,7 +18,7 @@ use super::{Failed, environment, proxy};
 ///
 /// # Errors
 /// The configuration cannot be used, or something that it names cannot be had.
-pub fn run(path: &Path, checks: bool) -> Result<ExitStatus, Failed> {
+pub fn run(path: &Path, checks: bool, verbosity: u8) -> Result<ExitStatus, Failed> {
     let surroundings = surroundings();
     if checks {
         return check(Plan::read(path, &surroundings).map_err(|error| tell(&error))?, path);
@@ -26,7 +26,7 @@ pub fn run(path: &Path, checks: bool) -> Result<ExitStatus, Failed> {
     let mut attempts = Attempts::new(&surroundings);
     let mut warned = Vec::new();
     loop {
-        let error = match start(path, &surroundings, &mut warned) {
+        let error = match start(path, &surroundings, verbosity, &mut warned) {
             Ok(Outcome { status: ExitStatus::AsAsked, .. }) => return Ok(ExitStatus::AsAsked),
             Ok(outcome) => return Err(Failed { status: outcome.status, text: outcome.text }),
             Err(error) => error,
@@ -43,15 +43,20 @@ pub fn run(path: &Path, checks: bool) -> Result<ExitStatus, Failed> {
 }
 
 /// Runs the box to its end. What nothing reads in the file is told once.
-fn start(path: &Path, surroundings: &Surroundings, warned: &mut Vec<Problem>) -> Result<Outcome, RunError> {
+fn start(
+    path: &Path,
+    surroundings: &Surroundings,
+    verbosity: u8,
+    warned: &mut Vec<Problem>,
+) -> Result<Outcome, RunError> {
     let plan = Plan::read(path, surroundings)?;
     if plan.unknown() != warned.as_slice() {
         *warned = plan.unknown().to_vec();
         complain("warning: ", path, warned);
     }
-    let mut printer = Printer::new(Lines::stdout(), false, 0, clock::now());
+    let mut printer = Printer::journal(Lines::stdout(), verbosity, clock::now());
     let outcome = appliance::run(plan, surroundings, |event| printer.print(event, clock::now()));
-    printer.finish();
+    printer.finish(clock::now());
     outcome
 }
 
@@ -99,6 +104,7 @@ pub fn surroundings() -> Surroundings {
         notify_socket: environment("NOTIFY_SOCKET"),
         watchdog_usec: environment("WATCHDOG_USEC"),
         proxies: proxy::settings(&environment),
+        variable: Variable(environment),
     }
 }
 

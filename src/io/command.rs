@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use super::environment::Environment;
 use super::reactor::{Interest, Reactor, Source};
 use super::{clock, signals};
 
@@ -28,8 +29,8 @@ use super::{clock, signals};
 pub struct Program<'a> {
     /// The program and its arguments.
     pub words: &'a [String],
-    /// Variables beside our own.
-    pub environment: &'a [(&'a str, &'a str)],
+    /// All its variables.
+    pub environment: &'a Environment,
     /// What it reads from standard input.
     pub input: &'a [u8],
     /// What it may write to standard output.
@@ -101,7 +102,8 @@ impl Running {
         let mut command = Command::new(name);
         command
             .args(arguments)
-            .envs(program.environment.iter().copied())
+            .env_clear()
+            .envs(program.environment.iter())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Standard error may carry our events.
@@ -218,7 +220,7 @@ mod tests {
         let task = executor.spawn(async move {
             let program = Program {
                 words: &words,
-                environment: &[("KINGLET_TEST", "yes")],
+                environment: &Environment::default().with("KINGLET_TEST", "yes".to_owned()),
                 input: &input,
                 output_bytes_max: 20_000,
                 patience: Duration::from_millis(patience_ms),
@@ -239,8 +241,8 @@ mod tests {
     fn what_it_writes_comes_back() {
         let input = vec![b'x'; 15_000];
         assert_eq!(run_words(&["cat"], &input, 20_000).expect("runs"), input);
-        let output = run_words(&["sh", "-c", "printf %s \"$KINGLET_TEST\""], b"", 20_000).expect("runs");
-        assert_eq!(output, b"yes");
+        let output = run_words(&["sh", "-c", "printf %s \"$KINGLET_TEST$CARGO_MANIFEST_DIR\""], b"", 20_000);
+        assert_eq!(output.expect("runs"), b"yes", "nothing of our own environment");
         // One that does not read its input, and whose child keeps its output open.
         assert_eq!(run_words(&["sh", "-c", "sleep 3 & echo done"], &input, 20_000).expect("runs"), b"done\n");
     }

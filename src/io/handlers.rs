@@ -12,12 +12,14 @@ use async_executor::LocalExecutor;
 
 use super::command::{CommandError, Program, run};
 use super::desk::{Desk, Slot};
+use super::environment::Environment;
 use super::reactor::Reactor;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Command, words};
 use crate::data::rpc::{RESPONSE_TIMEOUT, RpcCode};
 use crate::event::{Event, RpcCallFacts};
 use crate::limits::RPC_PAYLOAD_BYTES_MAX;
+use crate::signal::argument;
 
 /// A method and the command that answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Handler {
     pub method: String,
     /// The program and its arguments.
     pub words: Vec<String>,
+    /// Its variables, beside `KINGLET_RPC_METHOD` and `KINGLET_RPC_CALLER`.
+    pub environment: Environment,
 }
 
 /// A text that is not `METHOD=COMMAND`.
@@ -39,7 +43,8 @@ impl std::str::FromStr for Handler {
     fn from_str(text: &str) -> Result<Self, HandlerError> {
         let (method, command) = text.split_once('=').ok_or(HandlerError)?;
         let words = words::split(command).filter(|words| !words.is_empty() && !method.is_empty());
-        Ok(Self { method: method.to_owned(), words: words.ok_or(HandlerError)? })
+        let words = words.ok_or(HandlerError)?;
+        Ok(Self { method: method.to_owned(), words, environment: Environment::default() })
     }
 }
 
@@ -61,10 +66,15 @@ pub(super) fn answer(
 ) {
     let Some(handler) = handlers.iter().find(|handler| handler.method == call.method) else { return };
     let (reactor, desk, words, call) = (reactor.clone(), desk.clone(), handler.words.clone(), call.clone());
+    let environment = handler
+        .environment
+        .clone()
+        .with("KINGLET_RPC_METHOD", call.method.clone())
+        .with("KINGLET_RPC_CALLER", argument::variable(&call.identity));
     let answering = async move {
         let program = Program {
             words: &words,
-            environment: &[("KINGLET_RPC_METHOD", &call.method), ("KINGLET_RPC_CALLER", &call.identity)],
+            environment: &environment,
             input: call.payload.as_bytes(),
             output_bytes_max: RPC_PAYLOAD_BYTES_MAX,
             patience: RESPONSE_TIMEOUT,

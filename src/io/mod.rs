@@ -25,6 +25,7 @@ mod dial;
 mod dns;
 mod driver;
 pub mod endpoint;
+pub mod environment;
 mod files;
 pub(crate) mod fingerprint;
 pub mod gpio;

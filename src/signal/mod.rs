@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod argument;
 pub mod cut;
 pub mod description;
 pub mod endpoint;

@@ -1,16 +1,22 @@
 //! Text of the server or of other people, made fit for one line of a terminal or a log.
 
+use std::borrow::Cow;
+
+use crate::event::is_hidden;
+
 /// `text` in one line: white space collapsed, control characters (terminal escapes among them) and
 /// characters that turn or hide what follows taken out, tokens starred out (servers repeat a token that
 /// they refuse), cut at a character to `bytes_max` bytes.
 pub fn one_line(text: &str, bytes_max: usize) -> String {
     let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+    for word in text.split(char::is_whitespace) {
         let before = line.len();
         if before > bytes_max {
             break;
         }
-        push_without_token(&mut line, word);
+        // First of all: one of them inside a token would hide that it is one.
+        let word: String = word.chars().filter(|c| !is_hidden(*c)).collect();
+        push_without_token(&mut line, &word);
         if line.len() > before && before > 0 {
             line.insert(before, ' ');
         }
@@ -24,11 +30,31 @@ pub fn one_line(text: &str, bytes_max: usize) -> String {
     line
 }
 
+/// An identity, a topic or a name of others, for a line that a person reads: as it is where it is one plain word; otherwise
+/// in quotation marks, with what is not seen as escapes, so that it is taken for nothing else.
+pub fn shown(name: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| !is_hidden(c) && !c.is_whitespace() && !matches!(c, '"' | '\\');
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return Cow::Borrowed(name);
+    }
+    let mut quoted = String::from("\"");
+    for c in name.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            ' ' => quoted.push(' '),
+            c if is_plain(c) => quoted.push(c),
+            c => quoted.extend(c.escape_default()),
+        }
+    }
+    quoted.push('"');
+    Cow::Owned(quoted)
+}
+
 /// A JWT begins with the base64url of `{"` (RFC 7519 §3) wherever it stands in a word.
 fn push_without_token(line: &mut String, word: &str) {
     let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
     let (before, token) = word.split_at(word.find(TOKEN_START).unwrap_or(word.len()));
-    line.extend(before.chars().filter(|c| !is_formatting(*c)));
+    line.push_str(before);
     if !token.is_empty() {
         line.push_str("***");
         push_without_token(line, token.trim_start_matches(is_of_token));
@@ -40,11 +66,6 @@ const TOKEN_START: &str = "eyJ";
 
 /// Stands where something was cut off.
 const CUT: &str = "…";
-
-/// Zero-width and direction marks (Unicode 16, general category Cf, those that people abuse).
-fn is_formatting(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
 
 #[cfg(test)]
 mod tests {
@@ -61,9 +82,25 @@ mod tests {
             ("Tür 1", "Tür 1"),
             ("invalid token: eyJhbGci.eyJpc3Mi.sIg-_na, bad", "invalid token: ***, bad"),
             ("access_token=eyJhbGci.eyJp&x", "access_token=***&x"),
+            ("ey\u{202b}Jhb\u{7}Gci.eyJp", "***"),
         ];
         for (text, expected) in cases {
             assert_eq!(one_line(text, 40), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_shown_as_what_it_is() {
+        for (name, expected) in [
+            ("flat-1", "flat-1"),
+            ("Tür", "Tür"),
+            ("Front door", "\"Front door\""),
+            ("", "\"\""),
+            ("a\nb\u{202e}\u{9b}", "\"a\\nb\\u{202e}\\u{9b}\""),
+            ("x\" left", "\"x\\\" left\""),
+        ] {
+            assert_eq!(shown(name), expected);
+            assert_eq!(one_line(&shown(name), 100), expected);
         }
     }
 

@@ -10,17 +10,18 @@ use crate::cli::doctor::Wishes;
 use crate::cli::{Failed, help};
 
 pub(super) fn run(parser: &mut Parser) -> Result<Command, Failed> {
-    let (mut config, mut checks) = (None, false);
+    let (mut config, mut checks, mut verbosity) = (None, false, 0_u8);
     while let Some(arg) = parser.next().map_err(usage)? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(help::RUN.into())),
             Arg::Long("config") => config = Some(PathBuf::from(parser.value().map_err(usage)?)),
             Arg::Long("check") => checks = true,
+            Arg::Short('v') => verbosity = verbosity.saturating_add(1),
             other => return Err(usage(other.unexpected())),
         }
     }
     let config = config.ok_or_else(|| Failed::usage("kinglet run needs --config FILE"))?;
-    Ok(Command::Run { config, checks })
+    Ok(Command::Run { config, checks, verbosity })
 }
 
 pub(super) fn wait_idle(parser: &mut Parser) -> Result<Command, Failed> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kinglet::io::credentials::Source;
+use kinglet::io::environment::Environment;
 use kinglet::io::handlers::Handler;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
 use kinglet::local::policy::{Policy, PolicyError};
@@ -56,6 +57,7 @@ pub(super) fn join(
             Arg::Long("duration") => words.duration = Some(seconds(parser, "--duration")?),
             Arg::Long("stats") => words.stats_interval = Some(seconds(parser, "--stats")?),
             Arg::Long("files") => words.files = Some(parser.value().map_err(usage)?.into()),
+            Arg::Long("rpc-environment") => words.handlers_environment.push(text(parser)?),
             Arg::Long("rpc") => words.handlers.extend(parsed::<Handler>(parser, "--rpc")?),
             Arg::Long("events") => words.events = events(&text(parser)?)?,
             Arg::Long("control") => words.reads_commands = one_of(parser, "--control", &[("-", true)])?,
@@ -98,6 +100,7 @@ struct JoinWords {
     duration: Option<Duration>,
     stats_interval: Option<Duration>,
     handlers: Vec<Handler>,
+    handlers_environment: Vec<String>,
     files: Option<PathBuf>,
     events: Events,
     reads_commands: bool,
@@ -136,6 +139,10 @@ impl JoinWords {
                 "stdin cannot be both: --input raw:- is sound, --control - is commands",
             ));
         }
+        let of_handlers = Environment::listed(&self.handlers_environment, environment);
+        let handlers = self.handlers.into_iter();
+        let handlers =
+            handlers.map(|handler| Handler { environment: of_handlers.clone(), ..handler }).collect();
         Ok(Join {
             url,
             credentials,
@@ -153,7 +160,7 @@ impl JoinWords {
             redundancy: self.redundancy,
             duration: self.duration,
             stats_interval: self.stats_interval,
-            handlers: self.handlers,
+            handlers,
             files: self.files,
             events: self.events,
             reads_commands: self.reads_commands,
