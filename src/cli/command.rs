@@ -25,6 +25,8 @@ pub enum Command {
     Run {
         config: PathBuf,
         checks: bool,
+        /// `-v`, counted.
+        verbosity: u8,
     },
     /// Rest what a program that is gone may have left driven.
     RestOutputs,

@@ -85,7 +85,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
             while let Some(event) = events.next().await {
                 printer.print(&event, clock::now());
             }
-            printer.finish();
+            printer.finish(clock::now());
         };
         if reads_commands {
             control::beside(printing, commands).await;

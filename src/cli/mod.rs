@@ -22,6 +22,7 @@ mod idle;
 mod join;
 mod print;
 mod proxy;
+mod quota;
 mod run;
 mod token;
 
@@ -69,7 +70,7 @@ fn run(command: Command) -> Result<ExitStatus, Failed> {
             Ok(ExitStatus::AsAsked)
         }
         Command::Join(join) => join::run(*join),
-        Command::Run { config, checks } => run::run(&config, checks),
+        Command::Run { config, checks, verbosity } => run::run(&config, checks, verbosity),
         Command::RestOutputs => run::rest_outputs(),
         Command::WaitIdle { config } => idle::wait(config.as_deref()),
         Command::Ctl { socket, json, words } => ctl::run(&socket, json, &words),

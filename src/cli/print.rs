@@ -5,10 +5,13 @@
 
 use std::time::Instant;
 
-use kinglet::event::{By, CallFacts, Event, TrackFacts};
+use kinglet::command::line;
+use kinglet::event::{By, CallFacts, Event, TrackFacts, escaped};
 use kinglet::io::lines::Lines;
-use kinglet::signal::text::one_line;
+use kinglet::signal::text::{one_line, shown};
 use serde::Serialize;
+
+use super::quota::Quota;
 
 /// A line for people: the longest is `stats` of sixteen tracks.
 const LINE_BYTES_MAX: usize = 2000;
@@ -19,6 +22,8 @@ pub struct Printer {
     json: bool,
     verbosity: u8,
     began: Instant,
+    /// Of a journal, which others could fill.
+    quota: Option<Quota>,
 }
 
 #[derive(Serialize)]
@@ -31,7 +36,12 @@ struct Stamped<'a> {
 impl Printer {
     /// `began` is time 0.
     pub fn new(lines: Lines, json: bool, verbosity: u8, began: Instant) -> Self {
-        Self { lines, json, verbosity, began }
+        Self { lines, json, verbosity, began, quota: None }
+    }
+
+    /// For a journal: in words, and no more of them than [`Quota`] admits.
+    pub fn journal(lines: Lines, verbosity: u8, began: Instant) -> Self {
+        Self { quota: Some(Quota::new()), ..Self::new(lines, false, verbosity, began) }
     }
 
     /// Writes one event.
@@ -40,16 +50,42 @@ impl Printer {
         if self.json {
             // Events are plain data: they always serialise.
             if let Ok(line) = serde_json::to_string(&Stamped { event, t_ms }) {
-                self.lines.write(&line);
+                self.lines.write(&escaped(line));
             }
         } else if let Some(text) = words(event, self.verbosity) {
-            // Identities and names are others' words: no escape sequence of theirs reaches a terminal.
-            self.lines.write(&format!("{:>8.3} {}", t_ms as f64 / 1000.0, one_line(&text, LINE_BYTES_MAX)));
+            self.write_counts(false, now);
+            let (is_admitted, left_out) =
+                self.quota.as_mut().map_or((true, None), |quota| quota.admits(event, now));
+            if let Some((who, count)) = left_out {
+                self.write_count(&who, count, now);
+            }
+            if is_admitted {
+                self.write_words(&text, now);
+            }
         }
     }
 
-    /// The last words: what a slow reader did not take.
-    pub fn finish(&mut self) {
+    fn write_words(&mut self, text: &str, now: Instant) {
+        let t_s = now.saturating_duration_since(self.began).as_secs_f64();
+        // What others say may be in it: no escape sequence of theirs reaches a terminal.
+        self.lines.write(&format!("{t_s:>8.3} {}", one_line(text, LINE_BYTES_MAX)));
+    }
+
+    fn write_counts(&mut self, is_end: bool, now: Instant) {
+        while let Some((who, count)) = self.quota.as_mut().and_then(|quota| quota.take_count(is_end, now)) {
+            self.write_count(&who, count, now);
+        }
+    }
+
+    fn write_count(&mut self, who: &str, count: u64, now: Instant) {
+        let text =
+            format!("{count} more lines about {} were left out (kinglet ctl watch shows all)", shown(who));
+        self.write_words(&text, now);
+    }
+
+    /// The last words: what was left out, and what a slow reader did not take.
+    pub fn finish(&mut self, now: Instant) {
+        self.write_counts(true, now);
         self.lines.finish();
         if self.lines.dropped() > 0 {
             eprintln!("kinglet: {} lines of events were dropped: nobody read them", self.lines.dropped());
@@ -57,13 +93,15 @@ impl Printer {
     }
 }
 
-/// One line for a person; `None` for what only a careful one wants to know (`-v`).
+/// One line for a person; `None` for what only a careful one wants to know (`-v`). What messages say is told with `-v` only,
+/// and the keys of a telephone, which may be the code of a door, never.
 fn words(event: &Event, verbosity: u8) -> Option<String> {
     let by = |by: &By| match by {
         By::Us => "",
         By::Server => " by the server",
     };
-    let track = |facts: &TrackFacts| format!("{}'s {:?} ({})", facts.identity, facts.source, facts.sid);
+    let track =
+        |facts: &TrackFacts| format!("{}'s {:?} ({})", shown(&facts.identity), facts.source, facts.sid);
     Some(match event {
         Event::Connected { room, identity, server, .. } => {
             format!("connected to room {room} as {identity} ({server})")
@@ -75,9 +113,9 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
             format!("disconnected ({reason}), next attempt in {:.1} s", *retry_in_ms as f64 / 1000.0)
         }
         Event::Disconnected { reason, .. } => format!("disconnected ({reason})"),
-        Event::ParticipantJoined(who) => format!("{} is in the room", who.identity),
-        Event::ParticipantLeft(who) => format!("{} left", who.identity),
-        Event::ParticipantChanged(who) if verbosity > 0 => format!("{} changed", who.identity),
+        Event::ParticipantJoined(who) => format!("{} is in the room", shown(&who.identity)),
+        Event::ParticipantLeft(who) => format!("{} left", shown(&who.identity)),
+        Event::ParticipantChanged(who) if verbosity > 0 => format!("{} changed", shown(&who.identity)),
         Event::TrackSubscribed(facts) => format!("hearing {}", track(facts)),
         Event::TrackUnsubscribed(facts) => format!("no longer hearing {}", track(facts)),
         Event::TrackMuted(facts) => format!("{} muted", track(facts)),
@@ -92,33 +130,43 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         Event::LocalUnmuted { by: who, .. } => format!("unmuted{}", by(who)),
         Event::HeardBy { .. } => "somebody hears us".to_owned(),
         Event::Speakers { speakers } if verbosity > 0 => {
-            let names: Vec<&str> = speakers.iter().map(|speaker| speaker.identity.as_str()).collect();
+            let names: Vec<_> = speakers.iter().map(|speaker| shown(&speaker.identity)).collect();
             format!("speaking: {}", if names.is_empty() { "nobody".into() } else { names.join(", ") })
         }
         Event::PermissionsChanged { publish, subscribe, data } => {
             format!("now allowed: speak {publish}, hear {subscribe}, data {data}")
         }
         Event::Data(data) => match std::str::from_utf8(&data.payload) {
-            Ok(text) => format!("{} ({}): {text}", data.identity, data.topic),
-            Err(_) => format!("{} ({}): {} bytes", data.identity, data.topic, data.payload.len()),
+            Ok(text) if verbosity > 0 => {
+                format!("{} ({}): {text}", shown(&data.identity), shown(&data.topic))
+            }
+            _ => message(&data.identity, "data", &data.topic, data.payload.len()),
         },
-        Event::Chat { identity, text, .. } => format!("{identity} writes: {text}"),
-        Event::TextStream(text) => format!("{} ({}): {}", text.identity, text.topic, text.text),
+        Event::Chat { identity, text, .. } if verbosity > 0 => format!("{} writes: {text}", shown(identity)),
+        Event::Chat { identity, text, .. } => message(identity, "chat", "", text.len()),
+        Event::TextStream(text) if verbosity > 0 => {
+            format!("{} ({}): {}", shown(&text.identity), shown(&text.topic), text.text)
+        }
+        Event::TextStream(text) => message(&text.identity, "text", &text.topic, text.text.len()),
         Event::ByteStream(file) => {
             let place = file.path.as_deref().unwrap_or("not stored");
-            format!("{} sends {}, {} bytes: {place}", file.identity, file.name, file.bytes)
+            format!("{} sends {}, {} bytes: {place}", shown(&file.identity), shown(&file.name), file.bytes)
         }
-        Event::RpcInvoked(call) => format!("{} calls {}", call.identity, call.method),
-        Event::RpcAnswered(answer) => match (&answer.payload, answer.code) {
-            (Some(payload), _) => format!("{} answers {}: {payload}", answer.identity, answer.method),
-            (None, code) => {
-                let message = answer.message.as_deref().unwrap_or_default();
-                format!("{} of {}: {message} ({})", answer.method, answer.identity, code.unwrap_or_default())
+        Event::RpcInvoked(call) => format!("{} calls {}", shown(&call.identity), shown(&call.method)),
+        Event::RpcAnswered(answer) => {
+            let (whom, method) = (shown(&answer.identity), shown(&answer.method));
+            match (&answer.payload, answer.code) {
+                (Some(payload), _) if verbosity > 0 => format!("{whom} answers {method}: {payload}"),
+                (Some(payload), _) => format!("{whom} answers {method} ({} bytes)", payload.len()),
+                (None, code) => {
+                    let message = answer.message.as_deref().unwrap_or_default();
+                    format!("{method} of {whom}: {message} ({})", code.unwrap_or_default())
+                }
             }
-        },
-        Event::Dtmf { identity, digit } => format!("{identity} presses {digit}"),
-        Event::Transcription(said) if said.is_final || verbosity > 0 => {
-            format!("{} said: {}", said.identity, said.text)
+        }
+        Event::Dtmf { identity, .. } => format!("{} presses a key", shown(identity)),
+        Event::Transcription(said) if verbosity > 0 => {
+            format!("{} said: {}", shown(&said.identity), said.text)
         }
         Event::DataUnconfirmed { topic, count } => {
             format!("{count} messages ({topic}) may not have arrived")
@@ -133,7 +181,7 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         }
         Event::Button { name, action } => format!("button {name} {action}"),
         Event::OutputPulsed { name, by } if by.is_empty() => format!("{name} is driven"),
-        Event::OutputPulsed { name, by } => format!("{name} is driven for {by}"),
+        Event::OutputPulsed { name, by } => format!("{name} is driven for {}", shown(by)),
         Event::Reloaded { anew_for, .. } if anew_for.is_empty() => {
             "another configuration is taken".to_owned()
         }
@@ -151,7 +199,10 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
                 .map(|t| {
                     format!(
                         "{} buffer {} ms, lost {}, concealed {:.1} permille",
-                        t.identity, t.buffer_ms, t.lost, t.concealed_permille
+                        shown(&t.identity),
+                        t.buffer_ms,
+                        t.lost,
+                        t.concealed_permille
                     )
                 })
                 .collect();
@@ -168,21 +219,71 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
                 heard.join("; ")
             )
         }
-        Event::CommandResult { command, ok, error, .. } => match error {
-            Some(error) => format!("{command}: {}", error.message),
-            None => format!("{command}: {}", if *ok { "done" } else { "not done" }),
-        },
+        Event::CommandResult { command, ok, error, .. } => {
+            // The rest may be a message, or a code.
+            let command = line::name(command);
+            let command = shown(&command);
+            match error {
+                Some(error) => format!("{command}: {}", error.message),
+                None => format!("{command}: {}", if *ok { "done" } else { "not done" }),
+            }
+        }
         _ => return None,
     })
 }
 
+fn message(identity: &str, what: &str, topic: &str, bytes: usize) -> String {
+    let topic = if topic.is_empty() { String::new() } else { format!("{}, ", shown(topic)) };
+    format!("{} sends {what} ({topic}{bytes} bytes)", shown(identity))
+}
+
 fn with(call: &CallFacts) -> String {
-    if call.identity.is_empty() { String::new() } else { format!(" with {}", call.identity) }
+    if call.identity.is_empty() { String::new() } else { format!(" with {}", shown(&call.identity)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kinglet::event::{DataFacts, RpcAnswerFacts, TranscriptionFacts};
+
+    #[test]
+    fn contents_are_told_when_asked_for_and_codes_never() {
+        let (identity, secret) = ("flat-1".to_owned(), "open sesame");
+        let said = TranscriptionFacts {
+            identity: identity.clone(),
+            text: secret.to_owned(),
+            is_final: true,
+            segment: String::new(),
+        };
+        let data = DataFacts {
+            identity: identity.clone(),
+            topic: "t".into(),
+            payload: secret.into(),
+            reliable: true,
+        };
+        let answer = RpcAnswerFacts {
+            identity: identity.clone(),
+            method: "m".into(),
+            payload: Some(secret.to_owned()),
+            code: None,
+            message: None,
+        };
+        for event in [
+            Event::Chat { identity: identity.clone(), text: secret.to_owned(), id: String::new() },
+            Event::Transcription(said),
+            Event::Data(data),
+            Event::RpcAnswered(answer),
+        ] {
+            assert!(!words(&event, 0).is_some_and(|text| text.contains("sesame")), "{event:?}");
+            assert!(words(&event, 1).is_some_and(|text| text.contains("sesame")), "{event:?}");
+        }
+        let pressed = Event::Dtmf { identity, digit: "7".into() };
+        let command = Event::answered(r#"["dtmf","77"]"#.to_owned(), Ok(serde_json::Value::Null));
+        for verbosity in 0..3 {
+            assert_eq!(words(&pressed, verbosity).as_deref(), Some("flat-1 presses a key"));
+            assert_eq!(words(&command, verbosity).as_deref(), Some("dtmf: done"));
+        }
+    }
 
     #[test]
     fn json_has_the_promised_members() {
