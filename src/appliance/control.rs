@@ -123,10 +123,14 @@ async fn attend(
         } else if line::is_word(&words, "watch") {
             match feed.watch() {
                 Some(watcher) => return watch(&stream, reactor, watcher).await,
-                None => Err(CommandError {
-                    code: "busy",
-                    message: format!("{WATCHERS_MAX} clients watch already; the last place is for commands"),
-                }),
+                None => {
+                    let message =
+                        format!("{WATCHERS_MAX} clients watch already; the last place is for commands");
+                    let busy = CommandError { code: "busy", message };
+                    // It would only keep that place.
+                    let _ = write(&stream, reactor, &reply(Err(busy))).await;
+                    return;
+                }
             }
         } else {
             carry_out(&words, commands, inbox).await

@@ -174,7 +174,10 @@ mod tests {
                 .into_iter()
                 .map(|work| {
                     let said = said.clone();
-                    executor.spawn(async move { said.borrow_mut().extend(work.await) })
+                    executor.spawn(async move {
+                        let warning = work.await;
+                        said.borrow_mut().extend(warning);
+                    })
                 })
                 .collect();
             let deadline = clock::now() + Duration::from_secs(20);

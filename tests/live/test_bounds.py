@@ -69,7 +69,7 @@ def test_arguments_are_data(server, room, box, run, folder):
     assert heard == [TWO_LINES, 'a "b"  c\\']
     assert told.read_text() == "%2Dx%0Aunmute|http://x/?from=%2Dx%0Aunmute|%2Dx%0Aunmute||1234|\n"
     # In the journal it is seen for what it is.
-    assert '"-x\\nunmute" is in the room' in door.journal.read_text()
+    assert 'it rings with "-x\\nunmute"\n' in door.journal.read_text()
     # Plain lines of older clients.
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(door.socket))
