@@ -23,8 +23,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::feed::{Feed, Watcher};
 use super::inbox::{Inbox, Input};
+use super::watched::{Watched, Watcher};
 use crate::command::{Answer, Command, CommandError, line};
 use crate::event::escaped;
 use crate::io::client::Commands;
@@ -63,7 +63,12 @@ pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves clients for as long as the box runs.
-pub(super) async fn serve(listener: UnixListener, commands: Commands, inbox: Rc<Inbox>, feed: Rc<Feed>) {
+pub(super) async fn serve(
+    listener: UnixListener,
+    commands: Commands,
+    inbox: Rc<Inbox>,
+    watched: Rc<Watched>,
+) {
     let reactor = commands.reactor().clone();
     let Ok(listener) = Source::new(&reactor, listener) else { return };
     let mut clients = FuturesUnordered::new();
@@ -81,7 +86,7 @@ pub(super) async fn serve(listener: UnixListener, commands: Commands, inbox: Rc<
             refuse(&stream);
             continue;
         }
-        clients.push(attend(stream, &reactor, &commands, &inbox, &feed));
+        clients.push(attend(stream, &reactor, &commands, &inbox, &watched));
     }
 }
 
@@ -110,7 +115,7 @@ async fn attend(
     reactor: &Rc<Reactor>,
     commands: &Commands,
     inbox: &Rc<Inbox>,
-    feed: &Rc<Feed>,
+    watched: &Rc<Watched>,
 ) {
     let Ok(stream) = Source::new(reactor, stream) else { return };
     let mut unread = Vec::new();
@@ -121,7 +126,7 @@ async fn attend(
         let answer = if words.len() >= CONTROL_LINE_BYTES_MAX {
             Err(CommandError::usage(format!("the line is longer than {CONTROL_LINE_BYTES_MAX} bytes")))
         } else if line::is_word(&words, "watch") {
-            match feed.watch() {
+            match watched.watch() {
                 Some(watcher) => return watch(&stream, reactor, watcher).await,
                 None => {
                     let message =

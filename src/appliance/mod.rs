@@ -15,7 +15,6 @@ pub mod attempts;
 mod buttons;
 mod changes;
 mod control;
-mod feed;
 mod hands;
 mod identity;
 mod inbox;
@@ -32,6 +31,7 @@ mod tones;
 pub mod visit;
 mod warnings;
 mod watchdog;
+mod watched;
 
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -14,7 +14,6 @@ use futures_util::future::{Either, FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 
-use super::feed::Feed;
 use super::hands::Hands;
 use super::inbox::{Inbox, Input, Slot};
 use super::memory::Memory;
@@ -22,6 +21,7 @@ use super::programs::Programs;
 use super::reload::Reloads;
 use super::tally::Tally;
 use super::watchdog::{Feed, Watchdog};
+use super::watched::Watched;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::device::attribute::CALL_ATTRIBUTE;
@@ -44,7 +44,7 @@ pub(super) struct Running<F> {
     pub(super) watchdog: Watchdog,
     pub(super) commands: Commands,
     pub(super) inbox: Rc<Inbox>,
-    pub(super) feed: Rc<Feed>,
+    pub(super) watched: Rc<Watched>,
     pub(super) tally: Tally,
     pub(super) tell: F,
     /// What the others were told of the call.
@@ -280,7 +280,7 @@ impl<F: FnMut(&Event)> Running<F> {
     /// Tells those who watch, the journal, and programs.
     pub(super) fn say(&mut self, event: &Event) {
         self.tally.count(event);
-        self.feed.tell(event);
+        self.watched.tell(event);
         (self.tell)(event);
         if let Some(work) = self.programs.start(event, self.commands.reactor()) {
             self.chores.push(work.boxed_local());

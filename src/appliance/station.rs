@@ -15,7 +15,6 @@ use futures_util::future::{Either, FutureExt, LocalBoxFuture, ready, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::control;
-use super::feed::Feed;
 use super::hands::Lines;
 use super::inbox::{Inbox, Input, Taken};
 use super::memory::Memory;
@@ -25,6 +24,7 @@ use super::reload::{Reloads, Successor};
 use super::running::Running;
 use super::tally::Tally;
 use super::watchdog::Watchdog;
+use super::watched::Watched;
 use super::{RunError, Surroundings, settings, tones};
 use crate::device::intercom::Intercom;
 use crate::event::Event;
@@ -81,10 +81,10 @@ impl Station {
     pub(super) async fn serve(self, events: Events, commands: Commands, tell: impl FnMut(&Event)) {
         let inbox = Rc::new(Inbox::new());
         let reactor = commands.reactor().clone();
-        let feed = Rc::new(Feed::default());
+        let watched = Rc::new(Watched::default());
         let (path, listener) = self.socket;
         let sources: [LocalBoxFuture<'static, ()>; 3] = [
-            control::serve(listener, commands.clone(), inbox.clone(), feed.clone()).boxed_local(),
+            control::serve(listener, commands.clone(), inbox.clone(), watched.clone()).boxed_local(),
             pass_on(events, inbox.clone()).boxed_local(),
             watch_signal(self.hang_up, reactor.clone(), inbox.clone()).boxed_local(),
         ];
@@ -102,7 +102,7 @@ impl Station {
             watchdog: self.watchdog,
             commands,
             inbox,
-            feed,
+            watched,
             tally: Tally::default(),
             tell,
             shown: "",
