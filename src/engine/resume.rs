@@ -232,7 +232,7 @@ impl Engine {
     }
 
     /// Whether sound can flow, on every peer connection that is in use.
-    fn has_paths(&self) -> bool {
+    pub(super) fn has_paths(&self) -> bool {
         let subscriber = self.subscriber.as_ref().is_none_or(Subscriber::has_path);
         let is_in_use = |publisher: &Publisher| publisher.was_offered();
         subscriber && self.publisher.as_ref().filter(|p| is_in_use(p)).is_none_or(Publisher::has_path)

@@ -272,7 +272,8 @@ impl Engine {
     }
 
     pub(super) fn ping(&mut self, now: Instant) {
-        match self.pinger.as_mut().and_then(|pinger| pinger.handle_timeout(now)) {
+        let sound_flows = self.has_paths();
+        match self.pinger.as_mut().and_then(|pinger| pinger.handle_timeout(now, sound_flows)) {
             Some(PingAction::Send { timestamp_ms, rtt_ms }) => {
                 self.request(&Request::Ping { timestamp_ms, rtt_ms });
             }

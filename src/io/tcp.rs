@@ -62,6 +62,10 @@ async fn connect_one(reactor: &Rc<Reactor>, address: SocketAddr) -> io::Result<T
     Ok(Tcp(source))
 }
 
+/// What was sent and is not acknowledged for so long ends the connection. A slow one, on which something moves, goes on;
+/// the kernel alone would try for a quarter of an hour. As long as the server's own patience with pings.
+const UNACKNOWLEDGED_MS_MAX: u32 = 15_000;
+
 /// Begins to connect, without waiting; [`is_connected`] says when it is done.
 ///
 /// # Errors
@@ -77,6 +81,7 @@ pub(super) fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::from(socket);
     // Messages and datagrams are small, and each is waited for.
     stream.set_nodelay(true)?;
+    rustix::net::sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED_MS_MAX)?;
     Ok(stream)
 }
 

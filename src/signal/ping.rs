@@ -3,10 +3,16 @@
 //! A ping goes out each interval; its pong gives the round trip. Any message at all shows that the
 //! connection lives; none for the timeout means that it does not. Both spans are the server's wish
 //! (`JoinResponse.ping_interval`, `ping_timeout`), held within limits.
+//!
+//! While sound flows, silence has three timeouts: on a link that is full, TCP comes last and is late, and nobody misses it
+//! as long as it moves at all. A connection on which nothing moves is ended by the kernel before that (`io/tcp.rs`).
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{PING_INTERVAL_SECONDS, PING_TIMEOUT_SECONDS};
+
+/// Timeouts without a message that are borne while sound flows.
+const TIMEOUTS_WITH_SOUND: u32 = 3;
 
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub struct Pinger {
     epoch: Instant,
     next_ping: Instant,
     heard: Instant,
+    /// Its silence was borne up to now, and is judged again then.
+    borne_until: Option<Instant>,
     rtt: Option<Duration>,
     is_dead: bool,
 }
@@ -47,6 +55,7 @@ impl Pinger {
             epoch: now,
             next_ping: now + interval,
             heard: now,
+            borne_until: None,
             rtt: None,
             is_dead: false,
         }
@@ -54,7 +63,7 @@ impl Pinger {
 
     /// A message has arrived, of whatever kind.
     pub fn heard(&mut self, now: Instant) {
-        self.heard = now;
+        (self.heard, self.borne_until) = (now, None);
     }
 
     /// When the last message arrived.
@@ -78,17 +87,20 @@ impl Pinger {
     /// When [`Pinger::handle_timeout`] has something to do; changes with every call of the others. `None`
     /// once the connection is dead.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.is_dead).then(|| self.next_ping.min(self.heard + self.timeout))
+        (!self.is_dead).then(|| self.next_ping.min(self.judged_at()))
     }
 
-    /// What is due at `now`.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<PingAction> {
+    /// What is due at `now`, while sound flows or not.
+    pub fn handle_timeout(&mut self, now: Instant, sound_flows: bool) -> Option<PingAction> {
         if self.is_dead {
             return None;
         }
-        if now >= self.heard + self.timeout {
-            self.is_dead = true;
-            return Some(PingAction::Dead);
+        if now >= self.judged_at() {
+            if !sound_flows || now >= self.heard + TIMEOUTS_WITH_SOUND * self.timeout {
+                self.is_dead = true;
+                return Some(PingAction::Dead);
+            }
+            self.borne_until = Some(now + self.interval);
         }
         if now < self.next_ping {
             return None;
@@ -100,6 +112,10 @@ impl Pinger {
     /// The smoothed round trip in milliseconds, at least 1; 0 before the first pong.
     pub fn rtt_ms(&self) -> u32 {
         self.rtt.map_or(0, |rtt| u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).max(1))
+    }
+
+    fn judged_at(&self) -> Instant {
+        self.borne_until.unwrap_or(self.heard + self.timeout)
     }
 
     fn now_ms(&self, now: Instant) -> u64 {
@@ -131,13 +147,13 @@ mod tests {
     fn pings_each_interval_and_measures() {
         let (mut pinger, start) = pinger();
         assert_eq!(pinger.poll_timeout(), Some(start + 5 * SECOND));
-        assert_eq!(pinger.handle_timeout(start + 4 * SECOND), None);
-        let ping = pinger.handle_timeout(start + 5 * SECOND);
+        assert_eq!(pinger.handle_timeout(start + 4 * SECOND, false), None);
+        let ping = pinger.handle_timeout(start + 5 * SECOND, false);
         assert_eq!(ping, Some(PingAction::Send { timestamp_ms: 5000, rtt_ms: 0 }));
 
         pinger.handle_pong(5000, start + 5 * SECOND + Duration::from_millis(80));
         assert_eq!(pinger.rtt_ms(), 80);
-        let ping = pinger.handle_timeout(start + 10 * SECOND);
+        let ping = pinger.handle_timeout(start + 10 * SECOND, false);
         assert_eq!(ping, Some(PingAction::Send { timestamp_ms: 10_000, rtt_ms: 80 }));
         pinger.handle_pong(10_000, start + 10 * SECOND + Duration::from_millis(160));
         assert_eq!(pinger.rtt_ms(), 90);
@@ -148,12 +164,35 @@ mod tests {
         let (mut pinger, start) = pinger();
         pinger.heard(start + 3 * SECOND);
         for at in [5, 10, 15] {
-            assert!(matches!(pinger.handle_timeout(start + at * SECOND), Some(PingAction::Send { .. })));
+            assert!(matches!(
+                pinger.handle_timeout(start + at * SECOND, false),
+                Some(PingAction::Send { .. })
+            ));
         }
         assert_eq!(pinger.poll_timeout(), Some(start + 18 * SECOND));
-        assert_eq!(pinger.handle_timeout(start + 18 * SECOND), Some(PingAction::Dead));
-        assert_eq!(pinger.handle_timeout(start + 19 * SECOND), None);
+        assert_eq!(pinger.handle_timeout(start + 18 * SECOND, false), Some(PingAction::Dead));
+        assert_eq!(pinger.handle_timeout(start + 19 * SECOND, false), None);
         assert_eq!(pinger.poll_timeout(), None);
+    }
+
+    #[test]
+    fn late_pongs_are_borne_while_sound_flows() {
+        let (mut pinger, start) = pinger();
+        let mut pings = 0;
+        // No deadline is in the past once it was served.
+        while let Some(due) = pinger.poll_timeout() {
+            match pinger.handle_timeout(due, true) {
+                Some(PingAction::Send { .. }) => pings += 1,
+                Some(PingAction::Dead) => assert_eq!(due, start + 45 * SECOND),
+                None => assert!(pinger.poll_timeout() > Some(due)),
+            }
+        }
+        assert!((8..=9).contains(&pings), "{pings}");
+        let (mut pinger, start) = self::pinger();
+        assert!(pinger.handle_timeout(start + 15 * SECOND, true).is_some());
+        pinger.handle_pong(15_000, start + 17 * SECOND);
+        assert_eq!(pinger.handle_timeout(start + 31 * SECOND, false).is_some(), true);
+        assert_eq!(pinger.handle_timeout(start + 32 * SECOND, false), Some(PingAction::Dead), "and no sound");
     }
 
     #[test]
