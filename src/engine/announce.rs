@@ -22,7 +22,7 @@ use crate::media::block::{BLOCK_MS, Block};
 use crate::media::prompt::{Player, Recording};
 use crate::media::send::adapt::Plan;
 use crate::media::send::capture::Sender;
-use crate::media::send::encode::EncoderSettings;
+use crate::media::send::encode::{EncoderSettings, PacketDuration};
 use crate::rtc::{Line, Peer, Publisher};
 use crate::signal::request::{AddTrack, Request};
 use crate::signal::sid::Sid;
@@ -47,7 +47,7 @@ const SETTLING: Duration = Duration::from_millis(200);
 const TAIL_BLOCKS: u32 = 400 / BLOCK_MS;
 
 /// Speech, with one copy of each packet where the connection takes RED: nobody reports to it what was lost.
-const PLAN: Plan = Plan { bitrate_bps: 24_000, copies: 1, fec_permille: 0 };
+const PLAN: Plan = Plan { bitrate_bps: 24_000, packet: PacketDuration::Ms20, copies: 1, fec_permille: 0 };
 
 /// Our second track.
 pub(super) struct Announcements {

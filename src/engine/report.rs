@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::Engine;
 use super::admission::who;
 use super::phase::Phase;
-use crate::signal::ping::Pinger;
 
 impl Engine {
     pub(super) fn status(&self) -> Value {
@@ -57,7 +56,7 @@ impl Engine {
             "hearing": hearing,
             "participants": self.room.participants().count(),
             "quality": own.and_then(|own| own.quality),
-            "rtt_ms": self.pinger.as_ref().map_or(0, Pinger::rtt_ms),
+            "rtt_ms": self.round_trip_ms(),
         })
     }
 

@@ -204,14 +204,35 @@ impl Engine {
         }
     }
 
-    /// The receiver's report: rate, copies and FEC follow it.
-    pub(super) fn feedback(&mut self, loss_permille: u32, rtt: Option<Duration>) {
-        let has_red = self.publisher.as_ref().is_some_and(Publisher::takes_red);
+    /// The receiver's report.
+    pub(super) fn feedback(&mut self, loss_permille: u32) {
         let Some(microphone) = &mut self.microphone else { return };
         microphone.loss_permille = loss_permille;
-        microphone.adaptation.report(loss_permille.min(1000) as u16, rtt);
+        microphone.adaptation.report(loss_permille.min(1000) as u16, microphone.outlet.plan);
+        self.adapt();
+    }
+
+    /// A check on the way up took this long.
+    pub(super) fn round_trip(&mut self, round_trip: Duration, now: Instant) {
+        let Some(microphone) = &mut self.microphone else { return };
+        microphone.adaptation.round_trip(round_trip, microphone.outlet.plan, now);
+        self.adapt();
+    }
+
+    /// What is sent takes another path from now on.
+    pub(super) fn path_up_changed(&mut self) {
+        if let Some(microphone) = &mut self.microphone {
+            microphone.adaptation.path_changed();
+        }
+    }
+
+    /// Rate, packets, copies and FEC follow what was seen.
+    fn adapt(&mut self) {
+        let has_red = self.publisher.as_ref().is_some_and(Publisher::takes_red);
+        let Some(microphone) = &mut self.microphone else { return };
         let plan = microphone.adaptation.plan(has_red);
         let before = std::mem::replace(&mut microphone.outlet.plan, plan);
+        microphone.sender.set_packet(plan.packet);
         // The encoder keeps its old setting where it refuses one.
         if plan.bitrate_bps != before.bitrate_bps {
             let _ = microphone.sender.set_bitrate_bps(plan.bitrate_bps);

@@ -8,6 +8,7 @@ use super::phase::Phase;
 use crate::event::{MetricKind, Metrics, Stats};
 use crate::media::block::BLOCK_MS;
 use crate::media::receive::counters::ReceiveCounters;
+use crate::rtc::{Publisher, Subscriber};
 use crate::signal::ping::Pinger;
 
 /// What the last report said.
@@ -36,11 +37,22 @@ impl Engine {
             })
             .collect();
         Stats {
-            rtt_ms: self.pinger.as_ref().map_or(0, Pinger::rtt_ms),
+            rtt_ms: self.round_trip_ms(),
             bitrate_out: if since.is_zero() { 0 } else { (bits as f64 / since.as_secs_f64()) as u32 },
             loss_out_permille: self.microphone.as_ref().map_or(0, |microphone| microphone.loss_permille),
             tracks,
             ..Stats::default()
+        }
+    }
+
+    /// To the server and back, on the path of our sound, or of what we hear; before there is one, of the signal
+    /// connection, whose pings do not wait behind the sound and are few.
+    pub(super) fn round_trip_ms(&self) -> u32 {
+        let up = self.publisher.as_ref().and_then(Publisher::round_trip);
+        let sound = up.or_else(|| self.subscriber.as_ref().and_then(Subscriber::round_trip));
+        match sound {
+            Some(round_trip) => u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX).max(1),
+            None => self.pinger.as_ref().map_or(0, Pinger::rtt_ms),
         }
     }
 

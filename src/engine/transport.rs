@@ -130,12 +130,15 @@ impl Engine {
                     self.peer_connected(Peer::Publisher, now);
                 }
                 PublisherEvent::PathFound => {
+                    self.path_up_changed();
                     self.path_found(Peer::Publisher, now);
                     self.resumed_if_complete(now);
                 }
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
+                PublisherEvent::PathMoved => self.lost(Cause::PathMoved(Peer::Publisher), now),
+                PublisherEvent::RoundTrip(round_trip) => self.round_trip(round_trip, now),
                 PublisherEvent::Closed => self.peer_closed(now),
-                PublisherEvent::Feedback { loss_permille, rtt } => self.feedback(loss_permille, rtt),
+                PublisherEvent::Feedback { loss_permille } => self.feedback(loss_permille),
                 // What waits is sent after each drain.
                 PublisherEvent::ChannelOpen(_) | PublisherEvent::Data(..) => {}
             }
@@ -180,6 +183,7 @@ impl Engine {
                     self.resumed_if_complete(now);
                 }
                 SubscriberEvent::PathLost => self.lost(Cause::PathLost(Peer::Subscriber), now),
+                SubscriberEvent::PathMoved => self.lost(Cause::PathMoved(Peer::Subscriber), now),
                 SubscriberEvent::Closed => self.peer_closed(now),
                 // Kept above.
                 SubscriberEvent::Data(..) => {}

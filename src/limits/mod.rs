@@ -173,6 +173,10 @@ pub const STUN_SERVERS_MAX: usize = 2;
 /// Binding requests of one peer connection that wait for a response: each socket asks each server.
 pub const BINDINGS_MAX: usize = LOCAL_ADDRESSES_MAX * STUN_SERVERS_MAX;
 
+/// Checks of one peer connection that wait for their answers: each of its pairs is checked once a second, seldom more
+/// than two of them after the first seconds, and a round trip of several seconds is no path for a call.
+pub const CHECKS_MAX: usize = 16;
+
 /// Addresses that are used of one STUN or TURN server's name: one for each family, and a spare.
 pub const ICE_SERVER_ADDRESSES_MAX: usize = 4;
 

@@ -9,6 +9,7 @@
 //!   RTP packets ◄─ subscriber.rs ─┘                └◄─ datagrams in
 //!                    ▲   admission.rs: who may send us anything but checks
 //!                    │   candidates.rs: when each of the server's addresses may be used
+//!                    │   path.rs: whether there is a path · checks.rs: what answers to our checks say of it
 //!                    │   ice.rs: our addresses, and TCP connections · framing.rs: datagrams on those
 //!                    │   stun.rs: how others see our addresses · relay.rs: an address on a TURN server
 //!                    └── sdp.rs: which m-line carries which track      channels.rs: data, on both
@@ -21,6 +22,7 @@
 mod admission;
 mod candidates;
 mod channels;
+mod checks;
 #[cfg(test)]
 mod damage;
 mod drain;

@@ -1,13 +1,17 @@
-//! Whether ICE has a path, from what str0m says of its state and from what is heard on it.
+//! Whether ICE has a path: from what str0m says of its state, from what is heard on it, and from how the server sees us.
 //!
 //! ```text
-//!   Unknown ── ICE connected ──► Up ── nothing heard for 5 s ──► Silent ── heard ──► Up
-//!      ▲                          └──── ICE disconnected ──────► Gone ─── ICE connected ──► Up
-//!      └── ICE begins anew
+//!   Unknown ── ICE connected ──► Up ── nothing heard for 5 s ──────────────────────► Silent ── heard ──► Up
+//!      ▲                          │ └─ seen at another address, nothing heard ──────►   ▲
+//!      └── ICE begins anew        └─── ICE disconnected ──► Gone ─── ICE connected ──► Up
 //! ```
 //!
-//! Both sides check a path that is up: we once a second, with an answer to each check. str0m itself
-//! holds on to a pair for 15 s after the last check of a full-ICE server, which is longer than anybody
+//! *Heard* is what the server sends by itself: RTP, RTCP, DTLS, and its own checks, one each two seconds. Its answers to
+//! our checks are not: they come back on whatever way our check took, also where a NAT has given us another address and
+//! all the rest goes to the old one. An ICE-lite server never checks by itself, and moves with our checks; there an
+//! answer is as good as anything else.
+//!
+//! str0m itself holds on to a pair for 15 s after the last check of a full-ICE server, which is longer than anybody
 //! waits in a call; so silence is judged here. "Disconnected" before the first path only means that no
 //! candidate fitted so far; after it, every pair is gone, and only an ICE restart or a new connection
 //! helps.
@@ -16,12 +20,36 @@ use std::time::{Duration, Instant};
 
 use str0m::IceConnectionState;
 
-/// Five checks of ours without an answer. Wi-Fi that changes its access point takes up to three seconds.
+use super::checks::{Answer, Checks};
+use super::drain::Transmit;
+use super::{Datagram, stun};
+
+/// Two checks of the server and a half. Wi-Fi that changes its access point takes up to three seconds.
 pub const SILENCE_MAX: Duration = Duration::from_secs(5);
 
-/// The state of one peer connection's path.
+/// Where the server sees us at another address, what it sends has this long to show that the old one still works. A
+/// talker sends each 20 ms.
+const MOVED_SILENCE: Duration = Duration::from_millis(200);
+
+/// A path that was found after a move is believed for so long: behind a NAT that gives each packet another address the
+/// session would be resumed all the time.
+const MOVED_PAUSE: Duration = Duration::from_secs(5);
+
+/// The path of one peer connection.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    state: State,
+    checks: Checks,
+    /// The server is ICE-lite.
+    is_lite: bool,
+    /// It sees us at another address than when the path was found.
+    is_moved: bool,
+    /// When a move counts again.
+    moves_from: Option<Instant>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Path {
+enum State {
     #[default]
     Unknown,
     Up {
@@ -36,6 +64,8 @@ pub(super) enum Path {
 pub(super) enum PathChange {
     Found,
     Lost,
+    /// Lost, because a NAT has given us another address.
+    Moved,
 }
 
 impl Path {
@@ -44,49 +74,92 @@ impl Path {
         let was_up = self.is_up();
         match state {
             IceConnectionState::Connected | IceConnectionState::Completed => {
-                *self = Path::Up { heard: now };
+                self.state = State::Up { heard: now };
                 (!was_up).then_some(PathChange::Found)
             }
-            IceConnectionState::Disconnected if *self != Path::Unknown => {
-                *self = Path::Gone;
+            IceConnectionState::Disconnected if self.state != State::Unknown => {
+                self.state = State::Gone;
                 was_up.then_some(PathChange::Lost)
             }
             _ => None,
         }
     }
 
-    /// A datagram arrived.
-    pub(super) fn heard(&mut self, now: Instant) -> Option<PathChange> {
-        let was_up = self.is_up();
-        if !was_up && *self != Path::Silent {
-            return None;
+    /// The server's description says whether it is ICE-lite.
+    pub(super) fn described(&mut self, is_lite: bool) {
+        self.is_lite = is_lite;
+    }
+
+    /// A datagram leaves.
+    pub(super) fn sent(&mut self, transmit: &Transmit, now: Instant) {
+        self.checks.sent(transmit, now);
+    }
+
+    /// A datagram arrived. The round trip, if it answers a check on the pair in use.
+    pub(super) fn received(
+        &mut self,
+        datagram: &Datagram<'_>,
+        now: Instant,
+    ) -> (Option<PathChange>, Option<Duration>) {
+        let answer = self.checks.answered(datagram, now);
+        if let Some(Answer { is_moved, .. }) = answer {
+            self.is_moved = is_moved && !self.is_lite;
         }
-        *self = Path::Up { heard: now };
-        (!was_up).then_some(PathChange::Found)
+        let is_heard = self.is_lite || !stun::is_response(datagram.bytes);
+        let change = if is_heard { self.heard(now) } else { self.handle_timeout(now) };
+        (change, answer.map(|answer| answer.round_trip))
+    }
+
+    /// What a check takes, smoothed over some seconds; `None` before the first one.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.checks.round_trip()
     }
 
     /// Judges the silence.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<PathChange> {
-        self.poll_timeout().filter(|due| *due <= now)?;
-        *self = Path::Silent;
-        Some(PathChange::Lost)
+        let State::Up { heard } = self.state else { return None };
+        let change = match () {
+            () if heard + SILENCE_MAX <= now => PathChange::Lost,
+            () if self.moved_at(heard).is_some_and(|at| at <= now) => PathChange::Moved,
+            () => return None,
+        };
+        self.state = State::Silent;
+        if change == PathChange::Moved {
+            self.moves_from = Some(now + MOVED_PAUSE);
+        }
+        Some(change)
     }
 
     /// When `handle_timeout` is due.
-    pub(super) fn poll_timeout(self) -> Option<Instant> {
-        match self {
-            Path::Up { heard } => Some(heard + SILENCE_MAX),
-            _ => None,
-        }
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let State::Up { heard } = self.state else { return None };
+        self.moved_at(heard).into_iter().chain([heard + SILENCE_MAX]).min()
     }
 
     /// ICE begins anew on our wish: the old path is of no account any more.
     pub(super) fn restart(&mut self) {
-        *self = Path::Unknown;
+        self.state = State::Unknown;
+        self.is_moved = false;
+        self.checks.restart();
     }
 
-    pub(super) fn is_up(self) -> bool {
-        matches!(self, Path::Up { .. })
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+
+    fn heard(&mut self, now: Instant) -> Option<PathChange> {
+        let was_up = self.is_up();
+        if !was_up && self.state != State::Silent {
+            return None;
+        }
+        self.state = State::Up { heard: now };
+        (!was_up).then_some(PathChange::Found)
+    }
+
+    /// When the path counts as moved, if nothing is heard until then.
+    fn moved_at(&self, heard: Instant) -> Option<Instant> {
+        let silent = heard + MOVED_SILENCE;
+        self.is_moved.then(|| self.moves_from.map_or(silent, |from| from.max(silent)))
     }
 }
 
@@ -94,6 +167,8 @@ impl Path {
 mod tests {
     use super::*;
     use IceConnectionState as S;
+
+    use crate::rtc::Protocol;
 
     #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
     fn base() -> Instant {
@@ -114,6 +189,82 @@ mod tests {
         assert_eq!(path.changed(S::Completed, now), Some(PathChange::Found));
         path.restart();
         assert_eq!(path.changed(S::Disconnected, now), None);
+    }
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn receives(path: &mut Path, bytes: &[u8], now: Instant) -> Option<PathChange> {
+        let address = |port| std::net::SocketAddr::from(([192, 0, 2, 9], port));
+        let (source, destination) = (address(7882), address(40_000));
+        path.received(&Datagram { protocol: Protocol::Udp, source, destination, bytes }, now).0
+    }
+
+    /// A check of ours is answered; the server sees us at `port`.
+    fn is_seen_at(path: &mut Path, port: u16, now: Instant) -> Option<PathChange> {
+        let address = |port| std::net::SocketAddr::from(([192, 0, 2, 9], port));
+        for bytes in [vec![0x80, 111], stun::tests::request([1; 12])] {
+            path.sent(&Transmit::new(Protocol::Udp, address(40_000), address(7882), bytes), now);
+        }
+        receives(path, &stun::tests::success([1; 12], address(port)), now)
+    }
+
+    #[test]
+    fn answers_to_our_own_checks_are_not_heard() {
+        let now = base();
+        let mut path = Path::default();
+        path.changed(S::Connected, now);
+        assert_eq!(is_seen_at(&mut path, 1000, now + 4000 * MS), None);
+        assert_eq!(path.poll_timeout(), Some(now + SILENCE_MAX));
+        assert_eq!(is_seen_at(&mut path, 1000, now + 6000 * MS), Some(PathChange::Lost));
+        for bytes in [&[0x80, 111][..], &[0x80, 200], &[23, 254, 253], &stun::tests::request([9; 12])] {
+            let mut path = Path::default();
+            path.changed(S::Connected, now);
+            assert_eq!(receives(&mut path, bytes, now + 4000 * MS), None);
+            assert_eq!(path.poll_timeout(), Some(now + 4000 * MS + SILENCE_MAX), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn another_address_is_a_loss_as_soon_as_nothing_is_heard() {
+        let now = base();
+        let mut path = Path::default();
+        path.changed(S::Connected, now);
+        assert_eq!(is_seen_at(&mut path, 1000, now), None);
+        receives(&mut path, &[0x80, 111], now + 900 * MS);
+        assert_eq!(is_seen_at(&mut path, 2000, now + 1000 * MS), None, "it may still be heard");
+        assert_eq!(path.poll_timeout(), Some(now + 1100 * MS));
+        receives(&mut path, &[0x80, 111], now + 1050 * MS);
+        assert_eq!(path.handle_timeout(now + 1100 * MS), None);
+        assert_eq!(path.handle_timeout(now + 1250 * MS), Some(PathChange::Moved));
+        assert_eq!(path.handle_timeout(now + 9000 * MS), None, "said once");
+    }
+
+    #[test]
+    fn an_address_that_changes_all_the_time_is_said_seldom() {
+        let now = base();
+        let mut path = Path::default();
+        let mut moves = 0;
+        for second in 0..60 {
+            let now = now + second * 1000 * MS;
+            path.changed(S::Connected, now);
+            if is_seen_at(&mut path, 1000 + second as u16, now + 500 * MS) == Some(PathChange::Moved) {
+                moves += 1;
+                path.restart();
+            }
+        }
+        assert!((2..=12).contains(&moves), "{moves}");
+    }
+
+    #[test]
+    fn an_ice_lite_server_moves_with_us() {
+        let now = base();
+        let mut path = Path::default();
+        path.described(true);
+        path.changed(S::Connected, now);
+        for second in 0..20 {
+            assert_eq!(is_seen_at(&mut path, 1000 + second as u16, now + second * 1000 * MS), None);
+            assert_eq!(path.handle_timeout(now + second * 1000 * MS + 999 * MS), None);
+        }
     }
 
     #[test]

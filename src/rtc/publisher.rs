@@ -27,6 +27,15 @@ use super::path::{Path, PathChange};
 use super::{Datagram, sdp};
 use crate::limits::DATA_PACKET_BYTES_MAX;
 
+/// How often the path up is checked: its round trips tell whether what we send queues up, and on a full link most checks
+/// are lost. And how many of them may go unanswered, to last longer than a join may take.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+const CHECKS_UNANSWERED_MAX: usize = 40;
+
+/// When a check is repeated for the first time, and then each time after twice as long, up to a second. The first one often
+/// meets a server that does not know our credentials yet, or a NAT that takes one datagram to open.
+const FIRST_CHECK_REPEATED: Duration = Duration::from_millis(40);
+
 /// How often str0m reports what the receiver says of our track.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -39,14 +48,16 @@ pub enum PublisherEvent {
     PathFound,
     /// ICE lost its path after it had one.
     PathLost,
+    /// A NAT has given us another address, and the server sends to the old one.
+    PathMoved,
+    /// A check on the path took this long, to the server and back.
+    RoundTrip(Duration),
     /// The server closed the connection; the signal connection says why.
     Closed,
     /// What the receiver reports of our microphone.
     Feedback {
         /// Lost packets, in thousandths.
         loss_permille: u32,
-        /// Time to the receiver and back.
-        rtt: Option<Duration>,
     },
     /// A data channel is open.
     ChannelOpen(Channel),
@@ -71,7 +82,10 @@ pub struct Publisher {
 impl Publisher {
     /// Builds the connection. `random` gives sequence numbers and timestamps their start. What is offered first is what the server calls the track by: whoever sends no RED must not offer it either.
     pub fn new(random: &mut fastrand::Rng, offers_red: bool, now: Instant) -> Self {
-        let config = common_config().enable_opus(true, offers_red).set_stats_interval(Some(STATS_INTERVAL));
+        let mut config =
+            common_config().enable_opus(true, offers_red).set_stats_interval(Some(STATS_INTERVAL));
+        config.set_max_stun_rto(CHECK_INTERVAL);
+        config.set_max_stun_retransmits(CHECKS_UNANSWERED_MAX);
         Self {
             connection: Connection::new(config, now),
             candidates: Candidates::new(),
@@ -167,12 +181,18 @@ impl Publisher {
         self.red = opus.and_then(|params| params.red()).filter(|_| names_red(text));
         self.candidates.read(&description);
         self.candidates.described(false, now);
+        self.path.described(description.is_ice_lite);
         Ok(())
     }
 
     /// Whether the server takes packets that carry earlier ones again.
     pub fn takes_red(&self) -> bool {
         self.red.is_some()
+    }
+
+    /// What a check on the path takes, smoothed: unlike a ping's, it is behind all that waits in front of our sound.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.path.round_trip()
     }
 
     /// Whether packets can be sent.
@@ -236,8 +256,12 @@ impl Publisher {
     ) -> Result<bool, Failure> {
         let Some(admitted) = self.connection.admit(&datagram, now) else { return Ok(false) };
         let Self { path, channels, lines: [microphone, ..], .. } = self;
-        if let Some(change) = path.heard(now) {
+        let (change, round_trip) = path.received(&datagram, now);
+        if let Some(change) = change {
             sink(Output::Event(change.into()));
+        }
+        if let Some(round_trip) = round_trip {
+            sink(Output::Event(PublisherEvent::RoundTrip(round_trip)));
         }
         self.connection
             .receive(admitted, now, &mut |output| translate(output, microphone, path, channels, now, sink))?;
@@ -257,6 +281,7 @@ impl From<PathChange> for PublisherEvent {
         match change {
             PathChange::Found => PublisherEvent::PathFound,
             PathChange::Lost => PublisherEvent::PathLost,
+            PathChange::Moved => PublisherEvent::PathMoved,
         }
     }
 }
@@ -280,6 +305,7 @@ pub(super) fn common_config() -> RtcConfig {
         .set_extension_map(extensions)
         .set_rtp_mode(true)
         .set_sctp_max_message_size(DATA_PACKET_BYTES_MAX as u32);
+    config.set_initial_stun_rto(FIRST_CHECK_REPEATED);
     config.set_max_stun_rto(Duration::from_secs(1));
     config.set_max_stun_retransmits(20);
     config
@@ -294,7 +320,10 @@ fn translate(
     sink: &mut dyn FnMut(Output<PublisherEvent>),
 ) {
     let event = match output {
-        Output::Transmit(transmit) => return sink(Output::Transmit(transmit)),
+        Output::Transmit(transmit) => {
+            path.sent(&transmit, now);
+            return sink(Output::Transmit(transmit));
+        }
         Output::Event(event) => event,
     };
     let translated = match event {
@@ -307,7 +336,6 @@ fn translate(
         Event::MediaEgressStats(stats) if !microphone.is(stats.mid) => return,
         Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
             loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
-            rtt: stats.rtt,
         },
         Event::ChannelOpen(id, label) => match channels.opened(id, &label) {
             Some(channel) => PublisherEvent::ChannelOpen(channel),

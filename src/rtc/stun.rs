@@ -33,7 +33,8 @@ const COMPREHENSION_OPTIONAL: u16 = 0x8000;
 /// and its successor, which nobody has a key for.
 const HARMLESS: [u16; 3] = [0x0001, 0x0008, 0x001c];
 
-type TransactionId = [u8; 12];
+/// What tells requests apart.
+pub(super) type TransactionId = [u8; 12];
 
 /// The binding requests of one peer connection.
 #[derive(Debug, Default)]
@@ -125,6 +126,28 @@ impl Bindings {
     }
 }
 
+/// Whether a datagram is STUN (RFC 7983 §7).
+pub(super) fn is_stun(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| *first <= 3)
+}
+
+/// Whether it answers a request, well or badly.
+pub(super) fn is_response(bytes: &[u8]) -> bool {
+    parse(bytes).is_some()
+}
+
+/// The number of a binding request.
+pub(super) fn request_id(bytes: &[u8]) -> Option<TransactionId> {
+    let [k0, k1, _, _, c0, c1, c2, c3, id @ ..] = *bytes.first_chunk::<20>()?;
+    (u16::from_be_bytes([k0, k1]) == BINDING_REQUEST && [c0, c1, c2, c3] == MAGIC_COOKIE).then_some(id)
+}
+
+/// The number of a binding success response, and the address in it.
+pub(super) fn success(bytes: &[u8]) -> Option<(TransactionId, SocketAddr)> {
+    let (kind, id, attributes) = parse(bytes)?;
+    Some((id, mapped_address(attributes, &id).filter(|_| kind == BINDING_SUCCESS)?))
+}
+
 fn is_usable(mapped: SocketAddr, local: SocketAddr) -> bool {
     let ip = mapped.ip();
     mapped.is_ipv4() == local.is_ipv4() && mapped.port() != 0 && !ip.is_unspecified() && !ip.is_multicast()
@@ -181,8 +204,23 @@ fn xor<const N: usize>(mut address: [u8; N], pad: &[u8; 16]) -> [u8; N] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A binding request without attributes.
+    pub(in crate::rtc) fn request(id: TransactionId) -> Vec<u8> {
+        [&BINDING_REQUEST.to_be_bytes()[..], &[0, 0], &MAGIC_COOKIE, &id].concat()
+    }
+
+    /// The success response that names an IPv4 address.
+    pub(in crate::rtc) fn success(id: TransactionId, mapped: SocketAddr) -> Vec<u8> {
+        let IpAddr::V4(ip) = mapped.ip() else { panic!("{mapped} is not of IPv4") };
+        let [p0, p1] = mapped.port().to_be_bytes();
+        let [c0, c1, ..] = MAGIC_COOKIE;
+        let address = xor(ip.octets(), &std::array::from_fn(|i| MAGIC_COOKIE[i % 4]));
+        let value = [&[0, 1, p0 ^ c0, p1 ^ c1][..], &address].concat();
+        response(BINDING_SUCCESS, id, &[(XOR_MAPPED_ADDRESS, &value)])
+    }
 
     const LOCAL: &str = "10.0.1.2:40000";
     const SERVER: &str = "192.0.2.9:3478";

@@ -53,6 +53,8 @@ pub enum SubscriberEvent {
     PathFound,
     /// ICE lost its path after it had one.
     PathLost,
+    /// A NAT has given us another address, and the server sends to the old one.
+    PathMoved,
     /// The server closed the connection; the signal connection says why.
     Closed,
     /// One message of a data channel.
@@ -136,7 +138,9 @@ impl Subscriber {
         self.map_streams(&description, track_of_mid);
         if self.candidates.read(&description) {
             self.path.restart();
+            self.candidates.restarted_by_server(now);
         }
+        self.path.described(description.is_ice_lite);
         // An ICE-lite server never checks: there is no datagram to wait for.
         self.candidates.described(!self.has_answered && !description.is_ice_lite, now);
         self.has_answered = true;
@@ -163,6 +167,11 @@ impl Subscriber {
     /// RTP packets of streams that no offer named.
     pub fn unknown_packets(&self) -> u32 {
         self.unknown_packets
+    }
+
+    /// What a check on the path takes, smoothed.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.path.round_trip()
     }
 
     /// Whether sound can arrive.
@@ -210,7 +219,7 @@ impl Subscriber {
     ) -> Result<bool, Failure> {
         let Some(admitted) = self.connection.admit(&datagram, now) else { return Ok(false) };
         let Self { connection, streams, red, path, channels, unknown_packets, .. } = self;
-        if let Some(change) = path.heard(now) {
+        if let (Some(change), _) = path.received(&datagram, now) {
             sink(Output::Event(change.into()));
         }
         let mut translator =
@@ -256,6 +265,7 @@ impl From<PathChange> for SubscriberEvent {
         match change {
             PathChange::Found => SubscriberEvent::PathFound,
             PathChange::Lost => SubscriberEvent::PathLost,
+            PathChange::Moved => SubscriberEvent::PathMoved,
         }
     }
 }
@@ -275,7 +285,10 @@ struct Translator<'t> {
 impl Translator<'_> {
     fn take(&mut self, output: Output<Event>) {
         let event = match output {
-            Output::Transmit(transmit) => return (self.sink)(Output::Transmit(transmit)),
+            Output::Transmit(transmit) => {
+                self.path.sent(&transmit, self.now);
+                return (self.sink)(Output::Transmit(transmit));
+            }
             Output::Event(event) => event,
         };
         let translated = match event {

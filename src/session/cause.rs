@@ -21,6 +21,8 @@ pub enum Cause {
     SignalSilent,
     /// ICE lost its path.
     PathLost(Peer),
+    /// A NAT has given us another address, and the server sends to the old one. UDP itself works.
+    PathMoved(Peer),
     /// The server took us back, and ICE found no path in time.
     PathMissing,
     /// A peer connection is dead, in words.
@@ -44,7 +46,9 @@ impl Cause {
             Cause::Told(reason) | Cause::ToldToResume(reason) | Cause::ToldToRejoin(reason) => *reason,
             Cause::Unreachable(_) | Cause::Refused(_) | Cause::TimedOut(_) => DisconnectReason::JoinFailure,
             Cause::SignalLost(_) | Cause::SignalSilent => DisconnectReason::SignalClose,
-            Cause::PathLost(_) | Cause::PathMissing | Cause::PeerDead(..) => DisconnectReason::MediaFailure,
+            Cause::PathLost(_) | Cause::PathMoved(_) | Cause::PathMissing | Cause::PeerDead(..) => {
+                DisconnectReason::MediaFailure
+            }
             Cause::NetworkChanged => DisconnectReason::ConnectionTimeout,
             Cause::Asked => DisconnectReason::ClientInitiated,
         }
@@ -63,6 +67,9 @@ impl fmt::Display for Cause {
             Cause::TimedOut(stage) => write!(f, "timed out while {stage}"),
             Cause::SignalSilent => f.write_str("the server no longer answers pings"),
             Cause::PathLost(peer) => write!(f, "{} lost its path", sound(peer)),
+            Cause::PathMoved(peer) => {
+                write!(f, "{} lost its path: a router gave us another address", sound(peer))
+            }
             Cause::PathMissing => f.write_str("no path for sound was found"),
             Cause::PeerDead(peer, text) => write!(f, "{} failed: {text}", sound(peer)),
             Cause::NetworkChanged => f.write_str("this device's network changed"),

@@ -23,7 +23,7 @@
 //! | refused: credentials, by a clock that is wrong | join | join | join |
 //! | refused: no such room | join | | join |
 //! | signal connection lost, or silent | join | resume the signal | probe |
-//! | path of sound lost | | resume, with the path | widen |
+//! | path of sound lost, or moved by a NAT | | resume, with the path | widen |
 //! | taken back, and no path in 4 s | | | probe |
 //! | another network | join | resume, with the path | probe |
 //! | a peer connection is dead | join | join | join |
@@ -160,10 +160,12 @@ pub fn next_step(cause: &Cause, standing: Standing) -> Step {
     match (standing.stage, cause) {
         (Stage::Active, _) if standing.can_resume => match cause {
             Cause::SignalLost(_) | Cause::SignalSilent => Step::Resume(Mend::Signal),
-            Cause::PathLost(_) | Cause::ToldToResume(_) | Cause::NetworkChanged => Step::Resume(Mend::Path),
+            Cause::PathLost(_) | Cause::PathMoved(_) | Cause::ToldToResume(_) | Cause::NetworkChanged => {
+                Step::Resume(Mend::Path)
+            }
             _ => join_or_end(cause, standing),
         },
-        (Stage::Resuming, Cause::PathLost(_)) => Step::Widen,
+        (Stage::Resuming, Cause::PathLost(_) | Cause::PathMoved(_)) => Step::Widen,
         // Only the server itself can say that the session is over; meanwhile sound flows on where it can.
         (Stage::Resuming, Cause::Refused(refusal)) if !refusal.is_livekits() => Step::Probe,
         (
@@ -237,6 +239,7 @@ mod tests {
             (Cause::SignalLost("reset".into()), join(), signal.clone(), Step::Probe),
             (Cause::SignalSilent, join(), signal, Step::Probe),
             (Cause::PathLost(Peer::Subscriber), join(), path.clone(), Step::Widen),
+            (Cause::PathMoved(Peer::Subscriber), join(), path.clone(), Step::Widen),
             (Cause::PathMissing, join(), join(), Step::Probe),
             (Cause::NetworkChanged, join(), path.clone(), Step::Probe),
             (Cause::PeerDead(Peer::Publisher, "DTLS".into()), join(), join(), join()),

@@ -58,6 +58,8 @@ pub struct Quality {
     pub reorder_ms: f64,
     /// Bits per second of the wire; 0 is no limit.
     pub rate_bits: u64,
+    /// What the queue in front of the wire holds, in milliseconds at its rate; the rest is lost. 0 is no limit.
+    pub queue_ms: u64,
 }
 
 impl Default for Quality {
@@ -70,6 +72,7 @@ impl Default for Quality {
             reorder: 0.0,
             reorder_ms: 0.0,
             rate_bits: 0,
+            queue_ms: 0,
         }
     }
 }
@@ -99,6 +102,10 @@ pub struct Link {
     pub lost: u64,
     /// Datagrams that went through so far.
     pub delivered: u64,
+    /// Bytes that were put on it so far, lost ones and IPv4 and UDP headers included.
+    pub sent_bytes: u64,
+    /// The longest that one of those had to wait for the wire, since it was last looked at.
+    longest_wait: Duration,
 }
 
 impl Link {
@@ -115,6 +122,8 @@ impl Link {
             number: 0,
             lost: 0,
             delivered: 0,
+            sent_bytes: 0,
+            longest_wait: Duration::ZERO,
         }
     }
 
@@ -130,7 +139,8 @@ impl Link {
 
     /// Puts a datagram on the link.
     pub fn send(&mut self, datagram: Datagram, now: Instant) {
-        if !self.up || self.loses() {
+        self.sent_bytes += datagram.bytes.len() as u64 + OVERHEAD_BYTES;
+        if !self.up || self.loses() || self.is_queue_full(now) {
             self.lost += 1;
             return;
         }
@@ -173,6 +183,16 @@ impl Link {
         }
     }
 
+    /// The longest wait for the wire since the last call.
+    pub fn take_longest_wait(&mut self) -> Duration {
+        std::mem::take(&mut self.longest_wait)
+    }
+
+    fn is_queue_full(&self, now: Instant) -> bool {
+        let waits = self.wire_free.map_or(Duration::ZERO, |free| free.saturating_duration_since(now));
+        self.quality.queue_ms > 0 && waits >= Duration::from_millis(self.quality.queue_ms)
+    }
+
     fn through_the_wire(&mut self, length: usize, now: Instant) -> Instant {
         let Some(bits) =
             ((length as u64 + OVERHEAD_BYTES) * 8 * 1_000_000_000).checked_div(self.quality.rate_bits)
@@ -181,6 +201,7 @@ impl Link {
         };
         let free = self.wire_free.unwrap_or(now).max(now) + Duration::from_nanos(bits);
         self.wire_free = Some(free);
+        self.longest_wait = self.longest_wait.max(free - now);
         free
     }
 }
@@ -321,6 +342,15 @@ mod tests {
         // 8 + 28 bytes at 36 kbit/s are 8 ms each.
         let slow = Quality { rate_bits: 36_000, ..Quality::default() };
         assert_eq!(sent_each_ms(slow, 3).iter().map(|&(at, _)| at).collect::<Vec<_>>(), [8, 16, 24]);
+    }
+
+    #[test]
+    fn a_queue_holds_so_much_and_no_more() {
+        // Each takes 8 ms: after 20 ms of sending at eight times the rate the queue is full.
+        let slow = Quality { rate_bits: 36_000, queue_ms: 16, ..Quality::default() };
+        let arrived = sent_each_ms(slow, 20);
+        assert!((4..=5).contains(&arrived.len()), "{arrived:?}");
+        assert!(arrived.iter().all(|&(at, number)| at - number as u64 <= 24), "{arrived:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod server;
 mod stories {
     mod allocations;
     mod announce;
+    mod congestion;
     mod coupled;
     mod cuts;
     mod data;
@@ -45,6 +46,7 @@ mod stories {
     mod portals;
     mod privacy;
     mod quality;
+    mod rebinding;
     mod reflexive;
     mod regions;
     mod resume;

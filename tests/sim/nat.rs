@@ -38,6 +38,12 @@ impl Nat {
         address.ip() == self.outside
     }
 
+    /// It forgets all mappings, as after a restart or when its table is full: the next datagrams get other ports.
+    pub fn rebind(&mut self) {
+        self.mappings.clear();
+        self.contacted.clear();
+    }
+
     /// A datagram leaves.
     pub fn outbound(&mut self, datagram: &mut Datagram) {
         let inside = datagram.source;

@@ -108,6 +108,8 @@ pub struct SimulatedPorts {
     pub last_check: Option<Vec<u8>>,
     /// Since the last look at it, the longest time between two audio packets that arrived, and the last of them.
     audio_gap: (Duration, Option<Instant>),
+    /// What carried the last datagram of each peer connection that was no check.
+    carriers: [Protocol; 2],
 }
 
 /// A connection that nothing has answered yet.
@@ -155,6 +157,7 @@ impl SimulatedPorts {
             is_metered: false,
             last_check: None,
             audio_gap: (Duration::ZERO, None),
+            carriers: [Protocol::Udp; 2],
         }
     }
 
@@ -208,6 +211,11 @@ impl SimulatedPorts {
         if let Some(destination) = to {
             self.arrived.push_back(Datagram { protocol: Protocol::Udp, source, destination, bytes });
         }
+    }
+
+    /// What carried the last datagram that each peer connection sent, checks left out.
+    pub fn carriers(&self) -> [Protocol; 2] {
+        self.carriers
     }
 
     /// The longest time between two audio packets that arrived since the last call.
@@ -343,7 +351,10 @@ impl Ports for SimulatedPorts {
         self.notices.pop_front()
     }
 
-    fn transmit(&mut self, _peer: Peer, transmit: &Transmit) {
+    fn transmit(&mut self, peer: Peer, transmit: &Transmit) {
+        if transmit.bytes().first().is_some_and(|first| *first > 3) {
+            self.carriers[peer as usize] = transmit.protocol;
+        }
         let (protocol, source, destination) = (transmit.protocol, transmit.source, transmit.destination);
         let mut datagram = Datagram { protocol, source, destination, bytes: transmit.bytes().to_vec() };
         match protocol {

@@ -15,7 +15,7 @@
 //!   └───────────────────────── unmute: encoder reset, ramp up ─────────────────────┘
 //! ```
 
-use super::encode::{Encoder, EncoderError, EncoderSettings, PACKET_SAMPLES_MAX};
+use super::encode::{Encoder, EncoderError, EncoderSettings, PACKET_SAMPLES_MAX, PacketDuration};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::gain::Gain;
 use crate::media::level::{AudioLevel, LevelMeter};
@@ -56,6 +56,8 @@ pub struct Sender {
     in_dtx: bool,
     starts_talkspurt: bool,
     encoder_faults: u64,
+    /// What the next packet holds.
+    packet: PacketDuration,
 }
 
 impl Sender {
@@ -72,6 +74,7 @@ impl Sender {
             in_dtx: false,
             starts_talkspurt: true,
             encoder_faults: 0,
+            packet: settings.packet,
         })
     }
 
@@ -81,6 +84,9 @@ impl Sender {
         self.captured += BLOCK_FRAMES as u64;
         if self.gate == Gate::Closed {
             return None;
+        }
+        if self.filled == 0 {
+            self.encoder.set_packet(self.packet);
         }
         let mut block = *block;
         self.gain.apply(&mut block);
@@ -175,6 +181,11 @@ impl Sender {
         self.encoder.set_bitrate_bps(bitrate_bps)
     }
 
+    /// Changes how much sound a packet holds, from the next one on.
+    pub fn set_packet(&mut self, packet: PacketDuration) {
+        self.packet = packet;
+    }
+
     /// Samples of one packet: what RTP time grows by.
     pub fn packet_samples(&self) -> usize {
         self.encoder.settings().packet.blocks() * BLOCK_FRAMES
@@ -220,7 +231,6 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::send::encode::PacketDuration;
     use crate::media::voice::voice;
 
     fn spoken(index: u64) -> Block {

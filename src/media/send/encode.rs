@@ -126,6 +126,11 @@ impl Encoder {
         Ok(())
     }
 
+    /// Changes how much sound the next packet holds.
+    pub fn set_packet(&mut self, packet: PacketDuration) {
+        self.settings.packet = packet;
+    }
+
     /// Forgets the sound so far, keeps the settings.
     pub fn reset(&mut self) -> Result<(), EncoderError> {
         self.opus.reset_state().map_err(EncoderError::Setting)

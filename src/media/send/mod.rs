@@ -16,5 +16,7 @@ pub mod levelling;
 pub mod load;
 pub mod noise;
 pub mod profile;
+pub mod queue;
 pub mod red;
 pub mod reference;
+pub mod relief;

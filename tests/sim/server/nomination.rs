@@ -6,6 +6,8 @@
 //! - else at its next tick, 200 ms after its checks began and every 200 ms after that;
 //! - never before 500 ms to an address that the client named as server-reflexive, and never before 1000 ms to one that
 //!   the client did not name at all (peer-reflexive), nor 2000 ms to a relay's;
+//! - once only: where the client is heard from another address later (a NAT has moved it), pion answers its checks there,
+//!   and sends its own and all media to the pair that it has nominated, until ICE is restarted;
 //! - and between an ICE restart and the first pair that is valid again it drops what it is given to write.
 //!
 //! str0m sends USE-CANDIDATE as soon as its check has succeeded. The [`Gate`] stands between it and the network, holds
@@ -36,6 +38,8 @@ pub struct Gate {
     /// The first nomination has happened: from then on media need a valid pair only.
     was_open: bool,
     nomination: Option<Datagram>,
+    /// Where the nominated pair leads.
+    selected: Option<SocketAddr>,
     media: VecDeque<Datagram>,
 }
 
@@ -56,7 +60,7 @@ enum State {
 impl Gate {
     /// For a peer connection where the client is controlling: everything passes.
     pub fn open() -> Gate {
-        Gate { state: State::Open, was_open: true, nomination: None, media: VecDeque::new() }
+        Gate { state: State::Open, was_open: true, nomination: None, selected: None, media: VecDeque::new() }
     }
 
     /// For a peer connection where we are controlling, before its first check.
@@ -68,6 +72,7 @@ impl Gate {
     pub fn restart(&mut self) {
         self.state = State::Restarting;
         self.nomination = None;
+        self.selected = None;
     }
 
     /// The restart is answered.
@@ -83,10 +88,20 @@ impl Gate {
     }
 
     /// A datagram that our ICE agent, DTLS or SRTP wishes to send; what may leave goes to `out`.
-    pub fn outgoing(&mut self, datagram: Datagram, now: Instant, out: &mut VecDeque<Datagram>) {
+    pub fn outgoing(&mut self, mut datagram: Datagram, now: Instant, out: &mut VecDeque<Datagram>) {
         let stun = Stun::of(&datagram.bytes);
         if stun == Some(Stun::Request { nominates: false }) && self.state == State::Waiting {
             self.state = State::Checking { since: now, valid: false };
+        }
+        if let (State::Open, Some(selected)) = (&self.state, self.selected)
+            && selected != datagram.destination
+        {
+            match stun {
+                Some(Stun::Request { .. }) => return,
+                Some(Stun::Response) => {}
+                // str0m has nominated the new address.
+                None => datagram.destination = selected,
+            }
         }
         match (&mut self.state, stun) {
             (State::Open, _) | (_, Some(Stun::Response)) => out.push_back(datagram),
@@ -158,6 +173,7 @@ impl Gate {
     fn nominate(&mut self, out: &mut VecDeque<Datagram>) {
         if let Some(nomination) = self.nomination.take() {
             self.state = State::Nominating { transactions: vec![transaction_of(&nomination.bytes)] };
+            self.selected = Some(nomination.destination);
             out.push_back(nomination);
         }
     }
@@ -267,6 +283,25 @@ mod tests {
         gate.outgoing(stun([0, 1], 2, true), clock.at_ms(2), &mut out);
         assert_eq!(gate.poll_timeout(|_| UNKNOWN_WAIT), Some(clock.at_ms(1000)));
         assert_eq!(gate.poll_timeout(|_| REFLEXIVE_WAIT), Some(clock.at_ms(600)));
+    }
+
+    #[test]
+    fn a_pair_is_nominated_once() {
+        let clock = Clock::new();
+        let (mut gate, mut out) = (Gate::closed(), VecDeque::new());
+        gate.outgoing(stun([0, 1], 1, false), clock.at_ms(0), &mut out);
+        gate.incoming(&stun([1, 1], 1, false).bytes, client(), HOST, clock.at_ms(1), &mut out);
+        gate.outgoing(stun([0, 1], 2, true), clock.at_ms(1), &mut out);
+        gate.handle_timeout(|_| HOST, clock.at_ms(200), &mut out);
+        gate.incoming(&stun([1, 1], 2, false).bytes, client(), HOST, clock.at_ms(202), &mut out);
+        assert!(gate.is_open());
+        out.clear();
+        let moved = SocketAddr::from(([10, 0, 0, 2], 5001));
+        for datagram in [stun([1, 1], 9, false), stun([0, 1], 3, true), dtls()] {
+            gate.outgoing(Datagram { destination: moved, ..datagram }, clock.at_ms(300), &mut out);
+        }
+        let sent: Vec<_> = out.iter().map(|datagram| (datagram.bytes[0], datagram.destination)).collect();
+        assert_eq!(sent, [(1, moved), (22, client())], "the answer, and media to where it went before");
     }
 
     #[test]

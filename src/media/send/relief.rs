@@ -1,0 +1,276 @@
+//! What is sent while the link is full: less, in steps, and never more because something is lost.
+//!
+//! ```text
+//!   a queue stands ──► the step that takes half of what was sent, or what arrived of it ──► stands again after 3 s ──► half of that
+//!     at the least step: a queue that stays is not ours
+//!   drained for 10 s (doubled with each relapse, to 10 min) ──► the next step ──► … ──► free again
+//! ```
+//!
+//! Copies come last: they cost the rate of a whole voice. Headers come first: with 20 ms packets they are 25 kbit/s,
+//! whatever is said.
+
+use std::time::{Duration, Instant};
+
+use super::encode::PacketDuration;
+use super::profile::Profile;
+use super::queue::Queue;
+
+/// A queue this long is a full link, whatever else is seen.
+const FULL: Duration = Duration::from_millis(200);
+
+/// A shorter one is, where packets are lost as well: a router with a small buffer.
+const FULL_WITH_LOSS: Duration = Duration::from_millis(80);
+const FULL_LOSS_PERMILLE: u16 = 20;
+
+/// Where much is lost, fewer round trips come back, and two that are this long are enough.
+const FULL_WITH_MUCH_LOSS: Duration = Duration::from_millis(150);
+const FULL_MUCH_LOSS_PERMILLE: u16 = 50;
+
+/// The link has drained.
+const DRAINED: Duration = Duration::from_millis(40);
+
+/// What a smaller rate takes until the round trips show it: three of them.
+const REACTION: Duration = Duration::from_secs(3);
+
+/// How long the least is tried before the queue counts as somebody else's.
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a drained link is left as it is before a little more is tried: at first, and at most.
+const CLIMB_AFTER: Duration = Duration::from_secs(10);
+const CLIMB_AFTER_MAX: Duration = Duration::from_secs(600);
+
+/// A link that is full again so soon was never really free.
+const RELAPSE: Duration = Duration::from_secs(120);
+
+/// IP, UDP, RTP, its extensions and SRTP's tag, for each packet.
+const HEADER_BYTES: u32 = 20 + 8 + 12 + 8 + 10;
+
+/// One way to send, without copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rung {
+    /// Bits a second of Opus.
+    pub bitrate_bps: u32,
+    /// Sound in one packet.
+    pub packet: PacketDuration,
+}
+
+impl Rung {
+    const fn new(bitrate_bps: u32, packet: PacketDuration) -> Rung {
+        Rung { bitrate_bps, packet }
+    }
+
+    /// Bits a second on the wire, headers included.
+    pub fn wire_bps(self) -> u32 {
+        self.bitrate_bps + packets_per_second(self.packet) * HEADER_BYTES * 8
+    }
+}
+
+/// Packets in a second of sound.
+pub fn packets_per_second(packet: PacketDuration) -> u32 {
+    // At most six blocks.
+    100 / packet.blocks() as u32
+}
+
+/// The steps of each profile, the least first.
+fn rungs(profile: Profile) -> &'static [Rung] {
+    use PacketDuration::{Ms10, Ms20, Ms40, Ms60};
+    const DEFAULT: [Rung; 5] = [
+        Rung::new(12_000, Ms60),
+        Rung::new(16_000, Ms40),
+        Rung::new(16_000, Ms20),
+        Rung::new(24_000, Ms20),
+        Rung::new(32_000, Ms20),
+    ];
+    const LOW_LATENCY: [Rung; 5] = [
+        Rung::new(12_000, Ms60),
+        Rung::new(16_000, Ms40),
+        Rung::new(16_000, Ms20),
+        Rung::new(24_000, Ms20),
+        Rung::new(24_000, Ms10),
+    ];
+    const METERED: [Rung; 3] = [Rung::new(12_000, Ms60), Rung::new(12_000, Ms40), Rung::new(16_000, Ms40)];
+    match profile {
+        Profile::Default => &DEFAULT,
+        Profile::LowLatency => &LOW_LATENCY,
+        Profile::Metered => &METERED,
+    }
+}
+
+/// Judges the link, and says how to send while it is full.
+#[derive(Debug)]
+pub struct Relief {
+    profile: Profile,
+    queue: Queue,
+    /// The step that is taken; `None` is a link that is free.
+    step: Option<Step>,
+    climb_after: Duration,
+    freed_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    rung: usize,
+    since: Instant,
+    /// Since when the link has been drained.
+    drained_since: Option<Instant>,
+    is_climb: bool,
+}
+
+impl Relief {
+    /// A link that is free.
+    pub fn new(profile: Profile) -> Relief {
+        Relief { profile, queue: Queue::default(), step: None, climb_after: CLIMB_AFTER, freed_at: None }
+    }
+
+    /// A round trip was measured, while `loss_permille` was lost and `wire_bps` was sent.
+    pub fn round_trip(&mut self, round_trip: Duration, loss_permille: u16, wire_bps: u32, now: Instant) {
+        self.queue.add(round_trip, now);
+        let standing = self.queue.standing();
+        let is_full = standing >= FULL
+            || loss_permille >= FULL_LOSS_PERMILLE && standing >= FULL_WITH_LOSS
+            || loss_permille >= FULL_MUCH_LOSS_PERMILLE && self.queue.lately() >= FULL_WITH_MUCH_LOSS;
+        match &mut self.step {
+            _ if is_full => self.full(loss_permille, wire_bps, now),
+            Some(step) if standing <= DRAINED => {
+                let drained_since = *step.drained_since.get_or_insert(now);
+                if now.saturating_duration_since(drained_since.max(step.since)) >= self.climb_after {
+                    self.climb(now);
+                }
+            }
+            Some(step) => step.drained_since = None,
+            None => {}
+        }
+    }
+
+    /// The way is another one: what was seen of the old one says nothing.
+    pub fn path_changed(&mut self) {
+        self.queue.forget();
+    }
+
+    /// How to send while the link is full; `None` where it is free.
+    pub fn rung(&self) -> Option<Rung> {
+        self.step.and_then(|step| rungs(self.profile).get(step.rung).copied())
+    }
+
+    fn full(&mut self, loss_permille: u16, wire_bps: u32, now: Instant) {
+        let since = |at: Instant| now.saturating_duration_since(at);
+        let is_relapse = match self.step {
+            Some(step) if since(step.since) < REACTION => return,
+            Some(step) if step.rung == 0 => {
+                if since(step.since) >= LEAST_PATIENCE {
+                    self.queue.accept();
+                }
+                return;
+            }
+            Some(step) => step.is_climb,
+            None => self.freed_at.is_some_and(|at| since(at) < RELAPSE),
+        };
+        if is_relapse {
+            self.climb_after = (2 * self.climb_after).min(CLIMB_AFTER_MAX);
+        } else if self.step.is_none() {
+            self.climb_after = CLIMB_AFTER;
+        }
+        // What arrives is what the link carries; a part of it is needed to drain the queue.
+        let arrives_bps = wire_bps / 1000 * u32::from(1000_u16.saturating_sub(loss_permille));
+        let most_bps = (wire_bps / 2).min(arrives_bps / 5 * 4);
+        let rung = rungs(self.profile).iter().rposition(|rung| rung.wire_bps() <= most_bps).unwrap_or(0);
+        self.step = Some(Step { rung, since: now, drained_since: None, is_climb: false });
+    }
+
+    fn climb(&mut self, now: Instant) {
+        let Some(step) = self.step else { return };
+        let rung = step.rung + 1;
+        if rung < rungs(self.profile).len() {
+            self.step = Some(Step { rung, since: now, drained_since: None, is_climb: true });
+        } else {
+            self.step = None;
+            self.freed_at = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+    fn base() -> Instant {
+        Instant::now()
+    }
+
+    /// A link of this rate with a queue of 300 ms, asked once a second; what was sent in each second.
+    fn sent_into(profile: Profile, link_bps: u32, free_bps: u32, seconds: u64) -> Vec<u32> {
+        let (mut relief, began) = (Relief::new(profile), base());
+        let (mut queue_ms, mut sent) = (0.0_f64, Vec::new());
+        // Checks are answered before there is sound.
+        relief.round_trip(Duration::from_millis(20), 0, free_bps, began);
+        for second in 0..seconds {
+            let wire_bps = relief.rung().map_or(free_bps, Rung::wire_bps);
+            sent.push(wire_bps);
+            let excess = f64::from(wire_bps) / f64::from(link_bps) - 1.0;
+            queue_ms = (queue_ms + 1000.0 * excess).clamp(0.0, 300.0);
+            let lost = (1.0 - f64::from(link_bps) / f64::from(wire_bps)).max(0.0);
+            let loss = if queue_ms >= 300.0 { (1000.0 * lost) as u16 } else { 0 };
+            let round_trip = Duration::from_micros(20_000 + (1000.0 * queue_ms) as u64);
+            relief.round_trip(round_trip, loss, wire_bps, began + Duration::from_secs(second));
+        }
+        sent
+    }
+
+    fn mean(sent: &[u32]) -> u32 {
+        sent.iter().sum::<u32>() / sent.len() as u32
+    }
+
+    #[test]
+    fn a_full_link_is_relieved_within_seconds_and_stays_so() {
+        for (profile, link_bps, free_bps) in [
+            (Profile::Default, 64_000, 89_000),
+            (Profile::Default, 32_000, 89_000),
+            (Profile::LowLatency, 64_000, 114_000),
+            (Profile::Metered, 24_000, 32_000),
+        ] {
+            let sent = sent_into(profile, link_bps, free_bps, 600);
+            println!("{profile:?} into {link_bps}: {:?} … {}", &sent[..20], mean(&sent[60..]));
+            assert!(sent.iter().all(|bps| *bps <= free_bps), "it never rises");
+            assert!(mean(&sent[10..70]) <= link_bps, "{}", mean(&sent[10..70]));
+            assert!(mean(&sent[300..]) <= link_bps, "{}", mean(&sent[300..]));
+            assert!(mean(&sent[300..]) >= link_bps / 2, "{}", mean(&sent[300..]));
+        }
+    }
+
+    #[test]
+    fn a_free_link_is_used() {
+        assert!(sent_into(Profile::Default, 1_000_000, 89_000, 600).iter().all(|bps| *bps == 89_000));
+    }
+
+    #[test]
+    fn loss_alone_changes_nothing() {
+        let mut relief = Relief::new(Profile::Default);
+        for second in 0..60 {
+            let now = base() + Duration::from_secs(second);
+            relief.round_trip(Duration::from_millis(20 + second % 50), 200, 89_000, now);
+        }
+        assert_eq!(relief.rung(), None);
+    }
+
+    #[test]
+    fn a_queue_that_is_not_ours_is_accepted() {
+        let (mut relief, began) = (Relief::new(Profile::Default), base());
+        let mut sees = |second: u64, ms| {
+            let wire_bps = relief.rung().map_or(89_000, Rung::wire_bps);
+            relief.round_trip(Duration::from_millis(ms), 0, wire_bps, began + Duration::from_secs(second));
+            relief.rung()
+        };
+        assert_eq!(sees(0, 20), None);
+        let seen: Vec<Option<Rung>> = (1..90).map(|second| sees(second, 400)).collect();
+        assert!(seen[3..12].iter().all(Option::is_some));
+        assert_eq!(seen.last(), Some(&None), "nothing that we did has changed it");
+    }
+
+    #[test]
+    fn steps_rise_on_the_wire() {
+        for profile in [Profile::Default, Profile::LowLatency, Profile::Metered] {
+            assert!(rungs(profile).is_sorted_by(|a, b| a.wire_bps() < b.wire_bps()), "{profile:?}");
+        }
+    }
+}
