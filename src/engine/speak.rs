@@ -54,7 +54,8 @@ impl Outlet {
     /// Whether the packet is on its way; the publisher must be advanced then.
     pub(super) fn send(&mut self, packet: &SentPacket<'_>, publisher: &mut Publisher, now: Instant) -> bool {
         let rtp_time = packet.rtp_time - self.left_out_samples;
-        let is_red = self.plan.copies > 0 && publisher.takes_red();
+        // Also without copies: the server forwards no other codec than the track began with.
+        let is_red = publisher.takes_red();
         let payload = match is_red {
             true => self.red.pack(rtp_time, packet.payload, self.plan.copies),
             false => packet.payload,

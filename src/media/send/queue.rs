@@ -41,9 +41,9 @@ impl Queue {
         if self.recent.is_full() { self.least_of(RECENT) } else { Duration::ZERO }
     }
 
-    /// What has waited the last two times.
-    pub fn lately(&self) -> Duration {
-        self.least_of(2)
+    /// What waited the last time.
+    pub fn newest(&self) -> Duration {
+        self.least_of(1)
     }
 
     fn least_of(&self, count: usize) -> Duration {
@@ -97,13 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn two_round_trips_are_lately() {
+    fn the_newest_counts_by_itself() {
         let mut queue = Queue::default();
-        let lately = [20, 320, 330, 40].map(|rtt| {
+        let newest = [20, 320, 40].map(|rtt| {
             queue.add(ms(rtt), base());
-            queue.lately()
+            queue.newest()
         });
-        assert_eq!(lately, [ms(0), ms(0), ms(300), ms(20)]);
+        assert_eq!(newest, [ms(0), ms(300), ms(20)]);
     }
 
     #[test]

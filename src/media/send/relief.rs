@@ -22,9 +22,9 @@ const FULL: Duration = Duration::from_millis(200);
 const FULL_WITH_LOSS: Duration = Duration::from_millis(80);
 const FULL_LOSS_PERMILLE: u16 = 20;
 
-/// Where much is lost, fewer round trips come back, and two that are this long are enough.
+/// Where much is lost, most checks are lost, too, and one round trip that is this long is enough.
 const FULL_WITH_MUCH_LOSS: Duration = Duration::from_millis(150);
-const FULL_MUCH_LOSS_PERMILLE: u16 = 50;
+const FULL_MUCH_LOSS_PERMILLE: u16 = 100;
 
 /// The link has drained.
 const DRAINED: Duration = Duration::from_millis(40);
@@ -128,7 +128,7 @@ impl Relief {
         let standing = self.queue.standing();
         let is_full = standing >= FULL
             || loss_permille >= FULL_LOSS_PERMILLE && standing >= FULL_WITH_LOSS
-            || loss_permille >= FULL_MUCH_LOSS_PERMILLE && self.queue.lately() >= FULL_WITH_MUCH_LOSS;
+            || loss_permille >= FULL_MUCH_LOSS_PERMILLE && self.queue.newest() >= FULL_WITH_MUCH_LOSS;
         match &mut self.step {
             _ if is_full => self.full(loss_permille, wire_bps, now),
             Some(step) if standing <= DRAINED => {

@@ -2,6 +2,8 @@
 //!
 //! The numbers start where the publisher's stand (real server, seen) and stay contiguous. A mute puts one second of silence
 //! into the stream (`f8 ff fe`, 50 packets a second, `sfu/downtrack.go`), and what comes after the mute follows on.
+//! A packet of another codec than the track began with is not forwarded (real server, seen: a track of RED that goes over
+//! to plain Opus is silent).
 //! A subscriber that took no RED gets the primary block only; the real server would also rebuild lost packets from the
 //! redundant blocks, which is not modelled.
 
@@ -38,6 +40,8 @@ pub struct DownTrack {
     pub disabled: bool,
     /// Packets sent to the subscriber, silence included.
     pub sent: u64,
+    /// Payload type of the publisher's first packet.
+    codec: Option<u8>,
     last: Option<Last>,
     shift: Option<Shift>,
     silence: Option<(u32, Instant)>,
@@ -67,6 +71,7 @@ impl DownTrack {
             takes_red: false,
             disabled: false,
             sent: 0,
+            codec: None,
             last: None,
             shift: None,
             silence: None,
@@ -75,7 +80,9 @@ impl DownTrack {
 
     /// What the subscriber gets for a packet of the publisher.
     pub fn forward(&mut self, packet: &RtpPacket, now: Instant) -> Option<RtpWrite> {
-        if !self.bound || self.disabled {
+        let payload_type = *packet.header.payload_type;
+        let is_of_codec = *self.codec.get_or_insert(payload_type) == payload_type;
+        if !self.bound || self.disabled || !is_of_codec {
             return None;
         }
         self.silence = None;

@@ -37,6 +37,13 @@ impl Call {
         (self.world.client(self.door).ports().up.sent_bytes - before) * 8 / seconds
     }
 
+    /// Whether the last two seconds were heard, but for a little.
+    fn is_heard(&self) -> bool {
+        let played = self.world.lately(self.hall, 2_000);
+        let loud = played.iter().filter(|played| played.block.0.iter().any(|sample| sample.abs() > 0.02));
+        loud.count() * 10 >= played.len() * 8
+    }
+
     /// The round trip that is reported, in milliseconds.
     fn round_trip_ms(&mut self) -> u64 {
         let Reply::Now(Ok(stats)) = self.world.ask(self.door, Command::Stats) else { panic!("at once") };
@@ -73,6 +80,7 @@ fn a_link_of_64_kbit_per_second_is_not_overfilled() {
             .collect();
         waits_ms.sort_unstable();
         assert!(waits_ms[45] <= 50, "{waits_ms:?} ms");
+        assert!(call.is_heard(), "in the codec that the track began with");
     }
 }
 
@@ -85,6 +93,7 @@ fn a_link_of_32_kbit_per_second_is_not_filled_with_copies() {
     call.world.run_ms(10_000);
     let lost = call.world.client(call.door).ports().up.lost - lost;
     assert!(lost <= 20, "{lost} datagrams in 10 s");
+    assert!(call.is_heard());
     // And when there is room again, it is used.
     call.set_up(Quality::delay(10.0));
     call.world.run_ms(180_000);
