@@ -40,7 +40,7 @@ impl Call {
     /// Whether the last two seconds were heard, but for a little.
     fn is_heard(&self) -> bool {
         let played = self.world.lately(self.hall, 2_000);
-        let loud = played.iter().filter(|played| played.block.0.iter().any(|sample| sample.abs() > 0.02));
+        let loud = played.iter().filter(|played| played.block.0.iter().any(|sample| sample.abs() > 0.005));
         loud.count() * 10 >= played.len() * 8
     }
 
