@@ -136,7 +136,7 @@ mod tests {
         let after = Afterwards::new(Some(&folder));
         assert!(after.rest().faults.is_empty(), "nothing was noted");
         let text = "gpio.door = { line = 'GPIO_NOWHERE', pulse_ms = 500 }";
-        let (wiring, _) = crate::config::section::read(text, Wiring::read);
+        let (wiring, _) = crate::config::section::read(text, |root| Wiring::read(root, &Default::default()));
         after.write(&wiring).expect("written");
         for _ in 0..2 {
             let rested = after.rest();

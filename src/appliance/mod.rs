@@ -28,6 +28,8 @@ mod settings;
 mod station;
 mod tally;
 mod tones;
+#[cfg(test)]
+mod upgrade;
 pub mod visit;
 mod warnings;
 mod watchdog;

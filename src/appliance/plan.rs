@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::named::Named;
 use super::{RunError, Surroundings, identity, warnings};
 use crate::command::{Tone, ToneSound};
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, Severity};
 use crate::device::intercom::CALL_METHODS;
 use crate::engine::{PublishSettings, Settings};
 use crate::io::client::Options;
@@ -34,7 +34,7 @@ pub struct Plan {
     pub(super) named: Named,
     /// Privacy, where a box goes on by this plan; else it is what was remembered.
     pub(super) was_muted: Option<bool>,
-    unknown: Vec<Problem>,
+    problems: Vec<Problem>,
 }
 
 impl Plan {
@@ -65,28 +65,28 @@ impl Plan {
     fn of(
         path: &Path,
         config: Config,
-        unknown: Vec<Problem>,
+        problems: Vec<Problem>,
         surroundings: &Surroundings,
     ) -> Result<Plan, RunError> {
         let named = Named::read(&config.server);
         let options = options(&config, surroundings)?;
-        Ok(Plan { path: path.to_owned(), config, options, named, was_muted: None, unknown })
+        Ok(Plan { path: path.to_owned(), config, options, named, was_muted: None, problems })
     }
 
-    /// Keys that nothing reads. At start they are a loud warning: a package that was rolled back must not be a dead
-    /// box. Whoever edits the file must be told that they are wrong.
-    pub fn unknown(&self) -> &[Problem] {
-        &self.unknown
+    /// What is wrong with a file that can be used: keys that nothing reads, and doors that open for too many or for
+    /// nobody. At start it is a loud warning: a package that was rolled back must not be a dead box.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
-    /// The same where nothing is unknown.
+    /// The same where nothing is unknown: whoever edits the file must be told that it is wrong.
     ///
     /// # Errors
     /// Something is.
     pub fn strict(self) -> Result<Plan, RunError> {
-        match self.unknown.is_empty() {
+        match self.problems.iter().all(|problem| problem.severity != Severity::Unknown) {
             true => Ok(self),
-            false => Err(RunError::Configuration(self.path, self.unknown)),
+            false => Err(RunError::Configuration(self.path, self.problems)),
         }
     }
 

@@ -81,6 +81,8 @@ impl<F: FnMut(&Event)> Running<F> {
 
     /// The file was read.
     pub(super) async fn planned(&mut self, plan: Result<Plan, RunError>, slot: Option<Slot>, now: Instant) {
+        let risks: Vec<String> =
+            plan.iter().flat_map(|plan| plan.problems()).map(ToString::to_string).collect();
         let answer = match plan.and_then(|plan| self.take(plan, now)) {
             Ok(anew_for) => Ok(anew_for),
             Err(error) => Err(CommandError::refused(error.to_string())),
@@ -89,6 +91,7 @@ impl<F: FnMut(&Event)> Running<F> {
             let is_waiting = !anew_for.is_empty() && !self.intercom.is_idle(now);
             let answer = json!({ "anew_for": anew_for, "after_call": is_waiting });
             self.say(&Event::Reloaded { anew_for, after_call: is_waiting });
+            risks.into_iter().for_each(|text| self.say(&Event::Warning { text }));
             answer
         });
         if let Err(error) = &answer {

@@ -4,6 +4,9 @@ use crate::device::call::Stage;
 use crate::device::intercom::Intercom;
 use crate::event::{Event, MetricKind, Metrics};
 
+/// Reasons of [`Event::OutputRefused`].
+const REFUSALS: [&str; 4] = ["not_allowed", "no_call", "wrong_code", "locked_out"];
+
 /// Counts of events, from the start on.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -15,6 +18,8 @@ pub(super) struct Tally {
     ended: u32,
     missed: u32,
     pulses: u32,
+    /// By reason, as in [`REFUSALS`].
+    refusals: [u32; REFUSALS.len()],
     warnings: u32,
 }
 
@@ -30,6 +35,10 @@ impl Tally {
             Event::CallEnded(_) => &mut self.ended,
             Event::CallMissed(_) => &mut self.missed,
             Event::OutputPulsed { .. } => &mut self.pulses,
+            Event::OutputRefused { reason, .. } => {
+                let Some(place) = REFUSALS.iter().position(|known| known == reason) else { return };
+                &mut self.refusals[place]
+            }
             Event::Warning { .. } => &mut self.warnings,
             _ => return,
         };
@@ -71,6 +80,11 @@ impl Tally {
         metrics.each(MetricKind::Counter, ("kinglet_connection_changes_total", "what"), help, losses);
         let help = "Times that an output was driven.";
         metrics.one(MetricKind::Counter, "kinglet_output_pulses_total", help, f64::from(self.pulses));
+        let refusals = std::array::from_fn::<_, { REFUSALS.len() }, _>(|place| {
+            (REFUSALS[place], f64::from(self.refusals[place]))
+        });
+        let help = "Times that an output was asked for and not driven.";
+        metrics.each(MetricKind::Counter, ("kinglet_output_refusals_total", "reason"), help, refusals);
         metrics.one(
             MetricKind::Counter,
             "kinglet_warnings_total",

@@ -114,7 +114,12 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         }
         Event::Disconnected { reason, .. } => format!("disconnected ({reason})"),
         Event::ParticipantJoined(who) => format!("{} is in the room", shown(&who.identity)),
-        Event::ParticipantLeft(who) => format!("{} left", shown(&who.identity)),
+        Event::ParticipantLeft(left) => {
+            format!("{} left{}", shown(&left.who.identity), because(&left.reason))
+        }
+        Event::ParticipantActive { identity } if verbosity > 0 => {
+            format!("{} is connected", shown(identity))
+        }
         Event::ParticipantChanged(who) if verbosity > 0 => format!("{} changed", shown(&who.identity)),
         Event::TrackSubscribed(facts) => format!("hearing {}", track(facts)),
         Event::TrackUnsubscribed(facts) => format!("no longer hearing {}", track(facts)),
@@ -182,6 +187,10 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         Event::Button { name, action } => format!("button {name} {action}"),
         Event::OutputPulsed { name, by } if by.is_empty() => format!("{name} is driven"),
         Event::OutputPulsed { name, by } => format!("{name} is driven for {}", shown(by)),
+        Event::OutputRefused { name, identity, path, reason } => {
+            let name = if name.is_empty() { "an output" } else { name };
+            format!("{name} is refused to {} ({path}: {reason})", shown(identity))
+        }
         Event::Reloaded { anew_for, .. } if anew_for.is_empty() => {
             "another configuration is taken".to_owned()
         }
@@ -189,7 +198,8 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
             let when = if *after_call { "after the call" } else { "now" };
             format!("another configuration: begins anew {when}, for {}", anew_for.join(", "))
         }
-        Event::AudioDevice { card, state } => format!("sound: {card} {state}"),
+        Event::AudioDevice { card, state, why: None } => format!("sound: {card} {state}"),
+        Event::AudioDevice { card, state, why: Some(why) } => format!("sound: {card} {state} ({why})"),
         Event::Warning { text } => format!("warning: {text}"),
         Event::Log { text } if verbosity > 0 => text.clone(),
         Event::Stats(stats) => {
@@ -230,6 +240,15 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Why somebody left, where it is worth a word.
+fn because(reason: &str) -> String {
+    if matches!(reason, "client_initiated" | "unknown_reason") {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    }
 }
 
 fn message(identity: &str, what: &str, topic: &str, bytes: usize) -> String {

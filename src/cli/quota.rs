@@ -160,9 +160,10 @@ fn source(event: &Event) -> Option<(Kind, &str)> {
         | Event::CallEnded(call)
         | Event::CallMissed(call) => (Kind::Call, &call.identity),
         Event::Dtmf { identity, .. } => (Kind::Call, identity),
-        Event::ParticipantJoined(who) | Event::ParticipantLeft(who) | Event::ParticipantChanged(who) => {
-            (Kind::Presence, &who.identity)
-        }
+        Event::OutputRefused { identity, .. } => (Kind::Call, identity),
+        Event::ParticipantJoined(who) | Event::ParticipantChanged(who) => (Kind::Presence, &who.identity),
+        Event::ParticipantLeft(left) => (Kind::Presence, &left.who.identity),
+        Event::ParticipantActive { identity } => (Kind::Presence, identity),
         Event::TrackPublished(track)
         | Event::TrackUnpublished(track)
         | Event::TrackSubscribed(track)

@@ -42,7 +42,7 @@ pub fn run(path: &Path, checks: bool, verbosity: u8) -> Result<ExitStatus, Faile
     }
 }
 
-/// Runs the box to its end. What nothing reads in the file is told once.
+/// Runs the box to its end. What is wrong with a file that can be used is reported once.
 fn start(
     path: &Path,
     surroundings: &Surroundings,
@@ -50,8 +50,8 @@ fn start(
     warned: &mut Vec<Problem>,
 ) -> Result<Outcome, RunError> {
     let plan = Plan::read(path, surroundings)?;
-    if plan.unknown() != warned.as_slice() {
-        *warned = plan.unknown().to_vec();
+    if plan.problems() != warned.as_slice() {
+        *warned = plan.problems().to_vec();
         complain("warning: ", path, warned);
     }
     let mut printer = Printer::journal(Lines::stdout(), verbosity, clock::now());
@@ -78,6 +78,7 @@ pub fn rest_outputs() -> Result<ExitStatus, Failed> {
 
 fn check(plan: Plan, path: &Path) -> Result<ExitStatus, Failed> {
     let plan = plan.strict().map_err(|error| tell(&error))?;
+    complain("warning: ", path, plan.problems());
     for warning in plan.warnings() {
         eprintln!("kinglet: warning: {}: {warning}", path.display());
     }

@@ -11,6 +11,7 @@
 //! far as that server can. Many servers let a guest choose its name; the kind of a participant is set by
 //! the key holder alone. `*` matches every kind. An empty list permits nobody.
 
+use super::glob;
 use crate::event::ParticipantKind;
 use crate::limits::{ALLOW_PATTERN_BYTES_MAX, ALLOW_PATTERNS_MAX};
 
@@ -95,9 +96,40 @@ impl Allow {
         kinds.min_by_key(Option::is_some)
     }
 
-    /// Whether there can be a participant that is on both lists.
-    pub fn intersects(&self, other: &Allow) -> bool {
-        self.patterns.iter().any(|ours| other.patterns.iter().any(|theirs| ours.intersects(theirs)))
+    /// Whether everybody on it is of this kind.
+    pub fn is_of(&self, kind: ParticipantKind) -> bool {
+        !self.patterns.is_empty() && self.patterns.iter().all(|pattern| pattern.kind == Some(kind))
+    }
+
+    /// Its patterns that match nobody on the other list: as it was written, and the kind that it is for.
+    pub fn apart_from<'l>(
+        &'l self,
+        other: &'l Allow,
+    ) -> impl Iterator<Item = (String, Option<ParticipantKind>)> + 'l {
+        let kinds = [ParticipantKind::Standard, ParticipantKind::Agent, ParticipantKind::Sip];
+        let is_apart = move |pattern: &&Pattern| {
+            let alone = Allow { patterns: vec![(*pattern).clone()] };
+            !kinds.into_iter().any(|kind| alone.intersects(other, kind))
+        };
+        self.patterns.iter().filter(is_apart).map(|pattern| (pattern.to_string(), pattern.kind))
+    }
+
+    /// How many patterns it has.
+    pub fn len(&self) -> usize {
+        self.patterns.len()
+    }
+
+    /// Whether a participant of this kind can be on both lists.
+    pub fn intersects(&self, other: &Allow, kind: ParticipantKind) -> bool {
+        let of_kind = |list: &Allow| -> Vec<Pattern> {
+            list.patterns
+                .iter()
+                .filter(|pattern| pattern.kind.is_none_or(|own| own == kind))
+                .cloned()
+                .collect()
+        };
+        let theirs = of_kind(other);
+        of_kind(self).iter().any(|ours| theirs.iter().any(|theirs| ours.intersects(theirs)))
     }
 }
 
@@ -114,7 +146,8 @@ impl Pattern {
 
     fn matches(&self, identity: &str) -> bool {
         let number = identity.strip_prefix(CALLER).filter(|_| self.is_number());
-        matches(&self.identity, identity) || number.is_some_and(|number| matches(&self.identity, number))
+        glob::matches(&self.identity, identity)
+            || number.is_some_and(|number| glob::matches(&self.identity, number))
     }
 
     /// `sip:+4930…`: a name that callers choose themselves, like `flat-1`, must not pass for another.
@@ -130,15 +163,25 @@ impl Pattern {
         !rest.is_empty() && rest.bytes().all(|byte| byte == b'*')
     }
 
+    /// Whether an identity matches both.
     fn intersects(&self, other: &Pattern) -> bool {
-        if self.kind.zip(other.kind).is_some_and(|(ours, theirs)| ours != theirs) {
-            return false;
-        }
         let forms = |pattern: &Pattern| {
             let caller = pattern.is_number().then(|| format!("{CALLER}{}", pattern.identity));
             [Some(pattern.identity.clone()), caller].into_iter().flatten()
         };
-        forms(self).any(|ours| forms(other).any(|theirs| have_common_text(&ours, &theirs)))
+        forms(self).any(|ours| forms(other).any(|theirs| glob::have_common_text(&ours, &theirs)))
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    /// As it may be written.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.kind {
+            Some(ParticipantKind::Sip) if !self.identity.starts_with(CALLER) => "sip:",
+            Some(ParticipantKind::Agent) => "agent:",
+            _ => "",
+        })?;
+        f.write_str(&self.identity)
     }
 }
 
@@ -148,12 +191,8 @@ const CALLER: &str = "sip_";
 /// As it is written in a configuration, separated by spaces.
 impl std::fmt::Display for Allow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = self.patterns.iter().map(|Pattern { kind, identity }| match kind {
-            Some(ParticipantKind::Sip) if !identity.starts_with(CALLER) => format!("sip:{identity}"),
-            Some(ParticipantKind::Agent) => format!("agent:{identity}"),
-            _ => identity.clone(),
-        });
-        f.write_str(&words.collect::<Vec<_>>().join(" "))
+        let words: Vec<String> = self.patterns.iter().map(Pattern::to_string).collect();
+        f.write_str(&words.join(" "))
     }
 }
 
@@ -167,53 +206,6 @@ impl std::fmt::Display for AllowError {
 }
 
 impl std::error::Error for AllowError {}
-
-/// Linear but for one step back to the last `*`: no pattern makes it slow.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    let mut last_star = None;
-    loop {
-        let before = (pattern.clone(), text.clone());
-        match (pattern.next(), text.next()) {
-            (Some('*'), _) => {
-                // Nothing for it at first; what follows it is tried one character later each time.
-                text = before.1;
-                last_star = Some((pattern.clone(), text.clone()));
-            }
-            (Some('?'), Some(_)) => {}
-            (Some(wanted), Some(found)) if wanted == found => {}
-            (None, None) => return true,
-            (_, None) => return false,
-            (_, Some(_)) => {
-                let Some((after_star, mut from)) = last_star.take() else { return false };
-                if from.next().is_none() {
-                    return false;
-                }
-                (pattern, text) = (after_star.clone(), from.clone());
-                last_star = Some((after_star, from));
-            }
-        }
-    }
-}
-
-/// Whether a text matches both patterns. A row at a time of the table: can what is left of `a` and of `b` be one text?
-fn have_common_text(a: &str, b: &str) -> bool {
-    let b: Vec<char> = b.chars().collect();
-    // Against nothing left of `a`.
-    let mut below: Vec<bool> = (0..=b.len()).map(|at| b[at..].iter().all(|rest| *rest == '*')).collect();
-    for here in a.chars().rev() {
-        let mut row = vec![false; b.len() + 1];
-        row[b.len()] = here == '*' && below[b.len()];
-        for at in (0..b.len()).rev() {
-            row[at] = match (here, b[at]) {
-                ('*', _) | (_, '*') => below[at] || row[at + 1],
-                (ours, theirs) => (ours == '?' || theirs == '?' || ours == theirs) && below[at + 1],
-            };
-        }
-        below = row;
-    }
-    below[0]
-}
 
 #[cfg(test)]
 mod tests {
@@ -300,21 +292,23 @@ mod tests {
 
     #[test]
     fn lists_that_have_nobody_in_common_are_known() {
-        for (one, other, expected) in [
-            ("flat-*", "flat-1", true),
-            ("flat-*", "*-1", true),
-            ("flat-*", "reception", false),
-            ("sip_*", "agent:*", false),
-            ("sip_*", "flat-*", false),
-            ("sip:flat-*", "flat-1?", true),
-            ("sip:+49*", "sip_+4930", true),
-            ("sip:+49*", "sip_+1*", false),
-            ("?", "??", false),
-            ("", "*", false),
+        for (one, other, kind, expected) in [
+            ("flat-*", "flat-1", Standard, true),
+            ("flat-*", "*-1", Standard, true),
+            ("flat-*", "reception", Standard, false),
+            ("sip_*", "agent:*", Sip, false),
+            ("sip_*", "agent:*", Agent, false),
+            ("sip_*", "*", Sip, true),
+            ("sip_*", "*", Standard, false),
+            ("sip:flat-*", "flat-1?", Sip, true),
+            ("sip:+49*", "sip_+4930", Sip, true),
+            ("sip:+49*", "sip_+1*", Sip, false),
+            ("?", "??", Standard, false),
+            ("", "*", Standard, false),
         ] {
             let lists = [one, other].map(|pattern| allow(Some(pattern).filter(|p| !p.is_empty()).as_slice()));
-            assert_eq!(lists[0].intersects(&lists[1]), expected, "{one} {other}");
-            assert_eq!(lists[1].intersects(&lists[0]), expected, "{other} {one}");
+            assert_eq!(lists[0].intersects(&lists[1], kind), expected, "{one} {other} {kind:?}");
+            assert_eq!(lists[1].intersects(&lists[0], kind), expected, "{other} {one} {kind:?}");
         }
     }
 
@@ -323,6 +317,15 @@ mod tests {
         assert!(!Allow::default().permits("flat-1", Standard));
         assert!(!Allow::everybody().permits("", Standard));
         assert!(Allow::everybody().permits("x", Standard));
+    }
+
+    #[test]
+    fn patterns_that_match_nobody_on_another_list_are_named() {
+        let (list, other) =
+            (allow(&["flat-*", "sip_*", "sip:+1*", "agent:x"]), allow(&["flat-1", "agent:*"]));
+        let apart: Vec<_> = list.apart_from(&other).collect();
+        assert_eq!(apart, [("sip_*".to_owned(), Some(Sip)), ("sip:+1*".to_owned(), Some(Sip))]);
+        assert_eq!(allow(&["agent:y"]).apart_from(&list).next(), Some(("agent:y".to_owned(), Some(Agent))));
     }
 
     #[test]
@@ -339,46 +342,5 @@ mod tests {
     fn no_pattern_is_slow() {
         let pattern = format!("{}b", "*a".repeat(ALLOW_PATTERN_BYTES_MAX / 2 - 1));
         assert!(!allow(&[&pattern]).permits(&"a".repeat(4096), Standard));
-    }
-
-    #[test]
-    fn agrees_with_the_definition_on_random_words() {
-        fn plainly(pattern: &[u8], text: &[u8]) -> bool {
-            match (pattern.split_first(), text.split_first()) {
-                (None, None) => true,
-                (Some((b'*', rest)), _) => {
-                    plainly(rest, text) || text.split_first().is_some_and(|(_, text)| plainly(pattern, text))
-                }
-                (Some((b'?', rest)), Some((_, text))) => plainly(rest, text),
-                (Some((a, rest)), Some((b, text))) => a == b && plainly(rest, text),
-                _ => false,
-            }
-        }
-        // Every word of up to six letters, for what has a common text of that length.
-        let words: Vec<String> = (0..7u32)
-            .flat_map(|length| {
-                (0..1u32 << length).map(move |bits| {
-                    (0..length).map(|at| if bits >> at & 1 == 0 { 'a' } else { 'b' }).collect()
-                })
-            })
-            .collect();
-        let mut random = fastrand::Rng::with_seed(1);
-        for _ in 0..20_000 {
-            let mut word = |letters: &[u8], shortest| -> String {
-                (0..random.usize(shortest..7))
-                    .map(|_| letters[random.usize(..letters.len())] as char)
-                    .collect()
-            };
-            let (pattern, text) = (word(b"ab*?", 1), word(b"ab", 1));
-            let expected = plainly(pattern.as_bytes(), text.as_bytes());
-            assert_eq!(allow(&[&pattern]).permits(&text, Standard), expected, "{pattern} {text}");
-            // A text is the pattern of itself alone; one common text is enough.
-            assert_eq!(have_common_text(&pattern, &text), expected, "{pattern} {text}");
-            let other = word(b"ab*?", 1);
-            let is_common = words.iter().any(|text| matches(&pattern, text) && matches(&other, text));
-            assert!(!is_common || have_common_text(&pattern, &other), "{pattern} {other}");
-            let is_apart = !have_common_text(&pattern, &other);
-            assert!(is_apart || is_common || pattern.len() + other.len() > 6, "{pattern} {other}");
-        }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod admitted;
 pub mod allow;
+mod glob;
 pub mod line;
 pub mod message;
 mod message_line;
@@ -147,11 +148,13 @@ pub enum Tone {
     Left,
     /// In a call, the server is out of reach.
     Lost,
+    /// An output was asked for in vain.
+    Refused,
 }
 
 impl Tone {
     /// Each of them.
-    pub const ALL: [Tone; 9] = [
+    pub const ALL: [Tone; 10] = [
         Tone::Ringing,
         Tone::Answered,
         Tone::Ended,
@@ -161,11 +164,13 @@ impl Tone {
         Tone::Joined,
         Tone::Left,
         Tone::Lost,
+        Tone::Refused,
     ];
 
     /// Whether it only remarks something: it is not heard where another sound plays.
     pub fn is_remark(self) -> bool {
-        matches!(self, Tone::Muted | Tone::Unmuted | Tone::Joined | Tone::Left | Tone::Lost)
+        use Tone::*;
+        matches!(self, Muted | Unmuted | Joined | Left | Lost | Refused)
     }
 
     /// The word for it, as the configuration has it.
@@ -180,6 +185,7 @@ impl Tone {
             Tone::Joined => "joined",
             Tone::Left => "left",
             Tone::Lost => "lost",
+            Tone::Refused => "refused",
         }
     }
 }

@@ -6,11 +6,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::advice;
+use super::call::CallConfig;
 use super::section::Section;
 use crate::device::allow::Allow;
 use crate::device::intercom::CALL_METHODS;
 use crate::device::output::PULSE_MS;
 use crate::device::settings::Press;
+use crate::limits::DIGITS_MAX;
 
 /// Everything that hangs on lines and keys.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -123,8 +126,8 @@ enum Part {
 }
 
 impl Wiring {
-    /// Reads both tables of a file.
-    pub fn read(root: &mut Section<'_>) -> Wiring {
+    /// Reads both tables of a file. `call`: with whom there are calls, where digits are asked for.
+    pub fn read(root: &mut Section<'_>, call: &CallConfig) -> Wiring {
         let mut wiring = Wiring::default();
         let mut lines: Vec<Line> = Vec::new();
         let mut outputs: Vec<(Option<String>, Option<String>)> = Vec::new();
@@ -137,6 +140,7 @@ impl Wiring {
             lines.push(line.clone());
             if let Part::Output(output) = &part {
                 check_wishes(output, &outputs, gpio);
+                advice::output(output, call, gpio);
                 outputs.push((output.rpc.clone(), output.dtmf.clone()));
             }
             Some(part)
@@ -162,12 +166,10 @@ fn check_wishes(output: &OutputConfig, others: &[(Option<String>, Option<String>
             gpio.wrong("rpc", "is another output's");
         }
     }
-    // Digits are looked at as they come: 5 is pressed on the way to 15.
-    let is_mistaken = |other: &str, code: &str| other.ends_with(code) || code.ends_with(other);
     if let Some(code) = &output.dtmf
-        && others.iter().any(|(_, other)| other.as_ref().is_some_and(|other| is_mistaken(other, code)))
+        && others.iter().any(|(_, other)| other.as_ref() == Some(code))
     {
-        gpio.wrong("dtmf", "ends as another output's does, or is its end; nobody could tell them apart");
+        gpio.wrong("dtmf", "is another output's");
     }
 }
 
@@ -241,7 +243,7 @@ impl KeyConfig {
 
 fn check_digits(digits: &str) -> Result<String, &'static str> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D');
-    match digits.len() <= 8 && digits.bytes().all(is_digit) {
+    match digits.len() <= DIGITS_MAX && digits.bytes().all(is_digit) {
         true => Ok(digits.to_owned()),
         false => Err("allowed are one to eight of 0-9, *, #, A-D"),
     }
@@ -262,7 +264,7 @@ mod tests {
     use crate::event::ParticipantKind::{Sip, Standard};
 
     fn wiring(text: &str) -> (Wiring, Vec<String>) {
-        let (wiring, problems) = read(text, Wiring::read);
+        let (wiring, problems) = read(text, |root| Wiring::read(root, &CallConfig::default()));
         (wiring, problems.iter().map(ToString::to_string).collect())
     }
 
@@ -270,7 +272,7 @@ mod tests {
     fn reads_bell_lamp_and_door() {
         let text = "[gpio]\nbell = { line = 'GPIO23', press = 'ring', active_low = true, bias = 'pull-up' }\n\
                     lamp = { line = 'GPIO24', shows = 'state' }\n\
-                    door = { line = 'GPIO26', pulse_ms = 3000, rpc = 'open', dtmf = '5', allow = ['flat-*', 'sip_*'] }\n\
+                    door = { line = 'GPIO26', pulse_ms = 3000, rpc = 'open', dtmf = '4711', allow = ['flat-*', 'sip_+4930*'] }\n\
                     [keys]\ntalk = { key = 'KEY_RECORD', press = 'talk' }";
         let (wiring, problems) = wiring(text);
         assert_eq!(problems, Vec::<String>::new());
@@ -278,8 +280,8 @@ mod tests {
         assert_eq!(wiring.buttons[0].line.bias, Some(Bias::PullUp));
         assert_eq!(wiring.lamps[0].line.line, "GPIO24");
         let door = &wiring.outputs[0];
-        assert_eq!((door.rpc.as_deref(), door.dtmf.as_deref()), (Some("open"), Some("5")));
-        assert!(door.allow.permits("sip_1", Sip) && !door.allow.permits("sip_1", Standard));
+        assert_eq!((door.rpc.as_deref(), door.dtmf.as_deref()), (Some("open"), Some("4711")));
+        assert!(door.allow.permits("sip_+49301", Sip) && !door.allow.permits("sip_+49301", Standard));
         assert_eq!(wiring.keys[0].key, "KEY_RECORD");
     }
 
@@ -317,14 +319,16 @@ mod tests {
             let text = format!(
                 "[gpio]\na = {{ line = 'L1', allow = ['*'], {first} }}\nb = {{ line = 'L2', allow = ['*'], {second} }}"
             );
-            read(&text, Wiring::read).1.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            let (_, problems) = wiring(&text);
+            problems.into_iter().filter(|problem| problem.contains("another")).collect::<Vec<_>>().join("; ")
         };
-        assert_eq!(two("rpc = 'open', dtmf = '5'", "rpc = 'gate', dtmf = '51'"), "");
+        // The one is entered on the way to the other: it waits for `#` or a pause.
+        for (first, second) in [("5", "51"), ("5", "15"), ("15", "5")] {
+            let digits = |rpc: &str, code: &str| format!("rpc = '{rpc}', dtmf = '{code}'");
+            assert_eq!(two(&digits("open", first), &digits("gate", second)), "");
+        }
         assert!(two("rpc = 'open'", "rpc = 'open'").contains("gpio.b.rpc"));
         assert!(two("rpc = 'answer'", "rpc = 'gate'").contains("gpio.a.rpc"));
-        for (first, second) in [("5", "5"), ("5", "15"), ("15", "5")] {
-            let said = two(&format!("dtmf = '{first}'"), &format!("dtmf = '{second}'"));
-            assert!(said.contains("gpio.b.dtmf"), "{first} {second}: {said}");
-        }
+        assert!(two("dtmf = '5'", "dtmf = '5'").contains("gpio.b.dtmf"));
     }
 }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod agent;
 pub mod audio;
 pub mod board;
@@ -70,13 +71,13 @@ impl Config {
             let agent = agent.unwrap_or_default();
             let audio = root.section("audio", AudioConfig::read).unwrap_or_default();
             let call = root.section("call", CallConfig::read).unwrap_or_default();
-            let wiring = Wiring::read(root);
+            let wiring = Wiring::read(root, &call);
             let hooks = root.section("on", Hooks::read).unwrap_or_default();
             let socket = root.section("control", |control| control.text("socket")).flatten();
             let socket = PathBuf::from(socket.as_deref().unwrap_or(SOCKET));
             Some(Config { board, server: server?, agent, audio, call, wiring, hooks, socket })
         });
-        let is_usable = problems.iter().all(|problem| problem.severity == Severity::Unknown);
+        let is_usable = problems.iter().all(|problem| problem.severity != Severity::Wrong);
         (config.filter(|_| is_usable), problems)
     }
 }
@@ -119,7 +120,7 @@ mod tests {
             room = \"house-12\"\nidentity = \"door-{serial}\"\n[call]\njoin = \"on-ring\"\nring_timeout_s = 30\n\
             max_call_s = 300\n[gpio]\nbell = { line = \"GPIO23\", press = \"ring\" }\n\
             lamp = { line = \"GPIO24\", shows = \"state\" }\n\
-            door = { line = \"GPIO26\", pulse_ms = 3000, rpc = \"open\", dtmf = \"5\", allow = [\"flat-*\", \"sip_*\"] }\n\
+            door = { line = \"GPIO26\", pulse_ms = 3000, rpc = \"open\", dtmf = \"4711\", allow = [\"flat-*\", \"sip_+4930*\"] }\n\
             [on]\nring = [\"curl\", \"-fsSm5\", \"https://intercom.example.com/ring?from={identity}\"]\n";
         let (config, problems) = Config::read(text);
         assert_eq!(problems, []);

@@ -21,6 +21,8 @@ pub enum Severity {
     /// A key that nothing reads: a slip of the pen, or of a newer version. A box whose package was
     /// rolled back must start with it; whoever edits the file must be told.
     Unknown,
+    /// It does what it says, which is hardly what is wanted: a door that anybody opens, or nobody.
+    Risky,
     /// The file cannot be used.
     Wrong,
 }

@@ -130,6 +130,11 @@ impl<'d> Section<'d> {
         self.report.add(self.place_of(key), self.path_of(key), text.into(), Severity::Wrong);
     }
 
+    /// Reports a value that can be used and should not be.
+    pub fn risky(&self, key: &str, text: impl Into<String>) {
+        self.report.add(self.place_of(key), self.path_of(key), text.into(), Severity::Risky);
+    }
+
     /// Reports that what stands here together cannot be used.
     pub fn wrong_here(&self, text: impl Into<String>) {
         self.report.add(self.at, self.path.clone(), text.into(), Severity::Wrong);

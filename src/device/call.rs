@@ -13,12 +13,16 @@
 //! microphone already open, so that the first words are kept; it leaves a moment after the call. With
 //! [`JoinWhen::Always`] it can be rung from the room too.
 //!
+//! A telephone's answer and end are what its gateway says of it ([`super::participants`]). Where every party is a telephone and
+//! the last that was called could not be reached, the ring ends [`HUNT_PATIENCE`] later.
+//!
 //! A lost connection does not end a call: the session comes back by itself, and the other party gets
 //! [`RETURN_PATIENCE`] to come back as well.
 
 use std::time::{Duration, Instant};
 
 use super::allow::Allow;
+pub use super::refused::Refused;
 use crate::command::Tone;
 use crate::event::{CallFacts, Event, ParticipantKind};
 use crate::limits::CALL_DECISIONS_MAX;
@@ -28,6 +32,12 @@ pub const RETURN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Between the end of a call and leaving the room: the last tone is played, the last message sent.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// A telephone is busy: whoever calls the next one does so within this.
+const HUNT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reasons by which a telephone that was called is not answered.
+const UNREACHABLE: [&str; 4] = ["user_unavailable", "user_rejected", "sip_trunk_failure", "media_failure"];
 
 /// When the box is in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,21 +91,6 @@ pub enum Decision {
     Tell(Event),
 }
 
-/// Why something asked for is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// There is a call already.
-    Busy,
-    /// There is nothing to answer or to hang up.
-    NoCall,
-    /// Whoever asks is not on the list.
-    NotAllowed,
-    /// No output is called so.
-    NoOutput,
-    /// Its line could not be driven.
-    NotDriven,
-}
-
 /// The call of one box: at most one at a time.
 #[derive(Debug)]
 pub struct Call {
@@ -107,6 +102,8 @@ pub struct Call {
     ends_at: Option<Instant>,
     /// The other party is away and is expected back by then.
     returns_by: Option<Instant>,
+    /// Why the call is over if it is not.
+    lost: &'static str,
     leaves_at: Option<Instant>,
     decisions: heapless::Deque<Decision, CALL_DECISIONS_MAX>,
 }
@@ -120,6 +117,7 @@ impl Call {
             party: String::new(),
             ends_at: None,
             returns_by: None,
+            lost: "left",
             leaves_at: None,
             decisions: heapless::Deque::new(),
             settings,
@@ -248,27 +246,50 @@ impl Call {
     /// # Errors
     /// There is none.
     pub fn hang_up(&mut self, reason: &'static str, now: Instant) -> Result<(), Refused> {
-        match self.stage {
-            Stage::Idle => Err(Refused::NoCall),
-            _ => {
-                self.end(reason, now);
-                Ok(())
-            }
+        if self.stage == Stage::Idle {
+            return Err(Refused::NoCall);
         }
+        self.end(reason, now);
+        Ok(())
     }
 
-    /// `identity` hangs up or declines, by RPC or attribute.
+    /// `identity` hangs up, declines (`remote`: by RPC or attribute) or cannot be reached: why.
     ///
     /// # Errors
     /// It has no call with us.
-    pub fn hung_up_by(&mut self, identity: &str, now: Instant) -> Result<(), Refused> {
+    pub fn hung_up_by(&mut self, identity: &str, reason: &'static str, now: Instant) -> Result<(), Refused> {
         if self.party != identity || identity.is_empty() {
             return Err(Refused::NoCall);
         }
-        self.hang_up("remote", now)
+        self.hang_up(reason, now)
     }
 
-    /// Somebody is in the room.
+    /// Nobody is left who could answer our ring: a telephone could not be reached, for this reason. Another one may
+    /// be called in its place.
+    pub fn unreachable(&mut self, reason: &'static str, now: Instant) {
+        if self.stage == Stage::RingingOut && self.party.is_empty() {
+            (self.returns_by, self.lost) = (Some(now + HUNT_PATIENCE), reason);
+        }
+    }
+
+    /// Whether it may answer our ring, and ring us.
+    pub fn is_party(&self, identity: &str, kind: ParticipantKind) -> bool {
+        self.settings.parties.permits(identity, kind)
+    }
+
+    /// Whether everybody who may answer is a telephone.
+    pub fn rings_telephones_only(&self) -> bool {
+        self.settings.parties.is_of(ParticipantKind::Sip)
+    }
+
+    /// Somebody who may answer is in the room.
+    pub fn reachable(&mut self) {
+        if self.stage == Stage::RingingOut {
+            self.returns_by = None;
+        }
+    }
+
+    /// Somebody is in the room, and connected.
     pub fn came(&mut self, identity: &str) {
         if self.party == identity {
             self.returns_by = None;
@@ -280,7 +301,7 @@ impl Call {
         if self.stage == Stage::RingingIn && self.party == identity {
             self.end("left", now);
         } else if self.stage == Stage::Talking && self.party == identity {
-            self.returns_by = Some(now + RETURN_PATIENCE);
+            (self.returns_by, self.lost) = (Some(now + RETURN_PATIENCE), "left");
         }
     }
 
@@ -302,7 +323,7 @@ impl Call {
             self.decide(Decision::Leave);
         }
         if is_due(self.returns_by) {
-            self.end("left", now);
+            self.end(self.lost, now);
         } else if is_due(self.ends_at) {
             let reason = if self.stage == Stage::Talking { "longest" } else { "timeout" };
             self.end(reason, now);
@@ -338,13 +359,10 @@ impl Call {
         self.enter_stage(Stage::Idle, None, now);
         self.party.clear();
         self.decide(Decision::Microphone(false));
-        let is_missed = !was_talking && reason == "timeout";
+        let is_missed = !was_talking && (reason == "timeout" || UNREACHABLE.contains(&reason));
         self.decide(Decision::Play(if is_missed { Tone::Trouble } else { Tone::Ended }));
-        self.decide(Decision::Tell(if was_talking {
-            Event::CallEnded(facts)
-        } else {
-            Event::CallMissed(facts)
-        }));
+        let event = if was_talking { Event::CallEnded(facts) } else { Event::CallMissed(facts) };
+        self.decide(Decision::Tell(event));
         if self.settings.join == JoinWhen::OnRing {
             self.leaves_at = Some(now + LINGER);
         }
@@ -378,17 +396,3 @@ impl Stage {
         }
     }
 }
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Refused::Busy => "there is a call already",
-            Refused::NoCall => "there is no such call",
-            Refused::NoOutput => "no output is called so",
-            Refused::NotDriven => "the output's line could not be driven",
-            Refused::NotAllowed => "not on the list of those who may",
-        })
-    }
-}
-
-impl std::error::Error for Refused {}

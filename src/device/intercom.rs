@@ -16,7 +16,7 @@ use super::outputs::{Change, Outputs};
 use super::participants::Participants;
 use super::settings::{IntercomSettings, Press};
 use crate::command::Tone;
-use crate::event::{Event, REMOVALS, TrackSource};
+use crate::event::{Event, REMOVALS};
 use crate::limits::INTERCOM_ACTIONS_MAX;
 
 /// The box.
@@ -75,7 +75,7 @@ impl Intercom {
         self.is_answered_by_microphone = settings.is_answered_by_microphone;
         if is_rewired {
             self.buttons = Buttons::new(settings.buttons);
-            self.outputs = Outputs::new(settings.outputs);
+            self.outputs.rewire(settings.outputs);
             self.microphone.set_key_held(false);
         }
         self.settle(now);
@@ -93,7 +93,7 @@ impl Intercom {
 
     /// Something happened in the room.
     pub fn handle_event(&mut self, event: &Event, now: Instant) {
-        self.participants.handle_event(event);
+        self.participants.follow(event, &mut self.call, self.is_answered_by_microphone, now);
         match event {
             Event::Connected { .. } | Event::Reconnected { .. } | Event::Resumed { .. } => {
                 self.is_connected = true
@@ -109,31 +109,16 @@ impl Intercom {
                     self.attributes = CallAttributes::default();
                 }
             }
-            Event::ParticipantJoined(who) => {
-                self.call.came(&who.identity);
-                self.attributes.handle(who);
-            }
+            Event::ParticipantJoined(who) => _ = self.attributes.handle(who),
             Event::ParticipantChanged(who) => {
                 // Only a ring of ours can be answered, and only by who may.
                 let _ = match self.attributes.handle(who) {
                     Some(Said::Answered) => self.call.answered(&who.identity, who.kind, "attribute", now),
-                    Some(Said::Ended) => self.call.hung_up_by(&who.identity, now),
+                    Some(Said::Ended) => self.call.hung_up_by(&who.identity, "remote", now),
                     None => Ok(()),
                 };
             }
-            Event::ParticipantLeft(who) => {
-                self.call.went(&who.identity, now);
-                self.attributes.forget(&who.identity);
-            }
-            Event::TrackPublished(track) | Event::TrackUnmuted(track)
-                if self.is_answered_by_microphone
-                    && track.source == TrackSource::Microphone
-                    && !track.muted =>
-            {
-                // Only a ring of ours can be answered, and only by who may.
-                let kind = self.participants.kind(&track.identity);
-                let _ = self.call.answered(&track.identity, kind, "microphone", now);
-            }
+            Event::ParticipantLeft(left) => self.attributes.forget(&left.who.identity),
             Event::AudioDevice { state, .. } => {
                 self.lost_cards[usize::from(state.is_microphone)] = state.is_lost;
             }
@@ -241,7 +226,7 @@ impl Intercom {
         let result = match method {
             "ring" => done(self.call.rung(identity, kind, now)),
             "answer" => done(self.call.answered(identity, kind, "rpc", now)),
-            "hangup" => done(self.call.hung_up_by(identity, now)),
+            "hangup" => done(self.call.hung_up_by(identity, "remote", now)),
             _ => done(self.outputs.handle_rpc((identity, kind), method, wish, now)?),
         };
         self.settle(now);
@@ -345,6 +330,12 @@ impl Intercom {
                 }
             };
             self.act(action);
+        }
+        let party = (self.call.stage() == Stage::Talking).then(|| self.call.party());
+        self.outputs.set_party(party.map(|party| (party, self.participants.kind(party))), now);
+        while let Some((event, is_heard)) = self.outputs.poll_refusal() {
+            self.act(Action::Tell(event));
+            self.remark(is_heard.then_some(Tone::Refused));
         }
         if let Some(is_talking) = self.microphone.poll_talking() {
             self.act(Action::Talk(is_talking));

@@ -12,7 +12,8 @@
 //!                                  │      │             └─► hearing ─► who hears the box, and whom it plays
 //!   people who come and go ─┬──────┘      └─► lamp ─► on or off at an instant
 //!                           └─► chime ─► tone
-//!   RPC, DTMF ─► allow ─► output ─► pulse of a line
+//!   RPC ─► allow ──────────────┬─► output ─► pulse of a line
+//!   DTMF ─► party ─► allow ─► code ─┘
 //! ```
 
 #![forbid(unsafe_code)]
@@ -23,16 +24,20 @@ pub mod button;
 mod buttons;
 pub mod call;
 pub mod chime;
+mod codes;
 pub mod hearing;
 pub mod intercom;
 #[cfg(test)]
 mod intercom_story;
+mod keypad;
 pub mod lamp;
+mod lockout;
 pub mod microphone;
 pub mod output;
 mod outputs;
 mod participants;
 mod presses;
+pub mod refused;
 pub mod settings;
 #[cfg(test)]
 mod story;

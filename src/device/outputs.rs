@@ -1,28 +1,39 @@
 //! All outputs of a box: whoever asks for one, by its name, its RPC method or its DTMF digits.
+//!
+//! | asked for by | by whom |
+//! | --- | --- |
+//! | a button, `ctl pulse` | whoever is at the box |
+//! | RPC | those on the output's list, with or without a call: an app that opens the door |
+//! | DTMF | those on the list, in an answered call with them: their digits, and nobody else's |
+//!
+//! What is refused is an event, and a tone at the box for whoever waits there.
 
 use std::time::{Duration, Instant};
 
 use super::call::Refused;
+use super::codes::{Candidate, Codes, Verdict};
+use super::keypad::DIGIT_PATIENCE;
 use super::output::{Granted, Output};
 use super::settings::OutputSettings;
 use crate::event::{Event, ParticipantKind};
 use crate::limits::CONFIG_SECTIONS_MAX;
 
-/// Digits that belong together follow each other within this, as at telephone exchanges.
-const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
-
 /// Between two attempts to let an output rest: a line behind an expander that did not answer.
 const REST_AGAIN: Duration = Duration::from_millis(100);
 
-/// Digits looked at together, as many as an output's code may have.
-const DIGITS: usize = 8;
+/// Refusals that one input makes: that of a code when the call ends, and that of what it asks for itself.
+const REFUSALS_MAX: usize = 2;
 
 /// The outputs, in the order in which the caller numbers them.
 #[derive(Debug)]
 pub(super) struct Outputs {
     outputs: Vec<Known>,
-    /// Digits that were sent to us lately, by whom and when the last came.
-    digits: (String, String, Option<Instant>),
+    codes: Codes,
+    /// The other party of an answered call.
+    party: Option<(String, ParticipantKind)>,
+    /// Whose digits did not count lately, and when the last came.
+    denied: Option<(String, Instant)>,
+    refusals: heapless::Deque<(Event, bool), REFUSALS_MAX>,
 }
 
 /// What the caller is to do with an output, by its number.
@@ -62,8 +73,17 @@ impl Outputs {
             again_at: None,
             is_stuck: false,
         };
-        let outputs = settings.into_iter().take(CONFIG_SECTIONS_MAX).map(known).collect();
-        Outputs { outputs, digits: Default::default() }
+        let outputs: Vec<Known> = settings.into_iter().take(CONFIG_SECTIONS_MAX).map(known).collect();
+        let codes = Codes::new(outputs.len());
+        Outputs { outputs, codes, party: None, denied: None, refusals: heapless::Deque::new() }
+    }
+
+    /// Other outputs, at rest. Those that keep their name stay locked out.
+    pub(super) fn rewire(&mut self, settings: Vec<OutputSettings>) {
+        let mut new = Outputs::new(settings);
+        let before = |name: &str| self.outputs.iter().position(|known| known.settings.name == name);
+        new.codes = self.codes.renumbered(new.outputs.iter().map(|known| before(&known.settings.name)));
+        *self = new;
     }
 
     /// Drives the output of this name once, unless it is driven already.
@@ -88,36 +108,54 @@ impl Outputs {
     ) -> Option<Result<(), Refused>> {
         let is_asked = |known: &&mut Known| known.settings.rpc.as_deref() == Some(method);
         let known = self.outputs.iter_mut().find(is_asked)?;
-        Some(known.ask(who, Some(wish), now))
+        let result = known.ask(who, Some(wish), now);
+        if result.is_err() {
+            let number = self.outputs.iter().position(|known| known.settings.rpc.as_deref() == Some(method));
+            self.refuse(number, who.0, "rpc", "not_allowed");
+        }
+        Some(result)
     }
 
-    /// `identity` presses a digit. Digits come once each: the channel that they come by sorts out copies. Those of
-    /// somebody who may open nothing by them do not disturb who is in the middle of a code.
+    /// The other party of an answered call, the only one whose digits count; none without such a call.
+    pub(super) fn set_party(&mut self, party: Option<(&str, ParticipantKind)>, now: Instant) {
+        let identity = party.map(|(identity, _)| identity);
+        if self.party.as_ref().map(|(identity, _)| identity.as_str()) != identity
+            && let Some((identity, kind)) = self.party.take()
+        {
+            let candidates = candidates(&self.outputs, (&identity, kind));
+            let verdict = self.codes.hang_up(&candidates, now);
+            self.judged(verdict, (&identity, kind), now);
+        }
+        self.party = party.map(|(identity, kind)| (identity.to_owned(), kind));
+    }
+
+    /// Somebody presses a digit.
     pub(super) fn handle_digit(&mut self, who: (&str, ParticipantKind), digit: &str, now: Instant) {
-        let (identity, kind) = who;
-        let may =
-            |known: &Known| known.settings.dtmf.is_some() && known.settings.allow.permits(identity, kind);
-        if !self.outputs.iter().any(may) {
+        let Some(digit) = single(digit).filter(|_| self.outputs.iter().any(|known| known.code().is_some()))
+        else {
+            return;
+        };
+        let is_party = self.is_party(who.0);
+        let candidates = candidates(&self.outputs, who);
+        if candidates.is_empty() || !is_party {
+            let reason = if candidates.is_empty() { "not_allowed" } else { "no_call" };
+            // Whoever goes on pressing is refused once.
+            let goes_on = self.denied.as_ref().is_some_and(|(identity, at)| {
+                identity == who.0 && now.saturating_duration_since(*at) < DIGIT_PATIENCE
+            });
+            self.denied = Some((who.0.to_owned(), now));
+            if !goes_on {
+                self.refuse(self.only_one(who), who.0, "dtmf", reason);
+            }
             return;
         }
-        let (digits, of, last) = &mut self.digits;
-        let goes_on =
-            of == identity && last.is_some_and(|at| now.saturating_duration_since(at) < DIGIT_PATIENCE);
-        if !goes_on {
-            digits.clear();
-            *of = identity.to_owned();
-        }
-        *last = Some(now);
-        digits.push_str(digit);
-        let excess = digits.chars().count().saturating_sub(DIGITS);
-        *digits = digits.chars().skip(excess).collect();
-        let has_code =
-            |known: &&mut Known| known.settings.dtmf.as_deref().is_some_and(|code| digits.ends_with(code));
-        if let Some(known) = self.outputs.iter_mut().find(has_code) {
-            digits.clear();
-            // There is nobody to be told that it may not.
-            let _ = known.ask(who, None, now);
-        }
+        let verdict = self.codes.press(digit, who.1 == ParticipantKind::Sip, &candidates, now);
+        self.judged(verdict, who, now);
+    }
+
+    /// The next request that was refused: the event, and whether it is heard at the box.
+    pub(super) fn poll_refusal(&mut self) -> Option<(Event, bool)> {
+        self.refusals.pop_front()
     }
 
     /// The next output that is to be driven, or to rest.
@@ -162,16 +200,78 @@ impl Outputs {
     /// When [`Outputs::handle_timeout`] is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let due = self.outputs.iter().flat_map(|known| [known.output.poll_timeout(), known.again_at]);
-        due.flatten().min()
+        due.chain([self.codes.poll_timeout()]).flatten().min()
     }
 
     /// What time brings.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.outputs.iter_mut().for_each(|known| known.output.handle_timeout(now));
+        if let Some((identity, kind)) = self.party.take() {
+            let candidates = candidates(&self.outputs, (&identity, kind));
+            let verdict = self.codes.handle_timeout(&candidates, now);
+            self.judged(verdict, (&identity, kind), now);
+            self.party = Some((identity, kind));
+        }
+    }
+
+    fn judged(&mut self, verdict: Option<Verdict>, who: (&str, ParticipantKind), now: Instant) {
+        match verdict {
+            Some(Verdict::Opens(number)) => {
+                if let Some(known) = self.outputs.get_mut(number) {
+                    // It is one of those that it may open.
+                    let _ = known.ask(who, None, now);
+                }
+            }
+            Some(Verdict::Wrong) => self.refuse(self.only_one(who), who.0, "dtmf", "wrong_code"),
+            Some(Verdict::LockedOut) => self.refuse(self.only_one(who), who.0, "dtmf", "locked_out"),
+            None => {}
+        }
+    }
+
+    /// The output that its digits must mean, where there is one alone.
+    fn only_one(&self, who: (&str, ParticipantKind)) -> Option<usize> {
+        match candidates(&self.outputs, who)[..] {
+            [(number, _)] => Some(number),
+            _ => None,
+        }
+    }
+
+    fn is_party(&self, identity: &str) -> bool {
+        self.party.as_ref().is_some_and(|(party, _)| party == identity)
+    }
+
+    /// Heard at the box where somebody waits for it there: in a call with whoever asks, or where it is somebody who may
+    /// open something. Strangers cannot make the box sound.
+    fn refuse(&mut self, number: Option<usize>, identity: &str, path: &'static str, reason: &'static str) {
+        let named = number.and_then(|number| self.outputs.get(number));
+        let name = named.map(|known| known.settings.name.clone()).unwrap_or_default();
+        let is_known = self.outputs.iter().any(|known| known.settings.allow.may_permit(identity));
+        let is_heard = self.is_party(identity) || is_known;
+        let event = Event::OutputRefused { name, identity: identity.to_owned(), path, reason };
+        // They are taken after each input.
+        let _ = self.refusals.push_back((event, is_heard));
     }
 }
 
+/// The outputs that `who` may open by a code.
+fn candidates<'s>(outputs: &'s [Known], (identity, kind): (&str, ParticipantKind)) -> Vec<Candidate<'s>> {
+    let may = |known: &Known| known.settings.allow.permits(identity, kind);
+    let numbered = outputs.iter().enumerate().filter(|(_, known)| may(known));
+    numbered.filter_map(|(number, known)| Some((number, known.code()?))).collect()
+}
+
+/// A key of a telephone; there are sixteen.
+fn single(digit: &str) -> Option<char> {
+    let mut characters = digit.chars();
+    let key = characters.next().filter(|key| matches!(key, '0'..='9' | '*' | '#' | 'A'..='D'))?;
+    characters.next().is_none().then_some(key)
+}
+
 impl Known {
+    fn code(&self) -> Option<&str> {
+        self.settings.dtmf.as_deref()
+    }
+
     fn ask(&mut self, who: (&str, ParticipantKind), wish: Option<u64>, now: Instant) -> Result<(), Refused> {
         match self.output.ask(who, wish, now) {
             Ok(granted) => {

@@ -1,9 +1,22 @@
-//! The others in the room, as far as a box's decisions need to know them.
+//! The others in the room, as far as a box's decisions need to know them, and what they do that answers or ends a call.
+//!
+//! | what happens | it means |
+//! | --- | --- |
+//! | a connected participant opens its microphone, or one with an open microphone becomes connected | it answers our ring |
+//! | `sip.callStatus` becomes `active` | somebody took the telephone up: it answers |
+//! | `sip.callStatus` becomes `hangup` in a call, or the telephone leaves for good | it hangs up, or could not be reached |
+//! | anybody else leaves | it may come back |
+//!
+//! A telephone is in the room, with a microphone, from the moment it is called: until its status is `active` nobody is
+//! there. The same holds for a participant whose state is not ACTIVE yet.
 //!
 //! Most events name a participant by its identity alone. What else decides (its kind) is kept here, from the events
 //! that carry all of it.
 
-use crate::event::{Event, ParticipantFacts, ParticipantKind};
+use std::time::Instant;
+
+use super::call::{Call, Stage};
+use crate::event::{DepartureFacts, Event, ParticipantFacts, ParticipantKind, TrackSource};
 use crate::limits::PARTICIPANTS_MAX;
 
 /// Everybody who was reported and has not left.
@@ -12,25 +25,133 @@ pub(super) struct Participants {
     known: heapless::Vec<Known, PARTICIPANTS_MAX>,
 }
 
+/// What somebody does about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// It is in the room, connected or not.
+    Comes,
+    /// It is connected.
+    IsThere,
+    /// It answers our ring, by this.
+    Answers(&'static str),
+    /// A telephone's call is over. Why is said when it leaves, right afterwards.
+    Closes,
+    /// It hangs up, declines or cannot be reached: why.
+    HangsUp(&'static str),
+    /// It left, and may come back.
+    Leaves,
+}
+
 #[derive(Debug)]
 struct Known {
     identity: String,
     kind: ParticipantKind,
+    is_active: bool,
+    has_open_microphone: bool,
+    telephone: Option<Telephone>,
 }
 
+/// A telephone's call, by the attribute `sip.callStatus`; none where the gateway does not set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telephone {
+    /// `dialing`, `ringing`, and what comes between them and a talk.
+    Waits,
+    Talks,
+    HungUp,
+}
+
+/// Set by LiveKit's SIP service.
+const STATUS: &str = "sip.callStatus";
+
+/// Reasons of leaving by which a telephone's call is over, and the words for them at a call. By any other one its gateway
+/// has lost the connection, and may come back.
+const OVER: [(&str, &str); 6] = [
+    ("client_initiated", "remote"),
+    ("participant_removed", "remote"),
+    ("user_unavailable", "user_unavailable"),
+    ("user_rejected", "user_rejected"),
+    ("sip_trunk_failure", "sip_trunk_failure"),
+    ("media_failure", "media_failure"),
+];
+
 impl Participants {
-    /// Takes what an event says of a participant.
-    pub(super) fn handle_event(&mut self, event: &Event) {
-        match event {
-            Event::ParticipantJoined(who) => self.learn(who),
-            // Changes of our own are reported by the same event.
-            Event::ParticipantChanged(who) => {
-                self.known.iter_mut().filter(|k| k.identity == who.identity).for_each(|k| k.kind = who.kind);
+    /// Takes what an event says of a participant, and does to the call what that means. Only a ring of ours can be
+    /// answered, and only by who may: all else changes nothing.
+    pub(super) fn follow(
+        &mut self,
+        event: &Event,
+        call: &mut Call,
+        is_answered_by_microphone: bool,
+        now: Instant,
+    ) {
+        let Some((who, kind, sign)) = self.handle_event(event) else { return };
+        match sign {
+            Sign::Comes if call.is_party(who, kind) => call.reachable(),
+            Sign::IsThere => call.came(who),
+            Sign::Answers(by) => {
+                call.came(who);
+                if is_answered_by_microphone {
+                    let _ = call.answered(who, kind, by, now);
+                }
             }
-            Event::ParticipantLeft(who) => self.known.retain(|known| known.identity != who.identity),
-            Event::Disconnected { will_retry: false, .. } => self.known.clear(),
-            _ => {}
+            Sign::Leaves => call.went(who, now),
+            Sign::Closes if call.stage() == Stage::Talking => _ = call.hung_up_by(who, "remote", now),
+            Sign::HangsUp(reason) => {
+                let is_over = call.hung_up_by(who, reason, now).is_ok();
+                let is_last = !self.known.iter().any(|known| call.is_party(&known.identity, known.kind));
+                if !is_over && is_last && call.is_party(who, kind) && call.rings_telephones_only() {
+                    call.unreachable(reason, now);
+                }
+            }
+            Sign::Comes | Sign::Closes => {}
         }
+    }
+
+    /// Takes what an event says of a participant, and what that means for a call.
+    fn handle_event<'e>(&mut self, event: &'e Event) -> Option<(&'e str, ParticipantKind, Sign)> {
+        let (identity, sign) = match event {
+            Event::ParticipantJoined(who) => {
+                self.known.retain(|known| known.identity != who.identity);
+                // There are as many places as the room has participants.
+                let _ = self.known.push(Known::new(who));
+                (who.identity.as_str(), Some(Sign::Comes))
+            }
+            Event::ParticipantChanged(who) => (who.identity.as_str(), self.find(&who.identity)?.change(who)),
+            Event::ParticipantActive { identity } => {
+                let answers = self.find(identity).and_then(|known| {
+                    known.is_active = true;
+                    known.answers(known.has_open_microphone)
+                });
+                (identity.as_str(), Some(answers.unwrap_or(Sign::IsThere)))
+            }
+            Event::ParticipantLeft(left) => {
+                self.known.retain(|known| known.identity != left.who.identity);
+                return Some((left.who.identity.as_str(), left.who.kind, leaves(left)));
+            }
+            Event::TrackPublished(track) | Event::TrackUnmuted(track) | Event::TrackMuted(track)
+                if track.source == TrackSource::Microphone =>
+            {
+                let answers = match self.find(&track.identity) {
+                    Some(known) => {
+                        known.has_open_microphone = !track.muted;
+                        known.answers(true)
+                    }
+                    // Nothing speaks against it.
+                    None => Some(Sign::Answers("microphone")),
+                };
+                (track.identity.as_str(), answers.filter(|_| !track.muted))
+            }
+            Event::TrackUnpublished(track) if track.source == TrackSource::Microphone => {
+                self.find(&track.identity)?.has_open_microphone = false;
+                return None;
+            }
+            Event::Disconnected { will_retry: false, .. } => {
+                self.known.clear();
+                return None;
+            }
+            _ => return None,
+        };
+        Some((identity, self.kind(identity), sign?))
     }
 
     /// The kind of a participant; [`ParticipantKind::Unknown`] where nothing is known of it.
@@ -43,51 +164,194 @@ impl Participants {
         self.known.iter().find(|known| known.identity == identity).map(|known| known.kind)
     }
 
-    fn learn(&mut self, who: &ParticipantFacts) {
-        match self.known.iter_mut().find(|known| known.identity == who.identity) {
-            Some(known) => known.kind = who.kind,
-            None => {
-                // There are as many places as the room has participants.
-                let _ = self.known.push(Known { identity: who.identity.clone(), kind: who.kind });
-            }
+    /// Our own changes are reported like others', and we are not among them.
+    fn find(&mut self, identity: &str) -> Option<&mut Known> {
+        self.known.iter_mut().find(|known| known.identity == identity)
+    }
+}
+
+impl Known {
+    fn new(who: &ParticipantFacts) -> Known {
+        Known {
+            identity: who.identity.clone(),
+            kind: who.kind,
+            is_active: false,
+            has_open_microphone: false,
+            telephone: telephone(who),
         }
     }
+
+    fn change(&mut self, who: &ParticipantFacts) -> Option<Sign> {
+        self.kind = who.kind;
+        let before = std::mem::replace(&mut self.telephone, telephone(who));
+        match self.telephone {
+            now if now == before => None,
+            Some(Telephone::HungUp) => Some(Sign::Closes),
+            Some(Telephone::Talks) => self.answers(true),
+            _ => None,
+        }
+    }
+
+    /// Whether it answers now that it does something by which others would: `does`.
+    fn answers(&self, does: bool) -> Option<Sign> {
+        let by = match self.telephone {
+            None if does => "microphone",
+            Some(Telephone::Talks) => "sip",
+            _ => return None,
+        };
+        self.is_active.then_some(Sign::Answers(by))
+    }
+}
+
+fn telephone(who: &ParticipantFacts) -> Option<Telephone> {
+    if who.kind != ParticipantKind::Sip {
+        return None;
+    }
+    Some(match who.attributes.get(STATUS)?.as_str() {
+        "active" => Telephone::Talks,
+        "hangup" => Telephone::HungUp,
+        _ => Telephone::Waits,
+    })
+}
+
+fn leaves(left: &DepartureFacts) -> Sign {
+    let over =
+        OVER.iter().find(|(reason, _)| left.who.kind == ParticipantKind::Sip && left.reason == *reason);
+    over.map_or(Sign::Leaves, |(_, word)| Sign::HangsUp(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{TrackFacts, TrackKind};
 
-    fn who(identity: &str, kind: ParticipantKind) -> ParticipantFacts {
-        let (identity, attributes) = (identity.to_owned(), Default::default());
+    fn who(identity: &str, kind: ParticipantKind, status: &str) -> ParticipantFacts {
+        let attributes = [(STATUS.to_owned(), status.to_owned())].into_iter().filter(|_| !status.is_empty());
         let (sid, name, metadata) = Default::default();
-        ParticipantFacts { identity, sid, name, metadata, attributes, kind }
+        ParticipantFacts {
+            identity: identity.to_owned(),
+            sid,
+            name,
+            metadata,
+            attributes: attributes.collect(),
+            kind,
+        }
+    }
+
+    fn left(who: ParticipantFacts, reason: &str) -> Event {
+        Event::ParticipantLeft(DepartureFacts { who, reason: reason.to_owned() })
+    }
+
+    fn microphone(identity: &str, is_open: bool) -> TrackFacts {
+        let (sid, name) = ("TR_1".to_owned(), "microphone".to_owned());
+        let (kind, source) = (TrackKind::Audio, TrackSource::Microphone);
+        TrackFacts { identity: identity.to_owned(), sid, name, kind, source, muted: !is_open }
+    }
+
+    fn active(identity: &str) -> Event {
+        Event::ParticipantActive { identity: identity.to_owned() }
     }
 
     #[test]
     fn a_kind_is_known_from_the_first_event_to_the_last() {
         let mut participants = Participants::default();
-        let (caller, flat) = (who("sip_1", ParticipantKind::Sip), who("flat-1", ParticipantKind::Standard));
+        let caller = who("sip_1", ParticipantKind::Sip, "");
+        let flat = who("flat-1", ParticipantKind::Standard, "");
         assert_eq!(participants.kind("sip_1"), ParticipantKind::Unknown);
         participants.handle_event(&Event::ParticipantJoined(caller.clone()));
         participants.handle_event(&Event::ParticipantJoined(flat));
         assert_eq!(participants.kind("sip_1"), ParticipantKind::Sip);
-        participants.handle_event(&Event::ParticipantChanged(who("flat-1", ParticipantKind::Agent)));
+        let changed = who("flat-1", ParticipantKind::Agent, "");
+        participants.handle_event(&Event::ParticipantChanged(changed));
         assert_eq!(participants.known_kind("flat-1"), Some(ParticipantKind::Agent));
-        participants.handle_event(&Event::ParticipantLeft(caller));
+        participants.handle_event(&left(caller, "client_initiated"));
         assert_eq!(participants.known_kind("sip_1"), None);
         let reason = "ROOM_DELETED".to_owned();
         participants.handle_event(&Event::Disconnected { reason, will_retry: false, retry_in_ms: 0 });
-        assert_eq!(participants.known_kind("flat-1"), None);
+        assert_eq!(participants.known.len(), 0);
     }
 
     #[test]
     fn a_crowd_takes_no_memory() {
         let mut participants = Participants::default();
         for number in 0..2 * PARTICIPANTS_MAX {
-            let crowd = who(&number.to_string(), ParticipantKind::Sip);
+            let crowd = who(&number.to_string(), ParticipantKind::Sip, "");
             participants.handle_event(&Event::ParticipantJoined(crowd));
         }
         assert_eq!(participants.kind(&(2 * PARTICIPANTS_MAX - 1).to_string()), ParticipantKind::Unknown);
+    }
+
+    /// What each of these events means, in order.
+    fn signs(events: impl IntoIterator<Item = Event>) -> Vec<Option<Sign>> {
+        let mut participants = Participants::default();
+        let mut sign = |event| participants.handle_event(&event).map(|(_, _, sign)| sign);
+        events.into_iter().map(&mut sign).collect()
+    }
+
+    #[test]
+    fn a_telephone_answers_when_it_is_taken_up() {
+        let phone = |status: &str| who("sip_1", ParticipantKind::Sip, status);
+        let by_status = signs([
+            Event::ParticipantJoined(phone("dialing")),
+            active("sip_1"),
+            Event::TrackPublished(microphone("sip_1", true)),
+            Event::ParticipantChanged(phone("ringing")),
+            Event::TrackMuted(microphone("sip_1", false)),
+            Event::TrackUnmuted(microphone("sip_1", true)),
+            Event::ParticipantChanged(phone("active")),
+            Event::ParticipantChanged(phone("active")),
+            Event::TrackMuted(microphone("sip_1", false)),
+            Event::ParticipantChanged(phone("hangup")),
+        ]);
+        let (there, taken) = (Some(Sign::IsThere), Some(Sign::Answers("sip")));
+        let (comes, closes) = (Some(Sign::Comes), Some(Sign::Closes));
+        assert_eq!(by_status, [comes, there, None, None, None, None, taken, None, None, closes]);
+        let without_status = signs([
+            Event::ParticipantJoined(phone("")),
+            active("sip_1"),
+            Event::TrackPublished(microphone("sip_1", true)),
+        ]);
+        assert_eq!(without_status, [comes, there, Some(Sign::Answers("microphone"))]);
+        // The attribute of anybody else is no telephone's.
+        let no_telephone = signs([
+            Event::ParticipantJoined(who("flat-1", ParticipantKind::Standard, "ringing")),
+            active("flat-1"),
+            Event::TrackPublished(microphone("flat-1", true)),
+        ]);
+        assert_eq!(no_telephone, [comes, there, Some(Sign::Answers("microphone"))]);
+    }
+
+    #[test]
+    fn nobody_answers_who_is_not_connected() {
+        let flat = who("flat-1", ParticipantKind::Standard, "");
+        let told = signs([
+            Event::ParticipantJoined(flat),
+            Event::TrackPublished(microphone("flat-1", true)),
+            active("flat-1"),
+        ]);
+        assert_eq!(told, [Some(Sign::Comes), None, Some(Sign::Answers("microphone"))]);
+        let phone = |status: &str| who("sip_1", ParticipantKind::Sip, status);
+        let told = signs([
+            Event::ParticipantJoined(phone("dialing")),
+            Event::ParticipantChanged(phone("active")),
+            active("sip_1"),
+        ]);
+        assert_eq!(told, [Some(Sign::Comes), None, Some(Sign::Answers("sip"))]);
+    }
+
+    #[test]
+    fn a_telephone_leaves_for_good_and_everybody_else_may_come_back() {
+        for (kind, reason, expected) in [
+            (ParticipantKind::Sip, "client_initiated", Sign::HangsUp("remote")),
+            (ParticipantKind::Sip, "user_rejected", Sign::HangsUp("user_rejected")),
+            (ParticipantKind::Sip, "user_unavailable", Sign::HangsUp("user_unavailable")),
+            (ParticipantKind::Sip, "sip_trunk_failure", Sign::HangsUp("sip_trunk_failure")),
+            // Its gateway has a new session.
+            (ParticipantKind::Sip, "unknown_reason", Sign::Leaves),
+            (ParticipantKind::Sip, "connection_timeout", Sign::Leaves),
+            (ParticipantKind::Standard, "client_initiated", Sign::Leaves),
+        ] {
+            assert_eq!(signs([left(who("x", kind, ""), reason)]), [Some(expected)], "{reason}");
+        }
     }
 }

@@ -73,8 +73,8 @@ fn a_bell_is_rung_and_answered_and_the_party_hangs_up() {
     door.call.answered("flat-1", Standard, "rpc", door.now).expect("rings");
     assert_eq!(door.decided(), "answered open call_answered(flat-1,rpc,4)");
     door.wait(20 * SECOND);
-    assert_eq!(door.call.hung_up_by("flat-2", door.now), Err(Refused::NoCall));
-    door.call.hung_up_by("flat-1", door.now).expect("a call");
+    assert_eq!(door.call.hung_up_by("flat-2", "remote", door.now), Err(Refused::NoCall));
+    door.call.hung_up_by("flat-1", "remote", door.now).expect("a call");
     assert_eq!(door.decided(), "close ended call_ended(flat-1,remote,20)");
     door.wait(10 * SECOND);
     assert_eq!(door.decided(), "leave");
@@ -188,7 +188,7 @@ fn any_order_of_inputs_keeps_the_promises() {
                 1 => _ = door.call.rung(who, Standard, now),
                 2 => _ = door.call.answer("button", now),
                 3 => _ = door.call.answered(who, Standard, "rpc", now),
-                4 => _ = door.call.hung_up_by(who, now),
+                4 => _ = door.call.hung_up_by(who, "remote", now),
                 5 => door.call.came(who),
                 6 => door.call.went(who, now),
                 _ => door.wait(Duration::from_millis(random.u64(..40_000))),

@@ -19,6 +19,17 @@ pub struct ParticipantFacts {
     pub kind: ParticipantKind,
 }
 
+/// Somebody who left, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DepartureFacts {
+    /// The participant as it was last.
+    #[serde(flatten)]
+    pub who: ParticipantFacts,
+    /// LiveKit's `DisconnectReason` in lower case: `client_initiated`, `user_rejected` …; `unknown_reason` where the
+    /// server did not say.
+    pub reason: String,
+}
+
 /// What became of a sound card: `capture open`, `playback lost`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CardState {

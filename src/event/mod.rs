@@ -68,8 +68,13 @@ pub enum Event {
     },
     /// Somebody is in the room; also told of those already there.
     ParticipantJoined(ParticipantFacts),
+    /// Somebody is connected: can be heard, and receives messages. Before, it is in the room in name only.
+    ParticipantActive {
+        /// Who.
+        identity: String,
+    },
     /// Somebody left.
-    ParticipantLeft(ParticipantFacts),
+    ParticipantLeft(DepartureFacts),
     /// Name, metadata or attributes changed; of ourselves too.
     ParticipantChanged(ParticipantFacts),
     /// Somebody publishes a track; also told of those already there.
@@ -254,6 +259,18 @@ pub enum Event {
         name: String,
         /// Identity of who asked for it; empty for the box itself.
         by: String,
+    },
+    /// An output was asked for and is not driven.
+    OutputRefused {
+        /// The output, as the configuration calls it; empty where digits name none.
+        name: String,
+        /// Who asked for it.
+        identity: String,
+        /// How it was asked for: `dtmf` or `rpc`.
+        path: &'static str,
+        /// `not_allowed`, `no_call` (digits count in an answered call with whoever presses them), `wrong_code` or
+        /// `locked_out` (after too many wrong codes).
+        reason: &'static str,
     },
     /// Another configuration was taken: at once and in the room where nothing is named.
     Reloaded {

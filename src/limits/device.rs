@@ -35,12 +35,23 @@ pub const ALLOW_PATTERN_BYTES_MAX: usize = 256;
 /// each is remembered; only those who may open the door can push out older ones.
 pub const OUTPUT_WISHES_REMEMBERED: usize = 64;
 
+/// Digits of an output's code. Eight are a hundred million codes; nobody remembers more.
+pub const DIGITS_MAX: usize = 8;
+
+/// Wrong codes for one output before none is accepted for a while (`device/lockout.rs`). A person who mistypes has it
+/// right by the third time; of the 10 000 codes of four digits this many are a chance of 1 in 2000.
+pub const WRONG_CODES_MAX: u32 = 5;
+
+/// The same for all outputs of a box together: two people may mistype at two doors, and a box with 32 outputs does not
+/// give 32 times as many guesses.
+pub const WRONG_CODES_OF_BOX_MAX: u32 = 2 * WRONG_CODES_MAX;
+
 /// Decisions of a call that wait to be carried out: one input makes at most five.
 pub const CALL_DECISIONS_MAX: usize = 16;
 
 /// What a box wants done and nobody has done yet. One input makes at most what a call decides, an action
-/// for each output, and five of its own.
-pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 5;
+/// for each output, five of its own, and two refusals with their tones.
+pub const INTERCOM_ACTIONS_MAX: usize = CALL_DECISIONS_MAX + CONFIG_SECTIONS_MAX + 9;
 
 /// What a program that says a token may write: a server refuses a header past 8 KiB, and white space is free.
 pub const TOKEN_COMMAND_BYTES_MAX: usize = 16 * 1024;
@@ -50,7 +61,7 @@ pub const TOKEN_COMMAND_BYTES_MAX: usize = 16 * 1024;
 pub const RECORDING_SAMPLES_MAX: usize = 60 * 48_000;
 
 /// Recordings that are being read: one for each tone, and as many that are to be played.
-pub const RECORDINGS_LOADING_MAX: usize = 18;
+pub const RECORDINGS_LOADING_MAX: usize = 20;
 
 /// Programs that run at a time because something happened: one of each of eight occasions, and one more of calls that
 /// others begin.

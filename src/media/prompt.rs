@@ -189,6 +189,7 @@ fn notes(tone: Tone) -> &'static [Note] {
         Tone::Joined => const { &[note(660.0, 120), note(0.0, 60), note(660.0, 120)] },
         Tone::Left => const { &[note(440.0, 120), note(0.0, 60), note(440.0, 120)] },
         Tone::Lost => const { &[note(425.0, 800)] },
+        Tone::Refused => const { &[note(330.0, 150), note(0.0, 60), note(330.0, 300)] },
         Tone::Trouble => {
             const { &[note(425.0, 200), note(0.0, 200), note(425.0, 200), note(0.0, 200), note(425.0, 200)] }
         }
@@ -288,6 +289,7 @@ mod tests {
             (Tone::Joined, 300),
             (Tone::Left, 300),
             (Tone::Lost, 800),
+            (Tone::Refused, 510),
         ] {
             let mut player = Player::default();
             player.play_tone(tone);

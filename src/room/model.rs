@@ -59,7 +59,8 @@ fn mic(sid: &str) -> TrackInfo {
 fn words(event: &Event) -> String {
     match event {
         Event::ParticipantJoined(facts) => format!("+{} {}", facts.identity, facts.sid),
-        Event::ParticipantLeft(facts) => format!("-{} {}", facts.identity, facts.sid),
+        Event::ParticipantLeft(left) => format!("-{} {}", left.who.identity, left.who.sid),
+        Event::ParticipantActive { identity } => format!("active {identity}"),
         Event::ParticipantChanged(facts) => format!("~{} {}", facts.identity, facts.name),
         Event::TrackPublished(facts) => format!("+{} {}", facts.identity, facts.sid),
         Event::TrackUnpublished(facts) => format!("-{} {}", facts.identity, facts.sid),
@@ -102,7 +103,7 @@ impl Story {
 #[test]
 fn updates_one_by_one() {
     let mut story = Story::begin(8, &[person("ann", "PA_a1", 5, &[mic("TR_a1")])]);
-    assert_eq!(story.said, ["+ann PA_a1", "+ann TR_a1"]);
+    assert_eq!(story.said, ["+ann PA_a1", "active ann", "+ann TR_a1"]);
 
     let named = ParticipantInfo { name: "Ann".into(), ..person("ann", "PA_a1", 6, &[mic("TR_a1")]) };
     let steps: &[(&str, ParticipantInfo, &[&str])] = &[
@@ -113,7 +114,7 @@ fn updates_one_by_one() {
         (
             "a second session",
             person("ann", "PA_a2", 1, &[mic("TR_a2")]),
-            &["-ann TR_a1", "-ann PA_a1", "+ann PA_a2", "+ann TR_a2"],
+            &["-ann TR_a1", "-ann PA_a1", "+ann PA_a2", "active ann", "+ann TR_a2"],
         ),
         ("the end of the first", gone(named), &[]),
         ("the end of the second", gone(person("ann", "PA_a2", 2, &[])), &["-ann TR_a2", "-ann PA_a2"]),
@@ -131,7 +132,53 @@ fn a_session_that_began_earlier_does_not_come_back() {
     let at = |sid, joined_at_ms| ParticipantInfo { joined_at_ms, ..person("ann", sid, 1, &[]) };
     let mut story = Story::begin(8, &[at("PA_a2", 2000)]);
     assert_eq!(story.update(&[at("PA_a1", 1000)]), [""; 0]);
-    assert_eq!(story.update(&[at("PA_a3", 3000)]), ["-ann PA_a2", "+ann PA_a3"]);
+    assert_eq!(story.update(&[at("PA_a3", 3000)]), ["-ann PA_a2", "+ann PA_a3", "active ann"]);
+}
+
+#[test]
+fn who_connects_is_told_once_and_before_its_tracks() {
+    let at = |state, version, tracks: &[TrackInfo]| ParticipantInfo {
+        state,
+        ..person("ann", "PA_a", version, tracks)
+    };
+    let mut story = Story::begin(8, &[]);
+    assert_eq!(story.update(&[at(ParticipantState::Joining, 1, &[])]), ["+ann PA_a"]);
+    assert_eq!(story.update(&[at(ParticipantState::Joined, 2, &[])]), [""; 0]);
+    let tracks = [mic("TR_a")];
+    assert_eq!(story.update(&[at(ParticipantState::Active, 3, &tracks)]), ["active ann", "+ann TR_a"]);
+    assert_eq!(story.update(&[at(ParticipantState::Active, 4, &tracks)]), [""; 0]);
+    // A new session of ours tells the state anew.
+    let again = join(person("me", "PA_me2", 1, &[]), &[at(ParticipantState::Active, 1, &tracks)]);
+    assert_eq!(story.tell(|room, mut sink| room.apply_join(&again, &mut sink)), [""; 0]);
+}
+
+#[test]
+fn who_leaves_has_a_reason() {
+    let left = |info: ParticipantInfo| {
+        let mut story = Story::begin(8, &[person("ann", "PA_a", 1, &[])]);
+        let mut reasons = Vec::new();
+        story.room.apply_update(&[info], &mut |event| match event {
+            Event::ParticipantLeft(left) => reasons.push(left.reason),
+            Event::ParticipantJoined(_) | Event::ParticipantActive { .. } => {}
+            other => panic!("{other:?}"),
+        });
+        reasons
+    };
+    for (reason, expected) in [
+        (DisconnectReason::UserRejected, "user_rejected"),
+        (DisconnectReason::UserUnavailable, "user_unavailable"),
+        (DisconnectReason::SipTrunkFailure, "sip_trunk_failure"),
+        (DisconnectReason::ClientInitiated, "client_initiated"),
+        (DisconnectReason::Unknown, "unknown_reason"),
+    ] {
+        let ann = person("ann", "PA_a", 2, &[]);
+        assert_eq!(left(gone(ParticipantInfo { disconnect_reason: reason, ..ann })), [expected]);
+    }
+    assert_eq!(
+        left(person("ann", "PA_a2", 1, &[])),
+        ["unknown_reason"],
+        "in the place of the session before"
+    );
 }
 
 #[test]
@@ -158,7 +205,7 @@ fn a_new_session_tells_the_difference_only() {
     let others = [person("ann", "PA_a", 1, &[mic("TR_a2")]), person("cat", "PA_c2", 1, &[])];
     let again = join(person("me", "PA_me2", 1, &[]), &others);
     let said = story.tell(|room, mut sink| room.apply_join(&again, &mut sink));
-    assert_eq!(said, ["speak", "-bob PA_b", "-ann TR_a1", "-cat PA_c", "+cat PA_c2"]);
+    assert_eq!(said, ["speak", "-bob PA_b", "-ann TR_a1", "-cat PA_c", "+cat PA_c2", "active cat"]);
     assert_eq!(story.room.own().unwrap().sid, "PA_me2");
 }
 
@@ -168,10 +215,10 @@ fn a_full_room_prefers_those_with_sound() {
     let heard =
         |identity: &str| person(identity, &format!("PA_{identity}"), 2, &[mic(&format!("TR_{identity}"))]);
     let mut story = Story::begin(2, &[silent("ann"), heard("bob")]);
-    assert_eq!(story.said, ["+bob PA_bob", "+bob TR_bob", "+ann PA_ann"]);
+    assert_eq!(story.said, ["+bob PA_bob", "active bob", "+bob TR_bob", "+ann PA_ann", "active ann"]);
 
     assert_eq!(story.update(&[silent("cat")]), [""; 0]);
-    assert_eq!(story.update(&[heard("cat")]), ["-ann PA_ann", "+cat PA_cat", "+cat TR_cat"]);
+    assert_eq!(story.update(&[heard("cat")]), ["-ann PA_ann", "+cat PA_cat", "active cat", "+cat TR_cat"]);
     assert_eq!(story.update(&[heard("dan")]), [""; 0]);
     assert_eq!(story.room.counters(), Counters { refused: 2, evicted: 1 });
 }
@@ -215,9 +262,9 @@ impl Mirror {
                 let fresh = self.0.insert(facts.identity, (facts.sid, facts.name, BTreeMap::new()));
                 assert!(fresh.is_none(), "joined twice");
             }
-            Event::ParticipantLeft(facts) => {
-                let (sid, _, tracks) = self.0.remove(&facts.identity).expect("left without having joined");
-                assert_eq!((sid, tracks.len()), (facts.sid, 0));
+            Event::ParticipantLeft(left) => {
+                let (sid, _, tracks) = self.0.remove(&left.who.identity).expect("left without having joined");
+                assert_eq!((sid, tracks.len()), (left.who.sid, 0));
             }
             Event::ParticipantChanged(facts) => self.0.get_mut(&facts.identity).unwrap().1 = facts.name,
             Event::TrackPublished(facts) => {
@@ -231,6 +278,9 @@ impl Mirror {
             Event::TrackMuted(facts) | Event::TrackUnmuted(facts) => {
                 let muted = self.0.get_mut(&facts.identity).unwrap().2.get_mut(&facts.sid).unwrap();
                 assert_ne!(std::mem::replace(muted, facts.muted), facts.muted, "told without a change");
+            }
+            Event::ParticipantActive { identity } => {
+                assert!(self.0.contains_key(&identity), "active without having joined");
             }
             Event::RoomChanged { .. } | Event::PermissionsChanged { .. } => {}
             other => panic!("{other:?}"),

@@ -10,7 +10,8 @@
 use std::collections::BTreeMap;
 
 use super::tracks::{self, RemoteTrack, Tracks};
-use crate::event::{Event, ParticipantFacts, ParticipantKind, Quality};
+use crate::event::{DepartureFacts, Event, ParticipantFacts, ParticipantKind, Quality};
+use crate::signal::leave::DisconnectReason;
 use crate::signal::participant::{ParticipantInfo, ParticipantState};
 use crate::signal::sid::Sid;
 
@@ -31,6 +32,8 @@ pub struct Participant {
     pub kind: ParticipantKind,
     /// The server's opinion of its connection, once it has one.
     pub quality: Option<Quality>,
+    /// It is connected: its state is ACTIVE.
+    is_active: bool,
     version: u32,
     joined_at_ms: i64,
     tracks: Tracks,
@@ -90,6 +93,7 @@ impl Participant {
             attributes: info.attributes.clone(),
             kind: info.kind,
             quality: None,
+            is_active: false,
             version: info.version,
             joined_at_ms: info.joined_at_ms,
             tracks: Tracks::default(),
@@ -109,11 +113,20 @@ impl Participant {
             self.kind = info.kind;
             sink(Event::ParticipantChanged(self.facts()));
         }
+        self.apply_state(info.state, sink);
         self.tracks.apply(&self.identity, &info.tracks, sink);
     }
 
-    fn end(self, sink: &mut impl FnMut(Event)) {
-        let facts = self.facts();
+    /// Told before its tracks: what it publishes can be heard.
+    fn apply_state(&mut self, state: ParticipantState, sink: &mut impl FnMut(Event)) {
+        let was_active = std::mem::replace(&mut self.is_active, state == ParticipantState::Active);
+        if self.is_active && !was_active {
+            sink(Event::ParticipantActive { identity: self.identity.clone() });
+        }
+    }
+
+    fn end(self, reason: DisconnectReason, sink: &mut impl FnMut(Event)) {
+        let facts = DepartureFacts { who: self.facts(), reason: reason.name().to_ascii_lowercase() };
         self.tracks.end(&self.identity, sink);
         sink(Event::ParticipantLeft(facts));
     }
@@ -144,11 +157,12 @@ impl Participants {
         if known.sid != info.sid {
             let is_older = info.joined_at_ms != 0 && info.joined_at_ms < known.joined_at_ms;
             if !is_gone && (trust == Trust::Always || !is_older) {
-                self.table.remove(place).end(sink);
+                // The server does not say how the session before ended.
+                self.table.remove(place).end(DisconnectReason::Unknown, sink);
                 self.admit(info, sink);
             }
         } else if is_gone {
-            self.table.remove(place).end(sink);
+            self.table.remove(place).end(info.disconnect_reason, sink);
         } else if trust == Trust::Always || info.version >= known.version {
             // Equal versions are equal facts, except where the server was caught in the middle of a change.
             known.update(info, sink);
@@ -162,7 +176,7 @@ impl Participants {
             if is_there(&self.table[place].identity) {
                 place += 1;
             } else {
-                self.table.remove(place).end(sink);
+                self.table.remove(place).end(DisconnectReason::Unknown, sink);
             }
         }
     }
@@ -173,7 +187,7 @@ impl Participants {
             match silent.filter(|_| tracks::has_audio(&info.tracks)) {
                 Some(silent) => {
                     self.counters.evicted = self.counters.evicted.saturating_add(1);
-                    self.table.remove(silent).end(sink);
+                    self.table.remove(silent).end(DisconnectReason::Unknown, sink);
                 }
                 None => {
                     self.counters.refused = self.counters.refused.saturating_add(1);
@@ -183,6 +197,7 @@ impl Participants {
         }
         let mut participant = Participant::new(info);
         sink(Event::ParticipantJoined(participant.facts()));
+        participant.apply_state(info.state, sink);
         participant.tracks.apply(&participant.identity, &info.tracks, sink);
         self.table.push(participant);
     }

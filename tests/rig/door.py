@@ -153,7 +153,11 @@ async def talks(flat):
 
 
 async def opens(flat, stranger):
-    """Once for each wish of those on the list, by RPC and by DTMF; for as long as it is set."""
+    """Once for each wish of those on the list, by RPC and by DTMF; for as long as it is set. By no wrong code."""
+    async def dial(peer, digits):
+        for digit in digits:
+            await peer.room.local_participant.publish_dtmf(code=int(digit), digit=digit)
+
     async def wish(peer):
         return await peer.room.local_participant.perform_rpc(
             destination_identity=BOX, method="open", payload="", response_timeout=10)
@@ -163,12 +167,16 @@ async def opens(flat, stranger):
         raise AssertionError("a stranger opened the door")
     except rtc.RpcError as refused:
         assert refused.code == 1500, refused
-    await stranger.room.local_participant.publish_dtmf(code=5, digit="5")
+    await dial(stranger, "4711")
+    await dial(flat, "4712")
     await asyncio.sleep(0.5)
-    assert level("GPIO26") == 0, "a stranger's digit opens nothing"
+    assert level("GPIO26") == 0, "neither a stranger's digits nor a wrong code open anything"
+    refused = {(event["identity"], event["path"], event["reason"]) for event in told("output_refused")}
+    assert refused == {("stranger", "rpc", "not_allowed"), ("stranger", "dtmf", "not_allowed"),
+                       ("flat-1", "dtmf", "wrong_code")}, refused
     lengths = []
     for by, ask in (("rpc", lambda: wish(flat)),
-                    ("dtmf", lambda: flat.room.local_participant.publish_dtmf(code=5, digit="5"))):
+                    ("dtmf", lambda: dial(flat, "4711"))):
         await ask()
         await until(f"driven by {by}", lambda: level("GPIO26") == 1, 5, 0.02)
         lengths.append(await until("at rest", lambda: level("GPIO26") == 0, 5, 0.02))

@@ -21,7 +21,7 @@ pub fn read(path: &Path) -> (Option<Config>, Vec<Finding>) {
         .iter()
         .map(|problem| match problem.severity {
             Severity::Wrong => Finding::failed("config", format!("{name}: {problem}")),
-            Severity::Unknown => Finding::warning("config", format!("{name}: {problem}")),
+            Severity::Unknown | Severity::Risky => Finding::warning("config", format!("{name}: {problem}")),
         })
         .collect();
     if findings.is_empty() {

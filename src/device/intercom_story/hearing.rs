@@ -39,6 +39,7 @@ fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
     assert_eq!(sound(&mut door), "", "too late");
     door.hear(left("flat-1"));
     door.hear(Event::ParticipantJoined(participant("flat-1", "")));
+    door.hear(Event::ParticipantActive { identity: "flat-1".into() });
     door.wait(20 * SECOND);
     assert_eq!(sound(&mut door), "", "the same identity, whatever its session is");
     door.press(BELL);

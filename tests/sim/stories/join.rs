@@ -63,10 +63,10 @@ fn one_leaves_as_asked() {
     world.run_ms(1000);
     assert!(world.client(door).outcome().is_some_and(|outcome| outcome.text.is_empty()));
     let left = world.client(hall).event(|event| match event {
-        Event::ParticipantLeft(who) => Some(who.identity.clone()),
+        Event::ParticipantLeft(left) => Some((left.who.identity.clone(), left.reason.clone())),
         _ => None,
     });
-    assert_eq!(left.map(|(_, who)| who), Some("door".to_string()));
+    assert_eq!(left.map(|(_, left)| left), Some(("door".to_string(), "client_initiated".to_string())));
 }
 
 #[test]

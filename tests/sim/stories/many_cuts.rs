@@ -82,12 +82,9 @@ impl Model {
                         let told = who.attributes.get("told").cloned().unwrap_or_default();
                         assert!(self.seen[client].insert(who.identity, told).is_some());
                     }
-                    Event::ParticipantLeft(who) => {
-                        assert!(
-                            self.seen[client].remove(&who.identity).is_some(),
-                            "{} left twice",
-                            who.identity
-                        );
+                    Event::ParticipantLeft(left) => {
+                        let identity = left.who.identity;
+                        assert!(self.seen[client].remove(&identity).is_some(), "{identity} left twice");
                     }
                     Event::Disconnected { reason, will_retry, .. } => {
                         assert!(will_retry, "{reason}");

@@ -320,7 +320,7 @@ fn a_moved_room_is_another_room() {
             if room == "garden" && room_sid == "RM_garden" && sid == "PA_moved")
     };
     assert_eq!(count(&mut world, door, is_moved), 1);
-    let left = |event: &Event| matches!(event, Event::ParticipantLeft(who) if who.identity == "hall");
+    let left = |event: &Event| matches!(event, Event::ParticipantLeft(left) if left.who.identity == "hall");
     let came = |event: &Event| matches!(event, Event::ParticipantJoined(who) if who.identity == "guest");
     assert_eq!((count(&mut world, door, left), count(&mut world, door, came)), (1, 1));
     // The next session is in the new room: the old token would lead back.

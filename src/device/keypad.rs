@@ -1,0 +1,198 @@
+//! Codes that the other party of a call enters by its telephone's keys.
+//!
+//! ```text
+//!   digit ─► entry: 4 7 1 1 ─┬─ is a code, and none goes on from it ─► that code
+//!                            ├─ as long as the longest code ─────────► wrong
+//!                            └─ `#`, 4 s without a digit, call over ─► a code, wrong, or too short to be one
+//! ```
+//!
+//! An entry is looked at as a whole: what is wrong in it cannot be mended by more digits, and the next
+//! entry begins with the digit after it. So each attempt costs a whole code (no sequence of digits tries one code a
+//! digit), and nothing says which digit was wrong. Where one code is the beginning of another (12 and 1234), the
+//! shorter one waits for `#` or for the pause.
+
+use std::time::{Duration, Instant};
+
+use crate::limits::DIGITS_MAX;
+
+/// Digits of one entry follow each other within this, as at telephone exchanges.
+pub(super) const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
+
+/// A telephone sends a tone for 40 ms at least, and is silent for as long (ITU-T Q.24): the same digit of a
+/// telephone within this is one press that a gateway reports by several packets.
+const ONE_PRESS: Duration = Duration::from_millis(40);
+
+/// What an entry came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// The code with this place in the list.
+    Code(usize),
+    /// None of them.
+    Wrong,
+}
+
+/// The digits of one entry.
+#[derive(Debug, Default)]
+pub(super) struct Keypad {
+    digits: heapless::String<DIGITS_MAX>,
+    /// The last digit, and when it came.
+    last: Option<(char, Instant)>,
+}
+
+impl Keypad {
+    /// A digit comes; `codes` are those that may be meant. Of a telephone, its copies are left out.
+    pub(super) fn press(
+        &mut self,
+        digit: char,
+        is_telephone: bool,
+        codes: &[&str],
+        now: Instant,
+    ) -> Option<Entered> {
+        let is_copy = |(last, at): (char, Instant)| {
+            last == digit && now.saturating_duration_since(at) < ONE_PRESS && is_telephone
+        };
+        let is_copy = self.last.is_some_and(is_copy);
+        self.last = Some((digit, now));
+        if is_copy {
+            return None;
+        }
+        if digit == '#' && !codes.iter().any(|code| code.contains('#')) {
+            return self.end(codes);
+        }
+        // An entry ends at the length of the longest code: there is room.
+        let _ = self.digits.push(digit);
+        let entry = self.digits.as_str();
+        let goes_on = codes.iter().any(|code| code.len() > entry.len() && code.starts_with(entry));
+        let is_code = codes.contains(&entry);
+        let is_long = codes.iter().all(|code| code.len() <= entry.len());
+        if is_long || (is_code && !goes_on) { self.end(codes) } else { None }
+    }
+
+    /// Nothing follows: the pause was too long, or the call is over.
+    pub(super) fn end(&mut self, codes: &[&str]) -> Option<Entered> {
+        let entry = std::mem::take(&mut self.digits);
+        match codes.iter().position(|code| *code == entry.as_str()) {
+            Some(place) => Some(Entered::Code(place)),
+            // Who pressed a key by chance has not tried a code.
+            None => codes.iter().any(|code| code.len() <= entry.len()).then_some(Entered::Wrong),
+        }
+    }
+
+    /// When the pause is too long.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let (_, at) = self.last.filter(|_| !self.digits.is_empty())?;
+        Some(at + DIGIT_PATIENCE)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+mod tests {
+    use super::*;
+
+    struct Telephone {
+        keypad: Keypad,
+        codes: &'static [&'static str],
+        is_telephone: bool,
+        now: Instant,
+    }
+
+    impl Telephone {
+        fn new(codes: &'static [&'static str]) -> Telephone {
+            Telephone { keypad: Keypad::default(), codes, is_telephone: true, now: Instant::now() }
+        }
+
+        /// `.` is a long pause, `,` the next packet of the same tone; what each entry came to, in order.
+        fn enters(&mut self, keys: &str) -> String {
+            let mut came_to = String::new();
+            for key in keys.chars() {
+                let entered = match key {
+                    '.' => {
+                        let at = self.keypad.poll_timeout();
+                        self.now = at.unwrap_or(self.now + DIGIT_PATIENCE);
+                        at.and_then(|_| self.keypad.end(self.codes))
+                    }
+                    ',' => {
+                        self.now += Duration::from_millis(20);
+                        let (digit, _) = self.keypad.last.expect("a tone");
+                        self.keypad.press(digit, self.is_telephone, self.codes, self.now)
+                    }
+                    digit => {
+                        self.now += Duration::from_millis(300);
+                        self.keypad.press(digit, self.is_telephone, self.codes, self.now)
+                    }
+                };
+                came_to += &match entered {
+                    Some(Entered::Code(place)) => self.codes[place].to_owned() + " ",
+                    Some(Entered::Wrong) => "wrong ".to_owned(),
+                    None => String::new(),
+                };
+            }
+            came_to.trim_end().to_owned()
+        }
+    }
+
+    #[test]
+    fn an_entry_is_right_or_wrong_as_a_whole() {
+        for (codes, keys, expected) in [
+            (&["4711"][..], "4711", "4711"),
+            (&["4711"], "47114711", "4711 4711"),
+            // No window slides over digits: a wrong entry has its whole length.
+            (&["4711"], "04711", "wrong"),
+            (&["4711"], "0000471", "wrong"),
+            (&["4711"], "4.711.", ""),
+            (&["4711"], "471.4711", "4711"),
+            (&["4711"], "4711#", "4711"),
+            (&["4711"], "471#4711", "4711"),
+            (&["4711"], "##..#", ""),
+            (&["5"], "75", "wrong 5"),
+            // The first wrong digit ends nothing: that would say which one it is.
+            (&["4711", "123456"], "47120", ""),
+            (&["4711", "123456"], "4712.", "wrong"),
+            (&["4711", "123456"], "471200", "wrong"),
+            (&["4711", "123456"], "123456", "123456"),
+            (&["4711", "123456"], "12.", ""),
+            // One is the beginning of the other.
+            (&["12", "1234"], "12.", "12"),
+            (&["12", "1234"], "12#", "12"),
+            (&["12", "1234"], "1234", "1234"),
+            (&["12", "1234"], "1239", "wrong"),
+            (&["5", "51"], "5.51", "5 51"),
+            // A code may have the key in it that ends an entry elsewhere.
+            (&["1#2", "4711"], "1#2", "1#2"),
+            (&["1#2", "4711"], "471#", "wrong"),
+            (&[], "4711", ""),
+        ] {
+            assert_eq!(Telephone::new(codes).enters(keys), expected, "{codes:?} {keys}");
+        }
+    }
+
+    #[test]
+    fn packets_of_one_tone_are_one_digit_and_two_presses_are_two() {
+        let mut telephone = Telephone::new(&["1122"]);
+        assert_eq!(telephone.enters("1,,1,2,,,2,"), "1122");
+        assert_eq!(telephone.enters("1,,,2,"), "");
+        // A program sends digits as fast as it likes.
+        telephone = Telephone::new(&["1122"]);
+        telephone.is_telephone = false;
+        assert_eq!(telephone.enters("1,2,"), "1122");
+    }
+
+    /// All digits in a sequence that has each code of two in it (101 keys) try 50 codes, not 100.
+    #[test]
+    fn a_de_bruijn_sequence_tries_no_more_than_its_length() {
+        let mut sequence = String::new();
+        for first in 0..10 {
+            sequence += &first.to_string();
+            for second in first + 1..10 {
+                sequence += &format!("{first}{second}");
+            }
+        }
+        let found = (0..100).filter(|code| {
+            let code: &'static str = Box::leak(format!("{code:02}").into_boxed_str());
+            let codes: &'static [&'static str] = Box::leak(Box::new([code]));
+            Telephone::new(codes).enters(&sequence).contains(code)
+        });
+        assert!(sequence.len() >= 100 && found.count() <= 50, "{sequence}");
+    }
+}

@@ -1,0 +1,111 @@
+//! After some wrong codes, none is accepted for a time that grows.
+//!
+//! ```text
+//!   wrong  1  2  3  4  5      6      7      8       9       10      11, 12, …
+//!          accepted    60 s   120 s  240 s  480 s   960 s   1920 s  3600 s each
+//! ```
+//!
+//! Whoever tries codes has about 34 attempts on the first day and 24 on each that follows, or
+//! `free` a day with a rest of [`FORGOTTEN_AFTER`] between them: a code of four digits, 10 000 of them, is
+//! found after 200 days on average, while each attempt is an event. A person who mistypes three times is
+//! not kept out, and the right code takes the wrong ones back.
+
+use std::time::{Duration, Instant};
+
+/// The first lock-out; each one that follows is twice as long. One code is typed in three seconds, so that
+/// this alone makes guessing twenty times as slow, and a tenant tries again.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// The longest lock-out: a house is not without its door code for a day because somebody played with the keys.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Wrong codes are forgotten when there was none for this long: more often than a lock-out of [`LONGEST`] ends, they
+/// must not be, or a rest would buy attempts.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// Wrong codes, counted, and until when none is accepted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LockOut {
+    /// This many make the first lock-out.
+    free: u32,
+    wrong: u32,
+    last: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl LockOut {
+    /// No wrong code yet; `free` of them make the first lock-out.
+    pub(super) fn new(free: u32) -> LockOut {
+        LockOut { free, wrong: 0, last: None, until: None }
+    }
+
+    /// Whether no code is accepted at `now`.
+    pub(super) fn is_locked(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+
+    /// A wrong code. One that is entered during a lock-out is not looked at and does not count.
+    pub(super) fn wrong(&mut self, now: Instant) {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) >= FORGOTTEN_AFTER) {
+            self.wrong = 0;
+        }
+        self.wrong = self.wrong.saturating_add(1);
+        self.last = Some(now);
+        if let Some(over) = self.wrong.checked_sub(self.free) {
+            // Six doublings of the first are past the longest.
+            self.until = Some(now + (FIRST * (1 << over.min(6))).min(LONGEST));
+        }
+    }
+
+    /// The right code: the wrong ones were slips.
+    pub(super) fn right(&mut self) {
+        *self = LockOut::new(self.free);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lock_out_is_twice_as_long_up_to_an_hour() {
+        let (mut lock_out, mut now) = (LockOut::new(5), Instant::now());
+        for _ in 0..4 {
+            lock_out.wrong(now);
+            assert!(!lock_out.is_locked(now));
+        }
+        for expected_s in [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] {
+            lock_out.wrong(now);
+            let last = now + Duration::from_secs(expected_s) - Duration::from_millis(1);
+            assert!(lock_out.is_locked(last), "{expected_s}");
+            now += Duration::from_secs(expected_s);
+            assert!(!lock_out.is_locked(now), "{expected_s}");
+        }
+        lock_out.right();
+        lock_out.wrong(now);
+        assert!(!lock_out.is_locked(now));
+    }
+
+    /// The figure of the module's table, and that no rest buys more.
+    #[test]
+    fn a_day_has_few_attempts() {
+        for rest_s in [0, 3600, 23 * 3600, 24 * 3600, 48 * 3600] {
+            let start = Instant::now();
+            let (mut lock_out, mut now, mut attempts) = (LockOut::new(5), start, 0);
+            while now < start + Duration::from_secs(100 * 24 * 3600) {
+                if lock_out.is_locked(now) {
+                    now += Duration::from_secs(60);
+                    continue;
+                }
+                lock_out.wrong(now);
+                attempts += 1;
+                now += Duration::from_secs(3);
+                if attempts % 5 == 0 {
+                    now += Duration::from_secs(rest_s);
+                }
+            }
+            assert!(attempts < 100 * 26, "{attempts} with a rest of {rest_s} s");
+        }
+    }
+}
