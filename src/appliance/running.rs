@@ -262,7 +262,9 @@ impl<F: FnMut(&Event)> Running<F> {
 
     /// The others see how the call stands, where the token allows it: a panel that shows it needs no more.
     fn show_stage(&mut self) {
-        let word = self.intercom.call().stage().word();
+        let stage = self.intercom.call().stage();
+        self.commands.set_in_call(stage == Stage::Talking);
+        let word = stage.word();
         if std::mem::replace(&mut self.shown, word) == word {
             return;
         }

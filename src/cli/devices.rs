@@ -24,7 +24,7 @@ pub fn print(json: bool, out: &mut impl Write) -> io::Result<()> {
     for card in &cards {
         print_card(card, out)?;
     }
-    writeln!(out, "auto: {auto}")
+    writeln!(out, "auto: {auto} ({})", auto.why)
 }
 
 #[derive(Serialize)]
@@ -37,11 +37,13 @@ struct Report<'a> {
 struct Auto<'a> {
     input: Option<&'a str>,
     output: Option<&'a str>,
+    why: String,
 }
 
 impl<'a> Auto<'a> {
     fn of(choice: &'a AutoChoice) -> Auto<'a> {
-        Auto { input: choice.input.as_deref(), output: choice.output.as_deref() }
+        let (input, output) = (choice.input.as_deref(), choice.output.as_deref());
+        Auto { input, output, why: choice.why.to_string() }
     }
 }
 

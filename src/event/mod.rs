@@ -285,6 +285,9 @@ pub enum Event {
         card: String,
         /// What became of it.
         state: CardState,
+        /// Why it was chosen, where `auto` did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// Something a person should know; nothing has ended.
     Warning {

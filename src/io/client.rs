@@ -89,6 +89,12 @@ impl Commands {
         self.desk.tell(event);
     }
 
+    /// Whether people talk now. In a call `auto` goes to other cards only when one of its own is lost; a program that
+    /// never says is in a call from `connected` on.
+    pub fn set_in_call(&self, in_call: bool) {
+        self.desk.in_call.set(Some(in_call));
+    }
+
     /// Where the program can wait for descriptors of its own.
     pub fn reactor(&self) -> &Rc<Reactor> {
         &self.reactor

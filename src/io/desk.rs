@@ -21,6 +21,8 @@ pub(super) struct Desk {
     event_bytes: Cell<usize>,
     pub(super) commands: Mailbox<(Command, Slot), COMMANDS_MAX>,
     awaited: RefCell<heapless::Vec<(Ticket, Slot), ANSWERS_MAX>>,
+    /// Whether people talk, where the program knows; `auto` goes to other cards before or afterwards.
+    pub(super) in_call: Cell<Option<bool>>,
 }
 
 impl Desk {

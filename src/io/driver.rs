@@ -20,7 +20,7 @@ use super::reactor::{Interest, Reactor};
 use super::signals::Termination;
 use super::sound::pair::Pair;
 use super::{clock, handlers, process, realtime, udp};
-use crate::command::Command;
+use crate::command::{Command, Reply};
 use crate::engine::Engine;
 use crate::engine::turn::turn;
 use crate::event::{Event, Metrics, RpcCallFacts, Stats};
@@ -101,6 +101,13 @@ pub(super) fn drive(
                     Ok(serde_json::to_value(stats).unwrap_or_default()).into()
                 }
                 Command::Metrics => Ok(metrics(&engine, &ports).into()).into(),
+                Command::Status => match engine.handle_command(Command::Status, now) {
+                    Reply::Now(Ok(mut status)) => {
+                        status["sound"] = ports.sound_status();
+                        Ok(status).into()
+                    }
+                    reply => reply,
+                },
                 command => engine.handle_command(command, now),
             };
             desk.reply(reply, slot);
@@ -124,7 +131,8 @@ pub(super) fn drive(
         while let Some((ticket, loaded)) = ports.questions.take_recording() {
             engine.handle_recording(ticket, loaded, now);
         }
-        ports.attend_sound(&mut engine, now);
+        let in_call = desk.in_call.get().unwrap_or_else(|| engine.was_connected());
+        ports.attend_sound(&mut engine, in_call, now);
         let more = turn(&mut engine, &mut ports, now);
         engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();

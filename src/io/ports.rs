@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_executor::{LocalExecutor, Task};
 use rustls::ClientConfig;
+use serde_json::Value;
 
 use super::credentials::Source;
 use super::dial::Dial;
@@ -103,8 +104,12 @@ impl<'e, 'r> RealPorts<'e, 'r> {
 
     /// Files and pipes begin when they can be heard, or hear. Lost cards are looked for, and the engine is told
     /// what they did not bring.
-    pub(super) fn attend_sound(&mut self, engine: &mut Engine, now: Instant) {
-        self.sound.attend(now);
+    pub(super) fn attend_sound(&mut self, engine: &mut Engine, in_call: bool, now: Instant) {
+        let is_woken = self.sound.watch_fd().is_some_and(|fd| self.reactor.was_ready(fd));
+        self.sound.attend(is_woken, in_call, now);
+        if let Some(is_of_card) = self.sound.take_volume_change() {
+            engine.set_volume_by_card(is_of_card);
+        }
         let begin = self.on_grid(now);
         if engine.takes_sound() {
             self.sound.microphone.start(begin);
@@ -163,6 +168,11 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     /// What has become of cards, files and pipes since the last call, each change once.
     pub(super) fn sound_changes(&mut self, tell: impl FnMut(Event)) {
         self.sound.changes(tell);
+    }
+
+    /// Where the cards stand.
+    pub(super) fn sound_status(&self) -> Value {
+        self.sound.status()
     }
 
     /// Adds what the cards have counted.

@@ -49,6 +49,7 @@ fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
     let card = |is_microphone, is_lost| Event::AudioDevice {
         card: "hw:0".into(),
         state: CardState { is_microphone, is_lost },
+        why: None,
     };
     for (is_microphone, is_lost, count) in
         [(true, true, 30), (false, true, 30), (true, false, 30), (false, false, 0)]

@@ -1,8 +1,17 @@
 //! Which card `auto` means.
 //!
-//! `auto` is the first card that has both directions; without one, the first microphone and the first
-//! loudspeaker. HDMI is no loudspeaker here: a monitor without any takes sound and is silent. Cards are
-//! named by `CARD=<id>`, which stays the same over restarts and unplugging; indices do not.
+//! `auto` is a function of the cards that are there, and of nothing else: neither the order in which they were
+//! found nor what was in use before changes it.
+//!
+//! 1. The first card that has both directions.
+//! 2. Without one: the first microphone and the first loudspeaker.
+//! 3. Virtual cards (`snd-aloop`, `snd-dummy`) only where nothing else has that direction.
+//!
+//! Cards that are built in come before USB cards, then they are in the order of their ids. So a card that somebody
+//! plugs in does not take over from the one that the device was built with, and two starts choose the same.
+//!
+//! HDMI is no loudspeaker here: a monitor without any takes sound and is silent. Cards are named by `CARD=<id>`, which
+//! stays the same over restarts and unplugging; indices do not.
 
 use std::fmt;
 
@@ -17,32 +26,64 @@ pub struct AutoChoice {
     pub input: Option<String>,
     /// PCM of the loudspeaker.
     pub output: Option<String>,
+    /// Why these.
+    pub why: Why,
+}
+
+/// Why `auto` means these PCMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Why {
+    /// No card has either direction.
+    #[default]
+    NoCard,
+    /// It is the only card with both directions.
+    OneCard,
+    /// Several cards have both directions; it is the first of so many.
+    FirstOf(usize),
+    /// No card has both directions: each is the first of its kind.
+    Apart,
+    /// There is nothing but virtual cards for a direction.
+    Virtual,
+}
+
+impl AutoChoice {
+    /// The PCM for this direction.
+    pub fn of(&self, way: Way) -> Option<&str> {
+        match way {
+            Way::Capture => self.input.as_deref(),
+            Way::Playback => self.output.as_deref(),
+        }
+    }
 }
 
 /// Looks at the cards of this machine and chooses.
 pub fn auto_choice() -> AutoChoice {
-    choose(&scan())
+    choose(&cards())
 }
 
 /// Chooses among these cards.
 pub fn choose(cards: &[CardListing]) -> AutoChoice {
-    let with_both = cards.iter().find_map(|card| Some((microphone(card)?, loudspeaker(card)?)));
-    let (input, output) = match with_both {
-        Some((input, output)) => (Some(input), Some(output)),
-        None => (cards.iter().find_map(microphone), cards.iter().find_map(loudspeaker)),
+    let mut cards: Vec<&CardListing> = cards.iter().collect();
+    cards.sort_by_key(|card| (is_virtual(card), card.driver == USB, &card.id));
+    let mut real_pairs = cards.iter().filter(|card| !is_virtual(card)).filter_map(|card| pair(card));
+    let (input, output, why) = match real_pairs.next() {
+        Some((input, output)) => {
+            let why = match real_pairs.count() {
+                0 => Why::OneCard,
+                more => Why::FirstOf(more + 1),
+            };
+            (Some(input), Some(output), why)
+        }
+        None => apart(&cards),
     };
     let name = |pcm: &PcmListing| pcm.name.clone();
-    AutoChoice { input: input.map(name), output: output.map(name) }
+    AutoChoice { input: input.map(name), output: output.map(name), why }
 }
 
 /// The PCM that `auto` means for this direction.
 pub fn auto_pcm(way: Way) -> Result<String, OpenError> {
-    let cards = scan();
-    let choice = choose(&cards);
-    let pcm = match way {
-        Way::Capture => choice.input,
-        Way::Playback => choice.output,
-    };
+    let cards = cards();
+    let pcm = choose(&cards).of(way).map(str::to_owned);
     pcm.ok_or_else(|| OpenError::NoCard { way, others: cards.into_iter().map(|card| card.id).collect() })
 }
 
@@ -51,6 +92,49 @@ impl fmt::Display for AutoChoice {
         let or_none = |pcm: &Option<String>| pcm.clone().unwrap_or_else(|| "none".to_owned());
         write!(f, "microphone {}, loudspeaker {}", or_none(&self.input), or_none(&self.output))
     }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::NoCard => f.write_str("no card has either"),
+            Why::OneCard => f.write_str("the only card with both directions"),
+            Why::FirstOf(count) => {
+                write!(f, "the first of {count} cards with both directions; built-in cards come before USB")
+            }
+            Why::Apart => f.write_str("no card has both directions"),
+            Why::Virtual => f.write_str("no real card has it, so a virtual one is taken"),
+        }
+    }
+}
+
+/// Each direction by itself. A virtual card that has both, where no real card has either, is both.
+fn apart<'a>(cards: &[&'a CardListing]) -> (Option<&'a PcmListing>, Option<&'a PcmListing>, Why) {
+    let input = cards.iter().find_map(|card| Some((card, microphone(card)?)));
+    let output = cards.iter().find_map(|card| Some((card, loudspeaker(card)?)));
+    let is_of_virtual = |found: Option<(&&CardListing, _)>| found.is_some_and(|(card, _)| is_virtual(card));
+    let why = match (is_of_virtual(input), is_of_virtual(output)) {
+        _ if input.is_none() && output.is_none() => Why::NoCard,
+        (false, false) => Why::Apart,
+        _ => Why::Virtual,
+    };
+    if let (true, true) = (is_of_virtual(input), is_of_virtual(output))
+        && let Some((input, output)) = cards.iter().find_map(|card| pair(card))
+    {
+        return (Some(input), Some(output), why);
+    }
+    (input.map(|(_, pcm)| pcm), output.map(|(_, pcm)| pcm), why)
+}
+
+/// Whether the card is a driver's own invention, under the id that the driver gives it. Whoever gives one an id of
+/// its own wants it used.
+fn is_virtual(card: &CardListing) -> bool {
+    let is_of = |driver: &str| card.driver == driver && card.id.starts_with(driver);
+    VIRTUAL.into_iter().any(is_of)
+}
+
+fn pair(card: &CardListing) -> Option<(&PcmListing, &PcmListing)> {
+    Some((microphone(card)?, loudspeaker(card)?))
 }
 
 fn microphone(card: &CardListing) -> Option<&PcmListing> {
@@ -65,41 +149,88 @@ fn loudspeaker(card: &CardListing) -> Option<&PcmListing> {
     })
 }
 
+/// The cards of this machine, or of a test.
+fn cards() -> Vec<CardListing> {
+    #[cfg(test)]
+    if let Some(cards) = crate::io::sound::scripted::cards() {
+        return cards;
+    }
+    scan()
+}
+
+/// Drivers of `snd-aloop` and `snd-dummy`, which begin their cards' ids, too.
+const VIRTUAL: [&str; 2] = ["Loopback", "Dummy"];
+
+/// The driver of USB cards.
+const USB: &str = "USB-Audio";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A card from `id: PCM description…`, each PCM with `<` (capture) or `>` (playback) before it.
     fn card(id: &str, pcms: &[&str]) -> CardListing {
+        let driver = match pcms.iter().any(|pcm| pcm.contains("USB Audio")) {
+            true => USB,
+            false => id.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit()),
+        };
         let pcms = pcms.iter().enumerate().map(|(device, text)| PcmListing {
             name: format!("plughw:CARD={id},DEV={device}"),
             description: text[1..].to_owned(),
             direction: if text.starts_with('<') { Way::Capture } else { Way::Playback },
             ..PcmListing::default()
         });
-        CardListing { id: id.to_owned(), pcms: pcms.collect(), ..CardListing::default() }
+        CardListing {
+            id: id.to_owned(),
+            driver: driver.to_owned(),
+            pcms: pcms.collect(),
+            ..CardListing::default()
+        }
     }
 
     #[test]
-    fn chooses_as_promised() {
+    fn chooses_as_promised_whatever_the_order() {
         let headphones = || card("Headphones", &[">bcm2835 Headphones"]);
         let hdmi = || card("vc4hdmi0", &[">MAI PCM i2s-hifi-0"]);
         let camera = || card("C920", &["<USB Audio"]);
         let speakerphone = || card("Jabra", &[">USB Audio", "<USB Audio"]);
+        let second = || card("Jabra_1", &[">USB Audio", "<USB Audio"]);
         let laptop = || card("PCH", &[">HDMI 0", ">ALC257 Analog", "<ALC257 Analog"]);
+        let cable = || card("Loopback", &[">Loopback PCM", "<Loopback PCM"]);
+        let another_cable = || card("Loopback_1", &[">Loopback PCM", "<Loopback PCM"]);
+        let dummy = || card("Dummy", &[">Dummy PCM", "<Dummy PCM"]);
+        // Given an id of its own by whoever loaded the driver.
+        let named_cable = || CardListing { driver: "Loopback".to_owned(), ..card("Intercom", &[">a", "<b"]) };
         let plughw = |id: &str, device: u32| Some(format!("plughw:CARD={id},DEV={device}"));
         let table = [
-            (vec![], None, None),
-            (vec![hdmi()], None, None),
-            (vec![headphones()], None, plughw("Headphones", 0)),
-            (vec![hdmi(), headphones(), camera()], plughw("C920", 0), plughw("Headphones", 0)),
-            (vec![headphones(), camera(), speakerphone()], plughw("Jabra", 1), plughw("Jabra", 0)),
-            (vec![laptop(), speakerphone()], plughw("PCH", 2), plughw("PCH", 1)),
-            (vec![hdmi(), camera()], plughw("C920", 0), None),
+            (vec![], None, None, Why::NoCard),
+            (vec![hdmi()], None, None, Why::NoCard),
+            (vec![headphones()], None, plughw("Headphones", 0), Why::Apart),
+            (vec![hdmi(), headphones(), camera()], plughw("C920", 0), plughw("Headphones", 0), Why::Apart),
+            (
+                vec![headphones(), camera(), speakerphone()],
+                plughw("Jabra", 1),
+                plughw("Jabra", 0),
+                Why::OneCard,
+            ),
+            (vec![laptop(), speakerphone()], plughw("PCH", 2), plughw("PCH", 1), Why::FirstOf(2)),
+            (vec![speakerphone(), second()], plughw("Jabra", 1), plughw("Jabra", 0), Why::FirstOf(2)),
+            (vec![hdmi(), camera()], plughw("C920", 0), None, Why::Apart),
+            (vec![cable(), speakerphone()], plughw("Jabra", 1), plughw("Jabra", 0), Why::OneCard),
+            (vec![cable(), camera(), headphones()], plughw("C920", 0), plughw("Headphones", 0), Why::Apart),
+            (vec![cable(), camera(), hdmi()], plughw("C920", 0), plughw("Loopback", 0), Why::Virtual),
+            (vec![cable(), another_cable(), dummy()], plughw("Dummy", 1), plughw("Dummy", 0), Why::Virtual),
+            (vec![cable(), named_cable()], plughw("Intercom", 1), plughw("Intercom", 0), Why::OneCard),
         ];
-        for (cards, input, output) in table {
-            let choice = choose(&cards);
-            assert_eq!((choice.input, choice.output), (input, output), "{cards:?}");
+        for (mut cards, input, output, why) in table {
+            let expected = AutoChoice { input, output, why };
+            for turn in 0..cards.len().max(1) {
+                assert_eq!(choose(&cards), expected, "{cards:?}");
+                cards.reverse();
+                assert_eq!(choose(&cards), expected, "{cards:?}");
+                cards.reverse();
+                cards.rotate_left(turn.min(1));
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::io::sound::captured::Captured;
 use crate::io::sound::card::Card;
 use crate::io::sound::condition::{Conditioner, Conditioning};
 use crate::io::sound::convert::Resampler;
+use crate::io::sound::end::End;
 use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::settings::{Settings, Wish};
@@ -37,11 +38,6 @@ impl Capture {
         Ok(Capture { card, conditioning, gather, read_at: None, left_frames: 0 })
     }
 
-    /// The card behind it.
-    pub fn card(&self) -> &Card {
-        &self.card
-    }
-
     /// What has become of the card, each once.
     pub fn take_note(&mut self) -> Option<CardNote> {
         self.card.take_note()
@@ -50,11 +46,6 @@ impl Capture {
     /// Blocks of time that passed without the card, each counted once.
     pub fn take_missed(&mut self, now: Instant) -> u32 {
         self.card.absence().take_missed(now)
-    }
-
-    /// Something has changed among the cards.
-    pub fn look_again(&mut self, now: Instant) {
-        self.card.look_again(now);
     }
 
     /// Lets it run.
@@ -67,11 +58,7 @@ impl Capture {
         if !self.card.is_started() {
             return Captured::NotYet;
         }
-        if self.card.revive(now) {
-            self.gather = Gather::new(self.card.settings(), self.conditioning);
-            self.read_at = None;
-            self.left_frames = 0;
-        }
+        self.attend(now);
         // One recovery a call: a card that does nothing but overrun must not keep us here.
         for _ in 0..2 {
             if self.gather.is_full() {
@@ -128,6 +115,22 @@ impl Capture {
         self.card.counters.frames_lost = self.card.counters.frames_lost.wrapping_add(lost_at_48k);
         self.gather.lose(lost_frames);
         self.read_at = Some(now);
+        self.left_frames = 0;
+    }
+}
+
+impl End for Capture {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn card_mut(&mut self) -> &mut Card {
+        &mut self.card
+    }
+
+    fn renew(&mut self) {
+        self.gather = Gather::new(self.card.settings(), self.conditioning);
+        self.read_at = None;
         self.left_frames = 0;
     }
 }

@@ -7,6 +7,9 @@
 //!                    changes, and each second                     block nor a wake-up
 //! ```
 //!
+//! A card that does not run yet moves no frames, so its loss is found by asking it ([`Card::check`]) when `/dev/snd`
+//! changes. A card that `auto` has chosen becomes another one by [`Card::move_to`].
+//!
 //! A box that starts before its sound driver begins with a lost card, if it is told to wait ([`Wish::waits`]).
 //! Names hold `CARD=<id>`, never an index, so a card that comes back elsewhere is the same card. The
 //! 500 ms are for plugins that notice nothing when their card is pulled out (dmix says `EAGAIN` for
@@ -33,6 +36,8 @@ use crate::media::block::BLOCK_MS;
 pub struct Card {
     /// Of the PCM; none: `auto` has found no card yet.
     name: Option<String>,
+    /// Whether `auto` chose it, and may choose another one.
+    is_auto: bool,
     way: Way,
     wish: Wish,
     stream: Option<Stream>,
@@ -43,6 +48,7 @@ pub struct Card {
     has_moved: bool,
     readiness: Readiness,
     openings: u32,
+    moves: u32,
     xruns: Xruns,
     absence: Absence,
     notes: heapless::Deque<CardNote, CARD_NOTES_MAX>,
@@ -53,6 +59,7 @@ pub struct Card {
 impl Card {
     /// Opens a card, or the one that `auto` means where none is named; it does not run yet.
     pub fn open(name: Option<&str>, way: Way, wish: Wish) -> Result<Card, OpenError> {
+        let is_auto = name.is_none();
         let mut name = name.map(str::to_owned);
         let mut notes = heapless::Deque::new();
         let stream = match open(&mut name, way, &wish) {
@@ -63,6 +70,7 @@ impl Card {
             result => Some(result?),
         };
         Ok(Card {
+            is_auto,
             name,
             way,
             wish,
@@ -70,6 +78,7 @@ impl Card {
             stream,
             started: false,
             retry_at: None,
+            moves: 0,
             progress_at: None,
             has_moved: false,
             readiness: Readiness::default(),
@@ -102,6 +111,16 @@ impl Card {
     /// How often it was opened: after each, its descriptors are others, perhaps of the same numbers.
     pub fn openings(&self) -> u32 {
         self.openings
+    }
+
+    /// Whether `auto` chose it.
+    pub fn is_auto(&self) -> bool {
+        self.is_auto
+    }
+
+    /// How often it became another card.
+    pub fn moves(&self) -> u32 {
+        self.moves
     }
 
     /// Whether it was started.
@@ -187,7 +206,61 @@ impl Card {
         self.stream = None;
         self.retry_at = Some(now);
         self.readiness = Readiness::default();
-        self.absence.begin(self.progress_at.unwrap_or(now), now);
+        // Nobody waits for the sound of a card that does not run.
+        if self.started {
+            self.absence.begin(self.progress_at.unwrap_or(now), now);
+        }
+    }
+
+    /// Something has changed among the cards: loses this one if it is gone.
+    pub fn check(&mut self, now: Instant) {
+        if self.stream.as_ref().is_some_and(|stream| !stream.is_there()) {
+            self.lose(now);
+        }
+    }
+
+    /// `auto` means this PCM. It is opened before the one in use is closed, so that one that cannot be had costs nothing;
+    /// a lost card is looked for under this name from now on. Says whether this PCM is open.
+    pub fn move_to(&mut self, pcm: &str, wish: Wish, now: Instant) -> bool {
+        if self.name.as_deref() == Some(pcm) {
+            return self.stream.is_some();
+        }
+        let was_open = self.stream.is_some();
+        let opened = Stream::open(pcm, self.way, &wish);
+        if opened.is_err() && was_open {
+            return false;
+        }
+        self.name = Some(pcm.to_owned());
+        (self.wish, self.xruns, self.readiness) = (wish, Xruns::default(), Readiness::default());
+        self.moves = self.moves.wrapping_add(1);
+        let Ok(stream) = opened else {
+            self.retry_at = Some(now + RETRY_EVERY);
+            return false;
+        };
+        if was_open && self.started {
+            self.absence.begin(self.progress_at.unwrap_or(now), now);
+        }
+        self.take(stream, now);
+        self.counters.reopens = self.counters.reopens.wrapping_add(u32::from(!was_open));
+        self.stream.is_some()
+    }
+
+    /// Opens the card again with this rate, where it has that itself. Says whether it did.
+    pub fn set_rate(&mut self, rate_hz: u32, now: Instant) -> bool {
+        let Some(name) = &self.name else { return false };
+        let wish = Wish { rate_hz: Some(rate_hz), ..self.wish };
+        // Closed first: a card is opened once.
+        self.stream = None;
+        let opened = Stream::open_unconverted(name, self.way, &wish);
+        let is_set = opened.is_ok();
+        if is_set {
+            self.wish = wish;
+        }
+        match opened.or_else(|_| Stream::open(name, self.way, &self.wish)) {
+            Ok(stream) => self.take(stream, now),
+            Err(_) => self.lose(now),
+        }
+        is_set
     }
 
     /// Something has changed among the cards: a lost one is looked for now.
@@ -202,16 +275,12 @@ impl Card {
         if self.stream.is_some() || self.retry_at.is_none_or(|at| at > now) {
             return false;
         }
-        self.retry_at = Some(now + RETRY_EVERY);
-        let Ok(stream) = open(&mut self.name, self.way, &self.wish) else { return false };
-        self.stream = Some(stream);
-        self.openings = self.openings.wrapping_add(1);
+        // What `auto` means is found out elsewhere, for both directions together.
+        self.retry_at = self.name.is_some().then(|| now + RETRY_EVERY);
+        let Some(name) = &self.name else { return false };
+        let Ok(stream) = Stream::open(name, self.way, &self.wish) else { return false };
+        self.take(stream, now);
         self.counters.reopens = self.counters.reopens.wrapping_add(1);
-        self.absence.end(now);
-        if self.started {
-            self.started = false;
-            self.start(now);
-        }
         self.stream.is_some()
     }
 
@@ -229,13 +298,23 @@ impl Card {
 
     /// When it has to be looked at even if no descriptor wakes.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        if !self.started {
-            return None;
-        }
         match (&self.stream, self.readiness.is_believed()) {
+            (Some(_), _) if !self.started => None,
             (Some(_), true) => Some(self.progress_at.unwrap_or(now) + self.patience()),
             (Some(_), false) => Some(now + self.period()),
             (None, _) => self.retry_at,
+        }
+    }
+
+    /// Goes on with another stream.
+    fn take(&mut self, stream: Stream, now: Instant) {
+        self.stream = Some(stream);
+        self.retry_at = None;
+        self.openings = self.openings.wrapping_add(1);
+        self.absence.end(now);
+        if self.started {
+            self.started = false;
+            self.start(now);
         }
     }
 
@@ -277,124 +356,4 @@ const STALLED_AFTER: Duration = Duration::from_millis(500);
 const BEGINS_WITHIN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)] // a test needs some instant to start from
-mod tests {
-    use super::*;
-    use crate::io::sound::scripted::Script;
-
-    fn card(name: &str, way: Way) -> (Script, Card, Instant) {
-        let script = Script::new(name);
-        let card = Card::open(Some(&format!("scripted:{name}")), way, Wish::default()).unwrap();
-        (script, card, Instant::now())
-    }
-
-    #[test]
-    fn descriptors_that_lie_are_left_alone_after_three_wakes() {
-        let (script, mut card, start) = card("liar", Way::Playback);
-        let mut fds = heapless::Vec::new();
-        card.descriptors(&mut fds);
-        assert!(fds.is_empty() && card.next_due(start).is_none(), "silent before its start");
-        card.start(start);
-        assert_eq!(card.next_due(start), Some(start + BEGINS_WITHIN));
-        card.progress(start);
-        assert_eq!(card.next_due(start), Some(start + STALLED_AFTER));
-        assert!(card.no_progress(start));
-        assert_eq!(card.counters.empty_wakes, 0, "others woke us");
-        script.claims_ready(true);
-        for _ in 0..3 {
-            card.descriptors(&mut fds);
-            assert!(!fds.is_empty());
-            fds.clear();
-            assert!(card.no_progress(start));
-        }
-        card.descriptors(&mut fds);
-        assert!(fds.is_empty());
-        assert_eq!(card.next_due(start), Some(start + Duration::from_millis(10)), "the period, by our clock");
-        assert_eq!((card.take_note(), card.take_note()), (Some(CardNote::ServedByClock), None));
-    }
-
-    /// As dmix after its card was pulled out: EAGAIN for ever.
-    #[test]
-    fn a_card_that_stalls_is_lost_and_comes_back() {
-        let (_script, mut card, start) = card("stalls", Way::Playback);
-        card.start(start);
-        assert!(card.no_progress(start + BEGINS_WITHIN - Duration::from_millis(1)), "a sound server begins");
-        card.progress(start);
-        assert!(card.no_progress(start + STALLED_AFTER - Duration::from_millis(1)));
-        let late = start + STALLED_AFTER;
-        assert!(!card.no_progress(late));
-        assert_eq!((card.state(), card.next_due(late)), (SoundState::Lost, Some(late)), "looked for at once");
-        assert_eq!(card.absence().take_missed(late), 50, "from the last frame on");
-        assert!(card.revive(late));
-        assert_eq!(
-            (card.state(), card.counters.reopens, card.absence().take_return()),
-            (SoundState::Open, 1, true)
-        );
-    }
-
-    #[test]
-    fn a_lost_card_costs_a_look_a_second_and_is_back_when_something_changes() {
-        let (script, mut card, start) = card("pulled", Way::Capture);
-        card.start(start);
-        card.progress(start);
-        script.plug(false);
-        card.lose(start);
-        let (mut now, mut wakes) = (start, 0);
-        while let Some(due) = card.next_due(now).filter(|due| *due < start + Duration::from_secs(60)) {
-            now = due;
-            wakes += 1;
-            assert!(!card.revive(now));
-        }
-        assert_eq!(wakes, 60);
-        script.plug(true);
-        now += Duration::from_millis(300);
-        assert!(!card.revive(now), "not before its time");
-        card.look_again(now);
-        assert!(card.revive(now));
-        assert_eq!(
-            card.absence().take_missed(now + Duration::from_secs(9)),
-            5_930,
-            "the time of the absence, no more"
-        );
-        assert!(card.absence().take_return() && !card.absence().take_return());
-    }
-
-    #[test]
-    fn a_card_that_is_not_there_yet_is_waited_for() {
-        let script = Script::new("late");
-        script.plug(false);
-        let open = |waits| Card::open(Some("scripted:late"), Way::Capture, Wish { waits, ..Wish::default() });
-        let error = open(false).expect_err("asked for now");
-        let (mut card, start) = (open(true).unwrap(), Instant::now());
-        assert_eq!((card.state(), card.openings(), card.next_due(start)), (SoundState::Lost, 0, None));
-        assert_eq!((card.take_note(), card.take_note()), (Some(CardNote::Awaited(error)), None));
-        card.start(start);
-        assert_eq!(card.next_due(start), Some(start), "looked for at once");
-        assert!(!card.revive(start));
-        script.plug(true);
-        assert!(card.revive(start + RETRY_EVERY));
-        assert_eq!((card.state(), card.openings(), card.name()), (SoundState::Open, 1, "scripted:late"));
-        assert_eq!(card.absence().take_missed(start + RETRY_EVERY), 100, "RTP time goes on");
-    }
-
-    #[test]
-    fn three_xruns_in_ten_seconds_lengthen_the_period() {
-        let (script, mut card, start) = card("xruns", Way::Playback);
-        card.start(start);
-        let mut at_s = |seconds| {
-            let at = start + Duration::from_secs(seconds);
-            card.progress(at);
-            card.xrun(at)
-        };
-        assert_eq!([at_s(0), at_s(9), at_s(18), at_s(27)], [false; 4], "now and then is normal");
-        assert!(!at_s(30) && at_s(31));
-        assert!(
-            !at_s(32) && !at_s(33) && at_s(34) && !at_s(35) && !at_s(35) && !at_s(35),
-            "40 ms is the last"
-        );
-        let periods: Vec<u32> = script.wishes().iter().map(|wish| wish.buffering.period_ms).collect();
-        assert_eq!(periods, [10, 20, 40]);
-        assert_eq!(card.take_note(), Some(CardNote::PeriodRaised { period_ms: 20 }));
-        assert_eq!((card.counters.xruns, card.state(), card.openings()), (12, SoundState::Open, 3));
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@
 use std::time::Instant;
 
 use crate::io::sound::counters::SoundCounters;
+use crate::io::sound::end::End;
 use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
@@ -83,10 +84,19 @@ impl Loudspeaker {
         }
     }
 
-    /// Something has changed among the cards: a lost one is looked for now.
-    pub fn look_again(&mut self, now: Instant) {
-        if let Sink::Card(playback) = &mut self.sink {
-            playback.look_again(now);
+    /// The card, where it is one.
+    pub fn end(&mut self) -> Option<&mut dyn End> {
+        match &mut self.sink {
+            Sink::Card(playback) => Some(&mut **playback),
+            _ => None,
+        }
+    }
+
+    /// How often `auto` took another card.
+    pub fn moves(&self) -> u32 {
+        match &self.sink {
+            Sink::Card(playback) => playback.card().moves(),
+            _ => 0,
         }
     }
 

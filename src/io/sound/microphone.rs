@@ -13,6 +13,7 @@ use std::time::Instant;
 use crate::io::sound::capture::Capture;
 use crate::io::sound::captured::Captured;
 use crate::io::sound::counters::SoundCounters;
+use crate::io::sound::end::End;
 use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
@@ -89,10 +90,19 @@ impl Microphone {
         }
     }
 
-    /// Something has changed among the cards: a lost one is looked for now.
-    pub fn look_again(&mut self, now: Instant) {
-        if let Source::Card(capture) = &mut self.source {
-            capture.look_again(now);
+    /// The card, where it is one.
+    pub fn end(&mut self) -> Option<&mut dyn End> {
+        match &mut self.source {
+            Source::Card(capture) => Some(&mut **capture),
+            _ => None,
+        }
+    }
+
+    /// How often `auto` took another card.
+    pub fn moves(&self) -> u32 {
+        match &self.source {
+            Source::Card(capture) => capture.card().moves(),
+            _ => 0,
         }
     }
 

@@ -58,7 +58,7 @@ impl Bench {
                 return;
             }
             self.wakes += 1;
-            self.sound.attend(now);
+            self.sound.attend(true, false, now);
             for _ in 0..self.sound.loudspeaker.wanted(now) {
                 let block = Block(std::array::from_fn(|i| sample(self.next + i as u32)));
                 self.next += BLOCK_FRAMES as u32;

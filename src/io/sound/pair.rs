@@ -3,13 +3,21 @@
 //! Two directions of one card often share a clock (WM8960 and all codecs with one LRCLK): both must have the
 //! same rate then, or one of them is silent or plays at the wrong speed. So the second to be opened is asked for the
 //! rate of the first, where the card says that it can.
+//!
+//! Cards are watched whether they run or not, so that what a call will need is missed before the call, and what `auto`
+//! means is followed ([`Follower`]).
 
+use std::os::fd::RawFd;
 use std::time::Instant;
+
+use serde_json::{Value, json};
 
 use crate::event::{CardState, Event, MetricKind, Metrics, Stats};
 use crate::io::sound::SoundState;
+use crate::io::sound::auto::{self, Why};
 use crate::io::sound::counters::SoundCounters;
-use crate::io::sound::hotplug::Hotplug;
+use crate::io::sound::end::End;
+use crate::io::sound::follow::Follower;
 use crate::io::sound::loudspeaker::Loudspeaker;
 use crate::io::sound::microphone::Microphone;
 use crate::io::sound::mixer::{self, Volume};
@@ -20,6 +28,7 @@ use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::sizes::Way;
 use crate::io::sound::spec::{InputSpec, OutputSpec};
 use crate::io::sound::stream::Stream;
+use crate::io::sound::watch::Watch;
 use crate::limits::CARD_DESCRIPTORS_MAX;
 
 /// Where our voice comes from, and where the room is heard.
@@ -30,10 +39,22 @@ pub struct Pair {
     /// Where the room is heard.
     pub loudspeaker: Loudspeaker,
     setup: SoundSetup,
+    /// What is asked of a card that `auto` moves to.
+    wishes: [Wish; 2],
     volume: Option<Volume>,
-    hotplug: Option<Hotplug>,
+    /// In percent, where somebody has set it.
+    volume_percent: Option<u8>,
+    /// Whether the card makes it, since the loudspeaker was opened anew.
+    volume_change: Option<bool>,
+    watch: Watch,
+    follower: Follower,
+    why: Why,
+    /// Openings of the cards whose rates were compared.
+    compared: u32,
+    was_lost: bool,
     reported: [SoundCounters; 2],
-    told: [Option<SoundState>; 2],
+    /// State of both, and which card it was.
+    told: [Option<(SoundState, u32)>; 2],
 }
 
 /// Descriptors that wake for both, and for cards that come.
@@ -48,6 +69,10 @@ impl Pair {
         setup: SoundSetup,
     ) -> Result<Pair, OpenError> {
         let mut setup = setup.for_specs(input, output);
+        let wishes = [setup.capture.wish, setup.playback.wish];
+        let is_auto = *input == InputSpec::Auto && setup.capture.pcm.is_none()
+            || *output == OutputSpec::Auto && setup.playback.pcm.is_none();
+        let why = if is_auto { auto::auto_choice().why } else { Why::default() };
         let mut microphone = Microphone::open(input, loops_input, &setup)?;
         let mut loudspeaker = Loudspeaker::open(output, &setup)?;
         if let (Some(heard), Some(played)) = (microphone.card_rate_hz(), loudspeaker.card_rate_hz())
@@ -74,11 +99,19 @@ impl Pair {
             microphone,
             loudspeaker,
             setup,
+            wishes,
             volume: None,
-            hotplug: None,
+            volume_percent: None,
+            volume_change: None,
+            watch: Watch::default(),
+            follower: Follower::default(),
+            why,
+            compared: 0,
+            was_lost: false,
             reported: Default::default(),
             told: [None; 2],
         };
+        pair.compared = pair.openings();
         pair.find_volume();
         Ok(pair)
     }
@@ -98,10 +131,16 @@ impl Pair {
         self.volume.as_ref().map(Volume::control)
     }
 
-    /// Sets the loudspeaker's volume by the card, up to 100 %. `false` where the card has none: then it is
-    /// ours to change the samples.
-    pub fn set_volume(&self, percent: u8) -> bool {
+    /// Sets the loudspeaker's volume by the card, up to 100 %, and that of each card that takes its place. `false` where
+    /// the card has none: then it is ours to change the samples.
+    pub fn set_volume(&mut self, percent: u8) -> bool {
+        self.volume_percent = Some(percent);
         self.volume.as_ref().is_some_and(|volume| volume.set(percent))
+    }
+
+    /// Whether the card makes the volume, where the loudspeaker was opened anew since the last call.
+    pub fn take_volume_change(&mut self) -> Option<bool> {
+        self.volume_change.take()
     }
 
     /// Sets the mixer as the board says, which a card that came back has forgotten. Gives what could not be
@@ -119,26 +158,41 @@ impl Pair {
         refused.into_iter().map(|level| level.control).collect()
     }
 
-    /// Looks for lost cards where something has changed. Call once a turn.
-    pub fn attend(&mut self, now: Instant) {
-        let is_lost =
-            self.microphone.state() == SoundState::Lost || self.loudspeaker.state() == SoundState::Lost;
-        if !is_lost {
-            self.hotplug = None;
+    /// Finds cards that are gone, looks for lost ones, and goes where `auto` is. Call once a turn. `is_woken`: the
+    /// descriptor of [`Pair::watch_fd`] may have woken us. In a call `auto` goes nowhere as long as its cards are there.
+    pub fn attend(&mut self, is_woken: bool, in_call: bool, now: Instant) {
+        if !self.has_card() {
             return;
         }
-        let has_changed = match &mut self.hotplug {
-            Some(hotplug) => hotplug.take(),
-            None => {
-                self.hotplug = Hotplug::new();
-                // A card that came before the watch is seen by looking now.
-                true
+        let news = self.watch.attend(is_woken, now);
+        for end in self.ends() {
+            if news.has_changed {
+                end.card_mut().check(now);
+                end.card_mut().look_again(now);
             }
-        };
-        if has_changed {
-            self.microphone.look_again(now);
-            self.loudspeaker.look_again(now);
+            end.attend(now);
         }
+        let is_lost =
+            self.microphone.state() == SoundState::Lost || self.loudspeaker.state() == SoundState::Lost;
+        if is_lost && !std::mem::replace(&mut self.was_lost, is_lost) {
+            self.watch.lost_one(now);
+        }
+        self.was_lost = is_lost;
+        let ends = [
+            (self.microphone.end(), Way::Capture, self.wishes[0]),
+            (self.loudspeaker.end(), Way::Playback, self.wishes[1]),
+        ];
+        if let Some(why) = self.follower.attend(ends, news.is_settled, in_call, now) {
+            self.why = why;
+        }
+        if self.compared != self.openings() {
+            self.share_rate(now);
+        }
+    }
+
+    /// The descriptor that wakes when cards come and go.
+    pub fn watch_fd(&self) -> Option<RawFd> {
+        self.watch.raw_fd()
     }
 
     /// The descriptors that wake for it. They change when a card is lost or comes back.
@@ -149,8 +203,8 @@ impl Pair {
         all.extend(own.drain(..));
         self.loudspeaker.descriptors(&mut own);
         all.extend(own.drain(..));
-        if let Some(hotplug) = &self.hotplug {
-            let _ = all.push(libc::pollfd { fd: hotplug.raw_fd(), events: libc::POLLIN, revents: 0 });
+        if let Some(fd) = self.watch.raw_fd() {
+            let _ = all.push(libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
         }
         all
     }
@@ -162,18 +216,20 @@ impl Pair {
 
     /// When it has to be looked at even if no descriptor wakes.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        [self.microphone.next_due(now), self.loudspeaker.next_due(now)].into_iter().flatten().min()
+        let cards = [self.microphone.next_due(now), self.loudspeaker.next_due(now)];
+        cards.into_iter().chain([self.watch.next_due(), self.follower.next_due()]).flatten().min()
     }
 
     /// What has become of cards, files and pipes since the last call, each change once.
     pub fn changes(&mut self, mut tell: impl FnMut(Event)) {
         let now = [
-            (self.microphone.state(), self.microphone.is_card()),
-            (self.loudspeaker.state(), self.loudspeaker.is_card()),
+            (self.microphone.state(), self.microphone.moves(), self.microphone.is_card()),
+            (self.loudspeaker.state(), self.loudspeaker.moves(), self.loudspeaker.is_card()),
         ];
-        for (place, (state, is_card)) in now.into_iter().enumerate() {
-            let before = self.told[place].replace(state);
-            if before == Some(state) {
+        for (place, (state, moves, is_card)) in now.into_iter().enumerate() {
+            let before = self.told[place].replace((state, moves));
+            let was_lost = before.is_some_and(|(before, _)| before == SoundState::Lost);
+            if before == Some((state, moves)) || was_lost && state == SoundState::Lost {
                 continue;
             }
             let (name, fault) = match place {
@@ -183,14 +239,20 @@ impl Pair {
             if let Some(fault) = fault {
                 tell(Event::Warning { text: fault });
             } else if is_card {
-                let state = CardState { is_microphone: place == 0, is_lost: state == SoundState::Lost };
-                tell(Event::AudioDevice { card: name.to_owned(), state });
+                let card = name.to_owned();
+                let is_lost = state == SoundState::Lost;
+                let why = (!is_lost && self.is_auto(place)).then(|| format!("auto: {}", self.why));
+                let state = CardState { is_microphone: place == 0, is_lost };
+                tell(Event::AudioDevice { card, state, why });
             }
             if is_card && state == SoundState::Open {
                 for control in self.set_levels() {
                     tell(Event::Warning {
                         text: format!("the card has no mixer control '{control}' to set so"),
                     });
+                }
+                if let (1, Some(percent)) = (place, self.volume_percent) {
+                    self.volume_change = Some(self.volume.as_ref().is_some_and(|volume| volume.set(percent)));
                 }
             }
         }
@@ -225,6 +287,45 @@ impl Pair {
         each("kinglet_blocks_dropped_total", help, |counters| counters.blocks_dropped);
     }
 
+    /// Where both ends stand, for `status`.
+    pub fn status(&self) -> Value {
+        let word = |state| match state {
+            SoundState::Open => "open",
+            SoundState::Lost => "lost",
+            SoundState::Closed => "closed",
+        };
+        json!({
+            "input": self.microphone.name(),
+            "input_state": word(self.microphone.state()),
+            "output": self.loudspeaker.name(),
+            "output_state": word(self.loudspeaker.state()),
+        })
+    }
+
+    /// The ends that are cards.
+    fn ends(&mut self) -> impl Iterator<Item = &mut dyn End> {
+        [self.microphone.end(), self.loudspeaker.end()].into_iter().flatten()
+    }
+
+    fn is_auto(&mut self, place: usize) -> bool {
+        let end = if place == 0 { self.microphone.end() } else { self.loudspeaker.end() };
+        end.is_some_and(|end| end.card().is_auto())
+    }
+
+    /// Where both directions are of one card now, they get one rate if it has one for both.
+    fn share_rate(&mut self, now: Instant) {
+        if let (Some(heard), Some(played)) = (self.microphone.card_rate_hz(), self.loudspeaker.card_rate_hz())
+            && heard != played
+            && card_of(self.microphone.name())
+                .is_some_and(|card| card_of(self.loudspeaker.name()) == Some(card))
+            && !self.loudspeaker.end().is_some_and(|end| end.set_rate(heard, now))
+            && let Some(end) = self.microphone.end()
+        {
+            end.set_rate(played, now);
+        }
+        self.compared = self.openings();
+    }
+
     fn find_volume(&mut self) {
         let name = self.setup.playback.volume_control.as_deref();
         let card = card_of(self.loudspeaker.name()).filter(|_| self.loudspeaker.is_card());
@@ -239,3 +340,6 @@ fn can(pcm: &str, way: Way, rate_hz: u32) -> bool {
 }
 
 const WORDS: [&str; 2] = ["capture", "playback"];
+
+#[cfg(test)]
+mod story;

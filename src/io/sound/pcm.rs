@@ -146,6 +146,15 @@ impl Pcm {
         }
     }
 
+    /// Whether its card is still there, which every plugin asks of the card itself.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Pcm::Alsa(pcm) => pcm.info().is_ok(),
+            #[cfg(test)]
+            Pcm::Scripted(pcm) => pcm.is_there(),
+        }
+    }
+
     /// The descriptors that wake for it, and how many there are.
     pub fn descriptors(&self) -> ([libc::pollfd; CARD_DESCRIPTORS_MAX], usize) {
         let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; CARD_DESCRIPTORS_MAX];

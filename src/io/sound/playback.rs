@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::io::sound::card::Card;
 use crate::io::sound::convert::Resampler;
+use crate::io::sound::end::End;
 use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::settings::{Settings, Wish};
@@ -30,11 +31,6 @@ impl Playback {
         Ok(Playback { card, spread })
     }
 
-    /// The card behind it.
-    pub fn card(&self) -> &Card {
-        &self.card
-    }
-
     /// What has become of the card, each once.
     pub fn take_note(&mut self) -> Option<CardNote> {
         self.card.take_note()
@@ -43,11 +39,6 @@ impl Playback {
     /// Whether it came back since the last call: what was heard before is long over.
     pub fn take_return(&mut self) -> bool {
         self.card.absence().take_return()
-    }
-
-    /// Something has changed among the cards.
-    pub fn look_again(&mut self, now: Instant) {
-        self.card.look_again(now);
     }
 
     /// Lets it run.
@@ -60,9 +51,7 @@ impl Playback {
         if !self.card.is_started() {
             return 0;
         }
-        if self.card.revive(now) {
-            self.spread = Spread::new(self.card.settings());
-        }
+        self.attend(now);
         self.flush(now);
         for _ in 0..2 {
             let Some(stream) = self.card.stream() else { return 0 };
@@ -142,6 +131,20 @@ impl Playback {
 
     fn drop_block(&mut self) {
         self.card.counters.blocks_dropped = self.card.counters.blocks_dropped.wrapping_add(1);
+    }
+}
+
+impl End for Playback {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn card_mut(&mut self) -> &mut Card {
+        &mut self.card
+    }
+
+    fn renew(&mut self) {
+        self.spread = Spread::new(self.card.settings());
     }
 }
 
@@ -280,7 +283,7 @@ mod tests {
         playback.write(&Block::SILENCE, later);
         assert_eq!(playback.card().counters.blocks_dropped, 1);
         script.plug(true);
-        playback.look_again(later);
+        playback.card_mut().look_again(later);
         assert_eq!((playback.wanted(later), playback.take_return()), (0, true));
         script.run(1440);
         assert_eq!(serve(&mut playback, later), 3);

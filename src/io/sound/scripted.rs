@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
 use crate::io::sound::format::SampleFormat;
+use crate::io::sound::list::{CardListing, PcmListing};
 use crate::io::sound::open_error::CardFault;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
@@ -42,6 +43,32 @@ struct State {
 
 thread_local! {
     static CARDS: RefCell<HashMap<String, Rc<RefCell<State>>>> = RefCell::default();
+    static LISTED: RefCell<Option<Vec<CardListing>>> = const { RefCell::new(None) };
+}
+
+/// What `auto` chooses from on this thread, if a test has said so.
+pub fn cards() -> Option<Vec<CardListing>> {
+    LISTED.with_borrow(Clone::clone)
+}
+
+/// From now on these are the cards that `auto` chooses from on this thread: their ids, and the directions of each, whose
+/// PCMs are `scripted:ID-in` and `scripted:ID-out`.
+pub fn list(cards: &[(&str, &[Way])]) {
+    let cards = cards.iter().map(|(id, ways)| CardListing {
+        id: (*id).to_owned(),
+        pcms: ways
+            .iter()
+            .map(|&way| PcmListing { name: pcm_of(id, way), direction: way, ..Default::default() })
+            .collect(),
+        ..CardListing::default()
+    });
+    LISTED.with_borrow_mut(|listed| *listed = Some(cards.collect()));
+}
+
+/// The PCM of a listed card.
+pub fn pcm_of(id: &str, way: Way) -> String {
+    let end = if way == Way::Capture { "in" } else { "out" };
+    format!("scripted:{id}-{end}")
 }
 
 impl Script {
@@ -198,5 +225,10 @@ impl Scripted {
 
     pub fn is_ready(&self) -> bool {
         self.state.borrow().is_ready
+    }
+
+    pub fn is_there(&self) -> bool {
+        let state = self.state.borrow();
+        state.is_there && state.plug == self.plug
     }
 }

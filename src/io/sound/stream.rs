@@ -89,6 +89,12 @@ impl Stream {
         self.pcm.is_ready()
     }
 
+    /// Whether its card is still there. A PCM that does not run notices nothing by itself.
+    pub fn is_there(&self) -> bool {
+        quiet();
+        self.pcm.is_there()
+    }
+
     /// Frames that can be read or written now.
     pub fn available(&mut self) -> Moved {
         let result = self.pcm.available();

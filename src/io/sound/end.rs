@@ -1,0 +1,45 @@
+//! One end of the sound that is a card: what its capture and its playback have in common.
+//!
+//! The samples that wait between us and a card are of that card: whenever it is opened again, [`End::renew`] begins
+//! anew with its settings.
+
+use std::time::Instant;
+
+use crate::io::sound::card::Card;
+use crate::io::sound::settings::Wish;
+
+/// Capture or playback of a card.
+pub trait End {
+    /// The card behind it.
+    fn card(&self) -> &Card;
+
+    /// The same.
+    fn card_mut(&mut self) -> &mut Card;
+
+    /// The card was opened anew: what waited here is of the one before.
+    fn renew(&mut self);
+
+    /// Looks for a lost card, where it is time to. It may run or not.
+    fn attend(&mut self, now: Instant) {
+        if self.card_mut().revive(now) {
+            self.renew();
+        }
+    }
+
+    /// `auto` means this PCM. Says whether it is open.
+    fn move_to(&mut self, pcm: &str, wish: Wish, now: Instant) -> bool {
+        let moves = self.card().moves();
+        let is_there = self.card_mut().move_to(pcm, wish, now);
+        if moves != self.card().moves() {
+            self.renew();
+        }
+        is_there
+    }
+
+    /// Opens the card again with this rate, where it has that itself. Says whether it did.
+    fn set_rate(&mut self, rate_hz: u32, now: Instant) -> bool {
+        let is_set = self.card_mut().set_rate(rate_hz, now);
+        self.renew();
+        is_set
+    }
+}
