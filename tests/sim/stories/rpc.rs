@@ -105,7 +105,8 @@ fn who_leaves_takes_the_answers_along() {
     call(&mut world, hall, "door", "open", "");
     world.run_ms(500);
     assert_eq!(invoked(&mut world, door).len(), 1);
-    world.command(door, Command::Leave);
+    // That the call has come is just being told: the good-bye waits for it.
+    assert!(matches!(world.ask(door, Command::Leave), Reply::Later(_)));
     world.run_ms(4000);
     assert_eq!(answered(&mut world, hall), [Err(1503)]);
 }
