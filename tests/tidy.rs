@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["limits", "time", "event", "signal"]),
     ("media", &["limits", "time", "command", "event"]),
     ("device", &["limits", "command", "event"]),
-    ("config", &["limits", "command", "signal", "media", "device"]),
+    ("config", &["limits", "command", "event", "signal", "media", "device"]),
     (
         "engine",
         &[

@@ -82,16 +82,16 @@ impl Seen {
         }
     }
 
-    fn is_idle(self, pulses: &mut Pulses, now: Instant) -> bool {
+    fn is_idle(&self, pulses: &mut Pulses, now: Instant) -> bool {
         if let Some(is_busy) = self.is_busy {
             return !is_busy;
         }
-        let Some(count) = self.pulses else { return false };
+        let Some(count) = &self.pulses else { return false };
         let since = match &pulses.last {
-            Some((last, since)) if *last == count => *since,
+            Some((last, since)) if last == count => *since,
             _ => now,
         };
-        pulses.last = Some((count, since));
+        pulses.last = Some((count.clone(), since));
         !self.has_call && now.saturating_duration_since(since) >= PULSE_MAX
     }
 }

@@ -45,7 +45,7 @@ struct Sender {
 
 #[derive(Debug)]
 enum Form {
-    Unknown { until: Instant, held: heapless::Vec<Caption, CAPTIONS_HELD_MAX> },
+    Unknown { until: Instant, held: Box<heapless::Vec<Caption, CAPTIONS_HELD_MAX>> },
     Packets,
     Streams,
 }
@@ -114,7 +114,7 @@ impl Captions {
                 if self.senders.is_full() {
                     released = self.senders.remove(0).form.settle();
                 }
-                let form = Form::Unknown { until: now + HOLD, held: heapless::Vec::new() };
+                let form = Form::Unknown { until: now + HOLD, held: Box::default() };
                 Sender { origin: origin.clone(), form }
             }
         };

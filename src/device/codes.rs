@@ -139,7 +139,8 @@ mod tests {
 
     /// What the last entry of `digits` comes to.
     fn enter(codes: &mut Codes, digits: &str, candidates: &[Candidate<'_>], now: Instant) -> Option<Verdict> {
-        digits.chars().fold(None, |_, digit| codes.press(digit, true, candidates, now))
+        // A program: it sends all digits at once.
+        digits.chars().fold(None, |_, digit| codes.press(digit, false, candidates, now))
     }
 
     fn minutes(count: u64) -> Duration {

@@ -242,6 +242,7 @@ fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
     door.press(BELL);
     door.hear(connected());
     door.hear(came("flat-1"));
+    door.hear(Event::ParticipantActive { identity: "flat-1".into() });
     door.hear(unmuted("flat-1"));
     door.done();
     door.hear(came("flat-2"));

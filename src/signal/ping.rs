@@ -191,7 +191,7 @@ mod tests {
         let (mut pinger, start) = self::pinger();
         assert!(pinger.handle_timeout(start + 15 * SECOND, true).is_some());
         pinger.handle_pong(15_000, start + 17 * SECOND);
-        assert_eq!(pinger.handle_timeout(start + 31 * SECOND, false).is_some(), true);
+        assert!(pinger.handle_timeout(start + 31 * SECOND, false).is_some());
         assert_eq!(pinger.handle_timeout(start + 32 * SECOND, false), Some(PingAction::Dead), "and no sound");
     }
 

@@ -103,7 +103,7 @@ class Server:
         return self.log.read_text(errors="replace")
 
 
-def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", attributes=None, more=None, **grants):
+def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", more=None, **grants):
     now = int(time.time())
     claims = {
         "iss": KEY,
@@ -114,7 +114,6 @@ def token(room, identity, secret=SECRET, ttl_s=3600, kind="standard", attributes
         "exp": now + ttl_s,
         "video": {"room": room, "roomJoin": True, **grants},
         **(more or {}),
-        **({"attributes": attributes} if attributes else {}),
     }
     parts = [_encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signature = hmac.new(secret.encode(), ".".join(parts).encode(), hashlib.sha256).digest()

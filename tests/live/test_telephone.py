@@ -22,7 +22,7 @@ def test_it_answers_when_it_is_taken_up(server, room, box, run):
 
     async def call():
         await asyncio.to_thread(door.ask, "ring")
-        phone = await Peer.join(server.url, room, PHONE, kind="sip", grants={"attributes": status("dialing")})
+        phone = await Peer.join(server.url, room, PHONE, kind="sip", grants={"more": {"attributes": status("dialing")}})
         phone.speak_on(tone(800, 20))
         joined = await asyncio.to_thread(door.wait_for, "participant_joined", identity=PHONE)
         assert joined["kind"] == "sip"

@@ -85,9 +85,10 @@ impl Desk {
                     pair.loudspeaker.write(&Block::SILENCE, self.now);
                 }
             }
-            pair.changes(|event| match event {
-                Event::AudioDevice { card, state, .. } => self.heard.push(format!("{card} {state}")),
-                _ => {}
+            pair.changes(|event| {
+                if let Event::AudioDevice { card, state, .. } = event {
+                    self.heard.push(format!("{card} {state}"));
+                }
             });
             let due = pair.next_due(self.now).unwrap_or(end);
             let pace = if self.runs { self.now + Duration::from_millis(10) } else { end };
