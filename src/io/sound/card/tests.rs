@@ -1,12 +1,13 @@
-#![allow(clippy::disallowed_methods)] // a test needs some instant to start from
+//! What becomes of one card: its descriptors lie, it stalls, is pulled out, comes late, breaks off.
 
 use super::*;
+use crate::io::clock;
 use crate::io::sound::scripted::Script;
 
 fn card(name: &str, way: Way) -> (Script, Card, Instant) {
     let script = Script::new(name);
     let card = Card::open(Some(&format!("scripted:{name}")), way, Wish::default()).unwrap();
-    (script, card, Instant::now())
+    (script, card, clock::now())
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn a_card_that_is_not_there_yet_is_waited_for() {
     script.plug(false);
     let open = |waits| Card::open(Some("scripted:late"), Way::Capture, Wish { waits, ..Wish::default() });
     let error = open(false).expect_err("asked for now");
-    let (mut card, start) = (open(true).unwrap(), Instant::now());
+    let (mut card, start) = (open(true).unwrap(), clock::now());
     assert_eq!((card.state(), card.openings(), card.next_due(start)), (SoundState::Lost, 0, None));
     assert_eq!((card.take_note(), card.take_note()), (Some(CardNote::Awaited(error)), None));
     card.start(start);

@@ -1,10 +1,9 @@
 //! What becomes of both ends when cards come and go: cards that a test holds in its hand, and a clock that it moves.
 
-#![allow(clippy::disallowed_methods)] // a test needs some instant to start from
-
 use std::time::Duration;
 
 use super::*;
+use crate::io::clock;
 use crate::io::sound::Captured;
 use crate::io::sound::scripted::{self, Script, pcm_of};
 use crate::media::block::Block;
@@ -36,7 +35,7 @@ impl Desk {
         scripted::list(&[]);
         let (plugged, heard) = (Vec::new(), Vec::new());
         let (runs, in_call, turns) = (false, false, 0);
-        Desk { cards: cards.collect(), plugged, pair: None, runs, in_call, now: Instant::now(), heard, turns }
+        Desk { cards: cards.collect(), plugged, pair: None, runs, in_call, now: clock::now(), heard, turns }
     }
 
     fn open(&mut self, input: &str, output: &str) {
