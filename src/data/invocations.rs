@@ -1,14 +1,15 @@
 //! Calls of others that our application works on (RPC version 1).
 //!
 //! A call is never carried out twice: numbers of the last ones are remembered. What cannot be answered by
-//! the application is answered at once, in LiveKit's codes.
+//! the application is answered at once, in LiveKit's codes. One caller may have all places only as long as nobody else
+//! needs one: then its oldest call is refused.
 
 use std::time::{Duration, Instant};
 
 use super::fair;
 use super::packet::{RpcFault, RpcRequest};
 use super::rpc::{RESPONSE_TIMEOUT, RpcCode, VERSION, bounded};
-use crate::limits::{RPC_PAYLOAD_BYTES_MAX, RPC_PENDING_MAX, RPC_PENDING_PER_CALLER_MAX, RPC_REMEMBERED_MAX};
+use crate::limits::{RPC_PAYLOAD_BYTES_MAX, RPC_PENDING_MAX, RPC_REMEMBERED_MAX};
 
 /// The longest that a call is kept open for a caller who asks for more.
 const RESPONSE_TIMEOUT_MAX: Duration = Duration::from_secs(120);
@@ -20,8 +21,11 @@ pub enum Invoked {
     Repeated,
     /// This answer, at once.
     Refused(RpcFault),
-    /// The application.
-    Accepted,
+    /// The application. Where there was no place, the call of this caller and id made room, and is refused.
+    Accepted {
+        /// Caller and id.
+        displaced: Option<(String, String)>,
+    },
 }
 
 /// The calls of others that our application works on.
@@ -69,15 +73,19 @@ impl Invocations {
         };
         let invocation =
             Invocation { caller: caller.to_owned(), id: request.id.clone(), answer_by: now + patience };
-        let callers = self.pending.iter().map(|pending| &pending.caller);
-        let has_share = fair::share(callers, &invocation.caller) < RPC_PENDING_PER_CALLER_MAX;
-        match has_share && self.pending.push(invocation).is_ok() {
-            true => Invoked::Accepted,
-            false => Invoked::Refused(RpcFault {
-                message: "too many calls at once".to_owned(),
-                ..RpcCode::ApplicationError.fault()
-            }),
+        let mut displaced = None;
+        if self.pending.is_full() {
+            let callers = || self.pending.iter().map(|pending| &pending.caller);
+            let own = fair::share(callers(), &invocation.caller);
+            let place = fair::first_of_largest(callers());
+            let place = place.filter(|place| fair::share(callers(), &self.pending[*place].caller) >= own + 2);
+            let Some(place) = place else { return Invoked::Refused(too_many()) };
+            let Invocation { caller, id, .. } = self.pending.remove(place);
+            displaced = Some((caller, id));
         }
+        // There is room, see above.
+        let _ = self.pending.push(invocation);
+        Invoked::Accepted { displaced }
     }
 
     /// The application answers the call of this number: the caller, and what to send; `None` if nobody waits
@@ -117,9 +125,16 @@ impl Invocations {
     }
 }
 
+/// What a caller hears whose call has no place.
+pub fn too_many() -> RpcFault {
+    RpcFault { message: "too many calls at once".to_owned(), ..RpcCode::ApplicationError.fault() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ACCEPTED: Invoked = Invoked::Accepted { displaced: None };
 
     #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
     fn base() -> Instant {
@@ -136,7 +151,7 @@ mod tests {
         let now = base();
         let methods = ["open".to_owned()];
         let mut invocations = Invocations::default();
-        assert_eq!(invocations.begin("anna", &request("1", "open"), &methods, now), Invoked::Accepted);
+        assert_eq!(invocations.begin("anna", &request("1", "open"), &methods, now), ACCEPTED);
         assert_eq!(invocations.begin("anna", &request("1", "open"), &methods, now), Invoked::Repeated);
         assert_eq!(invocations.answer("1", Ok("done".into())), Some(("anna".into(), Ok("done".into()))));
         assert_eq!(invocations.answer("1", Ok("again".into())), None);
@@ -158,7 +173,7 @@ mod tests {
         let now = base();
         let methods = ["open".to_owned()];
         let mut invocations = Invocations::default();
-        assert_eq!(invocations.begin("anna", &request("1", "open"), &methods, now), Invoked::Accepted);
+        assert_eq!(invocations.begin("anna", &request("1", "open"), &methods, now), ACCEPTED);
         for number in 0..10 * RPC_REMEMBERED_MAX {
             invocations.begin("bert", &request(&number.to_string(), "open"), &methods, now);
         }
@@ -172,14 +187,17 @@ mod tests {
         let mut invocations = Invocations::default();
         let accepted = (0..1000).filter(|number| {
             let request = request(&number.to_string(), "open");
-            invocations.begin("anna", &request, &methods, now) == Invoked::Accepted
+            invocations.begin("anna", &request, &methods, now) == ACCEPTED
         });
-        assert_eq!(accepted.count(), RPC_PENDING_PER_CALLER_MAX);
-        let others = (0..1000).filter(|number| {
+        assert_eq!(accepted.count(), RPC_PENDING_MAX, "one caller, while nobody else calls");
+        for number in 0..RPC_PENDING_MAX - 1 {
             let request = request(&number.to_string(), "open");
-            invocations.begin(&format!("caller-{number}"), &request, &methods, now) == Invoked::Accepted
-        });
-        assert_eq!(others.count(), RPC_PENDING_MAX - RPC_PENDING_PER_CALLER_MAX);
+            let displaced = Some(("anna".to_owned(), number.to_string()));
+            let invoked = invocations.begin(&format!("caller-{number}"), &request, &methods, now);
+            assert_eq!(invoked, Invoked::Accepted { displaced }, "the oldest of hers makes room");
+        }
+        let last = invocations.begin("last", &request("last", "open"), &methods, now);
+        assert_eq!(last, Invoked::Refused(too_many()), "each has one");
         let mut late = 0;
         while invocations.take_overdue(now + RESPONSE_TIMEOUT).is_some() {
             late += 1;

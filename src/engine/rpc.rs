@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Engine;
 use crate::command::message::{RpcAnswer, RpcCommand};
 use crate::command::{Answer, CommandError, Reply, Ticket};
-use crate::data::invocations::{Invocations, Invoked};
+use crate::data::invocations::{Invocations, Invoked, too_many};
 use crate::data::packet::{Content, Outgoing, RpcFault, RpcRequest};
 use crate::data::rpc::{Answered, Calls, RESPONSE_TIMEOUT, RpcCode, VERSION, is_known_to};
 use crate::event::{Event, RpcAnswerFacts, RpcCallFacts};
@@ -117,7 +117,10 @@ impl Engine {
         let _ = self.send_reliable(None, &ack, now);
         match invoked {
             Invoked::Refused(fault) => _ = self.respond(caller.to_owned(), id, Err(fault), now),
-            Invoked::Accepted => {
+            Invoked::Accepted { displaced } => {
+                if let Some((caller, id)) = displaced {
+                    let _ = self.respond(caller, id, Err(too_many()), now);
+                }
                 let identity = caller.to_owned();
                 self.emit(Event::RpcInvoked(RpcCallFacts { identity, id, method, payload }));
             }

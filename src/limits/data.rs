@@ -81,9 +81,6 @@ pub const RPC_MESSAGE_BYTES_MAX: usize = 256;
 /// Calls that wait for their answers, in each direction. More are refused.
 pub const RPC_PENDING_MAX: usize = 16;
 
-/// Calls of one participant that wait for our answer: half of all, so that one caller leaves room for others.
-pub const RPC_PENDING_PER_CALLER_MAX: usize = RPC_PENDING_MAX / 2;
-
 /// Numbers of calls remembered, so that none is carried out twice: those pending, and as many again three
 /// times.
 pub const RPC_REMEMBERED_MAX: usize = 4 * RPC_PENDING_MAX;
