@@ -62,12 +62,11 @@ impl Codes {
     pub(super) fn press(
         &mut self,
         digit: char,
-        is_telephone: bool,
         candidates: &[Candidate<'_>],
         now: Instant,
     ) -> Option<Verdict> {
         let codes: Vec<&str> = candidates.iter().map(|(_, code)| *code).collect();
-        let entered = self.keypad.press(digit, is_telephone, &codes, now)?;
+        let entered = self.keypad.press(digit, &codes, now)?;
         Some(self.judge(entered, candidates, now))
     }
 
@@ -139,8 +138,7 @@ mod tests {
 
     /// What the last entry of `digits` comes to.
     fn enter(codes: &mut Codes, digits: &str, candidates: &[Candidate<'_>], now: Instant) -> Option<Verdict> {
-        // A program: it sends all digits at once.
-        digits.chars().fold(None, |_, digit| codes.press(digit, false, candidates, now))
+        digits.chars().fold(None, |_, digit| codes.press(digit, candidates, now))
     }
 
     fn minutes(count: u64) -> Duration {

@@ -10,6 +10,9 @@
 //! entry begins with the digit after it. So each attempt costs a whole code (no sequence of digits tries one code a
 //! digit), and nothing says which digit was wrong. Where one code is the beginning of another (12 and 1234), the
 //! shorter one waits for `#` or for the pause.
+//!
+//! Each packet is one press: LiveKit's SIP service reports a tone once, and copies of a packet are left out where it arrives, by
+//! its number in the sender's session. Time does not tell a copy from a press, since what was held up on the way comes at once.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +20,6 @@ use crate::limits::DIGITS_MAX;
 
 /// Digits of one entry follow each other within this, as at telephone exchanges.
 pub(super) const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
-
-/// A telephone sends a tone for 40 ms at least, and is silent for as long (ITU-T Q.24): the same digit of a
-/// telephone within this is one press that a gateway reports by several packets.
-const ONE_PRESS: Duration = Duration::from_millis(40);
 
 /// What an entry came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,27 +34,14 @@ pub(super) enum Entered {
 #[derive(Debug, Default)]
 pub(super) struct Keypad {
     digits: heapless::String<DIGITS_MAX>,
-    /// The last digit, and when it came.
-    last: Option<(char, Instant)>,
+    /// When the last digit came.
+    last: Option<Instant>,
 }
 
 impl Keypad {
-    /// A digit comes; `codes` are those that may be meant. Of a telephone, its copies are left out.
-    pub(super) fn press(
-        &mut self,
-        digit: char,
-        is_telephone: bool,
-        codes: &[&str],
-        now: Instant,
-    ) -> Option<Entered> {
-        let is_copy = |(last, at): (char, Instant)| {
-            last == digit && now.saturating_duration_since(at) < ONE_PRESS && is_telephone
-        };
-        let is_copy = self.last.is_some_and(is_copy);
-        self.last = Some((digit, now));
-        if is_copy {
-            return None;
-        }
+    /// A digit comes; `codes` are those that may be meant.
+    pub(super) fn press(&mut self, digit: char, codes: &[&str], now: Instant) -> Option<Entered> {
+        self.last = Some(now);
         if digit == '#' && !codes.iter().any(|code| code.contains('#')) {
             return self.end(codes);
         }
@@ -80,8 +66,8 @@ impl Keypad {
 
     /// When the pause is too long.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let (_, at) = self.last.filter(|_| !self.digits.is_empty())?;
-        Some(at + DIGIT_PATIENCE)
+        let last = self.last.filter(|_| !self.digits.is_empty())?;
+        Some(last + DIGIT_PATIENCE)
     }
 }
 
@@ -93,16 +79,15 @@ mod tests {
     struct Telephone {
         keypad: Keypad,
         codes: &'static [&'static str],
-        is_telephone: bool,
         now: Instant,
     }
 
     impl Telephone {
         fn new(codes: &'static [&'static str]) -> Telephone {
-            Telephone { keypad: Keypad::default(), codes, is_telephone: true, now: Instant::now() }
+            Telephone { keypad: Keypad::default(), codes, now: Instant::now() }
         }
 
-        /// `.` is a long pause, `,` the next packet of the same tone; what each entry came to, in order.
+        /// `.` is a long pause; what each entry came to, in order.
         fn enters(&mut self, keys: &str) -> String {
             let mut came_to = String::new();
             for key in keys.chars() {
@@ -112,14 +97,9 @@ mod tests {
                         self.now = at.unwrap_or(self.now + DIGIT_PATIENCE);
                         at.and_then(|_| self.keypad.end(self.codes))
                     }
-                    ',' => {
-                        self.now += Duration::from_millis(20);
-                        let (digit, _) = self.keypad.last.expect("a tone");
-                        self.keypad.press(digit, self.is_telephone, self.codes, self.now)
-                    }
                     digit => {
                         self.now += Duration::from_millis(300);
-                        self.keypad.press(digit, self.is_telephone, self.codes, self.now)
+                        self.keypad.press(digit, self.codes, self.now)
                     }
                 };
                 came_to += &match entered {
@@ -167,15 +147,12 @@ mod tests {
         }
     }
 
+    /// A program sends all digits at once, and what was held up on the way comes at once.
     #[test]
-    fn packets_of_one_tone_are_one_digit_and_two_presses_are_two() {
-        let mut telephone = Telephone::new(&["1122"]);
-        assert_eq!(telephone.enters("1,,1,2,,,2,"), "1122");
-        assert_eq!(telephone.enters("1,,,2,"), "");
-        // A program sends digits as fast as it likes.
-        telephone = Telephone::new(&["1122"]);
-        telephone.is_telephone = false;
-        assert_eq!(telephone.enters("1,2,"), "1122");
+    fn the_same_digit_twice_is_two_however_fast_they_come() {
+        let (mut keypad, now) = (Keypad::default(), Instant::now());
+        let entered = "1122".chars().map(|digit| keypad.press(digit, &["1122"], now)).collect::<Vec<_>>();
+        assert_eq!(entered, [None, None, None, Some(Entered::Code(0))]);
     }
 
     /// All digits in a sequence that has each code of two in it (101 keys) try 50 codes, not 100.

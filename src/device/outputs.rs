@@ -149,7 +149,7 @@ impl Outputs {
             }
             return;
         }
-        let verdict = self.codes.press(digit, who.1 == ParticipantKind::Sip, &candidates, now);
+        let verdict = self.codes.press(digit, &candidates, now);
         self.judged(verdict, who, now);
     }
 
