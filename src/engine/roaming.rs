@@ -57,6 +57,8 @@ impl Engine {
         }
         let waits = match self.phase {
             Phase::Waiting => true,
+            // A SYN that was lost with the old network is repeated after a second only.
+            Phase::Dialing => self.reached_at.is_none(),
             Phase::Resuming => !self.has_signal(),
             _ => false,
         };

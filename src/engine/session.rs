@@ -77,6 +77,7 @@ impl Engine {
     /// The same, where a region was just chosen.
     pub(super) fn dial_there(&mut self, now: Instant) {
         self.phase = Phase::Dialing;
+        self.reached_at = None;
         self.join_began = now;
         let patience = if self.was_connected { DIAL_PATIENCE } else { JOIN_PATIENCE };
         self.deadlines.set(Reason::Join, now + patience);
