@@ -70,6 +70,7 @@
 //!         rpc_methods: Vec::new(),
 //!         stores_files: false,
 //!         volume_percent: 100,
+//!         attributes: Default::default(),
 //!     },
 //!     token_source: None,
 //!     tls: tls::client_config(None)?,
