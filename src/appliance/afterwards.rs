@@ -1,4 +1,4 @@
-//! Which lines a box may leave driven, for whoever comes after it.
+//! Which lines a box may leave driven, for the process that rests them after it.
 //!
 //! ```text
 //!   lines are taken ─► RUNTIME_DIRECTORY/outputs ─► the program ends, however ─► `kinglet rest-outputs` (ExecStopPost= of

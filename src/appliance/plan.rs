@@ -79,7 +79,7 @@ impl Plan {
         &self.problems
     }
 
-    /// The same where nothing is unknown: whoever edits the file must be told that it is wrong.
+    /// The same where nothing is unknown: an editor of the file must learn that it is wrong.
     ///
     /// # Errors
     /// Something is.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Running ─► tell ─► [ lines, ≤ 512, ≤ 1 MiB ] ◄─ next ─ Watcher … Watcher
-//!                        oldest lines go first; whoever was not that far is told how many it missed
+//!                        oldest lines go first; a client that was not that far learns how many it missed
 //! ```
 
 use std::cell::RefCell;

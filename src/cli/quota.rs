@@ -22,7 +22,7 @@ const OF_ALL: (u32, Duration) = (100, Duration::from_secs(1));
 /// Sources remembered: everybody who can be in a room, with two kinds of events. The next ones share what all may have.
 const SOURCES_MAX: usize = 256;
 
-/// A count that nothing follows is told after this.
+/// A count that nothing follows is written after this.
 const COUNT_AFTER: Duration = Duration::from_secs(10);
 
 /// What an event is about.

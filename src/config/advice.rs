@@ -135,7 +135,7 @@ mod tests {
                 &["cannot answer by the command"],
             ),
             ("dtmf = '4711', allow = ['flat-*', 'sip:+49*']", "answered_by = 'command'", &[]),
-            // Whoever calls a method needs no call.
+            // An RPC needs no call.
             ("rpc = 'open', allow = ['flat-*']", "parties = []", &[]),
         ] {
             let risks = risks(door, call);

@@ -21,7 +21,7 @@ pub struct Stream {
     pub header: StreamHeader,
     /// Bytes that have come.
     pub received_bytes: u64,
-    /// Pieces of text that were told.
+    /// Pieces of text that were reported.
     pub parts: u32,
     text: Vec<u8>,
     next_index: u64,

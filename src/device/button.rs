@@ -32,9 +32,9 @@ pub enum Action {
     Held,
     /// It went up.
     Released,
-    /// It goes down more often than a hand presses: nothing is told from now on.
+    /// It goes down more often than a hand presses: nothing is reported from now on.
     Chatters,
-    /// It has been still for long enough: presses are told again.
+    /// It has been still for long enough: presses are reported again.
     Quiet,
 }
 

@@ -5,7 +5,7 @@
 //!          accepted    60 s   120 s  240 s  480 s   960 s   1920 s  3600 s each
 //! ```
 //!
-//! Whoever tries codes has about 34 attempts on the first day and 24 on each that follows, or
+//! An attacker has about 34 attempts on the first day and 24 on each that follows, or
 //! `free` a day with a rest of [`FORGOTTEN_AFTER`] between them: a code of four digits, 10 000 of them, is
 //! found after 200 days on average, while each attempt is an event. A person who mistypes three times is
 //! not kept out, and the right code takes the wrong ones back.

@@ -40,7 +40,7 @@ pub enum Granted {
 /// Why nothing is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// Whoever asks is not on the list.
+    /// The one who asks is not on the list.
     NotAllowed,
 }
 

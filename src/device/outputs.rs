@@ -2,11 +2,11 @@
 //!
 //! | asked for by | by whom |
 //! | --- | --- |
-//! | a button, `ctl pulse` | whoever is at the box |
+//! | a button, `ctl pulse` | anybody at the box |
 //! | RPC | those on the output's list, with or without a call: an app that opens the door |
 //! | DTMF | those on the list, in an answered call with them: their digits, and nobody else's |
 //!
-//! What is refused is an event, and a tone at the box for whoever waits there.
+//! What is refused is an event, and a tone at the box for the person who waits there.
 
 use std::time::{Duration, Instant};
 
@@ -139,7 +139,7 @@ impl Outputs {
         let candidates = candidates(&self.outputs, who);
         if candidates.is_empty() || !is_party {
             let reason = if candidates.is_empty() { "not_allowed" } else { "no_call" };
-            // Whoever goes on pressing is refused once.
+            // Further digits after a refusal are refused once.
             let goes_on = self.denied.as_ref().is_some_and(|(identity, at)| {
                 identity == who.0 && now.saturating_duration_since(*at) < DIGIT_PATIENCE
             });
@@ -240,7 +240,7 @@ impl Outputs {
         self.party.as_ref().is_some_and(|(party, _)| party == identity)
     }
 
-    /// Heard at the box where somebody waits for it there: in a call with whoever asks, or where it is somebody who may
+    /// Heard at the box where somebody waits for it there: in a call with the one who asks, or where it is somebody who may
     /// open something. Strangers cannot make the box sound.
     fn refuse(&mut self, number: Option<usize>, identity: &str, path: &'static str, reason: &'static str) {
         let named = number.and_then(|number| self.outputs.get(number));

@@ -7,7 +7,7 @@ pub enum Refused {
     Busy,
     /// There is nothing to answer or to hang up.
     NoCall,
-    /// Whoever asks is not on the list.
+    /// The one who asks is not on the list.
     NotAllowed,
     /// No output is called so.
     NoOutput,

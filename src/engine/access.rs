@@ -55,7 +55,7 @@ impl Engine {
         self.token_came_at = Some(now);
     }
 
-    /// Whether the token has run out by the server's clock: then another one is needed whoever refuses this one.
+    /// Whether the token has run out by the server's clock: then another one is needed, whatever refuses this one.
     pub(super) fn token_has_expired(&self, now: Instant) -> bool {
         let now_s = u64::try_from(self.unix_ms(now) / 1000).unwrap_or(0);
         now_s > 0 && expiry_s(&self.token).is_some_and(|end_s| now_s > end_s)

@@ -8,7 +8,7 @@
 use crate::event::Event;
 use crate::limits::{EVENT_BYTES_MAX, EVENTS_MAX};
 
-/// A queue that is bounded in events and in bytes, whoever has written them.
+/// A queue that is bounded in events and in bytes, whatever their source.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// With their sizes. Each by itself: there are few, and room for all would be 90 kB, which passes over the stack

@@ -36,7 +36,7 @@ pub struct Settings {
     pub stores_files: bool,
     /// Loudness of what we play, percent of the unchanged level.
     pub volume_percent: u8,
-    /// Attributes that we have from the start; the server is told of those that the token does not hold.
+    /// Attributes that we have from the start; those that the token does not hold are sent to the server.
     pub attributes: BTreeMap<String, String>,
 }
 

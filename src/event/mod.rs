@@ -268,7 +268,7 @@ pub enum Event {
         identity: String,
         /// How it was asked for: `dtmf` or `rpc`.
         path: &'static str,
-        /// `not_allowed`, `no_call` (digits count in an answered call with whoever presses them), `wrong_code` or
+        /// `not_allowed`, `no_call` (digits count in an answered call with the one who presses them), `wrong_code` or
         /// `locked_out` (after too many wrong codes).
         reason: &'static str,
     },
@@ -317,7 +317,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Bytes of it as JSON. They are bounded in sum where events wait: all of an event counts, whoever has written it.
+    /// Bytes of it as JSON. They are bounded in sum where events wait: all of an event counts, whatever its source.
     pub fn bytes(&self) -> usize {
         let mut count = Count(0);
         // Events are plain data: they always serialise.

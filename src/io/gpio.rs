@@ -2,7 +2,7 @@
 //! driven. A line is found by its name, or by its chip's path and name.
 //!
 //! A driven line is requested at rest, and put to rest again before it is released. Where the program is killed, the line
-//! keeps its level or not, as its kernel has it (`kept_lines.rs`); it is rested by whoever comes after
+//! keeps its level or not, as its kernel has it (`kept_lines.rs`); it is rested by the process that comes after
 //! (`appliance/afterwards.rs`).
 
 use std::io;

@@ -73,7 +73,7 @@ pub const CONTROL_CLIENTS_MAX: usize = 8;
 /// Clients that watch at a time: all but one, so that a command can always be given.
 pub const WATCHERS_MAX: usize = CONTROL_CLIENTS_MAX - 1;
 
-/// Events that wait for those who watch. A join of a full room makes as many. Slower: they are lost, and the client is told.
+/// Events that wait for those who watch. A join of a full room makes as many. Slower: they are lost, and the client learns how many.
 pub const WATCHED_EVENTS_MAX: usize = super::EVENTS_MAX;
 
 /// The same in bytes, for all who watch together: ten of the largest messages.

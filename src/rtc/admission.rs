@@ -7,7 +7,7 @@
 //!                                                             └─► no ───► refused
 //! ```
 //!
-//! DTLS believes a plaintext alert until the handshake is over, and str0m hands it every DTLS record, whoever sent it:
+//! DTLS believes a plaintext alert until the handshake is over, and str0m hands it every DTLS record, whatever its source:
 //! one datagram from anywhere would end a connection that is being made. The peers that matter have always sent a good
 //! check first: a server that checks does it before it nominates, and one that only answers (ICE-lite) sends the answer
 //! to ours before anything else. What overtakes it is sent again by DTLS.

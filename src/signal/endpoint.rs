@@ -7,7 +7,7 @@
 //! All that is asked for is optional (`TokenSourceRequest`, `TokenSourceResponse` of the protocol): the service may
 //! know better. The server's address that it answers is used where nobody has said another one: boxes then go where the
 //! service sends them, from the next session on. It never takes them from TLS to none. An endpoint that is asked without
-//! TLS may not say where the server is, unless it is on this machine: whoever is on the way could answer instead, and
+//! TLS may not say where the server is, unless it is on this machine: a machine on the path could answer instead, and
 //! have the box speak in a room of his own.
 
 use std::collections::BTreeMap;

@@ -122,7 +122,7 @@ impl Refusal {
         match () {
             () if explanation.is_success() => Refusal { is_upgrade_only: true, ..self },
             () if explanation.is_livekits() => explanation,
-            // Whoever answered the upgrade has answered this, too.
+            // The same machine has answered this as the upgrade.
             () => self,
         }
     }

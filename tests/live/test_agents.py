@@ -34,7 +34,7 @@ def agent(server, output):
 def job_of(box):
     """What the agent in the box's room says of its job."""
     came = box.wait_for("text_stream", topic="job", timeout_s=30)
-    # The server tells of somebody without a track within three seconds.
+    # The server announces a participant without a track within three seconds.
     assert box.wait_for("participant_joined", identity=came["identity"])["kind"] == "agent"
     return json.loads(came["text"])
 

@@ -104,7 +104,7 @@ def test_an_agent_gets_nothing_from_before_a_mute(server, room, box, output, run
         await asyncio.to_thread(door.ask, "mute")
         agent = await Peer.join(server.url, room, "agent-1", kind="agent", prepare=prepare)
         await agent.wait_for("track_subscribed", "door")
-        # The server tells of somebody without a track within three seconds; the recording goes half a second later.
+        # The server announces a participant without a track within three seconds; the recording goes half a second later.
         await asyncio.to_thread(door.wait_for, "participant_joined", identity="agent-1")
         await asyncio.sleep(1)
         before = list(streams)

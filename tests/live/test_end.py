@@ -98,7 +98,7 @@ def test_what_was_given_before_the_end_arrives(server, room, kinglet, folder, ru
 
         hall = await Peer.join(server.url, room, "hall", prepare=prepare)
         wanted = set()
-        # The server tells of somebody without a track within three seconds: too late for a short --duration.
+        # The server announces a participant without a track within three seconds: too late for a short --duration.
         for how in ("leave", "signal", "duration")[: 2 if sound == "none" else 3]:
             who = how
             more = ["--duration", "1.5"] if how == "duration" else []

@@ -1,4 +1,4 @@
-"""A proxy, captive portal or firewall answers in the server's place: a call goes on, and a person is told who answers."""
+"""A proxy, captive portal or firewall answers in the server's place: a call goes on, and the message names the one that answers."""
 import asyncio
 import subprocess
 import time

@@ -22,7 +22,7 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
     assert!(!is_steady(&mut door), "talking, but not heard");
     assert!(!door.intercom.is_muted(), "it is no privacy");
     door.done();
-    // Whoever has not looked at the lamp wants privacy: the first press never opens.
+    // A person who has not looked at the lamp wants privacy: the first press never opens.
     door.press(PRIVACY);
     assert_eq!(door.done(), "mute-true play(muted)");
     door.wait(SECOND);

@@ -70,7 +70,7 @@ fn an_agent_that_comes_after_a_mute_gets_nothing_from_before_it() {
         let agent = world.enter(agent());
         world.run_ms(1000);
         world.command(door, open);
-        // The server tells of somebody without a track within three seconds.
+        // The server announces a participant without a track within three seconds.
         world.run_ms(4000);
         let recordings = recordings(&mut world, agent);
         assert_eq!(recordings.len(), usize::from(how != "unpublish"), "{how}");
