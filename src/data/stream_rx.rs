@@ -13,7 +13,7 @@
 //! All eight places taken, a new stream replaces:
 //! 1. of the sender with the most streams the one that was idle longest, where that sender keeps at least two more
 //!    than the new one's sender: none of them can shut out the others;
-//! 2. else the stream that was idle longest, where it was for [`IDLE`].
+//! 2. else the stream that was idle longest, where it was for 15 s (`IDLE`).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

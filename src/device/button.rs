@@ -11,7 +11,7 @@
 //! lost and none is doubled.
 //!
 //! Only edges act. A button begins with the level that its line has: one that is down then (held at power-on, stuck, or
-//! wired the other way round) does nothing until it has been up. A line that chatters is held back ([`Presses`]).
+//! wired the other way round) does nothing until it has been up. A line that chatters is held back (`presses.rs`).
 
 use std::time::{Duration, Instant};
 

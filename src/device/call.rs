@@ -13,8 +13,8 @@
 //! microphone already open, so that the first words are kept; it leaves a moment after the call. With
 //! [`JoinWhen::Always`] it can be rung from the room too.
 //!
-//! A telephone's answer and end are what its gateway says of it ([`super::participants`]). Where every party is a telephone and
-//! the last that was called could not be reached, the ring ends [`HUNT_PATIENCE`] later.
+//! A telephone's answer and end are what its gateway says of it (`participants.rs`). Where every party is a telephone and
+//! the last that was called could not be reached, the ring ends `HUNT_PATIENCE` later.
 //!
 //! A lost connection does not end a call: the session comes back by itself, and the other party gets
 //! [`RETURN_PATIENCE`] to come back as well.

@@ -5,7 +5,7 @@
 //! rate of the first, where the card says that it can.
 //!
 //! Cards are watched whether they run or not, so that what a call will need is missed before the call, and what `auto`
-//! means is followed ([`Follower`]).
+//! means is followed (`follow.rs`).
 
 use std::os::fd::RawFd;
 use std::time::Instant;
