@@ -19,6 +19,9 @@ use super::Failed;
 /// The box answers at once, or after the server has; the longest of all waits is for a minute that is announced.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Members of `status` that a person cannot use.
+const STATUS_IDS: [&str; 3] = ["room_sid", "sid", "track"];
+
 /// A value of an answer, on one line.
 const VALUE_BYTES_MAX: usize = 400;
 
@@ -68,7 +71,12 @@ pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Fa
         // Our own figures, in the collector's own lines.
         print!("{text}");
     } else if !json {
-        show(&answer["result"], 0);
+        let mut result = answer["result"].take();
+        if let (Some("status"), Some(members)) = (words.first().map(String::as_str), result.as_object_mut()) {
+            // They name things to the server, and a screen has 24 lines: --json has them.
+            members.retain(|name, _| !STATUS_IDS.contains(&name.as_str()));
+        }
+        show(&result, 0);
     }
     Ok(ExitStatus::AsAsked)
 }

@@ -287,7 +287,7 @@ impl Pair {
         each("kinglet_blocks_dropped_total", help, |counters| counters.blocks_dropped);
     }
 
-    /// Where both ends stand, for `status`.
+    /// Name and state of both ends, for `status`.
     pub fn status(&self) -> Value {
         let word = |state| match state {
             SoundState::Open => "open",
@@ -295,10 +295,8 @@ impl Pair {
             SoundState::Closed => "closed",
         };
         json!({
-            "input": self.microphone.name(),
-            "input_state": word(self.microphone.state()),
-            "output": self.loudspeaker.name(),
-            "output_state": word(self.loudspeaker.state()),
+            "input": format!("{} {}", self.microphone.name(), word(self.microphone.state())),
+            "output": format!("{} {}", self.loudspeaker.name(), word(self.loudspeaker.state())),
         })
     }
 
