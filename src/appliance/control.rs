@@ -9,7 +9,7 @@
 //!
 //! A command is a line of words or a JSON array of them ([`line`](mod@line)). A client that does not read keeps nobody waiting: its
 //! events are lost, and it is sent away when it has taken nothing for ten seconds. All but one may watch, so that a
-//! command can always be given. A ninth client is told so and sent away. A client that can open the socket can do all that the box can.
+//! command can always be given. A ninth client gets an error and is sent away. A client that can open the socket can do all that the box can.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;

@@ -131,7 +131,7 @@ impl Button {
 mod tests {
     use super::*;
 
-    /// Runs levels (milliseconds, is down) of a button that begins up and gives what was told, when.
+    /// Runs levels (milliseconds, is down) of a button that begins up; returns each action and when it came.
     fn told(levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
         told_from(false, levels)
     }
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(told_from(true, &levels), [(1500, Action::Pressed), (1600, Action::Released)]);
     }
 
-    /// Whoever presses it at the moment at which it begins: its bounces are no release.
+    /// A press at the moment at which it begins: its bounces are no release.
     #[test]
     fn one_that_bounces_while_it_begins_is_what_it_comes_to_rest_at() {
         let start = Instant::now();

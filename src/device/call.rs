@@ -33,7 +33,7 @@ pub const RETURN_PATIENCE: Duration = Duration::from_secs(10);
 /// Between the end of a call and leaving the room: the last tone is played, the last message sent.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A telephone is busy: whoever calls the next one does so within this.
+/// A telephone is busy: a gateway that calls the next one does so within this.
 const HUNT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reasons by which a telephone that was called is not answered.

@@ -147,7 +147,7 @@ impl Engine {
         self.admission.is_policy_said = true;
     }
 
-    /// A new session lets everybody hear us unless it is told otherwise, before there is something to hear;
+    /// A new session lets everybody hear us unless a permission is sent before there is something to hear;
     /// in a resumed one the last word may have been lost.
     pub(super) fn tell_audience(&mut self) {
         self.admission.told = None;

@@ -199,7 +199,7 @@ mod tests {
         let cable = || card("Loopback", &[">Loopback PCM", "<Loopback PCM"]);
         let another_cable = || card("Loopback_1", &[">Loopback PCM", "<Loopback PCM"]);
         let dummy = || card("Dummy", &[">Dummy PCM", "<Dummy PCM"]);
-        // Given an id of its own by whoever loaded the driver.
+        // The administrator who loaded the driver gave it an id of its own.
         let named_cable = || CardListing { driver: "Loopback".to_owned(), ..card("Intercom", &[">a", "<b"]) };
         let plughw = |id: &str, device: u32| Some(format!("plughw:CARD={id},DEV={device}"));
         let table = [

@@ -95,7 +95,7 @@ impl Desk {
         }
     }
 
-    /// What was told since the last call.
+    /// Events since the last call.
     fn told(&mut self) -> String {
         std::mem::take(&mut self.heard).join(", ").replace("scripted:", "")
     }
