@@ -13,18 +13,9 @@ use super::Engine;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::error::ExitStatus;
 use crate::event::{By, Metrics};
-use crate::limits::ANSWERS_MAX;
 use crate::session::cause::Cause;
 use crate::session::recovery::Outcome;
 use crate::signal::request::ProfileChange;
-
-/// Tickets that are out, and answers that nobody has taken yet.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    last_ticket: u32,
-    awaited: heapless::Vec<Ticket, ANSWERS_MAX>,
-    ready: heapless::Deque<(Ticket, Answer), ANSWERS_MAX>,
-}
 
 impl Engine {
     /// Something that the application asks for.
@@ -52,12 +43,12 @@ impl Engine {
             Command::Play(path) => self.play_file(path),
             Command::Announce(path) => self.announce_file(path),
             Command::Tone(tone) => {
-                self.listener.prompts.player.play_tone(tone);
+                self.hearing.listener.prompts.player.play_tone(tone);
                 Ok(Value::Null).into()
             }
             Command::ToneSound { tone, sound } => self.set_tone_sound(tone, sound),
             Command::Quiet => {
-                self.listener.prompts.player.quiet();
+                self.hearing.listener.prompts.player.quiet();
                 self.end_announcement(By::Us, Err("it was ended".to_owned()), now);
                 Ok(Value::Null).into()
             }
@@ -105,32 +96,6 @@ impl Engine {
 
     /// Next answer to a command that was answered with [`Reply::Later`].
     pub fn poll_answer(&mut self) -> Option<(Ticket, Answer)> {
-        self.answers.ready.pop_front()
-    }
-
-    /// A ticket for a command whose answer comes later: whoever takes one brings the answer, by
-    /// [`Engine::answer`], after a bounded time.
-    pub(super) fn take_ticket(&mut self) -> Result<Ticket, CommandError> {
-        let answers = &mut self.answers;
-        if answers.awaited.len() + answers.ready.len() >= ANSWERS_MAX {
-            return Err(CommandError::refused(format!(
-                "{ANSWERS_MAX} commands already wait for their answers"
-            )));
-        }
-        answers.last_ticket = answers.last_ticket.wrapping_add(1);
-        let ticket = Ticket(answers.last_ticket);
-        // There is room, see above.
-        let _ = answers.awaited.push(ticket);
-        Ok(ticket)
-    }
-
-    /// The answer that `ticket` waits for; later ones for the same ticket say nothing new.
-    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        let answers = &mut self.answers;
-        if let Some(place) = answers.awaited.iter().position(|awaited| *awaited == ticket) {
-            answers.awaited.swap_remove(place);
-            // As many places as tickets.
-            let _ = answers.ready.push_back((ticket, answer));
-        }
+        self.out.poll_answer()
     }
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::Engine;
-use super::admission::who;
-use super::phase::Phase;
+use super::audio::admission::who;
+use super::session::state::Phase;
 
 impl Engine {
     pub(super) fn status(&self) -> Value {
@@ -18,21 +18,21 @@ impl Engine {
         let hearing: Vec<&str> = self
             .room
             .audio_tracks()
-            .filter(|track| self.listener.carries(track.info.sid))
+            .filter(|track| self.hearing.listener.carries(track.info.sid))
             .map(|track| track.identity)
             .collect();
-        let heard_by = self.admission.heard_by(self.room.participants().map(who));
-        let hears = match self.admission.hearing_rule() {
+        let heard_by = self.hearing.admission.heard_by(self.room.participants().map(who));
+        let hears = match self.hearing.admission.hearing_rule() {
             Some(rule) => rule.to_string(),
-            None => self.subscriptions.policy().to_string(),
+            None => self.hearing.subscriptions.policy().to_string(),
         };
-        let microphone_dbfs = self.microphone.as_ref().and_then(|microphone| microphone.recent.read());
+        let microphone_dbfs = self.local.microphone.as_ref().and_then(|microphone| microphone.recent.read());
         let microphone_dbfs = microphone_dbfs.map(f32::round);
         json!({
-            "state": self.phase.words(),
-            "server": self.server,
+            "state": self.session.phase.words(),
+            "server": self.session.server,
             // Before the first dial it is not known: a token endpoint may name it.
-            "server_url": self.detour.dialled().map(ToString::to_string),
+            "server_url": self.session.detour.dialled().map(ToString::to_string),
             "room": info.name,
             "room_sid": info.sid.map(|sid| sid.to_string()),
             "identity": own.map(|own| own.identity.as_str()),
@@ -46,10 +46,10 @@ impl Engine {
                 "subscribe": permission.subscribe,
                 "data": permission.data,
             },
-            "track": self.publication.sid().map(|sid| sid.to_string()),
-            "muted": self.publication.mute.is_muted(),
-            "talking": self.publication.mute.is_talking(),
-            "sending": self.is_publishing() && self.publication.mute.is_open(),
+            "track": self.local.publication.sid().map(|sid| sid.to_string()),
+            "muted": self.local.publication.mute.is_muted(),
+            "talking": self.local.publication.mute.is_talking(),
+            "sending": self.is_publishing() && self.local.publication.mute.is_open(),
             "microphone_dbfs": microphone_dbfs,
             "heard_by": heard_by,
             "hears": hears,
@@ -70,9 +70,9 @@ impl Engine {
                     "kind": track.info.kind,
                     "source": track.info.source,
                     "muted": track.info.muted,
-                    "subscribed": self.subscriptions.wanted().contains(&sid),
-                    "heard": self.listener.carries(sid),
-                    "paused": self.subscriptions.paused().contains(&sid),
+                    "subscribed": self.hearing.subscriptions.wanted().contains(&sid),
+                    "heard": self.hearing.listener.carries(sid),
+                    "paused": self.hearing.subscriptions.paused().contains(&sid),
                     "forbidden": self.room.is_forbidden(sid),
                     "held_back": self.room.is_held_back(sid),
                 })

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Engine;
-use super::phase::Phase;
+use super::session::state::Phase;
 use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
@@ -23,7 +23,7 @@ use crate::time::deadline::Reason;
 
 impl Engine {
     pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
-        if let Some(pinger) = &mut self.pinger {
+        if let Some(pinger) = &mut self.session.pinger {
             pinger.heard(now);
         }
         match response::decode(bytes) {
@@ -32,10 +32,10 @@ impl Engine {
                 self.response(decoded.response, now);
             }
             Err(error) => {
-                self.counters.messages_refused += 1;
+                self.out.counters.messages_refused += 1;
                 // Said once: a server that does it again does it all the time.
-                if self.counters.messages_refused == 1 {
-                    self.warn(format!(
+                if self.out.counters.messages_refused == 1 {
+                    self.out.warn(format!(
                         "a message of the server was of no use: {error}; more are only counted"
                     ));
                 }
@@ -87,7 +87,7 @@ impl Engine {
                 let info = self.room.info();
                 let (room, room_sid) = (info.name.clone(), info.sid.map(|sid| sid.to_string()));
                 let sid = moved.participant.sid.to_string();
-                self.emit(Event::RoomMoved { room, room_sid: room_sid.unwrap_or_default(), sid });
+                self.out.emit(Event::RoomMoved { room, room_sid: room_sid.unwrap_or_default(), sid });
                 self.tell_audience();
                 self.participants_changed(now);
             }
@@ -97,16 +97,16 @@ impl Engine {
             }
             Response::TrackPublished { cid, track } => self.published(&cid, track.sid, now),
             Response::TrackUnpublished { sid } => self.unpublished_by_server(sid, now),
-            Response::TrackSubscribed { sid } if self.publication.sid() == Some(sid) => {
+            Response::TrackSubscribed { sid } if self.local.publication.sid() == Some(sid) => {
                 // The server does not say who (protocol, `TrackSubscribed`).
                 self.early_heard();
-                self.emit(Event::HeardBy { identity: String::new() });
+                self.out.emit(Event::HeardBy { identity: String::new() });
             }
             Response::TrackSubscribed { sid } => self.announcement_heard(sid, now),
             Response::Mute { sid, muted } => self.muted_by_server(sid, muted, now),
             Response::Pong { last_ping_timestamp_ms, timestamp_ms } => {
                 self.server_time_heard(timestamp_ms, now);
-                if let Some(pinger) = &mut self.pinger {
+                if let Some(pinger) = &mut self.session.pinger {
                     pinger.handle_pong(last_ping_timestamp_ms, now);
                 }
             }
@@ -141,25 +141,25 @@ impl Engine {
     }
 
     fn candidate_refused(&mut self, line: &str) {
-        self.counters.candidates_refused += 1;
+        self.out.counters.candidates_refused += 1;
         // Said once: a server that does it again does it all the time.
-        if self.counters.candidates_refused == 1 {
+        if self.out.counters.candidates_refused == 1 {
             let line = one_line(line, SERVER_TEXT_BYTES_MAX);
-            self.warn(format!("a candidate of the server was of no use: {line}; more are only counted"));
+            self.out.warn(format!("a candidate of the server was of no use: {line}; more are only counted"));
         }
     }
 
     fn joined(&mut self, join: Join, now: Instant) {
-        if self.phase != Phase::Dialing {
+        if self.session.phase != Phase::Dialing {
             return;
         }
         self.await_connection(now);
-        self.is_subscriber_primary = join.subscriber_primary;
-        (self.ping_interval, self.ping_timeout) = (join.ping_interval, join.ping_timeout);
-        self.is_resume_disabled = join.configuration.resume_disabled;
-        self.pinger = Some(Pinger::new(join.ping_interval, join.ping_timeout, now));
+        self.transports.is_subscriber_primary = join.subscriber_primary;
+        (self.session.ping_interval, self.session.ping_timeout) = (join.ping_interval, join.ping_timeout);
+        self.session.is_resume_disabled = join.configuration.resume_disabled;
+        self.session.pinger = Some(Pinger::new(join.ping_interval, join.ping_timeout, now));
         let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
-        self.server = format!("{edition} {}", join.server.version);
+        self.session.server = format!("{edition} {}", join.server.version);
         self.server_time_heard(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
         self.relay_only_told(join.configuration.relay_only);
@@ -172,12 +172,12 @@ impl Engine {
     }
 
     fn offered(&mut self, offer: &Description, now: Instant) {
-        let Some(subscriber) = self.subscriber.as_mut() else { return };
+        let Some(subscriber) = self.transports.subscriber.as_mut() else { return };
         let track_of_mid =
             |mid: &str| offer.mid_to_track.iter().find(|(other, _)| other == mid).map(|&(_, sid)| sid);
         match subscriber.answer(&offer.sdp, track_of_mid, now) {
             Ok(sdp) => {
-                self.request(&Request::Answer { sdp, id: offer.id });
+                self.out.request(&Request::Answer { sdp, id: offer.id });
                 if self.ice(Peer::Subscriber).is_some_and(|mut ice| ice.take_begun()) {
                     self.ice_begins(Peer::Subscriber, now);
                 }
@@ -189,7 +189,7 @@ impl Engine {
     }
 
     fn answered(&mut self, answer: &Description, now: Instant) {
-        let Some(publisher) = self.publisher.as_mut() else { return };
+        let Some(publisher) = self.transports.publisher.as_mut() else { return };
         match publisher.accept_answer(&answer.sdp, answer.id, now) {
             Ok(()) => {
                 if !publisher.awaits_answer() {
@@ -226,30 +226,30 @@ impl Engine {
 
     fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str, now: Instant) {
         match (about, reason) {
-            (RequestAbout::AddTrack { cid }, _) if cid == self.publication.cid() => {
+            (RequestAbout::AddTrack { cid }, _) if cid == self.local.publication.cid() => {
                 self.track_refused(reason, message, now);
             }
             (RequestAbout::AddTrack { cid }, reason)
-                if cid == self.announcements.publication.cid()
+                if cid == self.local.announcements.publication.cid()
                     && !matches!(reason, RequestReason::Ok | RequestReason::Queued) =>
             {
                 let why = format!("the server does not take it ({reason:?}: {message})");
                 self.end_announcement(By::Server, Err(why), now);
             }
             (_, RequestReason::Ok | RequestReason::Queued) => {}
-            (about, _) => self.warn(format!("the server refused {about:?}: {reason:?} {message}")),
+            (about, _) => self.out.warn(format!("the server refused {about:?}: {reason:?} {message}")),
         }
     }
 
     fn count_cut(&mut self, cut: Cut) {
-        let total = &mut self.counters.cut;
+        let total = &mut self.out.counters.cut;
         let was_clean = *total == Cut::default();
         total.participants = total.participants.saturating_add(cut.participants);
         total.tracks = total.tracks.saturating_add(cut.tracks);
         total.texts = total.texts.saturating_add(cut.texts);
         total.entries = total.entries.saturating_add(cut.entries);
         if was_clean && cut != Cut::default() {
-            self.warn(format!(
+            self.out.warn(format!(
                 "more in the room than this program keeps: left out {cut:?}; more is only counted"
             ));
         }
@@ -257,7 +257,7 @@ impl Engine {
 
     /// Lets the room tell its events.
     pub(super) fn with_room(&mut self, change: impl FnOnce(&mut crate::room::Room, &mut dyn FnMut(Event))) {
-        let Self { room, events, .. } = self;
-        change(room, &mut |event| events.put(event));
+        let Self { room, out, .. } = self;
+        change(room, &mut |event| out.emit(event));
     }
 }

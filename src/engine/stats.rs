@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::Engine;
-use super::phase::Phase;
+use super::session::state::Phase;
 use crate::event::{MetricKind, Metrics, Stats};
 use crate::media::block::BLOCK_MS;
 use crate::media::receive::counters::ReceiveCounters;
@@ -21,13 +21,14 @@ pub(super) struct Reported {
 impl Engine {
     /// Counters since the last call, and the state now.
     pub fn take_stats(&mut self, now: Instant) -> Stats {
-        let sent_bytes = self.microphone.as_ref().map_or(0, |microphone| microphone.outlet.sent_bytes);
+        let sent_bytes = self.local.microphone.as_ref().map_or(0, |microphone| microphone.outlet.sent_bytes);
         let since =
             self.reported.at.map_or_else(|| self.elapsed(now), |at| now.saturating_duration_since(at));
         let bits = sent_bytes.saturating_sub(self.reported.sent_bytes) * 8;
         self.reported = Reported { at: Some(now), sent_bytes };
         let room = &self.room;
         let tracks = self
+            .hearing
             .listener
             .take_stats()
             .map(|(sid, mut stats)| {
@@ -39,7 +40,11 @@ impl Engine {
         Stats {
             rtt_ms: self.round_trip_ms(),
             bitrate_out: if since.is_zero() { 0 } else { (bits as f64 / since.as_secs_f64()) as u32 },
-            loss_out_permille: self.microphone.as_ref().map_or(0, |microphone| microphone.loss_permille),
+            loss_out_permille: self
+                .local
+                .microphone
+                .as_ref()
+                .map_or(0, |microphone| microphone.loss_permille),
             tracks,
             ..Stats::default()
         }
@@ -48,18 +53,18 @@ impl Engine {
     /// To the server and back, on the path of our sound, or of what we hear; before there is one, of the signal
     /// connection, whose pings do not wait behind the sound and are few.
     pub(super) fn round_trip_ms(&self) -> u32 {
-        let up = self.publisher.as_ref().and_then(Publisher::round_trip);
-        let sound = up.or_else(|| self.subscriber.as_ref().and_then(Subscriber::round_trip));
+        let up = self.transports.publisher.as_ref().and_then(Publisher::round_trip);
+        let sound = up.or_else(|| self.transports.subscriber.as_ref().and_then(Subscriber::round_trip));
         match sound {
             Some(round_trip) => u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX).max(1),
-            None => self.pinger.as_ref().map_or(0, Pinger::rtt_ms),
+            None => self.session.pinger.as_ref().map_or(0, Pinger::rtt_ms),
         }
     }
 
     /// Totals since the start, and the state now.
     pub fn write_metrics(&self, metrics: &mut Metrics) {
         let flag = |is_so| f64::from(u8::from(is_so));
-        let is_connected = matches!(self.phase, Phase::Active | Phase::Resuming);
+        let is_connected = matches!(self.session.phase, Phase::Active | Phase::Resuming);
         metrics.one(
             MetricKind::Gauge,
             "kinglet_connected",
@@ -68,12 +73,12 @@ impl Engine {
         );
         let participants = self.room.participants().count() as f64;
         metrics.one(MetricKind::Gauge, "kinglet_participants", "Others in the room.", participants);
-        let round_trip_s = f64::from(self.pinger.as_ref().map_or(0, Pinger::rtt_ms)) / 1000.0;
+        let round_trip_s = f64::from(self.session.pinger.as_ref().map_or(0, Pinger::rtt_ms)) / 1000.0;
         let help = "Round trip of the signal connection.";
         metrics.one(MetricKind::Gauge, "kinglet_signal_round_trip_seconds", help, round_trip_s);
-        let is_sending = self.is_publishing() && self.publication.mute.is_open();
+        let is_sending = self.is_publishing() && self.local.publication.mute.is_open();
         metrics.one(MetricKind::Gauge, "kinglet_sending", "Whether our sound goes out.", flag(is_sending));
-        if let Some(microphone) = &self.microphone {
+        if let Some(microphone) = &self.local.microphone {
             if let Some(loudest_dbfs) = microphone.recent.read() {
                 let help = "Loudest 10 ms of the microphone in the last two seconds, muted or not.";
                 let loudest_dbfs = f64::from(loudest_dbfs);
@@ -104,7 +109,7 @@ impl Engine {
     }
 
     fn write_heard(&self, metrics: &mut Metrics) {
-        let total = |count: fn(&ReceiveCounters) -> u64| self.listener.total(count) as f64;
+        let total = |count: fn(&ReceiveCounters) -> u64| self.hearing.listener.total(count) as f64;
         let packets = [
             ("received", total(|c| c.received)),
             ("lost", total(|c| c.lost)),

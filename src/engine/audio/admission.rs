@@ -1,0 +1,234 @@
+//! Who may hear us, and whom we hear: a box's rule, and what the application has said over it.
+//!
+//! ```text
+//!   Admit(rule) ─► rule ──────────────┬─► Audience ─► the server, before a track and after each join and resume
+//!   heard-by ────► said, over the rule┘
+//!   hear ────────► the policy alone, over the rule
+//! ```
+//!
+//! The server takes a list of identities, so the rule is asked about everybody in the room. The party, and identities
+//! that the rule names in full, are on the list while they are away, too: who comes or comes back hears at once. Who
+//! matches a pattern is put on it when the server shows it: at once if it publishes, else within 3 s (livekit-server
+//! 1.13.5, `subscriberUpdateInterval`). A participant that the server does not show is on no list; it hears us only
+//! where everybody may. Recorders (the token's grant `recorder`) hear everything: the server does not ask about them.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::command::admitted::Admitted;
+use crate::command::{Answer, CommandError};
+use crate::engine::Engine;
+use crate::event::ParticipantKind;
+use crate::limits::{IDENTITY_BYTES_MAX, PATTERNS_MAX};
+use crate::room::Participant;
+use crate::signal::request::{Audience, Request};
+
+/// A participant: its identity and what it is.
+pub(in crate::engine) type Who<'a> = (&'a str, ParticipantKind);
+
+pub(in crate::engine) fn who(participant: &Participant) -> Who<'_> {
+    (&participant.identity, participant.kind)
+}
+
+/// The rule, what was said over it, and what the server knows.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Admission {
+    rule: Option<Admitted>,
+    /// By `heard-by`.
+    said: Option<Audience>,
+    /// `hear` was given since.
+    is_policy_said: bool,
+    told: Option<Audience>,
+}
+
+impl Admission {
+    /// Takes a rule, in the place of all that was said before; whether it admits somebody new.
+    fn set_rule(&mut self, rule: Admitted) -> bool {
+        let before = self.rule.replace(rule);
+        (self.said, self.is_policy_said) = (None, false);
+        before.is_some_and(|before| self.rule.as_ref().is_some_and(|rule| !rule.is_within(&before)))
+    }
+
+    /// Whether a participant is heard, as far as the rule decides.
+    pub(in crate::engine) fn is_heard(&self, who: Who<'_>) -> bool {
+        self.is_policy_said || self.rule.as_ref().is_none_or(|rule| rule.permits(who.0, who.1))
+    }
+
+    /// Whether a participant may hear us.
+    pub(in crate::engine) fn may_hear(&self, who: Who<'_>) -> bool {
+        match (&self.said, &self.rule) {
+            (Some(Audience::Everybody), _) | (None, None) => true,
+            (Some(Audience::Only(identities)), _) => identities.iter().any(|said| said == who.0),
+            (None, Some(rule)) => rule.permits(who.0, who.1),
+        }
+    }
+
+    /// What the server is to be told, where it does not know it.
+    fn poll<'a>(&mut self, room: impl Iterator<Item = Who<'a>>) -> Option<Audience> {
+        let audience = match (&self.said, &self.rule) {
+            (Some(said), _) => said.clone(),
+            (None, Some(rule)) if rule.is_everybody() => Audience::Everybody,
+            (None, Some(rule)) => {
+                let mut identities: Vec<String> = Vec::new();
+                let party = Some(rule.party.as_str()).filter(|party| !party.is_empty());
+                let others = room.filter(|who| rule.permits(who.0, who.1)).map(|who| who.0);
+                for identity in party.into_iter().chain(rule.listed.names()).chain(others) {
+                    if !identities.iter().any(|known| known == identity) {
+                        identities.push(identity.to_owned());
+                    }
+                }
+                Audience::Only(identities)
+            }
+            // Everybody may hear us until something is said.
+            (None, None) => return None,
+        };
+        if self.told.as_ref() == Some(&audience) {
+            return None;
+        }
+        self.told = Some(audience.clone());
+        Some(audience)
+    }
+
+    /// The words of `status`: who may hear us.
+    pub(in crate::engine) fn heard_by<'a>(&self, room: impl Iterator<Item = Who<'a>>) -> Value {
+        match (&self.said, &self.rule) {
+            (Some(Audience::Everybody), _) | (None, None) => json!("all"),
+            (Some(Audience::Only(identities)), _) => json!(identities),
+            (None, Some(rule)) if rule.is_everybody() => json!("all"),
+            (None, Some(_)) => {
+                let admitted = room.filter(|who| self.may_hear(*who)).map(|who| who.0);
+                json!(admitted.collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// The rule that decides whom we hear, where one does.
+    pub(in crate::engine) fn hearing_rule(&self) -> Option<&Admitted> {
+        self.rule.as_ref().filter(|_| !self.is_policy_said)
+    }
+}
+
+impl Engine {
+    /// A box's rule, from now on.
+    pub(in crate::engine) fn admit(&mut self, rule: Admitted, now: Instant) -> Answer {
+        if self.hearing.admission.set_rule(rule) {
+            // What was said under the rule before is not for them.
+            self.discard_sound(now);
+        }
+        self.hearing.subscriptions.forget_wanted(self.settings.hears.clone());
+        self.update_audience();
+        self.update_subscriptions();
+        // Also while the server is away.
+        self.tracks_changed();
+        Ok(Value::Null)
+    }
+
+    /// Who may hear us; kept over sessions, and until a box's next rule.
+    pub(in crate::engine) fn set_audience(&mut self, identities: Vec<String>) -> Answer {
+        let audience = match &identities[..] {
+            [] => return Err(CommandError::usage("heard-by needs all, none or identities")),
+            [word] if word == "all" => Audience::Everybody,
+            [word] if word == "none" => Audience::Only(Vec::new()),
+            _ if identities.len() > PATTERNS_MAX
+                || identities.iter().any(|identity| identity.len() > IDENTITY_BYTES_MAX) =>
+            {
+                return Err(CommandError::usage(format!("at most {PATTERNS_MAX} identities")));
+            }
+            _ => Audience::Only(identities),
+        };
+        self.hearing.admission.said = Some(audience);
+        self.update_audience();
+        Ok(Value::Null)
+    }
+
+    /// `hear` was given: its policy alone decides, until a box's next rule.
+    pub(in crate::engine) fn policy_said(&mut self) {
+        self.hearing.admission.is_policy_said = true;
+    }
+
+    /// A new session lets everybody hear us unless a permission is sent before there is something to hear;
+    /// in a resumed one the last word may have been lost.
+    pub(in crate::engine) fn tell_audience(&mut self) {
+        self.hearing.admission.told = None;
+        self.update_audience();
+    }
+
+    /// Somebody came, or the rule is another one: tells the server where that makes a difference.
+    pub(in crate::engine) fn update_audience(&mut self) {
+        if !self.has_signal() {
+            return;
+        }
+        let room = self.room.participants().map(who);
+        if let Some(audience) = self.hearing.admission.poll(room) {
+            self.out.request(&Request::SubscriptionPermission(audience));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::allow::Allow;
+    use crate::event::ParticipantKind::Standard;
+
+    const STRANGER: Who<'_> = ("stranger", Standard);
+    const ROOM: [Who<'_>; 3] = [("flat-1", Standard), ("flat-2", Standard), STRANGER];
+
+    fn rule(party: &str, listed: &str) -> Admitted {
+        let listed = Allow::new(Some(listed.to_owned()).filter(|listed| !listed.is_empty())).expect("usable");
+        Admitted { party: party.to_owned(), listed }
+    }
+
+    fn only(identities: &[&str]) -> Option<Audience> {
+        Some(Audience::Only(identities.iter().map(|identity| identity.to_string()).collect()))
+    }
+
+    #[test]
+    fn the_server_is_told_what_it_does_not_know() {
+        let mut admission = Admission::default();
+        let poll = |admission: &mut Admission| admission.poll(ROOM.into_iter());
+        assert_eq!(poll(&mut admission), None, "without a rule nothing is said");
+        admission.set_rule(rule("", "flat-*"));
+        assert_eq!(admission.poll(std::iter::empty()), only(&[]));
+        assert_eq!(poll(&mut admission), only(&["flat-1", "flat-2"]));
+        assert_eq!(poll(&mut admission), None);
+        admission.set_rule(rule("flat-9", ""));
+        assert_eq!(poll(&mut admission), only(&["flat-9"]), "also while it is away");
+        admission.set_rule(rule("flat-1", "concierge"));
+        assert_eq!(poll(&mut admission), only(&["flat-1", "concierge"]), "and who is named in full");
+        admission.set_rule(rule("", "*"));
+        assert_eq!(poll(&mut admission), Some(Audience::Everybody));
+    }
+
+    #[test]
+    fn what_is_said_over_a_rule_ends_with_the_next_one() {
+        let mut admission = Admission::default();
+        assert!(admission.is_heard(STRANGER) && admission.may_hear(STRANGER));
+        admission.set_rule(rule("", "flat-*"));
+        assert!(!admission.is_heard(STRANGER) && !admission.may_hear(STRANGER));
+        admission.said = only(&["stranger"]);
+        admission.is_policy_said = true;
+        assert!(admission.is_heard(STRANGER) && admission.may_hear(STRANGER));
+        assert!(!admission.may_hear(ROOM[0]));
+        assert_eq!(admission.poll(ROOM.into_iter()), only(&["stranger"]));
+        admission.set_rule(rule("flat-1", ""));
+        assert!(!admission.is_heard(STRANGER) && !admission.may_hear(STRANGER));
+        assert_eq!(admission.poll(ROOM.into_iter()), only(&["flat-1"]));
+        assert_eq!(admission.heard_by(ROOM.into_iter()), json!(["flat-1"]));
+    }
+
+    #[test]
+    fn a_rule_that_admits_somebody_new_is_known_as_one() {
+        let mut admission = Admission::default();
+        for (next, is_wider) in [
+            (rule("", "flat-*"), false),
+            (rule("flat-1", ""), false),
+            (rule("", "flat-*"), true),
+            (rule("", "*"), true),
+            (rule("", "flat-*"), false),
+        ] {
+            assert_eq!(admission.set_rule(next.clone()), is_wider, "{next}");
+        }
+    }
+}
