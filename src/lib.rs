@@ -52,7 +52,7 @@
 //! use kinglet::event::Event;
 //! use kinglet::io::sound::setup::SoundSetup;
 //! use kinglet::io::{client, process, tls};
-//! use kinglet::media::send::chain::Duplex;
+//! use kinglet::media::send::audio_processor::Duplex;
 //! use kinglet::session::recovery::Retry;
 //! use kinglet::signal::secret::Secret;
 //!

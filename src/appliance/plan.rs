@@ -21,7 +21,7 @@ use crate::io::sound::spec::{InputSpec, OutputSpec, SpecError};
 use crate::io::sound::{board, recording};
 use crate::io::{clock, process, tls};
 use crate::local::policy::Policy;
-use crate::media::send::chain::Duplex;
+use crate::media::send::audio_processor::Duplex;
 use crate::media::send::profile::Profile;
 use crate::session::recovery::Retry;
 use crate::signal::secret::Secret;

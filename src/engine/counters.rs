@@ -1,6 +1,6 @@
 //! What was lost or left out: [`Counters`].
 
-use crate::signal::cut::Cut;
+use crate::signal::truncated::Cut;
 
 /// What was lost or left out, since the start. Full buffers are normal; each is counted here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub mod turn;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::media::receive::target::TARGET_MS_MAX;
+use crate::media::receive::delay_target::TARGET_MS_MAX;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::local::policy::Policy;
 use crate::media::send::adapt::Redundancy;
-use crate::media::send::chain::Duplex;
+use crate::media::send::audio_processor::Duplex;
 use crate::media::send::profile::Profile;
 use crate::session::recovery::Retry;
 use crate::signal::parameters::JoinParameters;

@@ -8,7 +8,6 @@ use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
-use crate::signal::cut::Cut;
 use crate::signal::description::Description;
 use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
@@ -19,6 +18,7 @@ use crate::signal::request::Request;
 use crate::signal::response::{self, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
 use crate::signal::token::longer_lived;
+use crate::signal::truncated::Cut;
 use crate::time::deadline::Reason;
 
 impl Engine {

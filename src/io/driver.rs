@@ -24,7 +24,7 @@ use crate::command::{Command, Reply};
 use crate::engine::Engine;
 use crate::engine::turn::turn;
 use crate::event::{Event, Metrics, RpcCallFacts, Stats};
-use crate::media::send::chain::Duplex;
+use crate::media::send::audio_processor::Duplex;
 use crate::session::recovery::Outcome;
 
 /// Tasks run between two turns. Each is a message or an event; what is left comes after the sound.

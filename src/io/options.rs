@@ -16,7 +16,7 @@ use super::{process, tls};
 use crate::engine::{PublishSettings, Settings};
 use crate::error::ExitStatus;
 use crate::local::policy::Policy;
-use crate::media::send::chain::Duplex;
+use crate::media::send::audio_processor::Duplex;
 use crate::session::recovery::Retry;
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;

@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod mute;
+pub mod overrides;
 pub mod policy;
 pub mod profile;
 pub mod publication;
 pub mod subscription;
-pub mod wishes;

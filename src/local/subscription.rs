@@ -12,8 +12,8 @@
 //! waits for one, so that a muted talker comes back without a negotiation. A paused track keeps its
 //! place too: it is there again at once.
 
+use super::overrides::{Whom, Wishes};
 use super::policy::Policy;
-use super::wishes::{Whom, Wishes};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::signal::sid::Sid;
 

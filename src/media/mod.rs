@@ -1,8 +1,8 @@
 //! Sound: blocks and packets in, packets and blocks out. No device, no clock.
 //!
 //! ```text
-//! capture ─► block ─► send::capture (gain, level) ─► send::encode ─► SentPacket ─► engine
-//! engine ─► ArrivedPacket ─► receive::ring ─► receive::decode ─► receive::playout ─► mix ─► limiter ─► block
+//! capture ─► block ─► send::packetizer (gain, level) ─► send::encode ─► SentPacket ─► engine
+//! engine ─► ArrivedPacket ─► receive::packet_buffer ─► receive::decode ─► receive::playout ─► mix ─► limiter ─► block
 //! ```
 
 #![forbid(unsafe_code)]

@@ -13,7 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod forwarding;
-mod own;
+mod local_participant;
 mod participants;
 mod speakers;
 mod tracks;
@@ -21,7 +21,7 @@ mod tracks;
 #[cfg(test)]
 mod model;
 
-pub use own::Own;
+pub use local_participant::Own;
 pub use participants::{Counters, Participant};
 pub use tracks::RemoteTrack;
 

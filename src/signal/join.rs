@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::cut::Cut;
 use super::participant::ParticipantInfo;
 use super::secret::Secret;
 use super::sid::Sid;
 use super::token::can_be_sent;
+use super::truncated::Cut;
 use super::wire;
 
 /// The first message of a new session (`JoinResponse`).

@@ -12,18 +12,19 @@
 #![forbid(unsafe_code)]
 
 pub mod argument;
-pub mod cut;
 pub mod description;
 pub mod endpoint;
 pub mod ice_url;
 pub mod join;
 pub mod leave;
+mod limit;
 pub mod parameters;
 pub mod participant;
 pub mod ping;
 pub mod refusal;
 pub mod regions;
 pub mod request;
+mod request_response;
 pub mod response;
 pub mod scenario;
 pub mod secret;
@@ -31,9 +32,8 @@ pub mod sid;
 pub mod text;
 pub mod token;
 pub mod token_details;
-mod trim;
+pub mod truncated;
 pub mod url;
-mod verdict;
 pub(crate) mod wire;
 
 #[cfg(test)]

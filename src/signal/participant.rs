@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::cut::Cut;
 use super::leave::DisconnectReason;
 use super::sid::Sid;
+use super::truncated::Cut;
 use super::wire;
 use crate::event::{ParticipantKind, TrackKind, TrackSource};
 use crate::limits::{ATTRIBUTES_BYTES_MAX, TRACKS_PER_PARTICIPANT_MAX};

@@ -7,17 +7,17 @@ use std::fmt;
 
 use prost::Message;
 
-use super::cut::Cut;
 use super::description::{Description, Trickle};
 use super::join::{Join, Reconnect, RoomInfo, RoomMoved};
 use super::leave::{DisconnectReason, LeaveAction};
 use super::participant::{ParticipantInfo, TrackInfo};
 use super::regions::Regions;
+pub use super::request_response::{RequestAbout, RequestReason, SubscriptionError};
 use super::secret::Secret;
 use super::sid::Sid;
 use super::text::one_line;
 use super::token::can_be_sent;
-pub use super::verdict::{RequestAbout, RequestReason, SubscriptionError};
+use super::truncated::Cut;
 use super::{trim, wire};
 use crate::event::Quality;
 use crate::limits::{MESSAGE_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
@@ -184,7 +184,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         return Err(DecodeError::Oversized { bytes: bytes.len() });
     }
     let mut cut = Cut::default();
-    let within_limits = trim::trim(bytes, &mut cut).ok_or(DecodeError::Malformed)?;
+    let within_limits = limit::trim(bytes, &mut cut).ok_or(DecodeError::Malformed)?;
     let wire = wire::SignalResponse::decode(&*within_limits).map_err(|_| DecodeError::Malformed)?;
     let response = match wire.message {
         Some(message) => from_wire(message, &mut cut)?,

@@ -19,15 +19,15 @@ use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::gain::Gain;
 use kinglet::media::mix::Mixer;
-use kinglet::media::receive::talker::{ArrivedPacket, Talker};
+use kinglet::media::receive::track_receiver::{ArrivedPacket, Talker};
 use kinglet::media::resample::{Resampler, TAPS_BEFORE};
+use kinglet::media::send::audio_processor::{Chain, Duplex};
 use kinglet::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
-use kinglet::media::send::capture::Sender;
-use kinglet::media::send::chain::{Chain, Duplex};
 use kinglet::media::send::echo::EchoCanceller;
 use kinglet::media::send::encode::EncoderSettings;
-use kinglet::media::send::levelling::Levelling;
+use kinglet::media::send::gain_control::Levelling;
 use kinglet::media::send::noise::NoiseSuppressor;
+use kinglet::media::send::packetizer::Sender;
 use kinglet::media::send::reference::Reference;
 
 /// Blocks of made speech that are repeated: a second, so that making them costs the same for each length.

@@ -18,7 +18,7 @@ use kinglet::event::Event;
 use kinglet::local::policy::Policy;
 use kinglet::media::prompt::Recording;
 use kinglet::media::send::adapt::Redundancy;
-use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::audio_processor::Duplex;
 use kinglet::media::send::profile::Profile;
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::endpoint::Access;

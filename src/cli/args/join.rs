@@ -9,7 +9,7 @@ use kinglet::io::handlers::Handler;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
 use kinglet::local::policy::{Policy, PolicyError};
 use kinglet::media::send::adapt::Redundancy;
-use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::audio_processor::Duplex;
 use kinglet::media::send::profile::Profile;
 use kinglet::session::recovery::Retry;
 use kinglet::signal::url::ServerUrl;

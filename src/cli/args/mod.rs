@@ -55,7 +55,7 @@ mod tests {
     use std::time::Duration;
 
     use kinglet::io::credentials::Source;
-    use kinglet::media::send::chain::Duplex;
+    use kinglet::media::send::audio_processor::Duplex;
     use kinglet::media::send::profile::Profile;
     use kinglet::session::recovery::Retry;
 

@@ -20,7 +20,7 @@ use crate::media::gain::Gain;
 use crate::media::mix::Mixer;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
-use crate::media::receive::talker::{ArrivedPacket, Pulled, Talker};
+use crate::media::receive::track_receiver::{ArrivedPacket, Pulled, Talker};
 use crate::rtc::RtpArrival;
 use crate::signal::sid::Sid;
 

@@ -8,10 +8,10 @@ use crate::engine::settings::PublishSettings;
 use crate::media::block::Block;
 use crate::media::recent::RecentLevel;
 use crate::media::send::adapt::{Adaptation, Plan};
-use crate::media::send::capture::{Sender, SentPacket};
-use crate::media::send::chain::{Chain, Duplex};
+use crate::media::send::audio_processor::{Chain, Duplex};
 use crate::media::send::encode::{EncoderError, EncoderSettings};
-use crate::media::send::load::{Advice, Load};
+use crate::media::send::overload::{Advice, Load};
+use crate::media::send::packetizer::{Sender, SentPacket};
 use crate::media::send::red::RedPacker;
 use crate::rtc::{Line, OutgoingPacket, Peer, Publisher};
 

@@ -23,7 +23,7 @@ use crate::engine::port::Action;
 use crate::event::{Event, ParticipantKind};
 use crate::limits::{EARLY_SAMPLE_RATE_HZ, FILE_AHEAD_BYTES, RELIABLE_BYTES_MAX, STREAM_CHUNK_BYTES};
 use crate::media::block::BLOCK_FRAMES;
-use crate::media::send::early::EarlySound;
+use crate::media::send::preconnect::EarlySound;
 use crate::rtc::Peer;
 
 /// Topic of the recording, as agents expect it.

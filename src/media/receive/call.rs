@@ -1,9 +1,9 @@
 //! A call for tests: a voice is captured, encoded, sent over a link, and played, in virtual time.
 
-use super::talker::{ArrivedPacket, Pulled, Talker};
+use super::track_receiver::{ArrivedPacket, Pulled, Talker};
 use crate::media::block::{BLOCK_FRAMES, Block};
-use crate::media::send::capture::Sender;
 use crate::media::send::encode::EncoderSettings;
+use crate::media::send::packetizer::Sender;
 use crate::media::voice::correlate;
 use std::time::{Duration, Instant};
 

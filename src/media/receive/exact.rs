@@ -1,8 +1,8 @@
 //! Sample for sample: what is played is what a bare decoder makes of the same packets in their order, whatever the
 //! order of their arrival; a hole is as long as what is missing, and everything behind it is in its place.
 
-use super::rescue::{Made, Rescue};
-use super::ring::Ring;
+use super::loss_repair::{Made, Rescue};
+use super::packet_buffer::Ring;
 use crate::media::send::encode::{Encoder, EncoderSettings};
 use crate::media::voice::next;
 

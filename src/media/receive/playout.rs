@@ -11,7 +11,7 @@
 //!      └── the awaited packet, while it fades ◄───┤   else: when the first packet waited for the target delay
 //! ```
 //!
-//! What is made of a packet that is due, there or not, is told in [`super::rescue`]. A hole in sequence
+//! What is made of a packet that is due, there or not, is told in [`super::loss_repair`]. A hole in sequence
 //! numbers is loss. A hole in time without one in sequence numbers is a sender that was silent (DTX,
 //! mute), and costs nobody a concealed block. While stalled we cannot know which of both it will be, so
 //! those blocks are counted when the next packet tells.
@@ -22,11 +22,11 @@
 
 use super::clock::{SAMPLES_PER_MS, rtp_gap};
 use super::decode::FRAME_SAMPLES_MIN;
-use super::rescue::Made;
-use super::ring::Waiting;
-use super::stretch::Change;
-use super::talker::{Pulled, State, Talker};
-use super::target::JUMP_SAMPLES;
+use super::delay_target::JUMP_SAMPLES;
+use super::loss_repair::Made;
+use super::packet_buffer::Waiting;
+use super::time_scaler::Change;
+use super::track_receiver::{Pulled, State, Talker};
 use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PENDING_AHEAD_SAMPLES, WAITING_MS_MAX};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::level::level_dbfs;

@@ -4,7 +4,7 @@
 //! A seed that fails is in the message.
 
 use super::call::an_instant;
-use super::talker::{ArrivedPacket, Talker};
+use super::track_receiver::{ArrivedPacket, Talker};
 use crate::limits::WAITING_MS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::{Encoder, EncoderSettings};

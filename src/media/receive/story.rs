@@ -1,7 +1,7 @@
 //! Stories of a whole call: a voice is captured, sent over a link of the story's choice, and heard.
 
 use super::call::{Call, an_instant};
-use super::talker::{ArrivedPacket, Talker};
+use super::track_receiver::{ArrivedPacket, Talker};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::EncoderSettings;
 use crate::media::voice::{next, uniform, voice};

@@ -1,7 +1,7 @@
 //! Jitter cases as tables: when each packet of 20 ms arrives, and what is heard each 10 ms.
 
 use super::call::an_instant;
-use super::talker::{ArrivedPacket, Talker};
+use super::track_receiver::{ArrivedPacket, Talker};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::{Encoder, EncoderSettings};
 use crate::media::voice::sine;

@@ -18,9 +18,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::media::send::congestion::{Relief, Rung, packets_per_second};
 use crate::media::send::encode::PacketDuration;
 use crate::media::send::profile::Profile;
-use crate::media::send::relief::{Relief, Rung, packets_per_second};
 
 /// Loss at which a second copy begins to pay: with one copy, one packet in 150 is missing.
 const SECOND_COPY_PERMILLE: u16 = 80;

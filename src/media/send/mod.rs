@@ -5,18 +5,18 @@
 //! ```
 
 pub mod adapt;
+pub mod audio_processor;
 pub mod bands;
-pub mod capture;
-pub mod chain;
-pub mod early;
+pub mod congestion;
 pub mod echo;
 pub mod encode;
+pub mod gain_control;
 pub mod half_duplex;
-pub mod levelling;
-pub mod load;
 pub mod noise;
+pub mod overload;
+pub mod packetizer;
+pub mod preconnect;
 pub mod profile;
-pub mod queue;
+pub mod queueing_delay;
 pub mod red;
 pub mod reference;
-pub mod relief;

@@ -8,8 +8,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::media::receive::target::TARGET_MS_MAX;
-use crate::media::send::chain::Duplex;
+use crate::media::receive::delay_target::TARGET_MS_MAX;
+use crate::media::send::audio_processor::Duplex;
 use crate::media::send::encode::PacketDuration;
 
 /// A set of numbers.

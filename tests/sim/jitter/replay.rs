@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::jitter::trace::{PACKET_SAMPLES, Sent};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::receive::counters::ReceiveCounters;
-use kinglet::media::receive::talker::{ArrivedPacket, Talker};
+use kinglet::media::receive::track_receiver::{ArrivedPacket, Talker};
 use kinglet::media::send::encode::{Encoder, EncoderSettings};
 use std::f64::consts::TAU;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use crate::card::{HEARD_DBFS, Sound, amplitude, level_dbfs};
 use crate::client::Setup;
 use crate::world::World;
 use kinglet::media::block::BLOCK_MS;
-use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::audio_processor::Duplex;
 
 /// 500 packets each way, after which every table has its size.
 const WARM_UP_MS: u64 = 10_000;

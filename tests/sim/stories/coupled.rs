@@ -9,7 +9,7 @@ use crate::acoustics::Place;
 use crate::card::{Sound, level_dbfs};
 use crate::client::Setup;
 use crate::world::World;
-use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::audio_processor::Duplex;
 
 const ECHO_ONLY: Duplex = Duplex::Full { noise: false, level: false };
 

@@ -8,7 +8,7 @@
 use crate::acoustics::{Echo, Place, sample_at, voice};
 use crate::random::Random;
 use kinglet::media::block::{BLOCK_FRAMES, Block};
-use kinglet::media::send::chain::{Chain, Duplex};
+use kinglet::media::send::audio_processor::{Chain, Duplex};
 
 /// What a loudspeaker's card holds before it is heard: three periods.
 const QUEUED: f64 = 1440.0;

@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::jitter::replay::{Measured, Setup, packets, replay};
 use crate::jitter::trace::{Jitter, Loss, trace, write};
 use kinglet::media::block::Block;
-use kinglet::media::receive::ring::Ring;
-use kinglet::media::receive::talker::{ArrivedPacket, Talker};
+use kinglet::media::receive::packet_buffer::Ring;
+use kinglet::media::receive::track_receiver::{ArrivedPacket, Talker};
 
 /// What `tests/bench/jitter` has left: name, delay, wait, concealed thousandths.
 const NETEQ: &str = include_str!("../../bench/neteq.csv");

@@ -13,7 +13,7 @@ use crate::link::Quality;
 use crate::world::World;
 use kinglet::io::sound::sizes::Buffering;
 use kinglet::media::block::SAMPLE_RATE_HZ;
-use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::audio_processor::Duplex;
 use kinglet::media::send::profile::Profile;
 use std::time::Duration;
 

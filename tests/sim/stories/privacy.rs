@@ -8,7 +8,7 @@ use crate::world::World;
 use kinglet::command::Command;
 use kinglet::event::Event;
 use kinglet::media::send::adapt::Redundancy;
-use kinglet::media::send::chain::Duplex;
+use kinglet::media::send::audio_processor::Duplex;
 
 /// What is said before, and what is said afterwards: a listener knows them apart.
 const BEFORE_HZ: f64 = 1000.0;

@@ -9,10 +9,10 @@ use crate::client::Setup;
 use crate::link::{Loss, Quality};
 use crate::world::World;
 use kinglet::media::block::{BLOCK_FRAMES, Block};
-use kinglet::media::receive::pending::Pending;
-use kinglet::media::receive::stretch::{Change, Stretch};
+use kinglet::media::receive::pcm_queue::Pending;
+use kinglet::media::receive::time_scaler::{Change, Stretch};
 use kinglet::media::send::adapt::Redundancy;
-use kinglet::media::send::chain::{Chain, Duplex};
+use kinglet::media::send::audio_processor::{Chain, Duplex};
 use std::path::PathBuf;
 
 /// Until reports of the loss have changed what is sent: the clip is said again from here on.

@@ -16,8 +16,8 @@ use std::fmt;
 use crate::media::block::Block;
 use crate::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
 use crate::media::send::echo::EchoCanceller;
+use crate::media::send::gain_control::Levelling;
 use crate::media::send::half_duplex::HalfDuplex;
-use crate::media::send::levelling::Levelling;
 use crate::media::send::noise::NoiseSuppressor;
 use crate::media::send::reference::Reference;
 

@@ -10,7 +10,7 @@
 //!         └ next                               └ next + 64                └ next + 3000
 //! ```
 
-use super::cells::{Cells, Stored};
+use super::payload_slab::{Cells, Stored};
 use crate::limits::{OPUS_PACKET_BYTES_MAX, RING_PACKETS};
 
 /// A sequence number this far away belongs to another stream (RFC 3550 A.1, MAX_DROPOUT).
@@ -247,7 +247,7 @@ const _: () = assert!(RING_PACKETS as i64 <= JUMP_PACKETS);
 mod tests {
     use super::*;
     use crate::limits::RING_CELL_BYTES as CELL_BYTES;
-    use crate::media::receive::cells::CELLS;
+    use crate::media::receive::payload_slab::CELLS;
     use crate::media::voice::next as random;
     use std::collections::BTreeMap;
 

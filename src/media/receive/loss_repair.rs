@@ -4,8 +4,8 @@
 //! The choice is made when the sound is due and not when packets arrive, so that it sees the newest.
 
 use super::decode::{Decoder, DecoderError, FRAME_SAMPLES_MIN, frame_samples, has_fec, packet_samples};
-use super::pending::Pending;
-use super::ring::{Ring, Waiting};
+use super::packet_buffer::{Ring, Waiting};
+use super::pcm_queue::Pending;
 use crate::limits::{OPUS_PACKET_BYTES_MAX, OPUS_PACKET_SAMPLES_MAX};
 
 /// What became of a packet that was due.

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use crate::limits::{EARLY_PACKETS, EARLY_SAMPLES_MAX, OPUS_SENT_BYTES_MAX};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::level::AudioLevel;
-use crate::media::send::capture::SentPacket;
+use crate::media::send::packetizer::SentPacket;
 
 /// Sound before a word that belongs to it, in samples: consonants begin below the level of a voice.
 const LEAD_IN_SAMPLES: u64 = 48_000 / 10;

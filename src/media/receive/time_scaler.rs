@@ -10,7 +10,7 @@
 //! twentieth period, so the tempo changes by 5 %. In silence any period will do. The longer nothing suitable comes, the
 //! less alike the periods need be: in steady noise, too, a delay must not stay.
 
-use super::pending::Pending;
+use super::pcm_queue::Pending;
 use crate::limits::PENDING_HISTORY_SAMPLES;
 use crate::media::block::{BLOCK_FRAMES, SAMPLE_RATE_HZ};
 use crate::media::level::samples_dbfs;

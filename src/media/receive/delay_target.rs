@@ -15,7 +15,7 @@
 
 use super::clock::{SAMPLES_PER_MS, rtp_gap};
 use super::decode::FADE_END_SAMPLES;
-use super::envelope::Envelope;
+use super::delay_history::Envelope;
 use crate::media::block::BLOCK_FRAMES;
 
 /// The target where nothing is late: one packet of 20 ms. Half of it is the block, the rest covers a

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::encode::PacketDuration;
 use super::profile::Profile;
-use super::queue::Queue;
+use super::queueing_delay::Queue;
 
 /// A queue this long is a full link, whatever else is seen.
 const FULL: Duration = Duration::from_millis(200);

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use super::cut::Cut;
+use super::truncated::Cut;
 use crate::limits::*;
 
 /// The message within its limits; `None` where it is no protobuf. What is left out is added to `cut`.

@@ -9,11 +9,11 @@
 use super::clock::{Epoch, PullClock, SAMPLES_PER_MS, rtp_gap};
 use super::counters::ReceiveCounters;
 use super::decode::{DecoderError, frame_samples, has_fec, packet_samples};
+use super::delay_target::Target;
+use super::loss_repair::Rescue;
+use super::packet_buffer::{Insertion, Ring};
 use super::red::split;
-use super::rescue::Rescue;
-use super::ring::{Insertion, Ring};
-use super::stretch::Stretch;
-use super::target::Target;
+use super::time_scaler::Stretch;
 use crate::limits::{OPUS_PACKET_SAMPLES_MAX, RING_PACKETS};
 use crate::media::block::BLOCK_FRAMES;
 use crate::media::drift::Drift;
