@@ -20,9 +20,9 @@ use crate::io::sound::sizes::Buffering;
 use crate::io::sound::spec::{InputSpec, OutputSpec, SpecError};
 use crate::io::sound::{board, recording};
 use crate::io::{clock, process, tls};
-use crate::local::policy::Policy;
+use crate::local::policy::SubscriptionPolicy;
 use crate::media::send::audio_processor::Duplex;
-use crate::media::send::profile::Profile;
+use crate::media::send::profile::AudioProfile;
 use crate::session::recovery::Retry;
 use crate::signal::secret::Secret;
 
@@ -133,7 +133,7 @@ pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Op
         renews_token: true,
         publish: (input != InputSpec::None).then_some(microphone),
         listens: output != OutputSpec::None,
-        hears: Policy::default(),
+        hears: SubscriptionPolicy::default(),
         retry: Retry::Service,
         rpc_methods: rpc_methods(config),
         stores_files: false,
@@ -168,8 +168,8 @@ pub(super) fn setup(config: &Config) -> Result<SoundSetup, RunError> {
     let board = config.board.as_deref().map(board::load).transpose().map_err(StartError::Open)?;
     let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default().waiting();
     Ok(match config.audio.profile {
-        Profile::LowLatency => setup.with_buffering(Buffering::LOW_LATENCY),
-        Profile::Default | Profile::Metered => setup,
+        AudioProfile::LowLatency => setup.with_buffering(Buffering::LOW_LATENCY),
+        AudioProfile::Default | AudioProfile::Metered => setup,
     })
 }
 
@@ -182,7 +182,7 @@ fn rpc_methods(config: &Config) -> Vec<String> {
 /// What is done to the microphone's sound, where both ends are cards.
 fn duplex(config: &Config) -> Duplex {
     // Noise suppression costs 6 ms, which this profile has not.
-    let noise = config.audio.profile != Profile::LowLatency;
+    let noise = config.audio.profile != AudioProfile::LowLatency;
     match config.audio.echo_cancellation {
         _ if config.call.is_half_duplex => Duplex::Half,
         Some(false) => Duplex::Untouched,

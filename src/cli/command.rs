@@ -7,10 +7,10 @@ use std::time::Duration;
 use kinglet::io::credentials::{ApiKey, Grant, Source};
 use kinglet::io::handlers::Handler;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
-use kinglet::local::policy::Policy;
+use kinglet::local::policy::SubscriptionPolicy;
 use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::audio_processor::Duplex;
-use kinglet::media::send::profile::Profile;
+use kinglet::media::send::profile::AudioProfile;
 use kinglet::session::recovery::Retry;
 use kinglet::signal::url::ServerUrl;
 
@@ -63,7 +63,7 @@ pub struct Join {
     /// `--loop`
     pub loops_input: bool,
     /// `--hear`
-    pub hears: Policy,
+    pub hears: SubscriptionPolicy,
     /// `--volume`
     pub volume_percent: u8,
     /// `--muted`
@@ -73,7 +73,7 @@ pub struct Join {
     /// `--no-aec`, `--half-duplex`
     pub duplex: Duplex,
     /// `--profile`
-    pub profile: Profile,
+    pub profile: AudioProfile,
     /// `--red`
     pub redundancy: Redundancy,
     /// `--duration`

@@ -10,7 +10,7 @@ use kinglet::io::sound::setup::SoundSetup;
 use kinglet::io::sound::sizes::Buffering;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::io::{clock, process, tls};
-use kinglet::media::send::profile::Profile;
+use kinglet::media::send::profile::AudioProfile;
 use kinglet::session::recovery::Retry;
 use kinglet::signal::endpoint::Access;
 use kinglet::signal::secret::Secret;
@@ -61,7 +61,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         attributes: join.attributes,
     };
     let mut sound = board.as_ref().map(SoundSetup::of_board).unwrap_or_default();
-    if join.profile == Profile::LowLatency {
+    if join.profile == AudioProfile::LowLatency {
         sound = sound.with_buffering(Buffering::LOW_LATENCY);
     }
     let options = Options {

@@ -2,7 +2,7 @@
 
 use super::section::Section;
 use crate::media::send::adapt::Redundancy;
-use crate::media::send::profile::Profile;
+use crate::media::send::profile::AudioProfile;
 
 /// How the box sounds. What is left out is the board's, or the usual.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,7 +14,7 @@ pub struct AudioConfig {
     /// Loudness in percent.
     pub volume_percent: Option<u8>,
     /// Delay against quality against data.
-    pub profile: Profile,
+    pub profile: AudioProfile,
     /// Whether packets carry earlier ones again.
     pub redundancy: Redundancy,
     /// Whether our own loudspeaker is taken out of what we send.
@@ -30,7 +30,7 @@ impl AudioConfig {
             output: audio.text("output"),
             // Within a byte by its range.
             volume_percent: audio.number("volume", 0..=150).map(|percent| percent as u8),
-            profile: audio.word("profile", &Profile::NAMES).unwrap_or_default(),
+            profile: audio.word("profile", &AudioProfile::NAMES).unwrap_or_default(),
             redundancy: audio.word("red", &Redundancy::NAMES).unwrap_or_default(),
             echo_cancellation: audio.flag("echo_cancellation"),
             dtx: audio.flag("dtx"),

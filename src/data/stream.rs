@@ -10,7 +10,7 @@ use crate::limits::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX, STREAM_BYTES_MAX, STRE
 
 /// One stream, as it is known so far.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stream {
+pub struct IncomingStream {
     /// Our number for it.
     pub key: u32,
     /// Who sends its packets.
@@ -41,10 +41,10 @@ pub enum Taken {
     Fault(String),
 }
 
-impl Stream {
+impl IncomingStream {
     /// A stream of which nothing has come yet.
-    pub fn new(key: u32, origin: Origin, sender: &str, header: StreamHeader, now: Instant) -> Stream {
-        Stream {
+    pub fn new(key: u32, origin: Origin, sender: &str, header: StreamHeader, now: Instant) -> IncomingStream {
+        IncomingStream {
             key,
             origin,
             sender: sender.to_owned(),

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::fair;
 use super::packet::{Origin, StreamHeader};
-use super::stream::{Stream, Taken};
+use super::stream::{IncomingStream, Taken};
 use crate::limits::STREAMS_IN_MAX;
 use crate::signal::sid::Sid;
 
@@ -31,7 +31,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// The streams under way.
 #[derive(Debug, Default)]
 pub struct IncomingStreams {
-    streams: heapless::Vec<Stream, STREAMS_IN_MAX>,
+    streams: heapless::Vec<IncomingStream, STREAMS_IN_MAX>,
     next_key: u32,
 }
 
@@ -41,9 +41,9 @@ pub enum Begun<'s> {
     /// It has a place, which `replaced` had before.
     Taken {
         /// The new one.
-        stream: &'s Stream,
+        stream: &'s IncomingStream,
         /// The stream that made room, and why.
-        replaced: Option<(Box<Stream>, String)>,
+        replaced: Option<(Box<IncomingStream>, String)>,
     },
     /// The sender has another stream of this id under way.
     Repeated,
@@ -60,13 +60,13 @@ pub enum Step<'s> {
     /// Nothing to tell yet, or a packet of an unknown stream.
     Nothing,
     /// Bytes of a byte stream, to be stored.
-    Bytes(&'s Stream, Vec<u8>),
+    Bytes(&'s IncomingStream, Vec<u8>),
     /// More text has come; `Some` is a piece that is full.
-    Text(&'s Stream, Option<String>),
+    Text(&'s IncomingStream, Option<String>),
     /// The stream is complete. For text, the last piece.
-    End(Box<Stream>, String),
+    End(Box<IncomingStream>, String),
     /// The stream is of no use, and why.
-    Failed(Box<Stream>, String),
+    Failed(Box<IncomingStream>, String),
 }
 
 impl IncomingStreams {
@@ -82,7 +82,7 @@ impl IncomingStreams {
             replaced = Some((Box::new(self.streams.remove(place)), why));
         }
         self.next_key = self.next_key.wrapping_add(1);
-        let stream = Stream::new(self.next_key, origin, sender, header, now);
+        let stream = IncomingStream::new(self.next_key, origin, sender, header, now);
         // There is room, see above.
         let _ = self.streams.push(stream);
         let last = self.streams.len() - 1;
@@ -92,7 +92,7 @@ impl IncomingStreams {
     /// The stream that makes room for one of a sender with `own` streams, and why.
     fn place_to_free(&self, own: usize, now: Instant) -> Option<(usize, String)> {
         let largest = self.origins().map(|origin| self.count(origin)).max()?;
-        let of_largest = |stream: &Stream| self.count(&stream.origin) == largest;
+        let of_largest = |stream: &IncomingStream| self.count(&stream.origin) == largest;
         if largest >= own + 2 {
             let place = self.longest_idle(of_largest)?;
             return Some((
@@ -100,12 +100,12 @@ impl IncomingStreams {
                 format!("its sender has {largest} unfinished ones, and others need a place"),
             ));
         }
-        let idle = |stream: &Stream| now.saturating_duration_since(stream.last_heard()) >= IDLE;
+        let idle = |stream: &IncomingStream| now.saturating_duration_since(stream.last_heard()) >= IDLE;
         let place = self.longest_idle(idle)?;
         Some((place, format!("no part of it came for {} s, and others need a place", IDLE.as_secs())))
     }
 
-    fn longest_idle(&self, is_candidate: impl Fn(&Stream) -> bool) -> Option<usize> {
+    fn longest_idle(&self, is_candidate: impl Fn(&IncomingStream) -> bool) -> Option<usize> {
         let candidates = self.streams.iter().enumerate().filter(|(_, stream)| is_candidate(stream));
         candidates.min_by_key(|(_, stream)| stream.last_heard()).map(|(place, _)| place)
     }
@@ -156,16 +156,16 @@ impl IncomingStreams {
     }
 
     /// A participant left; gives its streams, which stay incomplete.
-    pub fn sender_left(&mut self, sid: Sid, identity: &str) -> Vec<Stream> {
+    pub fn sender_left(&mut self, sid: Sid, identity: &str) -> Vec<IncomingStream> {
         self.take_all(|stream| stream.origin.is(sid, identity))
     }
 
     /// The session is lost; gives all streams, which stay incomplete.
-    pub fn session_lost(&mut self) -> Vec<Stream> {
+    pub fn session_lost(&mut self) -> Vec<IncomingStream> {
         self.take_all(|_| true)
     }
 
-    fn take_all(&mut self, is_gone: impl Fn(&Stream) -> bool) -> Vec<Stream> {
+    fn take_all(&mut self, is_gone: impl Fn(&IncomingStream) -> bool) -> Vec<IncomingStream> {
         let mut gone = Vec::new();
         while let Some(place) = self.streams.iter().position(&is_gone) {
             gone.push(self.streams.remove(place));
@@ -174,7 +174,7 @@ impl IncomingStreams {
     }
 
     /// A stream is given up on our side.
-    pub fn take(&mut self, key: u32) -> Option<Stream> {
+    pub fn take(&mut self, key: u32) -> Option<IncomingStream> {
         let place = self.streams.iter().position(|stream| stream.key == key)?;
         Some(self.streams.remove(place))
     }

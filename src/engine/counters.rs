@@ -1,6 +1,6 @@
 //! What was lost or left out: [`Counters`].
 
-use crate::signal::truncated::Cut;
+use crate::signal::truncated::Truncated;
 
 /// What was lost or left out, since the start. Full buffers are normal; each is counted here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Counters {
     /// Messages of the server that could not be decoded.
     pub messages_refused: u64,
     /// What was left out of messages because it was past a limit.
-    pub cut: Cut,
+    pub truncated: Truncated,
     /// Candidates of the server that could not be used.
     pub candidates_refused: u64,
     /// RTP packets of tracks that nobody announced, of ended sessions.

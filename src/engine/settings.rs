@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::local::policy::Policy;
+use crate::local::policy::SubscriptionPolicy;
 use crate::media::send::adapt::Redundancy;
 use crate::media::send::audio_processor::Duplex;
-use crate::media::send::profile::Profile;
+use crate::media::send::profile::AudioProfile;
 use crate::session::recovery::Retry;
 use crate::signal::parameters::JoinParameters;
 use crate::signal::secret::Secret;
@@ -27,7 +27,7 @@ pub struct Settings {
     /// Whether we hear others at all.
     pub listens: bool,
     /// Whom, where nothing else is said of a single talker.
-    pub hears: Policy,
+    pub hears: SubscriptionPolicy,
     /// When to come back.
     pub retry: Retry,
     /// Methods that the application answers (RPC); others are refused.
@@ -56,7 +56,7 @@ pub struct PublishSettings {
     /// loudspeaker are not both cards.
     pub duplex: Duplex,
     /// What the send path is good at.
-    pub profile: Profile,
+    pub profile: AudioProfile,
     /// Whether packets carry earlier ones again (RED).
     pub redundancy: Redundancy,
     /// Whether what is said on the way into the room is kept, and sent first.
@@ -72,7 +72,7 @@ impl Default for PublishSettings {
             is_required: false,
             dtx: false,
             duplex: Duplex::default(),
-            profile: Profile::default(),
+            profile: AudioProfile::default(),
             redundancy: Redundancy::default(),
             keeps_early_sound: false,
         }

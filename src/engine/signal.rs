@@ -18,7 +18,7 @@ use crate::signal::request::Request;
 use crate::signal::response::{self, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
 use crate::signal::token::longer_lived;
-use crate::signal::truncated::Cut;
+use crate::signal::truncated::Truncated;
 use crate::time::deadline::Reason;
 
 impl Engine {
@@ -28,7 +28,7 @@ impl Engine {
         }
         match response::decode(bytes) {
             Ok(decoded) => {
-                self.count_cut(decoded.cut);
+                self.count_truncated(decoded.truncated);
                 self.response(decoded.response, now);
             }
             Err(error) => {
@@ -241,16 +241,14 @@ impl Engine {
         }
     }
 
-    fn count_cut(&mut self, cut: Cut) {
-        let total = &mut self.out.counters.cut;
-        let was_clean = *total == Cut::default();
-        total.participants = total.participants.saturating_add(cut.participants);
-        total.tracks = total.tracks.saturating_add(cut.tracks);
-        total.texts = total.texts.saturating_add(cut.texts);
-        total.entries = total.entries.saturating_add(cut.entries);
-        if was_clean && cut != Cut::default() {
+    fn count_truncated(&mut self, truncated: Truncated) {
+        let was_clean = self.out.counters.truncated.is_empty();
+        self.out.counters.truncated += truncated;
+        if was_clean && !truncated.is_empty() {
+            let Truncated { participants, tracks, texts, entries } = truncated;
             self.out.warn(format!(
-                "more in the room than this program keeps: left out {cut:?}; more is only counted"
+                "more in the room than this program keeps: left out Cut {{ participants: {participants}, tracks: \
+                 {tracks}, texts: {texts}, entries: {entries} }}; more is only counted"
             ));
         }
     }

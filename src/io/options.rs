@@ -15,7 +15,7 @@ use super::sound::spec::{InputSpec, OutputSpec};
 use super::{process, tls};
 use crate::engine::{PublishSettings, Settings};
 use crate::error::ExitStatus;
-use crate::local::policy::Policy;
+use crate::local::policy::SubscriptionPolicy;
 use crate::media::send::audio_processor::Duplex;
 use crate::session::recovery::Retry;
 use crate::signal::secret::Secret;
@@ -65,7 +65,7 @@ impl Options {
                 renews_token: false,
                 publish: Some(microphone),
                 listens: true,
-                hears: Policy::default(),
+                hears: SubscriptionPolicy::default(),
                 retry: Retry::Forever,
                 rpc_methods: Vec::new(),
                 stores_files: false,

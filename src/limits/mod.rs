@@ -39,7 +39,7 @@ pub const SUBSCRIPTIONS_MAX: usize = 16;
 pub const FORWARDING_MARKS_MAX: usize = 2 * SUBSCRIPTIONS_MAX;
 
 /// Wishes about single talkers: one for everybody who can be known. Past it the oldest is forgotten.
-pub const WISHES_MAX: usize = PARTICIPANTS_MAX;
+pub const OVERRIDES_MAX: usize = PARTICIPANTS_MAX;
 
 /// Identities in a rule whom to hear, or who may hear us. More than that is a group, and has a `*`.
 pub const PATTERNS_MAX: usize = 32;
@@ -227,13 +227,13 @@ pub const OPUS_SENT_BYTES_MAX: usize = 1000;
 pub const OPUS_PACKET_SAMPLES_MAX: usize = 48_000 * 120 / 1000;
 
 /// Packets held per talker before their playout: 1.28 s of 20 ms packets.
-pub const RING_PACKETS: usize = 64;
+pub const PACKET_BUFFER_PACKETS: usize = 64;
 
 /// Payload bytes held per talker: 64 packets of 512 bytes (204 kbit/s). Fuller: the oldest goes.
-pub const RING_BYTES: usize = 32 * 1024;
+pub const PAYLOAD_SLAB_BYTES: usize = 32 * 1024;
 
 /// Unit in which those bytes are given to packets: one 20 ms packet of 48 kbit/s, what browsers send.
-pub const RING_CELL_BYTES: usize = 128;
+pub const PAYLOAD_CELL_BYTES: usize = 128;
 
 /// Earlier packets taken from one RED packet (RFC 2198). Browsers send one, we up to two; more would come too
 /// late to be played.
@@ -250,15 +250,15 @@ pub const RED_BLOCKS_MAX: usize = 17;
 pub const WAITING_MS_MAX: u32 = 400;
 
 /// Samples of a talker kept after they were played: the longest period of a voice, 12.5 ms (80 Hz).
-pub const PENDING_HISTORY_SAMPLES: usize = 600;
+pub const PCM_HISTORY_SAMPLES: usize = 600;
 
 /// Decoded samples that wait when the next packet is decoded: two periods, to be compared.
-pub const PENDING_AHEAD_SAMPLES: usize = 2 * PENDING_HISTORY_SAMPLES;
+pub const PCM_AHEAD_SAMPLES: usize = 2 * PCM_HISTORY_SAMPLES;
 
 /// Decoded samples held per talker: those played, those ahead, one packet, and one period more where time is
 /// stretched.
-pub const PENDING_SAMPLES: usize =
-    PENDING_HISTORY_SAMPLES + PENDING_AHEAD_SAMPLES + OPUS_PACKET_SAMPLES_MAX + PENDING_HISTORY_SAMPLES;
+pub const PCM_QUEUE_SAMPLES: usize =
+    PCM_HISTORY_SAMPLES + PCM_AHEAD_SAMPLES + OPUS_PACKET_SAMPLES_MAX + PCM_HISTORY_SAMPLES;
 
 /// Played samples that are kept until the microphone has heard them: what waits in two cards whose
 /// periods were lengthened to 80 ms (3 and 4 of them), and a block on each side. 0.68 s.
@@ -343,9 +343,9 @@ pub const CONTROL_LINE_BYTES_MAX: usize = 32 * 1024;
 
 const _: () = assert!(PARTICIPANTS_MAX <= PARTICIPANTS_PER_MESSAGE_MAX);
 const _: () = assert!(TALKERS_MAX <= SUBSCRIPTIONS_MAX);
-const _: () = assert!(RING_PACKETS.is_power_of_two());
-const _: () = assert!(RING_BYTES >= 2 * OPUS_PACKET_BYTES_MAX);
-const _: () = assert!(RING_BYTES.is_multiple_of(RING_CELL_BYTES));
+const _: () = assert!(PACKET_BUFFER_PACKETS.is_power_of_two());
+const _: () = assert!(PAYLOAD_SLAB_BYTES >= 2 * OPUS_PACKET_BYTES_MAX);
+const _: () = assert!(PAYLOAD_SLAB_BYTES.is_multiple_of(PAYLOAD_CELL_BYTES));
 const _: () = assert!(OPUS_SENT_BYTES_MAX <= 1100, "one Opus frame, one datagram");
 const _: () =
     assert!(RAW_OUTPUT_BYTES.is_multiple_of(2) && RAW_INPUT_BYTES.is_multiple_of(2), "whole samples");

@@ -8,13 +8,13 @@ pub const FILE_AHEAD_BYTES: usize = RELIABLE_BYTES_MAX * 3 / 8;
 
 /// Packets kept from before anybody hears us: as many as a receiver's buffer may hold, 1.28 s of 20 ms packets.
 /// Fuller: the oldest goes, and is counted.
-pub const EARLY_PACKETS: usize = 64;
+pub const PRECONNECT_PACKETS: usize = 64;
 
 /// Samples a second of the sound that is kept for agents, as the official SDKs for telephones have it.
-pub const EARLY_SAMPLE_RATE_HZ: u32 = 24_000;
+pub const PRECONNECT_SAMPLE_RATE_HZ: u32 = 24_000;
 
 /// Sound that is kept for an agent that is still on its way, in samples: 10 s, after which the official SDKs
 /// give up. 480 kB, held until an agent has it or the time is over. Fuller: the oldest goes.
-pub const EARLY_SAMPLES_MAX: usize = 10 * EARLY_SAMPLE_RATE_HZ as usize;
+pub const PRECONNECT_SAMPLES_MAX: usize = 10 * PRECONNECT_SAMPLE_RATE_HZ as usize;
 
-const _: () = assert!(EARLY_PACKETS * OPUS_SENT_BYTES_MAX <= 64 * 1024, "taken once, at the start");
+const _: () = assert!(PRECONNECT_PACKETS * OPUS_SENT_BYTES_MAX <= 64 * 1024, "taken once, at the start");

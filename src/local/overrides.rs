@@ -1,14 +1,14 @@
-//! What the application has said of single talkers, which counts more than a rule for all: [`Wishes`].
+//! What the application has said of single talkers, which counts more than a rule for all: [`Overrides`].
 //!
 //! A wish names a track, and ends with it, or an identity, and stays: it holds for the tracks of a later
 //! session too. The last wish that fits a track decides.
 
-use crate::limits::WISHES_MAX;
+use crate::limits::OVERRIDES_MAX;
 use crate::signal::sid::Sid;
 
 /// Whom a wish is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whom {
+pub enum TrackSelector {
     /// This track.
     Track(Sid),
     /// All microphones of this identity.
@@ -17,16 +17,16 @@ pub enum Whom {
 
 /// What is wished for each of those who were named, the last named last: yes or no, or how loud.
 #[derive(Debug)]
-pub struct Wishes<T> {
-    list: Vec<(Whom, T)>,
+pub struct Overrides<T> {
+    list: Vec<(TrackSelector, T)>,
 }
 
-impl<T: Copy> Wishes<T> {
-    /// Takes a wish, in the place of an earlier one about the same. Past [`WISHES_MAX`] the oldest is
+impl<T: Copy> Overrides<T> {
+    /// Takes a wish, in the place of an earlier one about the same. Past [`OVERRIDES_MAX`] the oldest is
     /// forgotten.
-    pub fn set(&mut self, whom: Whom, wish: T) {
+    pub fn set(&mut self, whom: TrackSelector, wish: T) {
         self.list.retain(|(other, _)| *other != whom);
-        if self.list.len() >= WISHES_MAX {
+        if self.list.len() >= OVERRIDES_MAX {
             self.list.remove(0);
         }
         self.list.push((whom, wish));
@@ -34,9 +34,9 @@ impl<T: Copy> Wishes<T> {
 
     /// What is wished of this track, if anything.
     pub fn of(&self, sid: Sid, identity: &str, is_microphone: bool) -> Option<T> {
-        let fits = |whom: &Whom| match whom {
-            Whom::Track(track) => *track == sid,
-            Whom::Identity(named) => is_microphone && named == identity,
+        let fits = |whom: &TrackSelector| match whom {
+            TrackSelector::Track(track) => *track == sid,
+            TrackSelector::Identity(named) => is_microphone && named == identity,
         };
         self.list.iter().rev().find(|(whom, _)| fits(whom)).map(|(_, wish)| *wish)
     }
@@ -54,13 +54,13 @@ impl<T: Copy> Wishes<T> {
     /// Forgets wishes about tracks that are gone.
     pub fn retain_tracks(&mut self, is_there: impl Fn(Sid) -> bool) {
         self.list.retain(|(whom, _)| match whom {
-            Whom::Track(sid) => is_there(*sid),
-            Whom::Identity(_) => true,
+            TrackSelector::Track(sid) => is_there(*sid),
+            TrackSelector::Identity(_) => true,
         });
     }
 }
 
-impl<T> Default for Wishes<T> {
+impl<T> Default for Overrides<T> {
     fn default() -> Self {
         Self { list: Vec::new() }
     }
@@ -73,14 +73,14 @@ mod tests {
     #[test]
     fn the_last_that_fits_decides() {
         let sid = |text| Sid::new(text).expect("usable");
-        let mut wishes = Wishes::default();
+        let mut wishes = Overrides::default();
         assert_eq!(wishes.of(sid("TR_1"), "door", true), None);
-        wishes.set(Whom::Track(sid("TR_1")), true);
-        wishes.set(Whom::Identity("door".into()), false);
+        wishes.set(TrackSelector::Track(sid("TR_1")), true);
+        wishes.set(TrackSelector::Identity("door".into()), false);
         assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(false));
         assert_eq!(wishes.of(sid("TR_2"), "door", true), Some(false), "also of another session");
         assert_eq!(wishes.of(sid("TR_1"), "door", false), Some(true), "an identity is its microphones");
-        wishes.set(Whom::Track(sid("TR_1")), true);
+        wishes.set(TrackSelector::Track(sid("TR_1")), true);
         assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(true));
         wishes.retain_tracks(|_| false);
         assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(false));
@@ -88,9 +88,9 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten() {
-        let mut wishes = Wishes::default();
-        for number in 0..=WISHES_MAX {
-            wishes.set(Whom::Identity(format!("panel-{number}")), true);
+        let mut wishes = Overrides::default();
+        for number in 0..=OVERRIDES_MAX {
+            wishes.set(TrackSelector::Identity(format!("panel-{number}")), true);
         }
         let of = |who: &str| wishes.of(Sid::new("TR_1").expect("usable"), who, true);
         assert_eq!((of("panel-0"), of("panel-1")), (None, Some(true)));

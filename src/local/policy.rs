@@ -1,4 +1,4 @@
-//! Whom we hear unless something else is said of a single talker: [`Policy`].
+//! Whom we hear unless something else is said of a single talker: [`SubscriptionPolicy`].
 //!
 //! ```text
 //!   "microphones" (the default) | "all" (every audio track) | "none" (by command only)
@@ -11,7 +11,7 @@ use crate::limits::{IDENTITY_BYTES_MAX, PATTERNS_MAX};
 
 /// Which tracks are subscribed by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub struct SubscriptionPolicy {
     sources: Sources,
     /// Where there are any, only these identities.
     allowed: Vec<Pattern>,
@@ -38,7 +38,7 @@ pub enum PolicyError {
     TooLong,
 }
 
-impl Policy {
+impl SubscriptionPolicy {
     /// Whether a track of `identity` is heard.
     pub fn admits(&self, identity: &str, is_microphone: bool) -> bool {
         let is_kind = match self.sources {
@@ -51,20 +51,20 @@ impl Policy {
     }
 }
 
-impl Default for Policy {
+impl Default for SubscriptionPolicy {
     fn default() -> Self {
         Self { sources: Sources::Microphones, allowed: Vec::new(), denied: Vec::new() }
     }
 }
 
-impl FromStr for Policy {
+impl FromStr for SubscriptionPolicy {
     type Err = PolicyError;
 
     /// Words are separated by spaces or commas.
     fn from_str(text: &str) -> Result<Self, PolicyError> {
         let words: Vec<&str> =
             text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
-        let mut policy = Policy::default();
+        let mut policy = SubscriptionPolicy::default();
         match words[..] {
             [] => return Err(PolicyError::Empty),
             ["microphones"] => {}
@@ -86,7 +86,7 @@ impl FromStr for Policy {
     }
 }
 
-impl std::fmt::Display for Policy {
+impl std::fmt::Display for SubscriptionPolicy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let allowed = self.allowed.iter().map(|pattern| pattern.0.clone());
         let denied = self.denied.iter().map(|pattern| format!("!{}", pattern.0));
@@ -162,12 +162,12 @@ mod tests {
             ("panel-* !panel-7", "panel-8", true, true),
         ];
         for (words, identity, is_microphone, heard) in table {
-            let policy: Policy = words.parse().expect("a policy");
+            let policy: SubscriptionPolicy = words.parse().expect("a policy");
             assert_eq!(policy.admits(identity, *is_microphone), *heard, "{words}: {identity}");
             assert_eq!(policy.to_string().parse(), Ok(policy), "{words}");
         }
-        assert_eq!(" , ".parse::<Policy>(), Err(PolicyError::Empty));
-        assert_eq!("x ".repeat(PATTERNS_MAX + 1).parse::<Policy>(), Err(PolicyError::TooLong));
+        assert_eq!(" , ".parse::<SubscriptionPolicy>(), Err(PolicyError::Empty));
+        assert_eq!("x ".repeat(PATTERNS_MAX + 1).parse::<SubscriptionPolicy>(), Err(PolicyError::TooLong));
     }
 
     #[test]

@@ -22,14 +22,14 @@ use crate::signal::sid::Sid;
 pub struct Publication {
     cid: String,
     name: String,
-    state: State,
+    state: PublicationState,
     last_sid: Option<Sid>,
     /// Its gate.
     pub mute: Mute,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum PublicationState {
     Idle,
     Announced,
     Published(Sid),
@@ -42,7 +42,7 @@ enum State {
 impl Publication {
     /// A track named `name`, known as `cid` until the server names it.
     pub fn new(cid: String, name: String, is_muted: bool) -> Self {
-        Self { cid, name, state: State::Idle, last_sid: None, mute: Mute::new(is_muted) }
+        Self { cid, name, state: PublicationState::Idle, last_sid: None, mute: Mute::new(is_muted) }
     }
 
     /// Our own name of the track: `cid` of `AddTrackRequest`, second token of `a=msid`.
@@ -58,7 +58,7 @@ impl Publication {
     /// The server's name of the track, while it is published.
     pub fn sid(&self) -> Option<Sid> {
         match self.state {
-            State::Published(sid) => Some(sid),
+            PublicationState::Published(sid) => Some(sid),
             _ => None,
         }
     }
@@ -66,23 +66,23 @@ impl Publication {
     /// `AddTrackRequest` is to be sent: whether as muted, or `None` if it must not be: it is announced
     /// already, or has ended.
     pub fn announce(&mut self) -> Option<bool> {
-        if self.state != State::Idle {
+        if self.state != PublicationState::Idle {
             return None;
         }
-        self.state = State::Announced;
+        self.state = PublicationState::Announced;
         Some(self.mute.announce())
     }
 
     /// Whether the server was asked for the track in this session, and has not ended it.
     pub fn is_announced(&self) -> bool {
-        matches!(self.state, State::Announced | State::Published(_))
+        matches!(self.state, PublicationState::Announced | PublicationState::Published(_))
     }
 
     /// `track_published` for `cid`; `false` if it is not about our track.
     pub fn published(&mut self, cid: &str, sid: Sid) -> bool {
-        let ours = cid == self.cid && self.state == State::Announced;
+        let ours = cid == self.cid && self.state == PublicationState::Announced;
         if ours {
-            self.state = State::Published(sid);
+            self.state = PublicationState::Published(sid);
             self.last_sid = Some(sid);
         }
         ours
@@ -90,18 +90,18 @@ impl Publication {
 
     /// The server refuses the announcement. `true` if there was one.
     pub fn refused(&mut self) -> bool {
-        let ends = self.state == State::Announced;
+        let ends = self.state == PublicationState::Announced;
         if ends {
-            self.state = State::Refused;
+            self.state = PublicationState::Refused;
         }
         ends
     }
 
     /// `track_unpublished` for `sid`. `true` if it ended.
     pub fn unpublished_by_server(&mut self, sid: Sid) -> bool {
-        let ends = self.state == State::Published(sid);
+        let ends = self.state == PublicationState::Published(sid);
         if ends {
-            self.state = State::Ended;
+            self.state = PublicationState::Ended;
         }
         ends
     }
@@ -109,21 +109,21 @@ impl Publication {
     /// We end it ourselves. What the server called it, if it was published.
     pub fn unpublish(&mut self) -> Option<Sid> {
         let sid = self.sid();
-        self.state = State::Ended;
+        self.state = PublicationState::Ended;
         sid
     }
 
     /// It may be announced again after it ended or was refused.
     pub fn allow(&mut self) {
-        if matches!(self.state, State::Ended | State::Refused) {
-            self.state = State::Idle;
+        if matches!(self.state, PublicationState::Ended | PublicationState::Refused) {
+            self.state = PublicationState::Idle;
         }
     }
 
     /// A new session begins: the server knows nothing of the track.
     pub fn session_lost(&mut self) {
-        if self.state != State::Ended {
-            self.state = State::Idle;
+        if self.state != PublicationState::Ended {
+            self.state = PublicationState::Idle;
         }
         self.last_sid = None;
     }
@@ -136,7 +136,7 @@ impl Publication {
 
     /// Whether it is to be announced as soon as the server has forgotten the last one.
     pub fn awaits_end(&self) -> bool {
-        self.state == State::Idle && self.last_sid.is_some()
+        self.state == PublicationState::Idle && self.last_sid.is_some()
     }
 }
 

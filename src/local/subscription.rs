@@ -12,8 +12,8 @@
 //! waits for one, so that a muted talker comes back without a negotiation. A paused track keeps its
 //! place too: it is there again at once.
 
-use super::overrides::{Whom, Wishes};
-use super::policy::Policy;
+use super::overrides::{Overrides, TrackSelector};
+use super::policy::SubscriptionPolicy;
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::signal::sid::Sid;
 
@@ -51,9 +51,9 @@ pub struct Change {
 /// The tracks that we asked for, and why.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    policy: Policy,
-    wishes: Wishes<bool>,
-    pauses: Wishes<bool>,
+    policy: SubscriptionPolicy,
+    wishes: Overrides<bool>,
+    pauses: Overrides<bool>,
     wanted: Sids,
     /// Those of them that the server was told to pause.
     paused: Sids,
@@ -62,7 +62,7 @@ pub struct Subscriptions {
 
 impl Subscriptions {
     /// Nothing is subscribed yet; `policy` says what will be.
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: SubscriptionPolicy) -> Self {
         Self { policy, ..Self::default() }
     }
 
@@ -119,18 +119,18 @@ impl Subscriptions {
     }
 
     /// What is subscribed where nothing else is wished.
-    pub fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &SubscriptionPolicy {
         &self.policy
     }
 
     /// From now on this is heard. The next `update` carries it out.
-    pub fn set_policy(&mut self, policy: Policy) {
+    pub fn set_policy(&mut self, policy: SubscriptionPolicy) {
         self.policy = policy;
     }
 
     /// A box's rule begins: what was wanted beyond the one before ends. What was not wanted stays so. The next
     /// `update` carries it out.
-    pub fn forget_wanted(&mut self, policy: Policy) {
+    pub fn forget_wanted(&mut self, policy: SubscriptionPolicy) {
         self.policy = policy;
         self.wishes.retain(|is_wanted| !is_wanted);
     }
@@ -147,7 +147,7 @@ impl Subscriptions {
 
     /// The application does (`true`) or does not want to hear this one, whatever the policy says.
     /// The next `update` carries it out.
-    pub fn set_wanted(&mut self, whom: Whom, wanted: bool) {
+    pub fn set_wanted(&mut self, whom: TrackSelector, wanted: bool) {
         if wanted {
             // Whoever asks again may be luckier.
             self.refused.clear();
@@ -156,7 +156,7 @@ impl Subscriptions {
     }
 
     /// The application wants this one paused, or no longer. The next `update` carries it out.
-    pub fn set_paused(&mut self, whom: Whom, paused: bool) {
+    pub fn set_paused(&mut self, whom: TrackSelector, paused: bool) {
         self.pauses.set(whom, paused);
     }
 
@@ -225,9 +225,9 @@ mod tests {
         subscriptions.update(&room);
         subscriptions.refused(room[0].sid);
         assert_eq!(subscriptions.update(&room), Change::default());
-        subscriptions.set_wanted(Whom::Track(room[0].sid), true);
+        subscriptions.set_wanted(TrackSelector::Track(room[0].sid), true);
         assert_eq!(subscriptions.update(&room).subscribe.len(), 1);
-        subscriptions.set_wanted(Whom::Track(room[0].sid), false);
+        subscriptions.set_wanted(TrackSelector::Track(room[0].sid), false);
         assert_eq!(subscriptions.update(&room).unsubscribe.len(), 1);
     }
 
@@ -235,7 +235,7 @@ mod tests {
     fn a_policy_and_a_wish_hold_over_sessions() {
         let mut subscriptions = Subscriptions::new("none".parse().expect("a policy"));
         assert_eq!(subscriptions.update(&[track(1, false)]), Change::default());
-        subscriptions.set_wanted(Whom::Identity("panel".into()), true);
+        subscriptions.set_wanted(TrackSelector::Identity("panel".into()), true);
         assert_eq!(subscriptions.update(&[track(1, false)]).subscribe.len(), 1);
         subscriptions.session_lost();
         assert_eq!(subscriptions.update(&[track(2, false)]).subscribe.len(), 1, "another SID of the same");
@@ -247,13 +247,13 @@ mod tests {
     fn a_pause_is_told_once_a_session() {
         let mut subscriptions = Subscriptions::default();
         let room = [track(1, false)];
-        subscriptions.set_paused(Whom::Identity("panel".into()), true);
+        subscriptions.set_paused(TrackSelector::Identity("panel".into()), true);
         let change = subscriptions.update(&room);
         assert_eq!((change.subscribe.len(), change.pause.len()), (1, 1));
         assert_eq!(subscriptions.update(&room), Change::default());
         subscriptions.session_lost();
         assert_eq!(subscriptions.update(&room).pause.len(), 1);
-        subscriptions.set_paused(Whom::Track(room[0].sid), false);
+        subscriptions.set_paused(TrackSelector::Track(room[0].sid), false);
         assert_eq!(subscriptions.update(&room).resume.len(), 1);
         assert!(subscriptions.paused().is_empty());
         let again = subscriptions.resumed([track(1, false).sid, track(2, false).sid].into_iter());

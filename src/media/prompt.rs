@@ -43,7 +43,7 @@ impl Recording {
 
 /// What is in the place of a tone.
 #[derive(Debug, Clone)]
-pub enum Own {
+pub enum ToneOverride {
     /// Another sound.
     Recorded(Recording),
     /// Nothing is heard.
@@ -54,7 +54,7 @@ pub enum Own {
 #[derive(Debug, Default)]
 pub struct Player {
     /// What is in the place of tones.
-    own: [Option<Own>; Tone::ALL.len()],
+    own: [Option<ToneOverride>; Tone::ALL.len()],
     playing: Option<Prompt>,
     /// What plays ends with the next block.
     is_cut: bool,
@@ -79,7 +79,7 @@ enum Sound {
 
 impl Player {
     /// Puts something in the place of a tone, from its next beginning on; `None`: the tone itself again.
-    pub fn replace(&mut self, tone: Tone, own: Option<Own>) {
+    pub fn replace(&mut self, tone: Tone, own: Option<ToneOverride>) {
         if let Some(place) = Tone::ALL.iter().position(|other| *other == tone) {
             self.own[place] = own;
         }
@@ -95,8 +95,8 @@ impl Player {
         let place = Tone::ALL.iter().position(|other| *other == tone);
         let sound = match place.and_then(|place| self.own[place].clone()) {
             None => Sound::Made(notes(tone)),
-            Some(Own::Recorded(recording)) => Sound::Recorded(recording),
-            Some(Own::Silence) => return self.quiet(),
+            Some(ToneOverride::Recorded(recording)) => Sound::Recorded(recording),
+            Some(ToneOverride::Silence) => return self.quiet(),
         };
         self.begin(Prompt { sound, repeats, is_remark, at: 0 });
     }
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(&heard[..1000], expected);
         assert!(heard[1000..].iter().all(|sample| *sample == 0.0));
         // In the place of the ringing tone it repeats without a gap; the other tones are as they were.
-        player.replace(Tone::Ringing, Some(Own::Recorded(recording)));
+        player.replace(Tone::Ringing, Some(ToneOverride::Recorded(recording)));
         player.play_tone(Tone::Ringing);
         let heard = played(&mut player, 100);
         assert!(heard.iter().zip(expected.iter().cycle()).all(|(heard, expected)| heard == expected));
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_tone_may_be_silence_and_ends_the_ringing_too() {
         let mut player = Player::default();
-        player.replace(Tone::Answered, Some(Own::Silence));
+        player.replace(Tone::Answered, Some(ToneOverride::Silence));
         player.play_tone(Tone::Ringing);
         played(&mut player, 3);
         player.play_tone(Tone::Answered);

@@ -9,7 +9,7 @@ use crate::signal::sid::Sid;
 
 /// We, as the server sees us.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Own {
+pub struct LocalParticipant {
     /// Our SID in this session.
     pub sid: Sid,
     /// Our identity, from the token.
@@ -31,9 +31,9 @@ pub struct Own {
     version: u32,
 }
 
-impl Own {
-    pub(super) fn new(info: &ParticipantInfo) -> Own {
-        Own {
+impl LocalParticipant {
+    pub(super) fn new(info: &ParticipantInfo) -> LocalParticipant {
+        LocalParticipant {
             sid: info.sid,
             identity: info.identity.clone(),
             name: info.name.clone(),
@@ -50,7 +50,7 @@ impl Own {
     /// A new session begins.
     pub(super) fn renew(&mut self, info: &ParticipantInfo, sink: &mut impl FnMut(Event)) {
         let before = self.permission;
-        *self = Own { quality: self.quality, ..Own::new(info) };
+        *self = LocalParticipant { quality: self.quality, ..LocalParticipant::new(info) };
         self.tell_permission(before, sink);
     }
 

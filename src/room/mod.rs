@@ -21,7 +21,7 @@ mod tracks;
 #[cfg(test)]
 mod model;
 
-pub use local_participant::Own;
+pub use local_participant::LocalParticipant;
 pub use participants::{Counters, Participant};
 pub use tracks::RemoteTrack;
 
@@ -40,7 +40,7 @@ use crate::signal::sid::Sid;
 #[derive(Debug)]
 pub struct Room {
     info: RoomInfo,
-    own: Option<Own>,
+    own: Option<LocalParticipant>,
     participants: Participants,
     speakers: Speakers,
     forwarding: Forwarding,
@@ -161,7 +161,7 @@ impl Room {
     }
 
     /// We, from the first join on.
-    pub fn own(&self) -> Option<&Own> {
+    pub fn own(&self) -> Option<&LocalParticipant> {
         self.own.as_ref()
     }
 
@@ -221,7 +221,7 @@ impl Room {
         self.apply_room(room, sink);
         match &mut self.own {
             Some(known) => known.renew(own, sink),
-            None => self.own = Some(Own::new(own)),
+            None => self.own = Some(LocalParticipant::new(own)),
         }
         // In the new session everybody who speaks is told again, and what is kept from us.
         self.forget_speakers(sink);

@@ -23,7 +23,7 @@ use super::stun::Mapping;
 
 /// A TCP connection to the server, for datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stream {
+pub struct IceTcpStream {
     /// Our address of it.
     pub local: SocketAddr,
     /// The server's, as its candidate names it.
@@ -113,7 +113,7 @@ impl Ice<'_> {
     }
 
     /// A TCP connection is there.
-    pub fn stream_opened(&mut self, stream: Stream) {
+    pub fn stream_opened(&mut self, stream: IceTcpStream) {
         let server = Candidate::builder().tcp().host(stream.remote).tcptype(TcpType::Passive).build();
         let (Ok(ours), Ok(server)) = (active(stream.local), server) else { return };
         // Not trickled: nobody dials an active address (RFC 6544 §4.5).
@@ -122,7 +122,7 @@ impl Ice<'_> {
     }
 
     /// It is gone.
-    pub fn stream_closed(&mut self, stream: Stream) {
+    pub fn stream_closed(&mut self, stream: IceTcpStream) {
         if let Ok(ours) = active(stream.local) {
             self.connection.rtc().direct_api().invalidate_candidate(&ours);
         }

@@ -42,7 +42,7 @@ use std::net::SocketAddr;
 pub use crate::signal::description::Target as Peer;
 pub use channels::{Channel, Written};
 pub use drain::{Carrier, Failure, Output, Transmit};
-pub use ice::{Ice, Stream};
+pub use ice::{Ice, IceTcpStream};
 pub use line::{Line, OutgoingPacket};
 pub use path::SILENCE_MAX;
 pub use publisher::{Publisher, PublisherEvent};

@@ -38,7 +38,7 @@ const MOVED_PAUSE: Duration = Duration::from_secs(5);
 /// The path of one peer connection.
 #[derive(Debug, Default)]
 pub(super) struct Path {
-    state: State,
+    state: PathState,
     checks: Checks,
     /// The server is ICE-lite.
     is_lite: bool,
@@ -49,7 +49,7 @@ pub(super) struct Path {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
+enum PathState {
     #[default]
     Unknown,
     Up {
@@ -74,11 +74,11 @@ impl Path {
         let was_up = self.is_up();
         match state {
             IceConnectionState::Connected | IceConnectionState::Completed => {
-                self.state = State::Up { heard: now };
+                self.state = PathState::Up { heard: now };
                 (!was_up).then_some(PathChange::Found)
             }
-            IceConnectionState::Disconnected if self.state != State::Unknown => {
-                self.state = State::Gone;
+            IceConnectionState::Disconnected if self.state != PathState::Unknown => {
+                self.state = PathState::Gone;
                 was_up.then_some(PathChange::Lost)
             }
             _ => None,
@@ -117,13 +117,13 @@ impl Path {
 
     /// Judges the silence.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<PathChange> {
-        let State::Up { heard } = self.state else { return None };
+        let PathState::Up { heard } = self.state else { return None };
         let change = match () {
             () if heard + SILENCE_MAX <= now => PathChange::Lost,
             () if self.moved_at(heard).is_some_and(|at| at <= now) => PathChange::Moved,
             () => return None,
         };
-        self.state = State::Silent;
+        self.state = PathState::Silent;
         if change == PathChange::Moved {
             self.moves_from = Some(now + MOVED_PAUSE);
         }
@@ -132,27 +132,27 @@ impl Path {
 
     /// When `handle_timeout` is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let State::Up { heard } = self.state else { return None };
+        let PathState::Up { heard } = self.state else { return None };
         self.moved_at(heard).into_iter().chain([heard + SILENCE_MAX]).min()
     }
 
     /// ICE begins anew on our wish: the old path is of no account any more.
     pub(super) fn restart(&mut self) {
-        self.state = State::Unknown;
+        self.state = PathState::Unknown;
         self.is_moved = false;
         self.checks.restart();
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.state, State::Up { .. })
+        matches!(self.state, PathState::Up { .. })
     }
 
     fn heard(&mut self, now: Instant) -> Option<PathChange> {
         let was_up = self.is_up();
-        if !was_up && self.state != State::Silent {
+        if !was_up && self.state != PathState::Silent {
             return None;
         }
-        self.state = State::Up { heard: now };
+        self.state = PathState::Up { heard: now };
         (!was_up).then_some(PathChange::Found)
     }
 

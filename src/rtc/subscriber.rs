@@ -66,7 +66,7 @@ pub struct Subscriber {
     connection: Connection,
     candidates: Candidates,
     channels: Channels,
-    streams: heapless::Vec<Stream, M_LINES_MAX>,
+    streams: heapless::Vec<RtpStream, M_LINES_MAX>,
     /// Payload type of RED, where the server takes it.
     red: Option<Pt>,
     path: Path,
@@ -79,7 +79,7 @@ pub struct Subscriber {
     unknown_packets: u32,
 }
 
-struct Stream {
+struct RtpStream {
     ssrc: u32,
     track: Sid,
 }
@@ -249,7 +249,7 @@ impl Subscriber {
             let track = track_of_mid(line.mid).or_else(|| Sid::new(line.track));
             let (Some(track), Some(&ssrc)) = (track, line.ssrcs.first()) else { continue };
             // As many places as m-lines are read, so it always fits.
-            let _ = self.streams.push(Stream { ssrc, track });
+            let _ = self.streams.push(RtpStream { ssrc, track });
         }
         let before = std::mem::take(&mut self.ssrcs);
         // As many places as are read of a description.
@@ -272,7 +272,7 @@ impl From<PathChange> for SubscriberEvent {
 
 /// str0m's events → ours, with what that needs of the subscriber while str0m is borrowed.
 struct Translator<'t> {
-    streams: &'t [Stream],
+    streams: &'t [RtpStream],
     red: Option<Pt>,
     path: &'t mut Path,
     channels: &'t mut Channels,

@@ -79,7 +79,7 @@ pub enum Retry {
 
 /// What the table is asked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Policy {
+pub struct RetryPolicy {
     /// When to come back.
     pub retry: Retry,
     /// The source of the token can be asked again.
@@ -107,7 +107,7 @@ pub struct Standing {
     /// Whether any session was ever active.
     pub was_connected: bool,
     /// What the settings say.
-    pub policy: Policy,
+    pub policy: RetryPolicy,
 }
 
 /// What is mended by a resume.
@@ -212,7 +212,7 @@ mod tests {
     use crate::signal::refusal::Refusal;
 
     fn standing(stage: Stage, can_resume: bool, retry: Retry) -> Standing {
-        let policy = Policy { retry, renews_token: false };
+        let policy = RetryPolicy { retry, renews_token: false };
         Standing { stage, can_resume, was_connected: stage != Stage::Joining, policy }
     }
 

@@ -119,12 +119,12 @@ fn official_names_are_ours() {
             ..Default::default()
         })),
     };
-    let Decoded { response: Response::Join(join), cut } =
+    let Decoded { response: Response::Join(join), truncated } =
         super::response::decode(&theirs.encode_to_vec()).unwrap()
     else {
         panic!("not a join")
     };
-    assert!(cut.is_empty());
+    assert!(truncated.is_empty());
     assert_eq!((join.room.name.as_str(), join.room.participants, join.room.recording), ("house", 3, true));
     assert_eq!((join.ping_interval.as_secs(), join.ping_timeout.as_secs()), (6, 16));
     assert!(join.subscriber_primary && join.fast_publish);

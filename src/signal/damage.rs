@@ -55,11 +55,11 @@ fn four_megabytes_of_nobody_cost_little() {
     let mut bytes = vec![0x0a];
     prost::encode_length_delimiter(inside.len(), &mut bytes).unwrap();
     bytes.extend(inside);
-    let Decoded { response: Response::Join(join), cut } = decode(&bytes).unwrap() else {
+    let Decoded { response: Response::Join(join), truncated } = decode(&bytes).unwrap() else {
         panic!("not a join")
     };
     assert!(join.other_participants.is_empty(), "nobody has no name");
-    assert!(cut.participants > 2_000_000);
+    assert!(truncated.participants > 2_000_000);
 }
 
 fn damage(bytes: &mut Vec<u8>, seeded: &mut Seeded) {

@@ -7,7 +7,7 @@ use super::participant::ParticipantInfo;
 use super::secret::Secret;
 use super::sid::Sid;
 use super::token::can_be_sent;
-use super::truncated::Cut;
+use super::truncated::Truncated;
 use super::wire;
 
 /// The first message of a new session (`JoinResponse`).
@@ -114,7 +114,7 @@ pub struct ServerInfo {
 
 impl Join {
     /// `None` without a usable own participant: a session needs our SID.
-    pub(super) fn from_wire(wire: wire::JoinResponse, cut: &mut Cut) -> Option<Join> {
+    pub(super) fn from_wire(wire: wire::JoinResponse, truncated: &mut Truncated) -> Option<Join> {
         // Servers before 1.1 have no `server_info`.
         let server = wire.server_info.unwrap_or_else(|| wire::ServerInfo {
             version: wire.server_version,
@@ -123,8 +123,8 @@ impl Join {
         });
         Some(Join {
             room: RoomInfo::from_wire(wire.room.unwrap_or_default()),
-            participant: ParticipantInfo::from_wire(wire.participant?, cut)?,
-            other_participants: ParticipantInfo::list_from_wire(wire.other_participants, cut),
+            participant: ParticipantInfo::from_wire(wire.participant?, truncated)?,
+            other_participants: ParticipantInfo::list_from_wire(wire.other_participants, truncated),
             ice_servers: wire.ice_servers.into_iter().map(IceServer::from_wire).collect(),
             subscriber_primary: wire.subscriber_primary,
             fast_publish: wire.fast_publish,
@@ -149,12 +149,12 @@ impl Reconnect {
 
 impl RoomMoved {
     /// `None` without a usable own participant.
-    pub(super) fn from_wire(wire: wire::RoomMovedResponse, cut: &mut Cut) -> Option<RoomMoved> {
+    pub(super) fn from_wire(wire: wire::RoomMovedResponse, truncated: &mut Truncated) -> Option<RoomMoved> {
         Some(RoomMoved {
             room: RoomInfo::from_wire(wire.room.unwrap_or_default()),
             token: can_be_sent(&wire.token).then(|| Secret::new(wire.token)),
-            participant: ParticipantInfo::from_wire(wire.participant?, cut)?,
-            other_participants: ParticipantInfo::list_from_wire(wire.other_participants, cut),
+            participant: ParticipantInfo::from_wire(wire.participant?, truncated)?,
+            other_participants: ParticipantInfo::list_from_wire(wire.other_participants, truncated),
         })
     }
 }

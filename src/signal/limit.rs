@@ -10,12 +10,12 @@
 
 use std::borrow::Cow;
 
-use super::truncated::Cut;
+use super::truncated::Truncated;
 use crate::limits::*;
 
-/// The message within its limits; `None` where it is no protobuf. What is left out is added to `cut`.
-pub(super) fn trim<'a>(bytes: &'a [u8], cut: &mut Cut) -> Option<Cow<'a, [u8]>> {
-    trim_message(bytes, ENVELOPE, cut)
+/// The message within its limits; `None` where it is no protobuf. What is left out is added to `truncated`.
+pub(super) fn limit<'a>(bytes: &'a [u8], truncated: &mut Truncated) -> Option<Cow<'a, [u8]>> {
+    limit_message(bytes, ENVELOPE, truncated)
 }
 
 /// How much of one field is taken.
@@ -155,7 +155,7 @@ const SERVER_INFO: &[Rule] =
 /// The longest list above.
 const RULES_MAX: usize = 24;
 
-fn trim_message<'a>(bytes: &'a [u8], rules: &[Rule], cut: &mut Cut) -> Option<Cow<'a, [u8]>> {
+fn limit_message<'a>(bytes: &'a [u8], rules: &[Rule], truncated: &mut Truncated) -> Option<Cow<'a, [u8]>> {
     let mut seen = [0_usize; RULES_MAX];
     // Once something is left out: everything kept so far.
     let mut kept: Option<Vec<u8>> = None;
@@ -170,13 +170,13 @@ fn trim_message<'a>(bytes: &'a [u8], rules: &[Rule], cut: &mut Cut) -> Option<Co
             let rule = &rules[index];
             seen[index] += 1;
             if seen[index] > rule.count_max || field.payload.len() > rule.bytes_max {
-                rule.counted_as.add_to(cut);
+                rule.counted_as.add_to(truncated);
                 kept.get_or_insert_with(|| bytes[..at].to_vec());
                 continue;
             }
             if field.is_delimited
                 && !rule.inside.is_empty()
-                && let Cow::Owned(inside) = trim_message(field.payload, rule.inside, cut)?
+                && let Cow::Owned(inside) = limit_message(field.payload, rule.inside, truncated)?
             {
                 replacement = Some(inside);
             }
@@ -196,12 +196,12 @@ fn trim_message<'a>(bytes: &'a [u8], rules: &[Rule], cut: &mut Cut) -> Option<Co
 }
 
 impl CountedAs {
-    fn add_to(&self, cut: &mut Cut) {
+    fn add_to(&self, truncated: &mut Truncated) {
         let count = match self {
-            CountedAs::Participant => &mut cut.participants,
-            CountedAs::Track => &mut cut.tracks,
-            CountedAs::Text => &mut cut.texts,
-            CountedAs::Entry => &mut cut.entries,
+            CountedAs::Participant => &mut truncated.participants,
+            CountedAs::Track => &mut truncated.tracks,
+            CountedAs::Text => &mut truncated.texts,
+            CountedAs::Entry => &mut truncated.entries,
         };
         *count = count.saturating_add(1);
     }
@@ -266,19 +266,19 @@ mod tests {
     use super::*;
     use crate::signal::{samples, wire};
 
-    fn trimmed(message: wire::signal_response::Message) -> (wire::SignalResponse, Cut, bool) {
+    fn limited(message: wire::signal_response::Message) -> (wire::SignalResponse, Truncated, bool) {
         let bytes = wire::SignalResponse { message: Some(message) }.encode_to_vec();
-        let mut cut = Cut::default();
-        let out = trim(&bytes, &mut cut).unwrap();
+        let mut truncated = Truncated::default();
+        let out = limit(&bytes, &mut truncated).unwrap();
         let is_copy = matches!(out, Cow::Owned(_));
-        (wire::SignalResponse::decode(&*out).unwrap(), cut, is_copy)
+        (wire::SignalResponse::decode(&*out).unwrap(), truncated, is_copy)
     }
 
     #[test]
     fn ordinary_messages_pass_untouched() {
         for message in samples::responses() {
-            let (out, cut, is_copy) = trimmed(message.clone());
-            assert_eq!((out.message, cut, is_copy), (Some(message), Cut::default(), false));
+            let (out, truncated, is_copy) = limited(message.clone());
+            assert_eq!((out.message, truncated, is_copy), (Some(message), Truncated::default(), false));
         }
     }
 
@@ -303,11 +303,11 @@ mod tests {
     #[test]
     fn a_crowd_is_cut_to_the_limit() {
         let participants = vec![wire::ParticipantInfo::default(); PARTICIPANTS_PER_MESSAGE_MAX + 3];
-        let (out, cut, _) =
-            trimmed(wire::signal_response::Message::Update(wire::ParticipantUpdate { participants }));
+        let (out, truncated, _) =
+            limited(wire::signal_response::Message::Update(wire::ParticipantUpdate { participants }));
         let Some(wire::signal_response::Message::Update(update)) = out.message else { panic!() };
         assert_eq!(update.participants.len(), PARTICIPANTS_PER_MESSAGE_MAX);
-        assert_eq!(cut, Cut { participants: 3, ..Cut::default() });
+        assert_eq!(truncated, Truncated { participants: 3, ..Truncated::default() });
     }
 
     #[test]
@@ -316,7 +316,7 @@ mod tests {
         let tracks = vec![participant.tracks[0].clone(); TRACKS_PER_PARTICIPANT_MAX + 2];
         let metadata = "m".repeat(METADATA_BYTES_MAX + 1);
         let crowded = wire::ParticipantInfo { tracks, metadata, ..participant.clone() };
-        let (out, cut, _) = trimmed(wire::signal_response::Message::Update(wire::ParticipantUpdate {
+        let (out, truncated, _) = limited(wire::signal_response::Message::Update(wire::ParticipantUpdate {
             participants: vec![participant.clone(), crowded.clone(), participant.clone()],
         }));
         let expected = wire::ParticipantInfo {
@@ -326,7 +326,7 @@ mod tests {
         };
         let Some(wire::signal_response::Message::Update(update)) = out.message else { panic!() };
         assert_eq!(update.participants, [participant.clone(), expected, participant]);
-        assert_eq!(cut, Cut { tracks: 2, texts: 1, ..Cut::default() });
+        assert_eq!(truncated, Truncated { tracks: 2, texts: 1, ..Truncated::default() });
     }
 
     #[test]
@@ -334,15 +334,15 @@ mod tests {
         let participants = vec![samples::participant(1)];
         let update = wire::signal_response::Message::Update(wire::ParticipantUpdate { participants });
         let once = wire::SignalResponse { message: Some(update) }.encode_to_vec();
-        let mut cut = Cut::default();
-        assert_eq!(*trim(&once.repeat(100), &mut cut).unwrap(), *once);
-        assert_eq!(cut.entries, 99);
+        let mut truncated = Truncated::default();
+        assert_eq!(*limit(&once.repeat(100), &mut truncated).unwrap(), *once);
+        assert_eq!(truncated.entries, 99);
     }
 
     #[test]
     fn what_is_no_protobuf_is_refused() {
         for bytes in [&[0x0a][..], &[0x0a, 5, 1], &[0x0b], &[0x80; 11], &[0x08, 0x80], &[0x0a, 0xff, 0xff]] {
-            assert_eq!(trim(bytes, &mut Cut::default()), None, "{bytes:x?}");
+            assert_eq!(limit(bytes, &mut Truncated::default()), None, "{bytes:x?}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The signal connection's messages ⇄ bounded types of our own. No socket, no clock, no policy.
 //!
 //! ```text
-//! WebSocket message ─► trim ─► prost ─► response::Response        request::Request ─► prost ─► message
-//!   ≤ 4 MiB            leaves out what   SIDs, identities, tracks   offer, answer, trickle, add_track, …
-//!                      is past a limit   within limits
+//! WebSocket message ─► limit ─► prost ─► response::Response        request::Request ─► prost ─► message
+//!   ≤ 4 MiB             leaves out what   SIDs, identities, tracks   offer, answer, trickle, add_track, …
+//!                       is past a limit   within limits
 //! ```
 //!
 //! Reference: github.com/livekit/protocol, `livekit_rtc.proto` and `livekit_models.proto`, at the

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::leave::DisconnectReason;
 use super::sid::Sid;
-use super::truncated::Cut;
+use super::truncated::Truncated;
 use super::wire;
 use crate::event::{ParticipantKind, TrackKind, TrackSource};
 use crate::limits::{ATTRIBUTES_BYTES_MAX, TRACKS_PER_PARTICIPANT_MAX};
@@ -86,20 +86,23 @@ pub struct TrackInfo {
 
 impl ParticipantInfo {
     /// `None`, and counted, where the SID or identity is missing or unusable.
-    pub(super) fn from_wire(wire: wire::ParticipantInfo, cut: &mut Cut) -> Option<ParticipantInfo> {
+    pub(super) fn from_wire(
+        wire: wire::ParticipantInfo,
+        truncated: &mut Truncated,
+    ) -> Option<ParticipantInfo> {
         let Some(sid) = Sid::new(&wire.sid).filter(|_| !wire.identity.is_empty()) else {
-            cut.participants += 1;
+            truncated.participants += 1;
             return None;
         };
         let mut tracks = Vec::with_capacity(wire.tracks.len().min(TRACKS_PER_PARTICIPANT_MAX));
         for track in wire.tracks {
             let Some(track) = TrackInfo::from_wire(track) else {
-                cut.tracks += 1;
+                truncated.tracks += 1;
                 continue;
             };
             // Two entries of one SID would be published and unpublished in turn for ever.
             if tracks.iter().any(|known: &TrackInfo| known.sid == track.sid) {
-                cut.tracks += 1;
+                truncated.tracks += 1;
                 continue;
             }
             tracks.push(track);
@@ -116,7 +119,7 @@ impl ParticipantInfo {
             tracks,
             name: wire.name,
             metadata: wire.metadata,
-            attributes: bounded_attributes(wire.attributes, cut),
+            attributes: bounded_attributes(wire.attributes, truncated),
             version: wire.version,
             joined_at_ms: wire.joined_at_ms,
             permission: Permission::from_wire(wire.permission.unwrap_or_default()),
@@ -134,8 +137,11 @@ impl ParticipantInfo {
     }
 
     /// Those of `wire` that are usable.
-    pub(super) fn list_from_wire(wire: Vec<wire::ParticipantInfo>, cut: &mut Cut) -> Vec<ParticipantInfo> {
-        wire.into_iter().filter_map(|info| ParticipantInfo::from_wire(info, cut)).collect()
+    pub(super) fn list_from_wire(
+        wire: Vec<wire::ParticipantInfo>,
+        truncated: &mut Truncated,
+    ) -> Vec<ParticipantInfo> {
+        wire.into_iter().filter_map(|info| ParticipantInfo::from_wire(info, truncated)).collect()
     }
 }
 
@@ -177,7 +183,7 @@ impl Permission {
 }
 
 /// Keeps as many pairs as fit, in the order of their keys, so that two equal updates keep the same ones.
-fn bounded_attributes(wire: HashMap<String, String>, cut: &mut Cut) -> BTreeMap<String, String> {
+fn bounded_attributes(wire: HashMap<String, String>, truncated: &mut Truncated) -> BTreeMap<String, String> {
     let mut attributes: BTreeMap<_, _> = wire.into_iter().collect();
     let mut bytes = 0;
     attributes.retain(|key, value| {
@@ -185,7 +191,7 @@ fn bounded_attributes(wire: HashMap<String, String>, cut: &mut Cut) -> BTreeMap<
         if fits {
             bytes += key.len() + value.len();
         } else {
-            cut.texts += 1;
+            truncated.texts += 1;
         }
         fits
     });
@@ -196,9 +202,9 @@ fn bounded_attributes(wire: HashMap<String, String>, cut: &mut Cut) -> BTreeMap<
 mod tests {
     use super::*;
 
-    fn decode(wire: wire::ParticipantInfo) -> (Option<ParticipantInfo>, Cut) {
-        let mut cut = Cut::default();
-        (ParticipantInfo::from_wire(wire, &mut cut), cut)
+    fn decode(wire: wire::ParticipantInfo) -> (Option<ParticipantInfo>, Truncated) {
+        let mut truncated = Truncated::default();
+        (ParticipantInfo::from_wire(wire, &mut truncated), truncated)
     }
 
     fn wire(sid: &str, identity: &str) -> wire::ParticipantInfo {
@@ -208,8 +214,8 @@ mod tests {
     #[test]
     fn the_nameless_are_left_out_and_counted() {
         for (sid, identity) in [("", "door"), ("PA_1", ""), ("PA 1", "door")] {
-            let (info, cut) = decode(wire(sid, identity));
-            assert_eq!((info, cut.participants), (None, 1), "{sid:?} {identity:?}");
+            let (info, truncated) = decode(wire(sid, identity));
+            assert_eq!((info, truncated.participants), (None, 1), "{sid:?} {identity:?}");
         }
     }
 
@@ -217,12 +223,12 @@ mod tests {
     fn a_track_counts_once() {
         let track = wire::TrackInfo { sid: "TR_1".into(), ..Default::default() };
         let nameless = wire::TrackInfo::default();
-        let (info, cut) = decode(wire::ParticipantInfo {
+        let (info, truncated) = decode(wire::ParticipantInfo {
             tracks: vec![track.clone(), nameless, track],
             ..wire("PA_1", "door")
         });
         assert_eq!(info.unwrap().tracks.len(), 1);
-        assert_eq!(cut.tracks, 2);
+        assert_eq!(truncated.tracks, 2);
     }
 
     #[test]
@@ -244,8 +250,8 @@ mod tests {
     fn attributes_stop_at_their_limit() {
         let value = "v".repeat(ATTRIBUTES_BYTES_MAX / 2);
         let attributes = ["a", "b", "c"].map(|key| (key.to_owned(), value.clone())).into();
-        let (info, cut) = decode(wire::ParticipantInfo { attributes, ..wire("PA_1", "door") });
+        let (info, truncated) = decode(wire::ParticipantInfo { attributes, ..wire("PA_1", "door") });
         assert_eq!(info.unwrap().attributes.keys().collect::<Vec<_>>(), ["a"]);
-        assert_eq!(cut.texts, 2);
+        assert_eq!(truncated.texts, 2);
     }
 }

@@ -1,6 +1,6 @@
 //! A message of the server, decoded ([`decode`]) into a [`Response`] of bounded size.
 //!
-//! What the server sends past a limit is left out and counted ([`Cut`]); the rest of the message is used.
+//! What the server sends past a limit is left out and counted ([`Truncated`]); the rest of the message is used.
 //! A message that cannot be used at all is an error that says why; the session may go on after it.
 
 use std::fmt;
@@ -17,8 +17,8 @@ use super::secret::Secret;
 use super::sid::Sid;
 use super::text::one_line;
 use super::token::can_be_sent;
-use super::truncated::Cut;
-use super::{trim, wire};
+use super::truncated::Truncated;
+use super::{limit, wire};
 use crate::event::Quality;
 use crate::limits::{MESSAGE_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
 
@@ -28,7 +28,7 @@ pub struct Decoded {
     /// The message.
     pub response: Response,
     /// What was past a limit.
-    pub cut: Cut,
+    pub truncated: Truncated,
 }
 
 /// A message of the server (`SignalResponse`).
@@ -183,14 +183,14 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(DecodeError::Oversized { bytes: bytes.len() });
     }
-    let mut cut = Cut::default();
-    let within_limits = limit::trim(bytes, &mut cut).ok_or(DecodeError::Malformed)?;
+    let mut truncated = Truncated::default();
+    let within_limits = limit::limit(bytes, &mut truncated).ok_or(DecodeError::Malformed)?;
     let wire = wire::SignalResponse::decode(&*within_limits).map_err(|_| DecodeError::Malformed)?;
     let response = match wire.message {
-        Some(message) => from_wire(message, &mut cut)?,
+        Some(message) => from_wire(message, &mut truncated)?,
         None => Response::Ignored,
     };
-    Ok(Decoded { response, cut })
+    Ok(Decoded { response, truncated })
 }
 
 impl fmt::Display for DecodeError {
@@ -207,11 +207,14 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-fn from_wire(message: wire::signal_response::Message, cut: &mut Cut) -> Result<Response, DecodeError> {
+fn from_wire(
+    message: wire::signal_response::Message,
+    truncated: &mut Truncated,
+) -> Result<Response, DecodeError> {
     use wire::signal_response::Message;
     Ok(match message {
         Message::Join(join) => {
-            Response::Join(Box::new(Join::from_wire(join, cut).ok_or(lacking("join.participant"))?))
+            Response::Join(Box::new(Join::from_wire(join, truncated).ok_or(lacking("join.participant"))?))
         }
         Message::Reconnect(reconnect) => Response::Reconnect(Box::new(Reconnect::from_wire(reconnect))),
         Message::Answer(answer) => {
@@ -222,7 +225,7 @@ fn from_wire(message: wire::signal_response::Message, cut: &mut Cut) -> Result<R
             Trickle::from_wire(&trickle).map_or(Response::Ignored, Response::Trickle)
         }
         Message::Update(update) => {
-            Response::Update(ParticipantInfo::list_from_wire(update.participants, cut))
+            Response::Update(ParticipantInfo::list_from_wire(update.participants, truncated))
         }
         Message::TrackPublished(published) => Response::TrackPublished {
             cid: published.cid,
@@ -275,7 +278,7 @@ fn from_wire(message: wire::signal_response::Message, cut: &mut Cut) -> Result<R
             Response::StreamState(update.stream_states.iter().filter_map(StreamState::from_wire).collect())
         }
         Message::RoomMoved(moved) => Response::RoomMoved(Box::new(
-            RoomMoved::from_wire(moved, cut).ok_or(lacking("room_moved.participant"))?,
+            RoomMoved::from_wire(moved, truncated).ok_or(lacking("room_moved.participant"))?,
         )),
     })
 }

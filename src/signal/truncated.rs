@@ -2,7 +2,7 @@
 
 /// What was left out of messages because it was past a limit or had no usable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cut {
+pub struct Truncated {
     /// Participants.
     pub participants: u32,
     /// Tracks.
@@ -13,15 +13,15 @@ pub struct Cut {
     pub entries: u32,
 }
 
-impl Cut {
+impl Truncated {
     /// Whether anything was left out.
     pub fn is_empty(self) -> bool {
-        self == Cut::default()
+        self == Truncated::default()
     }
 }
 
-impl std::ops::AddAssign for Cut {
-    fn add_assign(&mut self, other: Cut) {
+impl std::ops::AddAssign for Truncated {
+    fn add_assign(&mut self, other: Truncated) {
         self.participants = self.participants.saturating_add(other.participants);
         self.tracks = self.tracks.saturating_add(other.tracks);
         self.texts = self.texts.saturating_add(other.texts);

@@ -19,15 +19,15 @@ use kinglet::io::sound::spec::{InputSpec, OutputSpec};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::gain::Gain;
 use kinglet::media::mix::Mixer;
-use kinglet::media::receive::track_receiver::{ArrivedPacket, Talker};
+use kinglet::media::receive::track_receiver::{ArrivedPacket, TrackReceiver};
 use kinglet::media::resample::{Resampler, TAPS_BEFORE};
-use kinglet::media::send::audio_processor::{Chain, Duplex};
+use kinglet::media::send::audio_processor::{AudioProcessor, Duplex};
 use kinglet::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
 use kinglet::media::send::echo::EchoCanceller;
 use kinglet::media::send::encode::EncoderSettings;
-use kinglet::media::send::gain_control::Levelling;
+use kinglet::media::send::gain_control::GainControl;
 use kinglet::media::send::noise::NoiseSuppressor;
-use kinglet::media::send::packetizer::Sender;
+use kinglet::media::send::packetizer::Packetizer;
 use kinglet::media::send::reference::Reference;
 
 /// Blocks of made speech that are repeated: a second, so that making them costs the same for each length.
@@ -103,7 +103,7 @@ struct Speech {
 impl Speech {
     fn new() -> Self {
         let blocks: Vec<Block> = (0..SPEECH_BLOCKS).map(speech).collect();
-        let mut sender = Sender::new(EncoderSettings::default()).expect("memory for an encoder");
+        let mut sender = Packetizer::new(EncoderSettings::default()).expect("memory for an encoder");
         let packets = blocks.iter().filter_map(|b| Some(sender.push(b)?.payload.to_vec())).collect();
         Self { blocks, packets }
     }
@@ -241,7 +241,7 @@ fn noise(speech: &Speech, blocks: u64) {
 }
 
 fn level(speech: &Speech, blocks: u64) {
-    let mut levelling = Levelling::new();
+    let mut levelling = GainControl::new();
     for index in 0..blocks {
         let mut block = speech.block(index);
         levelling.process(&mut block);
@@ -250,7 +250,7 @@ fn level(speech: &Speech, blocks: u64) {
 }
 
 fn chain(speech: &Speech, blocks: u64, duplex: Duplex) {
-    let mut chain = Chain::new(duplex).expect("something to do");
+    let mut chain = AudioProcessor::new(duplex).expect("something to do");
     for index in 0..blocks {
         let mut block = speech.heard(index);
         chain.played(&speech.block(index));
@@ -260,7 +260,7 @@ fn chain(speech: &Speech, blocks: u64, duplex: Duplex) {
 }
 
 fn encode(speech: &Speech, blocks: u64) {
-    let mut sender = Sender::new(EncoderSettings::default()).expect("memory for an encoder");
+    let mut sender = Packetizer::new(EncoderSettings::default()).expect("memory for an encoder");
     for index in 0..blocks {
         black_box(sender.push(&speech.block(index)));
     }
@@ -269,14 +269,14 @@ fn encode(speech: &Speech, blocks: u64) {
 /// Talkers whose packets arrive as they were made.
 struct Hall {
     began: Instant,
-    talkers: Vec<Talker>,
+    talkers: Vec<TrackReceiver>,
     mixer: Mixer,
     volume: Gain,
 }
 
 impl Hall {
     fn new(talkers: usize) -> Self {
-        let talkers = (0..talkers).map(|_| Talker::new().expect("memory for a decoder")).collect();
+        let talkers = (0..talkers).map(|_| TrackReceiver::new().expect("memory for a decoder")).collect();
         Self { began: an_instant(), talkers, mixer: Mixer::new(), volume: Gain::new(1.0) }
     }
 
@@ -325,8 +325,8 @@ fn mix(speech: &Speech, blocks: u64) {
 
 fn call(speech: &Speech, blocks: u64, talkers: usize, duplex: Duplex) {
     let mut hall = Hall::new(talkers);
-    let mut chain = Chain::new(duplex);
-    let mut sender = Sender::new(EncoderSettings::default()).expect("memory for an encoder");
+    let mut chain = AudioProcessor::new(duplex);
+    let mut sender = Packetizer::new(EncoderSettings::default()).expect("memory for an encoder");
     for index in 0..blocks {
         let played = hall.block(speech, index);
         let mut block = speech.heard(index);

@@ -15,11 +15,11 @@ use kinglet::command::{Answer, Command, Reply, Ticket};
 use kinglet::engine::turn::turn;
 use kinglet::engine::{Engine, PublishSettings, Settings};
 use kinglet::event::Event;
-use kinglet::local::policy::Policy;
+use kinglet::local::policy::SubscriptionPolicy;
 use kinglet::media::prompt::Recording;
 use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::audio_processor::Duplex;
-use kinglet::media::send::profile::Profile;
+use kinglet::media::send::profile::AudioProfile;
 use kinglet::session::recovery::{Outcome, Retry};
 use kinglet::signal::endpoint::Access;
 use kinglet::signal::parameters::JoinParameters;
@@ -53,7 +53,7 @@ pub struct Setup<'a> {
     /// Whether what it hears on its way into the room is kept.
     pub keeps_early_sound: bool,
     /// What its send path is good at.
-    pub profile: Profile,
+    pub profile: AudioProfile,
     /// What is done to the microphone's sound.
     pub duplex: Duplex,
     /// Sound that waits in its card in front of a block that is given to it, in milliseconds.
@@ -86,7 +86,7 @@ impl<'a> Setup<'a> {
             dtx: false,
             redundancy: Redundancy::Auto,
             keeps_early_sound: false,
-            profile: Profile::Default,
+            profile: AudioProfile::Default,
             duplex: Duplex::Untouched,
             ahead_ms: 0,
             is_muted: false,
@@ -141,7 +141,7 @@ impl Client {
                 duplex: setup.duplex,
             }),
             listens: true,
-            hears: Policy::default(),
+            hears: SubscriptionPolicy::default(),
             retry: setup.retry,
             rpc_methods: setup.rpc_methods.iter().map(|method| method.to_string()).collect(),
             stores_files: setup.stores_files,

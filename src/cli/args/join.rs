@@ -7,10 +7,10 @@ use kinglet::io::credentials::Source;
 use kinglet::io::environment::Environment;
 use kinglet::io::handlers::Handler;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec, RawSpec};
-use kinglet::local::policy::{Policy, PolicyError};
+use kinglet::local::policy::{PolicyError, SubscriptionPolicy};
 use kinglet::media::send::adapt::Redundancy;
 use kinglet::media::send::audio_processor::Duplex;
-use kinglet::media::send::profile::Profile;
+use kinglet::media::send::profile::AudioProfile;
 use kinglet::session::recovery::Retry;
 use kinglet::signal::url::ServerUrl;
 use lexopt::{Arg, Parser, ValueExt};
@@ -67,7 +67,7 @@ pub(super) fn join(
             }
             Arg::Long("ca") => words.ca = Some(parser.value().map_err(usage)?.into()),
             Arg::Long("red") => words.redundancy = one_of(parser, "--red", &Redundancy::NAMES)?,
-            Arg::Long("profile") => words.profile = one_of(parser, "--profile", &Profile::NAMES)?,
+            Arg::Long("profile") => words.profile = one_of(parser, "--profile", &AudioProfile::NAMES)?,
             Arg::Value(url) if words.url.is_none() => words.url = Some(url.string().map_err(usage)?),
             Arg::Long(option) => {
                 let option = option.to_owned();
@@ -90,12 +90,12 @@ struct JoinWords {
     output: Option<OutputSpec>,
     board: Option<String>,
     loops_input: bool,
-    hears: Policy,
+    hears: SubscriptionPolicy,
     volume_percent: Option<u8>,
     is_muted: bool,
     dtx: Option<bool>,
     duplex: Option<Duplex>,
-    profile: Profile,
+    profile: AudioProfile,
     redundancy: Redundancy,
     duration: Option<Duration>,
     stats_interval: Option<Duration>,

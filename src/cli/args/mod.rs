@@ -56,7 +56,7 @@ mod tests {
 
     use kinglet::io::credentials::Source;
     use kinglet::media::send::audio_processor::Duplex;
-    use kinglet::media::send::profile::Profile;
+    use kinglet::media::send::profile::AudioProfile;
     use kinglet::session::recovery::Retry;
 
     use super::*;
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(join.events, Events { json: true, file: Some("e.jsonl".into()) });
         assert_eq!((join.volume_percent, join.dtx, join.is_muted), (80, Some(false), true));
         assert_eq!(join.retry, Retry::Never);
-        assert_eq!((join.profile, join.duplex), (Profile::LowLatency, Duplex::Half));
+        assert_eq!((join.profile, join.duplex), (AudioProfile::LowLatency, Duplex::Half));
     }
 
     #[test]

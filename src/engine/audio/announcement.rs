@@ -22,7 +22,7 @@ use crate::media::block::{BLOCK_MS, Block};
 use crate::media::prompt::{Player, Recording};
 use crate::media::send::adapt::Plan;
 use crate::media::send::encode::{EncoderSettings, PacketDuration};
-use crate::media::send::packetizer::Sender;
+use crate::media::send::packetizer::Packetizer;
 use crate::rtc::{Line, Peer, Publisher};
 use crate::signal::request::{AddTrack, Request};
 use crate::signal::sid::Sid;
@@ -60,7 +60,7 @@ struct Announcement {
     ticket: Ticket,
     seconds: f32,
     player: Player,
-    sender: Sender,
+    sender: Packetizer,
     outlet: Outlet,
     given_up_at: Instant,
     stage: Stage,
@@ -105,7 +105,7 @@ impl Engine {
     ) {
         let sender = self.may_announce().map_err(str::to_owned).and_then(|()| {
             let settings = EncoderSettings { bitrate_bps: PLAN.bitrate_bps, ..EncoderSettings::default() };
-            Sender::new(settings).map_err(|error| error.to_string())
+            Packetizer::new(settings).map_err(|error| error.to_string())
         });
         let sender = match sender {
             Ok(sender) => sender,

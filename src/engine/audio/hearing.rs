@@ -5,8 +5,8 @@ use super::listener::Listener;
 use super::volume::Volume;
 use crate::engine::settings::Settings;
 use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::local::overrides::Overrides;
 use crate::local::subscription::Subscriptions;
-use crate::local::wishes::Wishes;
 use crate::media::receive::decode::DecoderError;
 use crate::signal::sid::Sid;
 
@@ -16,7 +16,7 @@ pub(in crate::engine) struct Hearing {
     pub(in crate::engine) admission: Admission,
     pub(in crate::engine) listener: Listener,
     /// Of single talkers, in percent.
-    pub(in crate::engine) talker_volumes: Wishes<u16>,
+    pub(in crate::engine) talker_volumes: Overrides<u16>,
     pub(in crate::engine) warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
     pub(in crate::engine) volume: Volume,
 }
@@ -28,7 +28,7 @@ impl Hearing {
             subscriptions: Subscriptions::new(settings.hears.clone()),
             admission: Admission::default(),
             listener: Listener::new(target_ms_max)?,
-            talker_volumes: Wishes::default(),
+            talker_volumes: Overrides::default(),
             warned_encrypted: heapless::Vec::new(),
             volume: Volume::new(settings.volume_percent),
         })

@@ -1,7 +1,7 @@
 //! Who is heard: the eight talkers that have a slot, and those who wait for one.
 //!
 //! ```text
-//!   RTP ─► slot of its track (8) ─► Talker ─► Gain ─┐
+//!   RTP ─► slot of its track (8) ─► TrackReceiver ─► Gain ─┐
 //!   our own tones, recordings ─► Player ────────────┼─► Mixer ─► volume ─► playback
 //!   RTP of a ninth talker ─► Activity, counted  …  ─┘
 //! ```
@@ -20,7 +20,7 @@ use crate::media::gain::Gain;
 use crate::media::mix::Mixer;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
-use crate::media::receive::track_receiver::{ArrivedPacket, Pulled, Talker};
+use crate::media::receive::track_receiver::{ArrivedPacket, Pulled, TrackReceiver};
 use crate::rtc::RtpArrival;
 use crate::signal::sid::Sid;
 
@@ -63,7 +63,7 @@ struct Slot {
     ssrc: u32,
     last_packet: Option<Instant>,
     activity: Activity,
-    talker: Talker,
+    talker: TrackReceiver,
     gain: Gain,
     reported: ReceiveCounters,
 }
@@ -239,7 +239,7 @@ impl Listener {
 
 impl Slot {
     fn new(target_ms_max: u32) -> Result<Slot, DecoderError> {
-        let mut talker = Talker::new()?;
+        let mut talker = TrackReceiver::new()?;
         talker.set_target_ms_max(target_ms_max);
         Ok(Slot {
             track: None,
@@ -270,7 +270,7 @@ impl Slot {
     }
 }
 
-fn track_stats(talker: &Talker, before: &ReceiveCounters, now: &ReceiveCounters) -> TrackStats {
+fn track_stats(talker: &TrackReceiver, before: &ReceiveCounters, now: &ReceiveCounters) -> TrackStats {
     let since = |count: fn(&ReceiveCounters) -> u64| count(now).saturating_sub(count(before)) as u32;
     let concealed = since(|c| c.concealed_blocks);
     let played = since(|c| c.played_blocks);

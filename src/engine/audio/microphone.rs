@@ -8,10 +8,10 @@ use crate::engine::settings::PublishSettings;
 use crate::media::block::Block;
 use crate::media::recent::RecentLevel;
 use crate::media::send::adapt::{Adaptation, Plan};
-use crate::media::send::audio_processor::{Chain, Duplex};
+use crate::media::send::audio_processor::{AudioProcessor, Duplex};
 use crate::media::send::encode::{EncoderError, EncoderSettings};
-use crate::media::send::overload::{Advice, Load};
-use crate::media::send::packetizer::{Sender, SentPacket};
+use crate::media::send::overload::{LoadAdvice, OverloadGovernor};
+use crate::media::send::packetizer::{Packetizer, SentPacket};
 use crate::media::send::red::RedPacker;
 use crate::rtc::{Line, OutgoingPacket, Peer, Publisher};
 
@@ -19,9 +19,9 @@ use crate::rtc::{Line, OutgoingPacket, Peer, Publisher};
 pub(in crate::engine) struct Microphone {
     /// What it brings, before anything is done to it.
     pub(in crate::engine) recent: RecentLevel,
-    chain: Option<Box<Chain>>,
-    pub(in crate::engine) sender: Sender,
-    load: Load,
+    chain: Option<Box<AudioProcessor>>,
+    pub(in crate::engine) sender: Packetizer,
+    load: OverloadGovernor,
     adaptation: Adaptation,
     pub(in crate::engine) outlet: Outlet,
     /// What is said on the way into the room.
@@ -88,13 +88,13 @@ impl Microphone {
             ..EncoderSettings::default()
         };
         let adaptation = Adaptation::new(settings.profile, settings.redundancy);
-        let mut sender = Sender::new(encoder)?;
+        let mut sender = Packetizer::new(encoder)?;
         sender.set_muted(settings.is_muted);
         Ok(Self {
             recent: RecentLevel::default(),
-            chain: Chain::new(settings.profile.allows(settings.duplex)).map(Box::new),
+            chain: AudioProcessor::new(settings.profile.allows(settings.duplex)).map(Box::new),
             sender,
-            load: Load::new(),
+            load: OverloadGovernor::new(),
             outlet: Outlet::new(Line::Microphone, adaptation.plan(true)),
             adaptation,
             early: None,
@@ -199,11 +199,11 @@ impl Engine {
         let advice = microphone.load.turn(took, now);
         let lighter = chain.now().lighter();
         match (advice, lighter) {
-            (Some(Advice::Shed), Some(lighter)) => {
+            (Some(LoadAdvice::Shed), Some(lighter)) => {
                 chain.set(lighter);
                 self.out.warn(format!("this board is too slow for it: from now on {lighter}"));
             }
-            (Some(Advice::Restore), _) if chain.now() != chain.wanted() => {
+            (Some(LoadAdvice::Restore), _) if chain.now() != chain.wanted() => {
                 let heavier = chain.heavier();
                 chain.set(heavier);
                 self.out.warn(format!("this board has time again: {heavier}"));

@@ -21,9 +21,9 @@ use crate::data::stream_tx;
 use crate::engine::Engine;
 use crate::engine::port::Action;
 use crate::event::{Event, ParticipantKind};
-use crate::limits::{EARLY_SAMPLE_RATE_HZ, FILE_AHEAD_BYTES, RELIABLE_BYTES_MAX, STREAM_CHUNK_BYTES};
+use crate::limits::{FILE_AHEAD_BYTES, PRECONNECT_SAMPLE_RATE_HZ, RELIABLE_BYTES_MAX, STREAM_CHUNK_BYTES};
 use crate::media::block::BLOCK_FRAMES;
-use crate::media::send::preconnect::EarlySound;
+use crate::media::send::preconnect::PreconnectBuffer;
 use crate::rtc::Peer;
 
 /// Topic of the recording, as agents expect it.
@@ -51,7 +51,7 @@ const PUBLISHED_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sound of one way into the room.
 pub(in crate::engine) struct Early {
-    sound: EarlySound,
+    sound: PreconnectBuffer,
     began: Instant,
     published_at: Option<Instant>,
     is_heard: bool,
@@ -85,7 +85,7 @@ pub(in crate::engine) struct EarlyStream {
 impl Early {
     fn new(packet_samples: usize, now: Instant) -> Early {
         Early {
-            sound: EarlySound::new(packet_samples),
+            sound: PreconnectBuffer::new(packet_samples),
             began: now,
             published_at: None,
             is_heard: false,
@@ -99,12 +99,12 @@ impl Early {
     }
 
     /// The sound, while packets have to wait in it.
-    pub(in crate::engine) fn held(&mut self) -> Option<&mut EarlySound> {
+    pub(in crate::engine) fn held(&mut self) -> Option<&mut PreconnectBuffer> {
         (self.packets != Packets::Live).then_some(&mut self.sound)
     }
 
     /// The sound, while it is recorded.
-    pub(in crate::engine) fn recorded(&mut self) -> Option<&mut EarlySound> {
+    pub(in crate::engine) fn recorded(&mut self) -> Option<&mut PreconnectBuffer> {
         self.is_recording.then_some(&mut self.sound)
     }
 
@@ -264,7 +264,7 @@ impl Engine {
                 .out
                 .warn("what was said before an agent came is lost: the token does not allow data");
         }
-        let seconds = pcm.len() as f32 / (2 * EARLY_SAMPLE_RATE_HZ) as f32;
+        let seconds = pcm.len() as f32 / (2 * PRECONNECT_SAMPLE_RATE_HZ) as f32;
         // Nothing of it may be left: that is said, since an agent waits for it.
         if !pcm.is_empty() {
             self.out.emit(Event::Log {
@@ -274,7 +274,7 @@ impl Engine {
         let id = self.new_id();
         let attributes = [
             ("trackId", track.to_string()),
-            ("sampleRate", EARLY_SAMPLE_RATE_HZ.to_string()),
+            ("sampleRate", PRECONNECT_SAMPLE_RATE_HZ.to_string()),
             ("channels", "1".to_owned()),
         ];
         let header = StreamHeader {

@@ -13,7 +13,7 @@ use crate::command::{CommandError, Reply, Ticket, Tone, ToneSound};
 use crate::engine::Engine;
 use crate::engine::port::Action;
 use crate::limits::RECORDINGS_LOADING_MAX;
-use crate::media::prompt::{Own, Player, Recording};
+use crate::media::prompt::{Player, Recording, ToneOverride};
 
 /// What plays, and what is on its way from the disk.
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Engine {
     pub(in crate::engine) fn set_tone_sound(&mut self, tone: Tone, sound: ToneSound) -> Reply {
         let own = match sound {
             ToneSound::File(path) => return self.load(Purpose::Tone(tone), path),
-            ToneSound::Silence => Some(Own::Silence),
+            ToneSound::Silence => Some(ToneOverride::Silence),
             ToneSound::BuiltIn => None,
         };
         self.hearing.listener.prompts.player.replace(tone, own);
@@ -69,7 +69,7 @@ impl Engine {
         let seconds = json!({ "seconds": recording.seconds() });
         match purpose {
             Purpose::Tone(tone) => {
-                self.hearing.listener.prompts.player.replace(tone, Some(Own::Recorded(recording)))
+                self.hearing.listener.prompts.player.replace(tone, Some(ToneOverride::Recorded(recording)))
             }
             Purpose::Play => self.hearing.listener.prompts.player.play(recording),
             // Its answer comes at its end.

@@ -6,8 +6,8 @@ use super::admission::who;
 use crate::command::{Answer, CommandError};
 use crate::engine::Engine;
 use crate::event::{Event, TrackSource};
-use crate::local::overrides::Whom;
-use crate::local::policy::Policy;
+use crate::local::overrides::TrackSelector;
+use crate::local::policy::SubscriptionPolicy;
 use crate::local::subscription::{Change, Offered};
 use crate::room::RemoteTrack;
 use crate::rtc::Subscriber;
@@ -105,7 +105,8 @@ impl Engine {
 
     /// Who is heard without being named one by one.
     pub(in crate::engine) fn set_policy(&mut self, words: &str) -> Answer {
-        let policy: Policy = words.parse().map_err(|error| CommandError::usage(format!("hear: {error}")))?;
+        let policy: SubscriptionPolicy =
+            words.parse().map_err(|error| CommandError::usage(format!("hear: {error}")))?;
         self.hearing.subscriptions.set_policy(policy);
         self.policy_said();
         self.update_subscriptions();
@@ -129,7 +130,7 @@ impl Engine {
     }
 
     /// A track of the room, or else an identity: whoever comes by that name is meant.
-    pub(in crate::engine) fn whom(&self, word: &str) -> Result<Whom, CommandError> {
+    pub(in crate::engine) fn whom(&self, word: &str) -> Result<TrackSelector, CommandError> {
         if !self.settings.listens {
             return Err(CommandError::refused("there is no output: nobody is heard"));
         }
@@ -137,7 +138,7 @@ impl Engine {
         if let Some(track) = track {
             let is_audio = self.room.track(track).is_some_and(|track| track.is_audio());
             return if is_audio {
-                Ok(Whom::Track(track))
+                Ok(TrackSelector::Track(track))
             } else {
                 Err(CommandError::refused("that track carries no sound"))
             };
@@ -145,7 +146,7 @@ impl Engine {
         if word.starts_with("TR_") {
             return Err(CommandError::refused("no track of that SID in the room"));
         }
-        Ok(Whom::Identity(word.to_owned()))
+        Ok(TrackSelector::Identity(word.to_owned()))
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::command::message::{Address, FileMessage};
 use crate::command::{CommandError, Reply, Ticket};
 use crate::data::packet::{Content, Outgoing, StreamHeader};
-use crate::data::stream::Stream;
+use crate::data::stream::IncomingStream;
 use crate::data::stream_tx;
 use crate::engine::Engine;
 use crate::engine::port::{Action, FileKey, FileNotice, FileOrder};
@@ -29,7 +29,7 @@ pub(in crate::engine) struct Files {
     /// Bytes of the drain under way: one order for each file, however small the chunks are.
     gathered: heapless::Vec<(u32, Vec<u8>), STREAMS_IN_MAX>,
     /// Whole streams whose file is not.
-    storing: heapless::Vec<Stream, STREAMS_IN_MAX>,
+    storing: heapless::Vec<IncomingStream, STREAMS_IN_MAX>,
 }
 
 /// A file on its way to others.
@@ -276,7 +276,7 @@ impl Engine {
     }
 
     /// A byte stream is whole: it is told when its file is.
-    pub(in crate::engine) fn store_ends(&mut self, stream: Stream) {
+    pub(in crate::engine) fn store_ends(&mut self, stream: IncomingStream) {
         let key = FileKey::Received(stream.key);
         self.flush_stores();
         if !self.settings.stores_files {

@@ -12,7 +12,7 @@ use crate::command::message::{Address, TextMessage};
 use crate::command::{Answer, CommandError};
 use crate::data::captions::Caption;
 use crate::data::packet::{Content, Origin, Outgoing, Segment, StreamHeader};
-use crate::data::stream::Stream;
+use crate::data::stream::IncomingStream;
 use crate::data::stream_rx::{Begun, IncomingStreams, Step};
 use crate::data::stream_tx;
 use crate::engine::Engine;
@@ -161,7 +161,7 @@ impl Engine {
         }
     }
 
-    fn text_ended(&mut self, stream: Stream, text: String) {
+    fn text_ended(&mut self, stream: IncomingStream, text: String) {
         if stream.parts == 0 && stream.header.topic == CHAT_TOPIC {
             return self.chat_heard(stream.origin, stream.sender, stream.header.id, text);
         }
@@ -174,7 +174,7 @@ impl Engine {
         });
     }
 
-    pub(in crate::engine) fn stream_failed(&mut self, stream: &Stream, why: &str) {
+    pub(in crate::engine) fn stream_failed(&mut self, stream: &IncomingStream, why: &str) {
         if !stream.is_text() {
             self.store_given_up(stream.key);
         }
@@ -227,7 +227,7 @@ impl Engine {
     }
 }
 
-fn text_event(stream: &Stream, text: String, last: bool) -> Event {
+fn text_event(stream: &IncomingStream, text: String, last: bool) -> Event {
     Event::TextStream(TextFacts {
         identity: stream.sender.clone(),
         id: stream.header.id.clone(),
@@ -239,14 +239,14 @@ fn text_event(stream: &Stream, text: String, last: bool) -> Event {
     })
 }
 
-fn transcription(stream: &Stream, text: String, is_final: bool) -> Event {
+fn transcription(stream: &IncomingStream, text: String, is_final: bool) -> Event {
     let segment = stream.header.attributes.get("lk.segment_id").unwrap_or(&stream.header.id);
     let facts =
         TranscriptionFacts { identity: stream.sender.clone(), text, is_final, segment: segment.clone() };
     Event::Transcription(facts)
 }
 
-pub(in crate::engine) fn file_facts(stream: Stream, path: Option<String>) -> FileFacts {
+pub(in crate::engine) fn file_facts(stream: IncomingStream, path: Option<String>) -> FileFacts {
     let header = stream.header;
     FileFacts {
         identity: stream.sender,

@@ -16,7 +16,7 @@ use crate::event::{By, Event};
 use crate::room::Room;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
-use crate::session::recovery::{Policy, Stage, Standing, Step, next_step};
+use crate::session::recovery::{RetryPolicy, Stage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
@@ -164,7 +164,7 @@ impl Engine {
         if stage == Stage::Joining && (self.farewell_is_lost(now) || self.tries_another_region(&cause, now)) {
             return;
         }
-        let policy = Policy { retry: self.settings.retry, renews_token: self.settings.renews_token };
+        let policy = RetryPolicy { retry: self.settings.retry, renews_token: self.settings.renews_token };
         let can_resume = self.can_resume(now);
         let standing = Standing { stage, can_resume, was_connected: self.session.was_connected, policy };
         match next_step(&cause, standing) {

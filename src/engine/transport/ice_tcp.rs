@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::engine::port::{Action, StreamNotice};
-use crate::rtc::{Ice, Peer, Protocol, Publisher, SILENCE_MAX, Stream, Subscriber};
+use crate::rtc::{Ice, IceTcpStream, Peer, Protocol, Publisher, SILENCE_MAX, Subscriber};
 use crate::session::cause::Cause;
 use crate::signal::ping::Pinger;
 
@@ -48,7 +48,7 @@ pub(in crate::engine) struct Fallback {
     /// The connection that is being made.
     dialled: Option<SocketAddr>,
     /// The connection that is there.
-    stream: Option<Stream>,
+    stream: Option<IceTcpStream>,
 }
 
 impl Engine {
@@ -62,7 +62,7 @@ impl Engine {
             StreamNotice::Opened { peer, local, .. } => {
                 let fallback = &mut self.transports.fallbacks[peer as usize];
                 let Some(remote) = fallback.dialled.take() else { return };
-                let stream = Stream { local, remote };
+                let stream = IceTcpStream { local, remote };
                 fallback.stream = Some(stream);
                 if let Some(mut ice) = self.ice(peer) {
                     ice.stream_opened(stream);

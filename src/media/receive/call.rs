@@ -1,9 +1,9 @@
 //! A call for tests: a voice is captured, encoded, sent over a link, and played, in virtual time.
 
-use super::track_receiver::{ArrivedPacket, Pulled, Talker};
+use super::track_receiver::{ArrivedPacket, Pulled, TrackReceiver};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::EncoderSettings;
-use crate::media::send::packetizer::Sender;
+use crate::media::send::packetizer::Packetizer;
 use crate::media::voice::correlate;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ pub fn an_instant() -> Instant {
 /// A call of two ends in virtual time, ten milliseconds a step.
 pub(super) struct Call {
     start: Instant,
-    pub(super) sender: Sender,
-    pub(super) talker: Talker,
+    pub(super) sender: Packetizer,
+    pub(super) talker: TrackReceiver,
     pub(super) sequence: u64,
     pub(super) rtp_base: u64,
     /// Arrival in milliseconds, sequence number, RTP time, payload.
@@ -39,8 +39,8 @@ impl Call {
     pub(super) fn new(settings: EncoderSettings) -> Self {
         Call {
             start: an_instant(),
-            sender: Sender::new(settings).unwrap(),
-            talker: Talker::new().unwrap(),
+            sender: Packetizer::new(settings).unwrap(),
+            talker: TrackReceiver::new().unwrap(),
             sequence: 65_500,
             rtp_base: (1 << 32) - 48_000,
             in_flight: Vec::new(),

@@ -46,16 +46,16 @@ struct Span {
 
 /// What the arrivals of the last half minute were like.
 #[derive(Debug, Clone)]
-pub struct Envelope {
+pub struct DelayHistory {
     spans: heapless::Vec<Span, SPANS>,
     /// Spans before this are of another route, as far as its level is concerned.
     route_since: i64,
 }
 
-impl Envelope {
+impl DelayHistory {
     /// An envelope that has seen nothing.
     pub fn new() -> Self {
-        Envelope { spans: heapless::Vec::new(), route_since: i64::MIN }
+        DelayHistory { spans: heapless::Vec::new(), route_since: i64::MIN }
     }
 
     /// Takes the transit of a packet that arrived at local time `at`. False if it tells nothing new.
@@ -119,7 +119,7 @@ impl Envelope {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        *self = Envelope::new();
+        *self = DelayHistory::new();
     }
 
     fn lateness_of(&self, index: usize) -> i64 {
@@ -149,7 +149,7 @@ impl Envelope {
     }
 }
 
-impl Default for Envelope {
+impl Default for DelayHistory {
     fn default() -> Self {
         Self::new()
     }
@@ -162,7 +162,7 @@ mod tests {
     const OUTAGE: i64 = 200 * SAMPLES_PER_MS;
 
     /// Packets of 20 ms from `first` on, each late by what `lateness_ms` says of it.
-    fn push(envelope: &mut Envelope, packets: std::ops::Range<i64>, lateness_ms: impl Fn(i64) -> i64) {
+    fn push(envelope: &mut DelayHistory, packets: std::ops::Range<i64>, lateness_ms: impl Fn(i64) -> i64) {
         for packet in packets {
             let transit = lateness_ms(packet) * SAMPLES_PER_MS;
             envelope.push(packet * 960 + transit, transit);
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_accident_is_forgiven_and_a_habit_is_not() {
-        let mut envelope = Envelope::new();
+        let mut envelope = DelayHistory::new();
         push(&mut envelope, 0..600, |packet| if packet == 500 { 120 } else { packet % 3 });
         assert_eq!(envelope.lateness(OUTAGE), 2 * SAMPLES_PER_MS);
         assert_eq!(envelope.recent_lateness(), 2 * SAMPLES_PER_MS);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn at_first_everything_counts_and_outages_never() {
-        let mut envelope = Envelope::new();
+        let mut envelope = DelayHistory::new();
         push(&mut envelope, 0..50, |packet| if packet == 30 { 70 } else { 0 });
         assert_eq!(envelope.lateness(OUTAGE), 70 * SAMPLES_PER_MS);
         push(&mut envelope, 50..100, |packet| if packet == 60 { 900 } else { 0 });
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn another_route_makes_nobody_late() {
         for (before_ms, after_ms) in [(0, 200), (200, 0), (0, 1500), (0, 80)] {
-            let mut envelope = Envelope::new();
+            let mut envelope = DelayHistory::new();
             push(&mut envelope, 0..1000, |packet| before_ms + packet % 3);
             push(&mut envelope, 1000..1120, |packet| after_ms + packet % 3);
             assert_eq!(envelope.fastest(), Some(after_ms * SAMPLES_PER_MS), "{before_ms} {after_ms}");
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn after_a_pause_of_hours_only_what_is_new_counts() {
-        let mut envelope = Envelope::new();
+        let mut envelope = DelayHistory::new();
         push(&mut envelope, 0..100, |_| 0);
         // Two hours later the clocks are two seconds apart.
         let hours = 7200 * 50;
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_route_that_begins_is_known_by_its_first_packet() {
-        let mut envelope = Envelope::new();
+        let mut envelope = DelayHistory::new();
         push(&mut envelope, 0..100, |_| 0);
         envelope.begin_route(100 * 960 + 150 * SAMPLES_PER_MS);
         push(&mut envelope, 100..101, |_| 150);
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn extreme_times_do_not_overflow() {
-        let mut envelope = Envelope::new();
+        let mut envelope = DelayHistory::new();
         for (at, transit) in [(i64::MIN, i64::MAX), (i64::MAX, i64::MIN), (0, 0), (i64::MAX, i64::MAX)] {
             envelope.push(at, transit);
             let _ = (envelope.fastest(), envelope.lateness(OUTAGE), envelope.recent_lateness());

@@ -1,7 +1,7 @@
 //! How long sound should wait, so that the next packet is there when it is due.
 //!
 //! Sound that is played `delay` behind the fastest packet hears every packet that is not later than that. So
-//! the target is the lateness that [`Envelope`] knows, one block, since a block is due with its first sample, and
+//! the target is the lateness that [`DelayHistory`] knows, one block, since a block is due with its first sample, and
 //! a little for the clocks:
 //!
 //! ```text
@@ -15,7 +15,7 @@
 
 use super::clock::{SAMPLES_PER_MS, rtp_gap};
 use super::decode::FADE_END_SAMPLES;
-use super::delay_history::Envelope;
+use super::delay_history::DelayHistory;
 use crate::media::block::BLOCK_FRAMES;
 
 /// The target where nothing is late: one packet of 20 ms. Half of it is the block, the rest covers a
@@ -36,18 +36,23 @@ const MAX_SAMPLES: i64 = TARGET_MS_MAX as i64 * SAMPLES_PER_MS;
 
 /// Learns from arrivals how late packets are, and relates RTP time to local time.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct DelayTarget {
     /// RTP time that transits are counted from: differences stay small and may be negative.
     reference: Option<u64>,
-    envelope: Envelope,
+    envelope: DelayHistory,
     max_samples: i64,
     samples: i64,
 }
 
-impl Target {
+impl DelayTarget {
     /// A target that has seen no packet.
     pub fn new() -> Self {
-        Target { reference: None, envelope: Envelope::new(), max_samples: MAX_SAMPLES, samples: MIN_SAMPLES }
+        DelayTarget {
+            reference: None,
+            envelope: DelayHistory::new(),
+            max_samples: MAX_SAMPLES,
+            samples: MIN_SAMPLES,
+        }
     }
 
     /// From now on no target is greater than this: where a quick answer is worth more than a packet that was
@@ -117,7 +122,7 @@ impl Target {
     }
 }
 
-impl Default for Target {
+impl Default for DelayTarget {
     fn default() -> Self {
         Self::new()
     }
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
 
     /// Packets of 20 ms, each late by the next of `lateness_ms`, from packet `first` on.
-    fn arrive(target: &mut Target, first: i64, lateness_ms: &[i64]) {
+    fn arrive(target: &mut DelayTarget, first: i64, lateness_ms: &[i64]) {
         for (i, late) in (first..).zip(lateness_ms) {
             target.arrive(i as u64 * 960, i * 960 + late * SAMPLES_PER_MS, false);
         }
@@ -146,7 +151,7 @@ mod tests {
             (&[3, 4, 8, 3, 5], 20),
         ];
         for (lateness_ms, target_ms) in cases {
-            let mut target = Target::new();
+            let mut target = DelayTarget::new();
             arrive(&mut target, 0, lateness_ms);
             assert_eq!(target.target_ms(), target_ms, "{lateness_ms:?}");
         }
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn it_grows_at_once_and_forgets_after_half_a_minute() {
-        let mut target = Target::new();
+        let mut target = DelayTarget::new();
         arrive(&mut target, 0, &[0, 0, 150]);
         let mut steps = vec![(0, target.target_ms())];
         for i in 3..3400 {
@@ -172,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_cap_is_kept_and_can_be_taken_back() {
-        let mut target = Target::new();
+        let mut target = DelayTarget::new();
         arrive(&mut target, 0, &[0, 150, 0]);
         target.set_max_ms(80);
         assert_eq!((target.target_ms(), target.held_samples()), (80, 80 * SAMPLES_PER_MS));
@@ -182,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_delay_counts_from_the_fastest_packet() {
-        let mut target = Target::new();
+        let mut target = DelayTarget::new();
         arrive(&mut target, 0, &[50, 0, 50]);
         assert_eq!(target.delay_samples(960, 960), 0);
         assert_eq!(target.delay_samples(960, 960 + 480), 480);
@@ -190,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_jump_of_the_senders_clock_is_a_new_time_line() {
-        let mut target = Target::new();
+        let mut target = DelayTarget::new();
         arrive(&mut target, 0, &[0, 0]);
         for (rtp_time, at) in
             [(u64::MAX / 2, 2880), (7, 3840), (u64::MAX, 4800), (1 << 63, i64::MAX), (0, i64::MIN)]
@@ -203,7 +208,7 @@ mod tests {
 
     #[test]
     fn after_an_outage_the_first_packet_may_be_the_fastest() {
-        let mut target = Target::new();
+        let mut target = DelayTarget::new();
         arrive(&mut target, 0, &[0, 0, 0]);
         let at = 3 * 960 + 900 * SAMPLES_PER_MS;
         target.arrive(3 * 960, at, true);

@@ -1,8 +1,8 @@
 //! Sample for sample: what is played is what a bare decoder makes of the same packets in their order, whatever the
 //! order of their arrival; a hole is as long as what is missing, and everything behind it is in its place.
 
-use super::loss_repair::{Made, Rescue};
-use super::packet_buffer::Ring;
+use super::loss_repair::{LossRepair, PacketOutcome};
+use super::packet_buffer::PacketBuffer;
 use crate::media::send::encode::{Encoder, EncoderSettings};
 use crate::media::voice::next;
 
@@ -36,8 +36,8 @@ fn bare<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Vec<f32> {
     out
 }
 
-/// Plays all that the ring has from its first place to `count` packets, as `Talker` does.
-fn play(ring: &mut Ring, rescue: &mut Rescue, count: u64) -> (Vec<f32>, Vec<Made>) {
+/// Plays all that the ring has from its first place to `count` packets, as `TrackReceiver` does.
+fn play(ring: &mut PacketBuffer, rescue: &mut LossRepair, count: u64) -> (Vec<f32>, Vec<PacketOutcome>) {
     let (mut out, mut made) = (Vec::new(), Vec::new());
     for sequence in 0..count {
         let first = ring.first().expect("a packet that ends the hole");
@@ -68,7 +68,7 @@ fn any_order_of_arrival_is_the_order_of_the_numbers() {
     let payloads = packets(48);
     let expected = bare(payloads.iter().map(Vec::as_slice));
     for seed in 1..=20 {
-        let (mut state, mut ring, mut rescue) = (seed, Ring::new(), Rescue::new().unwrap());
+        let (mut state, mut ring, mut rescue) = (seed, PacketBuffer::new(), LossRepair::new().unwrap());
         let mut order: Vec<u64> = (0..48).collect();
         for place in (1..order.len()).rev() {
             order.swap(place, (next(&mut state) % (place as u64 + 1)) as usize);
@@ -79,7 +79,7 @@ fn any_order_of_arrival_is_the_order_of_the_numbers() {
             ring.insert(sequence, sequence * PACKET as u64, 0, &payloads[sequence as usize]);
         }
         let (played, made) = play(&mut ring, &mut rescue, 48);
-        assert!(made.iter().all(|made| *made == Made::Sound(PACKET)), "seed {seed}: {made:?}");
+        assert!(made.iter().all(|made| *made == PacketOutcome::Sound(PACKET)), "seed {seed}: {made:?}");
         assert!(are_same(&played[PACKET..], &expected[PACKET..]), "seed {seed}");
     }
 }
@@ -89,7 +89,7 @@ fn a_hole_is_as_long_as_what_is_missing() {
     let payloads = packets(40);
     for (first_missing, count) in [(10, 1), (10, 2), (25, 5)] {
         let missing = first_missing..first_missing + count;
-        let (mut ring, mut rescue) = (Ring::new(), Rescue::new().unwrap());
+        let (mut ring, mut rescue) = (PacketBuffer::new(), LossRepair::new().unwrap());
         for (sequence, payload) in (0..40).zip(&payloads).filter(|(sequence, _)| !missing.contains(sequence))
         {
             ring.insert(sequence, sequence * PACKET as u64, 0, payload);
@@ -99,8 +99,11 @@ fn a_hole_is_as_long_as_what_is_missing() {
             if missing.contains(&sequence) { &[][..] } else { payload.as_slice() }
         }));
         for (sequence, made) in (0..40).zip(&made) {
-            let concealed = Made::Concealed(PACKET);
-            assert_eq!(*made, if missing.contains(&sequence) { concealed } else { Made::Sound(PACKET) });
+            let concealed = PacketOutcome::Concealed(PACKET);
+            assert_eq!(
+                *made,
+                if missing.contains(&sequence) { concealed } else { PacketOutcome::Sound(PACKET) }
+            );
         }
         assert_eq!(played.len(), expected.len());
         let (before, after) = (first_missing as usize * PACKET, (first_missing + count) as usize * PACKET);
@@ -118,7 +121,7 @@ fn a_hole_is_as_long_as_what_is_missing() {
 fn copies_are_the_packets_themselves() {
     let payloads = packets(30);
     let expected = bare(payloads.iter().map(Vec::as_slice));
-    let (mut ring, mut rescue) = (Ring::new(), Rescue::new().unwrap());
+    let (mut ring, mut rescue) = (PacketBuffer::new(), LossRepair::new().unwrap());
     // Every third packet is lost, and the next one carries it again.
     for sequence in (0..30).filter(|sequence| sequence % 3 != 1) {
         ring.insert(sequence, sequence * PACKET as u64, 0, &payloads[sequence as usize]);
@@ -128,6 +131,6 @@ fn copies_are_the_packets_themselves() {
         }
     }
     let (played, made) = play(&mut ring, &mut rescue, 30);
-    assert_eq!(made.iter().filter(|made| matches!(made, Made::Copied(_))).count(), 10);
+    assert_eq!(made.iter().filter(|made| matches!(made, PacketOutcome::Copied(_))).count(), 10);
     assert!(are_same(&played[PACKET..], &expected[PACKET..]));
 }

@@ -4,13 +4,13 @@
 //! The choice is made when the sound is due and not when packets arrive, so that it sees the newest.
 
 use super::decode::{Decoder, DecoderError, FRAME_SAMPLES_MIN, frame_samples, has_fec, packet_samples};
-use super::packet_buffer::{Ring, Waiting};
-use super::pcm_queue::Pending;
+use super::packet_buffer::{BufferedPacket, PacketBuffer};
+use super::pcm_queue::PcmQueue;
 use crate::limits::{OPUS_PACKET_BYTES_MAX, OPUS_PACKET_SAMPLES_MAX};
 
 /// What became of a packet that was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
+pub enum PacketOutcome {
     /// So many samples of its own sound.
     Sound(usize),
     /// Its sound, from a copy that a later packet carried.
@@ -25,57 +25,65 @@ pub enum Made {
     Padding,
 }
 
-impl Made {
+impl PacketOutcome {
     /// Samples that were put behind the pending ones.
     pub fn samples(self) -> usize {
         match self {
-            Made::Sound(samples) | Made::Copied(samples) | Made::Recovered(samples) => samples,
-            Made::Concealed(samples) | Made::Unreadable(samples) => samples,
-            Made::Padding => 0,
+            PacketOutcome::Sound(samples)
+            | PacketOutcome::Copied(samples)
+            | PacketOutcome::Recovered(samples) => samples,
+            PacketOutcome::Concealed(samples) | PacketOutcome::Unreadable(samples) => samples,
+            PacketOutcome::Padding => 0,
         }
     }
 }
 
 /// The decoder and what it made. All memory is taken at construction.
-pub struct Rescue {
+pub struct LossRepair {
     decoder: Decoder,
     payload: Box<[u8; OPUS_PACKET_BYTES_MAX]>,
     /// Samples made and not yet played.
-    pub pending: Pending,
+    pub pending: PcmQueue,
 }
 
-impl Rescue {
+impl LossRepair {
     /// Nothing made yet.
     pub fn new() -> Result<Self, DecoderError> {
         let payload = Box::new([0; OPUS_PACKET_BYTES_MAX]);
-        Ok(Rescue { decoder: Decoder::new()?, payload, pending: Pending::new() })
+        Ok(LossRepair { decoder: Decoder::new()?, payload, pending: PcmQueue::new() })
     }
 
     /// Decodes a packet that waits in the ring.
-    pub fn play(&mut self, ring: &Ring, packet: Waiting) -> Made {
+    pub fn play(&mut self, ring: &PacketBuffer, packet: BufferedPacket) -> PacketOutcome {
         let payload = ring.read(packet.sequence, &mut self.payload);
-        let Some(samples) = packet_samples(payload) else { return Made::Padding };
+        let Some(samples) = packet_samples(payload) else { return PacketOutcome::Padding };
         let decoder = &mut self.decoder;
         match self.pending.fill(|room| decoder.decode(payload, room)) {
-            Ok(samples) if packet.is_copy => Made::Copied(samples),
-            Ok(samples) => Made::Sound(samples),
+            Ok(samples) if packet.is_copy => PacketOutcome::Copied(samples),
+            Ok(samples) => PacketOutcome::Sound(samples),
             // Its first byte looked well, the rest does not.
-            Err(_) => Made::Unreadable(self.conceal(samples)),
+            Err(_) => PacketOutcome::Unreadable(self.conceal(samples)),
         }
     }
 
     /// Replaces the first of `missing` packets that together lasted `hole` samples, with `next` behind them.
-    pub fn replace(&mut self, ring: &Ring, next: Waiting, missing: u64, hole: i64) -> Made {
+    pub fn replace(
+        &mut self,
+        ring: &PacketBuffer,
+        next: BufferedPacket,
+        missing: u64,
+        hole: i64,
+    ) -> PacketOutcome {
         let share = usize::try_from(hole).unwrap_or(0) / usize::try_from(missing).unwrap_or(1).max(1);
         let share = (share - share % FRAME_SAMPLES_MIN).min(OPUS_PACKET_SAMPLES_MAX);
         let payload = ring.read(next.sequence, &mut self.payload);
         if missing == 1 && has_fec(payload) && frame_samples(payload) == Some(share) {
             let decoder = &mut self.decoder;
             if let Ok(samples) = self.pending.fill(|room| decoder.recover(payload, &mut room[..share])) {
-                return Made::Recovered(samples);
+                return PacketOutcome::Recovered(samples);
             }
         }
-        Made::Concealed(self.conceal(share))
+        PacketOutcome::Concealed(self.conceal(share))
     }
 
     /// Invents `samples`, a multiple of 2.5 ms; silence once it has faded.
@@ -111,36 +119,36 @@ impl Rescue {
 mod tests {
     use super::*;
 
-    fn waiting(ring: &mut Ring, sequence: u64, payload: &[u8]) -> Waiting {
+    fn waiting(ring: &mut PacketBuffer, sequence: u64, payload: &[u8]) -> BufferedPacket {
         ring.insert(sequence, 960 * sequence, 0, payload);
-        Waiting { sequence, rtp_time: 960 * sequence, arrived: 0, is_copy: false }
+        BufferedPacket { sequence, rtp_time: 960 * sequence, arrived: 0, is_copy: false }
     }
 
     #[test]
     fn what_is_made_of_what_is_there() {
-        let (mut rescue, mut ring) = (Rescue::new().unwrap(), Ring::new());
+        let (mut rescue, mut ring) = (LossRepair::new().unwrap(), PacketBuffer::new());
         let silence = waiting(&mut ring, 0, &[0xf8, 0xff, 0xfe]);
         let padding = waiting(&mut ring, 1, &[]);
         // Code 1 is two frames of the same length, and here is an odd number of bytes for them.
         let unreadable = waiting(&mut ring, 2, &[0xf8 | 1, 1, 2, 3]);
-        assert_eq!(rescue.play(&ring, silence), Made::Sound(960));
-        assert_eq!(rescue.play(&ring, padding), Made::Padding);
-        assert_eq!(rescue.play(&ring, unreadable), Made::Unreadable(1920));
+        assert_eq!(rescue.play(&ring, silence), PacketOutcome::Sound(960));
+        assert_eq!(rescue.play(&ring, padding), PacketOutcome::Padding);
+        assert_eq!(rescue.play(&ring, unreadable), PacketOutcome::Unreadable(1920));
         assert_eq!(rescue.pending.len(), 960 + 1920);
     }
 
     #[test]
     fn a_hole_is_shared_among_the_missing() {
         let (mut ring, cases) =
-            (Ring::new(), [(1, 960, 960), (2, 1920, 960), (3, 2900, 960), (1, 90, 0), (0, -5, 0)]);
+            (PacketBuffer::new(), [(1, 960, 960), (2, 1920, 960), (3, 2900, 960), (1, 90, 0), (0, -5, 0)]);
         let next = waiting(&mut ring, 5, &[0xf8, 0xff, 0xfe]);
         for (missing, hole, share) in cases {
-            let mut rescue = Rescue::new().unwrap();
-            assert_eq!(rescue.replace(&ring, next, missing, hole), Made::Concealed(share));
+            let mut rescue = LossRepair::new().unwrap();
+            assert_eq!(rescue.replace(&ring, next, missing, hole), PacketOutcome::Concealed(share));
         }
         assert_eq!(
-            Rescue::new().unwrap().replace(&ring, next, 1, i64::MAX),
-            Made::Concealed(OPUS_PACKET_SAMPLES_MAX)
+            LossRepair::new().unwrap().replace(&ring, next, 1, i64::MAX),
+            PacketOutcome::Concealed(OPUS_PACKET_SAMPLES_MAX)
         );
     }
 }

@@ -1,8 +1,8 @@
 //! Packets waiting for their playout, in a window of sequence numbers.
 //!
-//! The window begins at the next packet to play and is [`RING_PACKETS`] long; a packet's slot is its
+//! The window begins at the next packet to play and is [`PACKET_BUFFER_PACKETS`] long; a packet's slot is its
 //! sequence number modulo that. A redundant copy takes the place of a packet that is not there, and
-//! the packet itself takes it over when it comes in time. Payloads lie in [`Cells`].
+//! the packet itself takes it over when it comes in time. Payloads lie in [`PayloadSlab`].
 //!
 //! ```text
 //!    late │ window: next .. next + 64          │ ahead: the oldest go     │ far ahead: another stream
@@ -10,8 +10,8 @@
 //!         └ next                               └ next + 64                └ next + 3000
 //! ```
 
-use super::payload_slab::{Cells, Stored};
-use crate::limits::{OPUS_PACKET_BYTES_MAX, RING_PACKETS};
+use super::payload_slab::{PayloadSlab, StoredPayload};
+use crate::limits::{OPUS_PACKET_BYTES_MAX, PACKET_BUFFER_PACKETS};
 
 /// A sequence number this far away belongs to another stream (RFC 3550 A.1, MAX_DROPOUT).
 const JUMP_PACKETS: i64 = 3000;
@@ -40,7 +40,7 @@ pub enum Insertion {
 
 /// A packet in the ring, without its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
+pub struct BufferedPacket {
     /// Extended sequence number.
     pub sequence: u64,
     /// Extended RTP time of its first sample.
@@ -52,15 +52,15 @@ pub struct Waiting {
 }
 
 #[derive(Clone, Copy)]
-struct Slot {
-    packet: Waiting,
-    payload: Stored,
+struct Entry {
+    packet: BufferedPacket,
+    payload: StoredPayload,
 }
 
 /// The window of packets. All memory is taken at creation.
-pub struct Ring {
-    slots: [Option<Slot>; RING_PACKETS],
-    cells: Cells,
+pub struct PacketBuffer {
+    slots: [Option<Entry>; PACKET_BUFFER_PACKETS],
+    cells: PayloadSlab,
     next: u64,
     newest: u64,
     waiting: usize,
@@ -70,12 +70,12 @@ pub struct Ring {
     is_started: bool,
 }
 
-impl Ring {
+impl PacketBuffer {
     /// An empty ring whose window begins at the first packet.
     pub fn new() -> Self {
-        Ring {
-            slots: [None; RING_PACKETS],
-            cells: Cells::new(),
+        PacketBuffer {
+            slots: [None; PACKET_BUFFER_PACKETS],
+            cells: PayloadSlab::new(),
             next: 0,
             newest: 0,
             waiting: 0,
@@ -86,7 +86,7 @@ impl Ring {
 
     /// Forgets all packets and the window's place.
     pub fn clear(&mut self) {
-        self.slots = [None; RING_PACKETS];
+        self.slots = [None; PACKET_BUFFER_PACKETS];
         self.cells.clear();
         (self.waiting, self.is_placed, self.is_started) = (0, false, false);
     }
@@ -105,7 +105,7 @@ impl Ring {
         }
         if ahead < 0 {
             // Two packets may cross before anything was played: the window begins at the earlier.
-            if self.is_started || distance(sequence, self.newest) >= RING_PACKETS as i64 {
+            if self.is_started || distance(sequence, self.newest) >= PACKET_BUFFER_PACKETS as i64 {
                 return Insertion::Late;
             }
             self.next = sequence;
@@ -118,7 +118,7 @@ impl Ring {
             return if was_copy { reordered } else { Insertion::Duplicate };
         }
         let (next, mut dropped) = (self.next, 0);
-        while distance(self.next, sequence) >= RING_PACKETS as i64 {
+        while distance(self.next, sequence) >= PACKET_BUFFER_PACKETS as i64 {
             dropped += u32::from(self.pass());
         }
         while !self.cells.has_room(payload.len()) {
@@ -132,20 +132,21 @@ impl Ring {
         if !reordered {
             self.newest = sequence;
         }
-        self.put(Waiting { sequence, rtp_time, arrived, is_copy: false }, payload);
+        self.put(BufferedPacket { sequence, rtp_time, arrived, is_copy: false }, payload);
         Insertion::Inserted { reordered, dropped, missed }
     }
 
     /// Puts a redundant copy into the place of its packet, if that is within the window and nothing is
     /// there. It moves nothing and pushes nothing out.
     pub fn insert_copy(&mut self, sequence: u64, rtp_time: u64, arrived: i64, payload: &[u8]) -> bool {
-        self.is_missing(sequence) && self.put(Waiting { sequence, rtp_time, arrived, is_copy: true }, payload)
+        self.is_missing(sequence)
+            && self.put(BufferedPacket { sequence, rtp_time, arrived, is_copy: true }, payload)
     }
 
     /// Whether a packet is not there that could still be played, and a later one is.
     pub fn is_missing(&self, sequence: u64) -> bool {
         self.is_placed
-            && (0..RING_PACKETS as i64).contains(&distance(self.next, sequence))
+            && (0..PACKET_BUFFER_PACKETS as i64).contains(&distance(self.next, sequence))
             && distance(sequence, self.newest) > 0
             && self.slot(sequence).is_none()
     }
@@ -156,17 +157,17 @@ impl Ring {
     }
 
     /// The first packet that waits, perhaps behind missing ones.
-    pub fn first(&self) -> Option<Waiting> {
+    pub fn first(&self) -> Option<BufferedPacket> {
         self.first_from(0)
     }
 
     /// The packet that waits behind the first, perhaps behind missing ones.
-    pub fn second(&self) -> Option<Waiting> {
+    pub fn second(&self) -> Option<BufferedPacket> {
         self.first_from(self.first()?.sequence.wrapping_sub(self.next) + 1)
     }
 
     /// The packet with the highest sequence number, while anything waits.
-    pub fn newest(&self) -> Option<Waiting> {
+    pub fn newest(&self) -> Option<BufferedPacket> {
         if self.waiting == 0 { None } else { self.slot(self.newest).map(|slot| slot.packet) }
     }
 
@@ -205,35 +206,35 @@ impl Ring {
         true
     }
 
-    fn first_from(&self, place: u64) -> Option<Waiting> {
+    fn first_from(&self, place: u64) -> Option<BufferedPacket> {
         if self.waiting == 0 {
             return None;
         }
-        (place..RING_PACKETS as u64)
+        (place..PACKET_BUFFER_PACKETS as u64)
             .find_map(|i| self.slot(self.next.wrapping_add(i)).map(|slot| slot.packet))
     }
 
-    fn slot(&self, sequence: u64) -> Option<&Slot> {
+    fn slot(&self, sequence: u64) -> Option<&Entry> {
         self.slots[index(sequence)].as_ref().filter(|slot| slot.packet.sequence == sequence)
     }
 
     /// Whether there was room for it.
-    fn put(&mut self, packet: Waiting, payload: &[u8]) -> bool {
+    fn put(&mut self, packet: BufferedPacket, payload: &[u8]) -> bool {
         let Some(payload) = self.cells.store(payload) else { return false };
-        self.slots[index(packet.sequence)] = Some(Slot { packet, payload });
+        self.slots[index(packet.sequence)] = Some(Entry { packet, payload });
         self.waiting += 1;
         true
     }
 }
 
-impl Default for Ring {
+impl Default for PacketBuffer {
     fn default() -> Self {
         Self::new()
     }
 }
 
 fn index(sequence: u64) -> usize {
-    (sequence % RING_PACKETS as u64) as usize
+    (sequence % PACKET_BUFFER_PACKETS as u64) as usize
 }
 
 fn distance(from: u64, to: u64) -> i64 {
@@ -241,12 +242,12 @@ fn distance(from: u64, to: u64) -> i64 {
     (to.wrapping_sub(from) as i64).max(-i64::MAX)
 }
 
-const _: () = assert!(RING_PACKETS as i64 <= JUMP_PACKETS);
+const _: () = assert!(PACKET_BUFFER_PACKETS as i64 <= JUMP_PACKETS);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::RING_CELL_BYTES as CELL_BYTES;
+    use crate::limits::PAYLOAD_CELL_BYTES as CELL_BYTES;
     use crate::media::receive::payload_slab::CELLS;
     use crate::media::voice::next as random;
     use std::collections::BTreeMap;
@@ -258,7 +259,7 @@ mod tests {
         (0..len).map(|i| (sequence as usize * 31 + i) as u8).collect()
     }
 
-    fn take(ring: &mut Ring) -> Option<(u64, Vec<u8>)> {
+    fn take(ring: &mut PacketBuffer) -> Option<(u64, Vec<u8>)> {
         let sequence = ring.next();
         let waits = ring.first().is_some_and(|first| first.sequence == sequence);
         let bytes = ring.read(sequence, &mut [0; OPUS_PACKET_BYTES_MAX]).to_vec();
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn packets_by_their_arrival() {
-        let mut ring = Ring::new();
+        let mut ring = PacketBuffer::new();
         let cases = [
             (100, IN_ORDER),
             (98, REORDERED),
@@ -294,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_copy_fills_a_hole_and_the_packet_takes_it_over() {
-        let mut ring = Ring::new();
+        let mut ring = PacketBuffer::new();
         assert!(!ring.insert_copy(10, 0, 0, &[1]), "there is no window yet");
         assert_eq!(ring.insert(10, 9600, 0, &payload(10, 60)), IN_ORDER);
         assert_eq!(ring.insert(13, 12_480, 0, &payload(13, 60)), IN_ORDER);
@@ -314,11 +315,11 @@ mod tests {
 
     #[test]
     fn a_full_ring_lets_the_oldest_go() {
-        let mut ring = Ring::new();
-        for sequence in 0..RING_PACKETS as u64 {
+        let mut ring = PacketBuffer::new();
+        for sequence in 0..PACKET_BUFFER_PACKETS as u64 {
             assert_eq!(ring.insert(sequence, 0, 0, &[1]), IN_ORDER);
         }
-        let after = RING_PACKETS as u64 + 2;
+        let after = PACKET_BUFFER_PACKETS as u64 + 2;
         assert_eq!(
             ring.insert(after, 0, 0, &[1]),
             Insertion::Inserted { reordered: false, dropped: 3, missed: 0 }
@@ -338,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_numbers_are_no_ends() {
-        let mut ring = Ring::new();
+        let mut ring = PacketBuffer::new();
         for i in 0..10 {
             assert_eq!(ring.insert(u64::MAX.wrapping_add(i), 0, 0, &[i as u8]), IN_ORDER);
         }
@@ -351,7 +352,7 @@ mod tests {
     #[test]
     fn random_steps_agree_with_a_plain_map() {
         for seed in 1..=60 {
-            let (mut state, mut ring, mut model) = (seed, Ring::new(), BTreeMap::new());
+            let (mut state, mut ring, mut model) = (seed, PacketBuffer::new(), BTreeMap::new());
             let start = random(&mut state);
             let mut head = start;
             for _ in 0..2000 {

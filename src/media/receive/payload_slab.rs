@@ -1,24 +1,24 @@
-//! Memory for the payloads of waiting packets: one slab of [`RING_BYTES`] in cells, chained per payload.
+//! Memory for the payloads of waiting packets: one slab of [`PAYLOAD_SLAB_BYTES`] in cells, chained per payload.
 //!
 //! Neither a hole nor a large packet wastes more than a cell, and nothing is ever moved.
 
-use crate::limits::{OPUS_PACKET_BYTES_MAX, RING_BYTES, RING_CELL_BYTES as CELL_BYTES};
+use crate::limits::{OPUS_PACKET_BYTES_MAX, PAYLOAD_CELL_BYTES as CELL_BYTES, PAYLOAD_SLAB_BYTES};
 
 /// Cells of the slab.
-pub const CELLS: usize = RING_BYTES / CELL_BYTES;
+pub const CELLS: usize = PAYLOAD_SLAB_BYTES / CELL_BYTES;
 
 /// No cell: the end of a chain.
 const NO_CELL: u16 = u16::MAX;
 
-/// A payload in the slab. It must be given back by [`Cells::release`].
+/// A payload in the slab. It must be given back by [`PayloadSlab::release`].
 #[derive(Debug, Clone, Copy)]
-pub struct Stored {
+pub struct StoredPayload {
     first: u16,
     len: u16,
 }
 
 /// The slab.
-pub struct Cells {
+pub struct PayloadSlab {
     cells: Box<[[u8; CELL_BYTES]]>,
     /// For each cell the next of its chain, be it a payload's or the chain of free ones.
     chain: [u16; CELLS],
@@ -26,12 +26,12 @@ pub struct Cells {
     free_count: usize,
 }
 
-impl Cells {
+impl PayloadSlab {
     /// A slab with nothing in it.
     pub fn new() -> Self {
         // Straight from the heap: on its way over the stack it would leave that as large for ever.
         let slab = vec![[0; CELL_BYTES]; CELLS].into_boxed_slice();
-        let mut cells = Cells { cells: slab, chain: [NO_CELL; CELLS], free: NO_CELL, free_count: 0 };
+        let mut cells = PayloadSlab { cells: slab, chain: [NO_CELL; CELLS], free: NO_CELL, free_count: 0 };
         cells.clear();
         cells
     }
@@ -55,7 +55,7 @@ impl Cells {
     }
 
     /// Copies a payload in. `None` where it does not fit, or is longer than any Opus packet.
-    pub fn store(&mut self, payload: &[u8]) -> Option<Stored> {
+    pub fn store(&mut self, payload: &[u8]) -> Option<StoredPayload> {
         if payload.len() > OPUS_PACKET_BYTES_MAX || !self.has_room(payload.len()) {
             return None;
         }
@@ -69,11 +69,11 @@ impl Cells {
             self.chain[usize::from(cell)] = first;
             first = cell;
         }
-        Some(Stored { first, len: payload.len() as u16 })
+        Some(StoredPayload { first, len: payload.len() as u16 })
     }
 
     /// Copies a payload out.
-    pub fn read<'a>(&self, stored: Stored, buffer: &'a mut [u8; OPUS_PACKET_BYTES_MAX]) -> &'a [u8] {
+    pub fn read<'a>(&self, stored: StoredPayload, buffer: &'a mut [u8; OPUS_PACKET_BYTES_MAX]) -> &'a [u8] {
         let len = stored.len().min(buffer.len());
         let mut cell = stored.first;
         for part in buffer[..len].chunks_mut(CELL_BYTES) {
@@ -84,7 +84,7 @@ impl Cells {
     }
 
     /// Takes a payload back.
-    pub fn release(&mut self, stored: Stored) {
+    pub fn release(&mut self, stored: StoredPayload) {
         let mut cell = stored.first;
         while cell != NO_CELL {
             let following = self.chain[usize::from(cell)];
@@ -95,13 +95,13 @@ impl Cells {
     }
 }
 
-impl Default for Cells {
+impl Default for PayloadSlab {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Stored {
+impl StoredPayload {
     /// Bytes of the payload.
     pub fn len(self) -> usize {
         usize::from(self.len)
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn payloads_come_back_as_they_were_and_leave_nothing_behind() {
-        let mut cells = Cells::new();
+        let mut cells = PayloadSlab::new();
         let payload = |len: usize| -> Vec<u8> { (0..len).map(|i| (i * 7 + len) as u8).collect() };
         let mut buffer = [0; OPUS_PACKET_BYTES_MAX];
         let lengths = [0, 1, CELL_BYTES - 1, CELL_BYTES, CELL_BYTES + 1, OPUS_PACKET_BYTES_MAX];
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut cells = Cells::new();
+        let mut cells = PayloadSlab::new();
         assert!(cells.store(&[0; OPUS_PACKET_BYTES_MAX + 1]).is_none());
         let stored = std::iter::from_fn(|| cells.store(&[1; OPUS_PACKET_BYTES_MAX])).count();
         assert_eq!(stored, CELLS / OPUS_PACKET_BYTES_MAX.div_ceil(CELL_BYTES));

@@ -6,7 +6,7 @@
 //!   0         start                           end
 //! ```
 
-use crate::limits::{PENDING_HISTORY_SAMPLES as HISTORY, PENDING_SAMPLES};
+use crate::limits::{PCM_HISTORY_SAMPLES as HISTORY, PCM_QUEUE_SAMPLES};
 use crate::media::block::SAMPLE_RATE_HZ;
 use crate::media::gain::ramp;
 
@@ -14,16 +14,16 @@ use crate::media::gain::ramp;
 const JOIN_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 200;
 
 /// A short queue of samples in fixed memory.
-pub struct Pending {
-    samples: Box<[f32; PENDING_SAMPLES]>,
+pub struct PcmQueue {
+    samples: Box<[f32; PCM_QUEUE_SAMPLES]>,
     start: usize,
     end: usize,
 }
 
-impl Pending {
+impl PcmQueue {
     /// An empty queue behind silence; its memory is taken here.
     pub fn new() -> Self {
-        Pending { samples: Box::new([0.0; PENDING_SAMPLES]), start: HISTORY, end: HISTORY }
+        PcmQueue { samples: Box::new([0.0; PCM_QUEUE_SAMPLES]), start: HISTORY, end: HISTORY }
     }
 
     /// Samples waiting.
@@ -37,7 +37,7 @@ impl Pending {
     }
 
     /// The samples waiting, the next first, behind the last `before` that went, at most
-    /// [`PENDING_HISTORY_SAMPLES`](crate::limits::PENDING_HISTORY_SAMPLES) of them.
+    /// [`PCM_HISTORY_SAMPLES`](crate::limits::PCM_HISTORY_SAMPLES) of them.
     pub fn peek(&self, before: usize) -> &[f32] {
         &self.samples[self.start - before.min(HISTORY)..self.end]
     }
@@ -48,7 +48,7 @@ impl Pending {
     }
 
     /// Lets `write` fill room at the end; it returns how many samples it wrote. The room is at least
-    /// `OPUS_PACKET_SAMPLES_MAX` while no more than `PENDING_AHEAD_SAMPLES` wait.
+    /// `OPUS_PACKET_SAMPLES_MAX` while no more than `PCM_AHEAD_SAMPLES` wait.
     pub fn fill<E>(&mut self, write: impl FnOnce(&mut [f32]) -> Result<usize, E>) -> Result<usize, E> {
         self.samples.copy_within(self.start - HISTORY..self.end, 0);
         (self.start, self.end) = (HISTORY, HISTORY + self.end - self.start);
@@ -76,7 +76,7 @@ impl Pending {
     /// Adds `period` samples: a crossfade from the next ones back to those that just went. False where there
     /// are not as many, or there is no room.
     pub fn lengthen(&mut self, period: usize) -> bool {
-        if period > HISTORY || period > self.len() || self.end + period > PENDING_SAMPLES {
+        if period > HISTORY || period > self.len() || self.end + period > PCM_QUEUE_SAMPLES {
             return false;
         }
         self.samples.copy_within(self.start..self.end, self.start + period);
@@ -106,7 +106,7 @@ impl Pending {
     }
 }
 
-impl Default for Pending {
+impl Default for PcmQueue {
     fn default() -> Self {
         Self::new()
     }
@@ -125,11 +125,11 @@ fn crossfade(into: &mut [f32], other: &[f32], from_other: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PENDING_AHEAD_SAMPLES};
+    use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PCM_AHEAD_SAMPLES};
 
     /// A queue with numbered samples in it, of which `passed` went.
-    fn numbered(count: usize, passed: usize) -> Pending {
-        let mut pending = Pending::new();
+    fn numbered(count: usize, passed: usize) -> PcmQueue {
+        let mut pending = PcmQueue::new();
         let write = |room: &mut [f32]| {
             room.iter_mut().take(count).enumerate().for_each(|(i, sample)| *sample = i as f32);
             Ok::<_, ()>(count)
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn samples_come_out_in_order_whatever_the_sizes() {
-        let mut pending = Pending::new();
+        let mut pending = PcmQueue::new();
         let (mut next_in, mut next_out) = (0, 0);
         for size in [120, 480, 960, 5760, 240, 2880, 120, 120, 120, 120, 5760] {
             pending
@@ -165,12 +165,12 @@ mod tests {
 
     #[test]
     fn a_whole_packet_fits_behind_what_is_left() {
-        let mut pending = Pending::new();
-        pending.fill(|_| Ok::<_, ()>(PENDING_AHEAD_SAMPLES)).unwrap();
+        let mut pending = PcmQueue::new();
+        pending.fill(|_| Ok::<_, ()>(PCM_AHEAD_SAMPLES)).unwrap();
         let room = pending.fill(|room| Ok::<_, ()>(room.len())).unwrap();
         assert!(room >= OPUS_PACKET_SAMPLES_MAX);
         assert_eq!(pending.fill(|room| Err::<usize, usize>(room.len())), Err(0), "a failure changes nothing");
-        assert_eq!(pending.len() + HISTORY, PENDING_SAMPLES);
+        assert_eq!(pending.len() + HISTORY, PCM_QUEUE_SAMPLES);
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
         let mut pending = numbered(900, 0);
         assert!(!pending.shorten(451) && !pending.lengthen(901) && !pending.lengthen(HISTORY + 1));
         assert_eq!(pending.len(), 900);
-        let mut full = Pending::new();
+        let mut full = PcmQueue::new();
         full.fill(|room| Ok::<_, ()>(room.len())).unwrap();
         assert!(!full.lengthen(480));
     }

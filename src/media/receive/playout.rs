@@ -23,11 +23,11 @@
 use super::clock::{SAMPLES_PER_MS, rtp_gap};
 use super::decode::FRAME_SAMPLES_MIN;
 use super::delay_target::JUMP_SAMPLES;
-use super::loss_repair::Made;
-use super::packet_buffer::Waiting;
-use super::time_scaler::Change;
-use super::track_receiver::{Pulled, State, Talker};
-use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PENDING_AHEAD_SAMPLES, WAITING_MS_MAX};
+use super::loss_repair::PacketOutcome;
+use super::packet_buffer::BufferedPacket;
+use super::time_scaler::TempoChange;
+use super::track_receiver::{PlayoutState, Pulled, TrackReceiver};
+use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PCM_AHEAD_SAMPLES, WAITING_MS_MAX};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::level::level_dbfs;
 use crate::media::resample::{TAPS, TAPS_BEFORE};
@@ -48,7 +48,7 @@ const MARGIN_SAMPLES: i64 = 10 * SAMPLES_PER_MS;
 /// A stream that starts again leaves out what is this much too old.
 const STALE_SAMPLES: i64 = 30 * SAMPLES_PER_MS;
 
-impl Talker {
+impl TrackReceiver {
     /// Fills `out` with the next 10 ms. `now` is when this is asked; being late at it is understood.
     pub fn pull(&mut self, out: &mut Block, now: Instant) -> Pulled {
         let now = self.epoch.samples(now);
@@ -57,7 +57,7 @@ impl Talker {
             self.run_over();
         }
         self.play_to(BLOCK_NEEDS_SAMPLES);
-        let is_playing = self.state == State::Playing;
+        let is_playing = self.state == PlayoutState::Playing;
         let rate = if is_playing { self.correct() } else { self.drift.steady_rate() };
         let samples = self.rescue.pending.peek(TAPS_BEFORE);
         if !is_playing && samples.iter().all(|&sample| sample == 0.0) {
@@ -84,9 +84,9 @@ impl Talker {
             return self.drift.steady_rate();
         }
         let change = if delay.saturating_sub(self.target.held_samples()) > MARGIN_SAMPLES {
-            Some(Change::Shorter)
+            Some(TempoChange::Shorter)
         } else if error < -MARGIN_SAMPLES {
-            Some(Change::Longer)
+            Some(TempoChange::Longer)
         } else {
             None
         };
@@ -95,10 +95,10 @@ impl Talker {
             if let Some(period) = self.stretch.apply(change, &mut self.rescue.pending) {
                 let period = period as i64;
                 match change {
-                    Change::Shorter => self.counters.removed_samples += period.unsigned_abs(),
-                    Change::Longer => self.counters.added_samples += period.unsigned_abs(),
+                    TempoChange::Shorter => self.counters.removed_samples += period.unsigned_abs(),
+                    TempoChange::Longer => self.counters.added_samples += period.unsigned_abs(),
                 }
-                error = error.saturating_add(if change == Change::Shorter { -period } else { period });
+                error = error.saturating_add(if change == TempoChange::Shorter { -period } else { period });
                 // A low voice's period may have left too little for this block.
                 self.play_to(BLOCK_NEEDS_SAMPLES);
             }
@@ -115,7 +115,7 @@ impl Talker {
     /// Decodes what is there for sure, so that periods can be compared. A hole that is due next is left
     /// to its time.
     fn look_ahead(&mut self) {
-        while self.rescue.pending.len() < PENDING_AHEAD_SAMPLES
+        while self.rescue.pending.len() < PCM_AHEAD_SAMPLES
             && let Some(first) = self.ring.first()
             && self.ring.missing() == 0
             && rtp_gap(self.next_rtp_time, first.rtp_time) <= TOLERANCE_SAMPLES
@@ -147,9 +147,9 @@ impl Talker {
 
     /// Puts something behind what is pending, or changes state.
     fn step(&mut self) {
-        if self.state == State::Playing {
+        if self.state == PlayoutState::Playing {
             if !self.play_next() {
-                self.state = State::Stalled { samples: 0 };
+                self.state = PlayoutState::Stalled { samples: 0 };
                 self.invented = 0;
             }
         } else if !self.resume() {
@@ -178,14 +178,14 @@ impl Talker {
         true
     }
 
-    fn play(&mut self, first: Waiting) {
+    fn play(&mut self, first: BufferedPacket) {
         let made = self.rescue.play(&self.ring, first);
         self.ring.pass();
-        if made == Made::Padding {
+        if made == PacketOutcome::Padding {
             return;
         }
         self.count(made);
-        if !matches!(made, Made::Unreadable(_)) {
+        if !matches!(made, PacketOutcome::Unreadable(_)) {
             self.counters.played_packets += 1;
             self.counters.waited_samples += self.now.saturating_sub(first.arrived).max(0).unsigned_abs();
         }
@@ -194,29 +194,29 @@ impl Talker {
     }
 
     /// Puts something in place of the next of `missing` packets, which together lasted `hole` samples.
-    fn replace(&mut self, next: Waiting, missing: u64, hole: i64) {
+    fn replace(&mut self, next: BufferedPacket, missing: u64, hole: i64) {
         let made = self.rescue.replace(&self.ring, next, missing, hole);
         self.ring.pass();
         self.count(made);
         self.next_rtp_time = self.next_rtp_time.wrapping_add(made.samples() as u64);
     }
 
-    fn count(&mut self, made: Made) {
+    fn count(&mut self, made: PacketOutcome) {
         match made {
-            Made::Sound(_) | Made::Padding => {}
-            Made::Copied(_) => {
+            PacketOutcome::Sound(_) | PacketOutcome::Padding => {}
+            PacketOutcome::Copied(_) => {
                 self.counters.lost += 1;
                 self.counters.red_recovered += 1;
             }
-            Made::Recovered(_) => {
+            PacketOutcome::Recovered(_) => {
                 self.counters.lost += 1;
                 self.counters.fec_recovered += 1;
             }
-            Made::Concealed(samples) => {
+            PacketOutcome::Concealed(samples) => {
                 self.counters.lost += 1;
                 self.count_concealed(samples as i64);
             }
-            Made::Unreadable(samples) => {
+            PacketOutcome::Unreadable(samples) => {
                 self.counters.invalid += 1;
                 self.count_concealed(samples as i64);
             }
@@ -224,7 +224,7 @@ impl Talker {
     }
 
     fn stall(&mut self) {
-        if let State::Stalled { samples } = &mut self.state {
+        if let PlayoutState::Stalled { samples } = &mut self.state {
             *samples = samples.saturating_add(BLOCK);
         }
         self.invented = self.invented.min(self.rescue.pending.len()) + self.rescue.conceal(BLOCK_FRAMES);
@@ -240,7 +240,7 @@ impl Talker {
         let Some(first) = self.ring.first() else { return false };
         let missing = self.ring.missing();
         let hole = rtp_gap(self.next_rtp_time, first.rtp_time);
-        if let State::Stalled { samples } = self.state
+        if let PlayoutState::Stalled { samples } = self.state
             && !self.is_silent()
         {
             let is_late = missing == 0 && hole <= TOLERANCE_SAMPLES;
@@ -251,7 +251,7 @@ impl Talker {
                 let surplus = self.invented_samples().min(samples - gone);
                 self.settle(samples - surplus, missing, hole);
                 self.next_rtp_time = self.next_rtp_time.wrapping_add(gone as u64);
-                self.state = State::Playing;
+                self.state = PlayoutState::Playing;
                 self.join(surplus);
                 return true;
             }
@@ -261,7 +261,7 @@ impl Talker {
         if wait > BLOCK {
             return false;
         }
-        if let State::Stalled { samples } = self.state {
+        if let PlayoutState::Stalled { samples } = self.state {
             self.settle(samples, missing + self.overrun, hole);
             self.pass_missing();
         }
@@ -289,7 +289,7 @@ impl Talker {
 
     /// How far behind the fastest packet `packet` would be if it were played next; no less than it has waited
     /// already, whatever a sender does to its clock.
-    fn delay_of(&self, packet: Waiting) -> i64 {
+    fn delay_of(&self, packet: BufferedPacket) -> i64 {
         let pending = self.rescue.pending.len() as i64;
         let waited = self.now.saturating_sub(packet.arrived);
         self.target.delay_samples(packet.rtp_time, self.now).max(waited).saturating_add(pending)
@@ -312,11 +312,11 @@ impl Talker {
             self.ring.pass();
         }
         self.overrun = 0;
-        self.state = State::Playing;
+        self.state = PlayoutState::Playing;
     }
 
     /// Throws `first` away, and what is missing between it and `second`.
-    fn leave_out(&mut self, first: Waiting, second: Waiting) {
+    fn leave_out(&mut self, first: BufferedPacket, second: BufferedPacket) {
         let left_out = rtp_gap(first.rtp_time, second.rtp_time).clamp(0, OPUS_PACKET_SAMPLES_MAX as i64);
         self.counters.dropped_blocks += (left_out / BLOCK) as u64;
         self.counters.dropped_packets += 1;
@@ -349,4 +349,4 @@ impl Talker {
     }
 }
 
-const _: () = assert!(BLOCK_NEEDS_SAMPLES < PENDING_AHEAD_SAMPLES);
+const _: () = assert!(BLOCK_NEEDS_SAMPLES < PCM_AHEAD_SAMPLES);

@@ -4,7 +4,7 @@
 //! A seed that fails is in the message.
 
 use super::call::an_instant;
-use super::track_receiver::{ArrivedPacket, Talker};
+use super::track_receiver::{ArrivedPacket, TrackReceiver};
 use crate::limits::WAITING_MS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::{Encoder, EncoderSettings};
@@ -24,7 +24,7 @@ struct Chaos {
     has_xruns: bool,
     start: Instant,
     now_ms: u64,
-    talker: Talker,
+    talker: TrackReceiver,
     payloads: Vec<Vec<u8>>,
     sequence: u64,
     rtp_time: u64,
@@ -75,7 +75,7 @@ impl Chaos {
             has_xruns: seed.is_multiple_of(2),
             start: an_instant(),
             now_ms: 0,
-            talker: Talker::new().unwrap(),
+            talker: TrackReceiver::new().unwrap(),
             payloads: (0..100).map(&mut packet).collect(),
             sequence: 1000,
             rtp_time: 1 << 32,

@@ -1,7 +1,7 @@
 //! Stories of a whole call: a voice is captured, sent over a link of the story's choice, and heard.
 
 use super::call::{Call, an_instant};
-use super::track_receiver::{ArrivedPacket, Talker};
+use super::track_receiver::{ArrivedPacket, TrackReceiver};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::EncoderSettings;
 use crate::media::voice::{next, uniform, voice};
@@ -191,7 +191,7 @@ fn clocks_that_differ_never_let_the_delay_run_away() {
 
 #[test]
 fn hostile_packets_never_panic_and_never_grow() {
-    let (mut talker, mut state, start) = (Talker::new().unwrap(), 5, an_instant());
+    let (mut talker, mut state, start) = (TrackReceiver::new().unwrap(), 5, an_instant());
     let mut block = Block::SILENCE;
     let mut now = start;
     for i in 0..20_000_u64 {

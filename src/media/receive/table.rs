@@ -1,7 +1,7 @@
 //! Jitter cases as tables: when each packet of 20 ms arrives, and what is heard each 10 ms.
 
 use super::call::an_instant;
-use super::track_receiver::{ArrivedPacket, Talker};
+use super::track_receiver::{ArrivedPacket, TrackReceiver};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::encode::{Encoder, EncoderSettings};
 use crate::media::voice::sine;
@@ -24,8 +24,8 @@ fn packets(count: u64) -> Vec<Vec<u8>> {
 
 /// What is heard: `s` sound, `c` concealment of a packet known to be lost, `f` concealment of who knows
 /// what, `.` silence. Each entry of `arrivals` is sequence number, RTP time in ms, arrival in ms.
-fn heard(arrivals: &[(u64, u64, u64)], blocks: u64) -> (String, Talker) {
-    let (start, mut talker, payloads) = (an_instant(), Talker::new().unwrap(), packets(64));
+fn heard(arrivals: &[(u64, u64, u64)], blocks: u64) -> (String, TrackReceiver) {
+    let (start, mut talker, payloads) = (an_instant(), TrackReceiver::new().unwrap(), packets(64));
     let mut arrivals = arrivals.to_vec();
     arrivals.sort_by_key(|arrival| arrival.2);
     let (mut heard, mut block) = (String::new(), Block::SILENCE);
@@ -117,7 +117,7 @@ fn packets_of_any_length_and_stereo_are_played() {
         for tenth_ms in [25, 50, 100, 200, 400, 600, 1200_u64] {
             let (samples, width) = (tenth_ms as usize * 48 / 10, channels as usize);
             let mut encoder = opus::Encoder::new(48_000, channels, opus::Application::Voip).unwrap();
-            let (start, mut talker) = (an_instant(), Talker::new().unwrap());
+            let (start, mut talker) = (an_instant(), TrackReceiver::new().unwrap());
             let (mut sent, mut sounding) = (0_u64, 0);
             for now_ms in (0..2000).step_by(10) {
                 while (sent + 1) * tenth_ms <= now_ms * 10 {
@@ -150,7 +150,7 @@ fn packets_of_any_length_and_stereo_are_played() {
 
 #[test]
 fn padding_is_no_sound_and_no_loss() {
-    let (start, mut talker, payloads) = (an_instant(), Talker::new().unwrap(), packets(20));
+    let (start, mut talker, payloads) = (an_instant(), TrackReceiver::new().unwrap(), packets(20));
     let mut block = Block::SILENCE;
     for (i, payload) in payloads.iter().enumerate() {
         let arrival = start + Duration::from_millis(20 * i as u64);
@@ -195,7 +195,7 @@ fn copies_stand_in_for_lost_packets() {
     ];
     let payloads = packets(64);
     for (depth, lost, recovered, concealed) in cases {
-        let (start, mut talker, mut block) = (an_instant(), Talker::new().unwrap(), Block::SILENCE);
+        let (start, mut talker, mut block) = (an_instant(), TrackReceiver::new().unwrap(), Block::SILENCE);
         for sequence in 0..40_u64 {
             let arrival = start + Duration::from_millis(20 * sequence);
             if !lost.contains(&sequence) {

@@ -10,8 +10,8 @@
 //! twentieth period, so the tempo changes by 5 %. In silence any period will do. The longer nothing suitable comes, the
 //! less alike the periods need be: in steady noise, too, a delay must not stay.
 
-use super::pcm_queue::Pending;
-use crate::limits::PENDING_HISTORY_SAMPLES;
+use super::pcm_queue::PcmQueue;
+use crate::limits::PCM_HISTORY_SAMPLES;
 use crate::media::block::{BLOCK_FRAMES, SAMPLE_RATE_HZ};
 use crate::media::level::samples_dbfs;
 
@@ -19,7 +19,7 @@ use crate::media::level::samples_dbfs;
 const PERIOD_SAMPLES_MIN: usize = SAMPLE_RATE_HZ as usize * 5 / 2000;
 
 /// The longest: 12.5 ms.
-const PERIOD_SAMPLES_MAX: usize = PENDING_HISTORY_SAMPLES;
+const PERIOD_SAMPLES_MAX: usize = PCM_HISTORY_SAMPLES;
 
 /// Periods are compared over this at least: a short stretch is like many others.
 const COMPARED_SAMPLES_MIN: usize = SAMPLE_RATE_HZ as usize / 200;
@@ -42,7 +42,7 @@ const QUIET_SPACING: usize = 2;
 
 /// Which way to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum TempoChange {
     /// One period less.
     Shorter,
     /// One period more.
@@ -51,7 +51,7 @@ pub enum Change {
 
 /// The time-scaler of one talker.
 #[derive(Debug, Clone)]
-pub struct Stretch {
+pub struct TimeScaler {
     /// Samples to play before the next change.
     wait: usize,
     /// Attempts since the last change.
@@ -59,10 +59,10 @@ pub struct Stretch {
     coarse: [f32; 2 * PERIOD_SAMPLES_MAX / COARSE],
 }
 
-impl Stretch {
+impl TimeScaler {
     /// Nothing was changed yet.
     pub fn new() -> Self {
-        Stretch { wait: 0, attempts: 0, coarse: [0.0; 2 * PERIOD_SAMPLES_MAX / COARSE] }
+        TimeScaler { wait: 0, attempts: 0, coarse: [0.0; 2 * PERIOD_SAMPLES_MAX / COARSE] }
     }
 
     /// So many samples were played.
@@ -76,15 +76,15 @@ impl Stretch {
     }
 
     /// Changes what waits by one period, if there is a suitable one; returns its length. For
-    /// [`Change::Shorter`] twice a period must wait, for [`Change::Longer`] one.
-    pub fn apply(&mut self, change: Change, pending: &mut Pending) -> Option<usize> {
+    /// [`TempoChange::Shorter`] twice a period must wait, for [`TempoChange::Longer`] one.
+    pub fn apply(&mut self, change: TempoChange, pending: &mut PcmQueue) -> Option<usize> {
         if !self.is_ready() {
             return None;
         }
         // The samples to be compared, and how many of them are the first of the two periods at most.
         let samples = match change {
-            Change::Shorter => pending.peek(0),
-            Change::Longer => pending.peek(PERIOD_SAMPLES_MAX),
+            TempoChange::Shorter => pending.peek(0),
+            TempoChange::Longer => pending.peek(PERIOD_SAMPLES_MAX),
         };
         let samples = &samples[..samples.len().min(2 * PERIOD_SAMPLES_MAX)];
         let (period, spacing) = if samples_dbfs(samples) < QUIET_DBFS {
@@ -99,8 +99,8 @@ impl Stretch {
             (period, SPACING)
         };
         let is_done = match change {
-            Change::Shorter => pending.shorten(period),
-            Change::Longer => pending.lengthen(period),
+            TempoChange::Shorter => pending.shorten(period),
+            TempoChange::Longer => pending.lengthen(period),
         };
         if !is_done {
             return None;
@@ -110,7 +110,7 @@ impl Stretch {
     }
 
     /// The period at which the sound is most like itself, and how much: coarsely, then exactly.
-    fn search(&mut self, change: Change, samples: &[f32]) -> Option<(usize, f32)> {
+    fn search(&mut self, change: TempoChange, samples: &[f32]) -> Option<(usize, f32)> {
         let coarse_len = samples.len() / COARSE;
         for (coarse, group) in self.coarse.iter_mut().zip(samples.chunks_exact(COARSE)) {
             *coarse = group.iter().sum();
@@ -124,7 +124,7 @@ impl Stretch {
     }
 }
 
-impl Default for Stretch {
+impl Default for TimeScaler {
     fn default() -> Self {
         Self::new()
     }
@@ -133,14 +133,14 @@ impl Default for Stretch {
 /// The best of `periods`, and its likeness. To make it shorter, what comes is compared with what comes a period
 /// later; to make it longer, what went (up to `middle`) with what comes.
 fn best(
-    change: Change,
+    change: TempoChange,
     samples: &[f32],
     compared_min: usize,
     middle: usize,
     periods: std::ops::RangeInclusive<usize>,
 ) -> Option<(usize, f32)> {
     let likeness_at = |period: usize| {
-        let start = if change == Change::Shorter { 0 } else { middle.checked_sub(period)? };
+        let start = if change == TempoChange::Shorter { 0 } else { middle.checked_sub(period)? };
         let compared = period.max(compared_min);
         let first = samples.get(start..start + compared)?;
         let second = samples.get(start + period..start + period + compared)?;
@@ -172,8 +172,8 @@ mod tests {
 
     /// Plays `blocks` of `source` while changing whenever it may; everything that came out, and how often it
     /// was changed.
-    fn play(change: Change, blocks: u64, mut source: impl FnMut(u64, &mut Block)) -> (Vec<f32>, usize) {
-        let (mut stretch, mut pending) = (Stretch::new(), Pending::new());
+    fn play(change: TempoChange, blocks: u64, mut source: impl FnMut(u64, &mut Block)) -> (Vec<f32>, usize) {
+        let (mut stretch, mut pending) = (TimeScaler::new(), PcmQueue::new());
         let (mut out, mut changes, mut next) = (Vec::new(), 0, 0);
         while next < blocks {
             while pending.len() < 2 * PERIOD_SAMPLES_MAX {
@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn a_voice_changes_its_tempo_by_up_to_five_percent_and_not_its_pitch() {
-        for (change, least, most) in [(Change::Shorter, 0.945, 0.985), (Change::Longer, 1.015, 1.055)] {
+        for (change, least, most) in
+            [(TempoChange::Shorter, 0.945, 0.985), (TempoChange::Longer, 1.015, 1.055)]
+        {
             let (out, changes) = play(change, 1000, voice);
             let tempo = out.len() as f64 / (1000.0 * BLOCK_FRAMES as f64);
             assert!((least..most).contains(&tempo) && changes > 50, "{change:?}: {tempo} {changes}");
@@ -216,10 +218,10 @@ mod tests {
 
     #[test]
     fn silence_goes_fast_and_noise_goes_slowly() {
-        let (silent, _) = play(Change::Shorter, 1000, |_, _| {});
+        let (silent, _) = play(TempoChange::Shorter, 1000, |_, _| {});
         assert!(silent.len() < 700 * BLOCK_FRAMES, "{}", silent.len());
         let mut random = 3;
-        let (_, changes) = play(Change::Shorter, 1000, |_, block| noise(0.1, &mut random, block));
+        let (_, changes) = play(TempoChange::Shorter, 1000, |_, block| noise(0.1, &mut random, block));
         assert!((3..20).contains(&changes), "{changes} in ten seconds");
     }
 
@@ -227,7 +229,7 @@ mod tests {
     fn a_tone_is_joined_at_its_own_period() {
         // 200 Hz: the period is 240 samples, and so is each multiple of it.
         let tone = |index: u64, block: &mut Block| crate::media::voice::sine(200.0, 0.3, index * 480, block);
-        for change in [Change::Shorter, Change::Longer] {
+        for change in [TempoChange::Shorter, TempoChange::Longer] {
             let (out, changes) = play(change, 200, tone);
             assert!(changes > 7);
             for (i, sample) in out.iter().enumerate() {

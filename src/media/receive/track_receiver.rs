@@ -9,12 +9,12 @@
 use super::clock::{Epoch, PullClock, SAMPLES_PER_MS, rtp_gap};
 use super::counters::ReceiveCounters;
 use super::decode::{DecoderError, frame_samples, has_fec, packet_samples};
-use super::delay_target::Target;
-use super::loss_repair::Rescue;
-use super::packet_buffer::{Insertion, Ring};
+use super::delay_target::DelayTarget;
+use super::loss_repair::LossRepair;
+use super::packet_buffer::{Insertion, PacketBuffer};
 use super::red::split;
-use super::time_scaler::Stretch;
-use crate::limits::{OPUS_PACKET_SAMPLES_MAX, RING_PACKETS};
+use super::time_scaler::TimeScaler;
+use crate::limits::{OPUS_PACKET_SAMPLES_MAX, PACKET_BUFFER_PACKETS};
 use crate::media::block::BLOCK_FRAMES;
 use crate::media::drift::Drift;
 use crate::media::level::SILENCE_DBFS;
@@ -36,7 +36,7 @@ pub struct ArrivedPacket<'a> {
     pub payload: &'a [u8],
 }
 
-/// What [`Talker::pull`] put into the block.
+/// What [`TrackReceiver::pull`] put into the block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pulled {
     /// Something to hear.
@@ -46,7 +46,7 @@ pub enum Pulled {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum PlayoutState {
     /// No packet was ever played.
     Fresh,
     Playing,
@@ -57,18 +57,18 @@ pub(super) enum State {
 }
 
 /// The receiving side of one remote track. All memory is taken at construction.
-pub struct Talker {
-    pub(super) ring: Box<Ring>,
-    pub(super) rescue: Rescue,
-    pub(super) target: Target,
+pub struct TrackReceiver {
+    pub(super) ring: Box<PacketBuffer>,
+    pub(super) rescue: LossRepair,
+    pub(super) target: DelayTarget,
     pub(super) epoch: Epoch,
     pub(super) pulls: PullClock,
-    pub(super) stretch: Stretch,
+    pub(super) stretch: TimeScaler,
     pub(super) resampler: Resampler,
     pub(super) drift: Drift,
     /// The punctual time of the last pull.
     pub(super) now: i64,
-    pub(super) state: State,
+    pub(super) state: PlayoutState,
     /// RTP time of the sample that follows those pending.
     pub(super) next_rtp_time: u64,
     /// Samples of the last packet: what a missing one is taken for.
@@ -82,20 +82,20 @@ pub struct Talker {
     pub(super) counters: ReceiveCounters,
 }
 
-impl Talker {
+impl TrackReceiver {
     /// A talker that was not heard yet.
     pub fn new() -> Result<Self, DecoderError> {
-        Ok(Talker {
-            ring: Box::new(Ring::new()),
-            rescue: Rescue::new()?,
-            target: Target::new(),
+        Ok(TrackReceiver {
+            ring: Box::new(PacketBuffer::new()),
+            rescue: LossRepair::new()?,
+            target: DelayTarget::new(),
             epoch: Epoch::default(),
             pulls: PullClock::new(),
-            stretch: Stretch::new(),
+            stretch: TimeScaler::new(),
             resampler: Resampler::new(),
             drift: Drift::new(),
             now: 0,
-            state: State::Fresh,
+            state: PlayoutState::Fresh,
             next_rtp_time: 0,
             packet_samples: 2 * BLOCK_FRAMES as i64,
             invented: 0,
@@ -183,7 +183,7 @@ impl Talker {
         self.drift = Drift::new();
         self.pulls = PullClock::new();
         self.overrun = 0;
-        self.state = State::Fresh;
+        self.state = PlayoutState::Fresh;
         self.counters.restarts += 1;
     }
 
@@ -200,7 +200,7 @@ impl Talker {
     /// RTP time of the next sample, while the talker is played.
     pub fn playout_rtp_time(&self) -> Option<u64> {
         let pending = self.rescue.pending.len() as u64;
-        (self.state == State::Playing).then(|| self.next_rtp_time.wrapping_sub(pending))
+        (self.state == PlayoutState::Playing).then(|| self.next_rtp_time.wrapping_sub(pending))
     }
 
     /// How much faster the talker's clock is than the loudspeaker's, as far as is known.
@@ -217,10 +217,10 @@ impl Talker {
     pub(super) fn buffered_samples(&self) -> i64 {
         let pending = if self.is_silent() { 0 } else { self.rescue.pending.len() as i64 };
         let (Some(first), Some(newest)) = (self.ring.first(), self.ring.newest()) else { return pending };
-        let from = if self.state == State::Playing { self.next_rtp_time } else { first.rtp_time };
+        let from = if self.state == PlayoutState::Playing { self.next_rtp_time } else { first.rtp_time };
         let by_time = rtp_gap(from, newest.rtp_time).saturating_add(self.packet_samples);
         let by_count = self.ring.len() as i64 * self.packet_samples;
-        let full = (RING_PACKETS * OPUS_PACKET_SAMPLES_MAX) as i64;
+        let full = (PACKET_BUFFER_PACKETS * OPUS_PACKET_SAMPLES_MAX) as i64;
         pending + by_time.clamp(by_count.min(full), full)
     }
 
@@ -237,9 +237,9 @@ impl Talker {
     /// Whether a pull would give silence and go on doing so until a packet comes.
     pub(super) fn is_silent(&self) -> bool {
         match self.state {
-            State::Fresh => true,
-            State::Playing => false,
-            State::Stalled { samples } => samples >= self.rescue.fade_samples() as i64,
+            PlayoutState::Fresh => true,
+            PlayoutState::Playing => false,
+            PlayoutState::Stalled { samples } => samples >= self.rescue.fade_samples() as i64,
         }
     }
 }

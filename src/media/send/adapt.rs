@@ -18,9 +18,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::media::send::congestion::{Relief, Rung, packets_per_second};
+use crate::media::send::congestion::{CongestionControl, Rung, packets_per_second};
 use crate::media::send::encode::PacketDuration;
-use crate::media::send::profile::Profile;
+use crate::media::send::profile::AudioProfile;
 
 /// Loss at which a second copy begins to pay: with one copy, one packet in 150 is missing.
 const SECOND_COPY_PERMILLE: u16 = 80;
@@ -58,7 +58,7 @@ impl Redundancy {
         [("auto", Redundancy::Auto), ("on", Redundancy::On), ("off", Redundancy::Off)];
 
     /// Whether there may be copies with `profile`.
-    pub fn may_repeat(self, profile: Profile) -> bool {
+    pub fn may_repeat(self, profile: AudioProfile) -> bool {
         match self {
             Redundancy::Auto => profile.may_repeat(),
             Redundancy::On => true,
@@ -102,19 +102,19 @@ fn copy_header_bps(packet: PacketDuration) -> u32 {
 /// Turns reports and round trips into a plan.
 #[derive(Debug)]
 pub struct Adaptation {
-    profile: Profile,
+    profile: AudioProfile,
     may_repeat: bool,
     loss_permille: u16,
     calm_reports: u32,
     has_second_copy: bool,
     /// The most that was sent while nothing was lost; what a new call begins with, before that.
     calm_bps: Option<u32>,
-    relief: Relief,
+    relief: CongestionControl,
 }
 
 impl Adaptation {
     /// Nothing was reported.
-    pub fn new(profile: Profile, redundancy: Redundancy) -> Self {
+    pub fn new(profile: AudioProfile, redundancy: Redundancy) -> Self {
         Self {
             profile,
             may_repeat: redundancy.may_repeat(profile),
@@ -122,7 +122,7 @@ impl Adaptation {
             calm_reports: 0,
             has_second_copy: false,
             calm_bps: None,
-            relief: Relief::new(profile),
+            relief: CongestionControl::new(profile),
         }
     }
 
@@ -183,7 +183,7 @@ impl Adaptation {
 mod tests {
     use super::*;
 
-    fn plans(profile: Profile, reports: &[u16]) -> Vec<Plan> {
+    fn plans(profile: AudioProfile, reports: &[u16]) -> Vec<Plan> {
         let mut adaptation = Adaptation::new(profile, Redundancy::Auto);
         let plan = |loss: &u16| {
             adaptation.report(*loss, adaptation.plan(true));
@@ -194,14 +194,14 @@ mod tests {
 
     #[test]
     fn a_good_link_gets_the_best_rate_and_one_copy() {
-        let plans = plans(Profile::Default, &[0; 6]);
+        let plans = plans(AudioProfile::Default, &[0; 6]);
         assert_eq!((plans[0].bitrate_bps, plans[0].copies, plans[0].fec_permille), (24_000, 1, 0));
         assert_eq!((plans[5].bitrate_bps, plans[5].copies), (32_000, 1));
     }
 
     #[test]
     fn heavy_loss_gets_a_second_copy_at_once_and_keeps_it_for_a_while() {
-        let copies: Vec<usize> = plans(Profile::Default, &[0, 100, 60, 50, 60, 30, 0, 0, 0])
+        let copies: Vec<usize> = plans(AudioProfile::Default, &[0, 100, 60, 50, 60, 30, 0, 0, 0])
             .iter()
             .map(|plan| plan.copies)
             .collect();
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_second_copy_takes_nothing_from_the_link() {
-        for profile in [Profile::Default, Profile::LowLatency] {
+        for profile in [AudioProfile::Default, AudioProfile::LowLatency] {
             for calm in [0, 1, 10] {
                 let reports = [vec![0; calm], vec![200; 20]].concat();
                 let plans = plans(profile, &reports);
@@ -231,7 +231,7 @@ mod tests {
     fn a_full_link_gets_less_and_no_copies() {
         #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
         let began = Instant::now();
-        let mut adaptation = Adaptation::new(Profile::Default, Redundancy::On);
+        let mut adaptation = Adaptation::new(AudioProfile::Default, Redundancy::On);
         let mut sees = |second: u64, ms: u64, loss| {
             let plan = adaptation.plan(true);
             adaptation.report(loss, plan);
@@ -251,10 +251,10 @@ mod tests {
 
     #[test]
     fn without_red_the_decoder_repairs() {
-        let plans = plans(Profile::Metered, &[50, 0, 0, 0, 0, 0, 0]);
+        let plans = plans(AudioProfile::Metered, &[50, 0, 0, 0, 0, 0, 0]);
         assert_eq!((plans[0].copies, plans[0].fec_permille), (0, 50));
         assert_eq!(plans[6].fec_permille, 0);
-        let mut adaptation = Adaptation::new(Profile::Default, Redundancy::Auto);
+        let mut adaptation = Adaptation::new(AudioProfile::Default, Redundancy::Auto);
         adaptation.report(50, adaptation.plan(false));
         let packet = PacketDuration::Ms20;
         let expected = Plan { bitrate_bps: 24_000, packet, copies: 0, fec_permille: 50 };
@@ -264,10 +264,10 @@ mod tests {
     #[test]
     fn copies_are_as_the_profile_has_them_unless_said_otherwise() {
         for (profile, redundancy, copies) in [
-            (Profile::Default, Redundancy::Auto, 1),
-            (Profile::Default, Redundancy::Off, 0),
-            (Profile::Metered, Redundancy::Auto, 0),
-            (Profile::Metered, Redundancy::On, 1),
+            (AudioProfile::Default, Redundancy::Auto, 1),
+            (AudioProfile::Default, Redundancy::Off, 0),
+            (AudioProfile::Metered, Redundancy::Auto, 0),
+            (AudioProfile::Metered, Redundancy::On, 1),
         ] {
             let adaptation = Adaptation::new(profile, redundancy);
             assert_eq!(adaptation.plan(true).copies, copies, "{profile:?} {redundancy:?}");

@@ -16,7 +16,7 @@ use std::fmt;
 use crate::media::block::Block;
 use crate::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
 use crate::media::send::echo::EchoCanceller;
-use crate::media::send::gain_control::Levelling;
+use crate::media::send::gain_control::GainControl;
 use crate::media::send::half_duplex::HalfDuplex;
 use crate::media::send::noise::NoiseSuppressor;
 use crate::media::send::reference::Reference;
@@ -99,7 +99,7 @@ impl fmt::Display for Duplex {
 }
 
 /// The chain. All of our memory is taken at construction; the echo canceller's working memory is its own.
-pub struct Chain {
+pub struct AudioProcessor {
     wanted: Duplex,
     now: Duplex,
     reference: Reference,
@@ -108,11 +108,11 @@ pub struct Chain {
     joiner: Joiner,
     echo: EchoCanceller,
     noise: Option<NoiseSuppressor>,
-    levelling: Option<Levelling>,
+    levelling: Option<GainControl>,
     gate: HalfDuplex,
 }
 
-impl Chain {
+impl AudioProcessor {
     /// A chain that does what is wanted; `None` where that is nothing.
     pub fn new(wanted: Duplex) -> Option<Self> {
         (wanted != Duplex::Untouched).then(|| Self {
@@ -124,7 +124,7 @@ impl Chain {
             joiner: Joiner::default(),
             echo: EchoCanceller::new(),
             noise: wanted.suppresses_noise().then(NoiseSuppressor::new),
-            levelling: wanted.controls_level().then(Levelling::new),
+            levelling: wanted.controls_level().then(GainControl::new),
             gate: HalfDuplex::new(),
         })
     }
@@ -221,7 +221,7 @@ mod tests {
     fn shedding_and_taking_back_leaves_no_click() {
         let wanted = Duplex::Full { noise: true, level: false };
         let steepest = |is_shed: fn(u64) -> bool| {
-            let mut chain = Chain::new(wanted).unwrap();
+            let mut chain = AudioProcessor::new(wanted).unwrap();
             let (mut before, mut steepest) = (0.0_f32, 0.0_f32);
             for index in 0..400 {
                 let light = Duplex::Full { noise: false, level: false };
@@ -244,8 +244,8 @@ mod tests {
 
     #[test]
     fn nothing_wanted_is_no_chain_and_half_duplex_waits() {
-        assert!(Chain::new(Duplex::Untouched).is_none());
-        let mut chain = Chain::new(Duplex::Half).unwrap();
+        assert!(AudioProcessor::new(Duplex::Untouched).is_none());
+        let mut chain = AudioProcessor::new(Duplex::Half).unwrap();
         let said = Block([0.1; crate::media::block::BLOCK_FRAMES]);
         let mut block = said;
         chain.process(&mut block, None);

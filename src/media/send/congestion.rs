@@ -12,8 +12,8 @@
 use std::time::{Duration, Instant};
 
 use super::encode::PacketDuration;
-use super::profile::Profile;
-use super::queueing_delay::Queue;
+use super::profile::AudioProfile;
+use super::queueing_delay::QueueingDelay;
 
 /// A queue this long is a full link, whatever else is seen.
 const FULL: Duration = Duration::from_millis(200);
@@ -72,7 +72,7 @@ pub fn packets_per_second(packet: PacketDuration) -> u32 {
 }
 
 /// The steps of each profile, the least first.
-fn rungs(profile: Profile) -> &'static [Rung] {
+fn rungs(profile: AudioProfile) -> &'static [Rung] {
     use PacketDuration::{Ms10, Ms20, Ms40, Ms60};
     const DEFAULT: [Rung; 5] = [
         Rung::new(12_000, Ms60),
@@ -90,17 +90,17 @@ fn rungs(profile: Profile) -> &'static [Rung] {
     ];
     const METERED: [Rung; 3] = [Rung::new(12_000, Ms60), Rung::new(12_000, Ms40), Rung::new(16_000, Ms40)];
     match profile {
-        Profile::Default => &DEFAULT,
-        Profile::LowLatency => &LOW_LATENCY,
-        Profile::Metered => &METERED,
+        AudioProfile::Default => &DEFAULT,
+        AudioProfile::LowLatency => &LOW_LATENCY,
+        AudioProfile::Metered => &METERED,
     }
 }
 
 /// Judges the link, and says how to send while it is full.
 #[derive(Debug)]
-pub struct Relief {
-    profile: Profile,
-    queue: Queue,
+pub struct CongestionControl {
+    profile: AudioProfile,
+    queue: QueueingDelay,
     /// The step that is taken; `None` is a link that is free.
     step: Option<Step>,
     climb_after: Duration,
@@ -116,10 +116,16 @@ struct Step {
     is_climb: bool,
 }
 
-impl Relief {
+impl CongestionControl {
     /// A link that is free.
-    pub fn new(profile: Profile) -> Relief {
-        Relief { profile, queue: Queue::default(), step: None, climb_after: CLIMB_AFTER, freed_at: None }
+    pub fn new(profile: AudioProfile) -> CongestionControl {
+        CongestionControl {
+            profile,
+            queue: QueueingDelay::default(),
+            step: None,
+            climb_after: CLIMB_AFTER,
+            freed_at: None,
+        }
     }
 
     /// A round trip was measured, while `loss_permille` was lost and `wire_bps` was sent.
@@ -199,8 +205,8 @@ mod tests {
     }
 
     /// A link of this rate with a queue of 300 ms, asked once a second; what was sent in each second.
-    fn sent_into(profile: Profile, link_bps: u32, free_bps: u32, seconds: u64) -> Vec<u32> {
-        let (mut relief, began) = (Relief::new(profile), base());
+    fn sent_into(profile: AudioProfile, link_bps: u32, free_bps: u32, seconds: u64) -> Vec<u32> {
+        let (mut relief, began) = (CongestionControl::new(profile), base());
         let (mut queue_ms, mut sent) = (0.0_f64, Vec::new());
         // Checks are answered before there is sound.
         relief.round_trip(Duration::from_millis(20), 0, free_bps, began);
@@ -224,10 +230,10 @@ mod tests {
     #[test]
     fn a_full_link_is_relieved_within_seconds_and_stays_so() {
         for (profile, link_bps, free_bps) in [
-            (Profile::Default, 64_000, 89_000),
-            (Profile::Default, 32_000, 89_000),
-            (Profile::LowLatency, 64_000, 114_000),
-            (Profile::Metered, 24_000, 32_000),
+            (AudioProfile::Default, 64_000, 89_000),
+            (AudioProfile::Default, 32_000, 89_000),
+            (AudioProfile::LowLatency, 64_000, 114_000),
+            (AudioProfile::Metered, 24_000, 32_000),
         ] {
             let sent = sent_into(profile, link_bps, free_bps, 600);
             println!("{profile:?} into {link_bps}: {:?} … {}", &sent[..20], mean(&sent[60..]));
@@ -240,12 +246,12 @@ mod tests {
 
     #[test]
     fn a_free_link_is_used() {
-        assert!(sent_into(Profile::Default, 1_000_000, 89_000, 600).iter().all(|bps| *bps == 89_000));
+        assert!(sent_into(AudioProfile::Default, 1_000_000, 89_000, 600).iter().all(|bps| *bps == 89_000));
     }
 
     #[test]
     fn loss_alone_changes_nothing() {
-        let mut relief = Relief::new(Profile::Default);
+        let mut relief = CongestionControl::new(AudioProfile::Default);
         for second in 0..60 {
             let now = base() + Duration::from_secs(second);
             relief.round_trip(Duration::from_millis(20 + second % 50), 200, 89_000, now);
@@ -255,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_is_not_ours_is_accepted() {
-        let (mut relief, began) = (Relief::new(Profile::Default), base());
+        let (mut relief, began) = (CongestionControl::new(AudioProfile::Default), base());
         let mut sees = |second: u64, ms| {
             let wire_bps = relief.rung().map_or(89_000, Rung::wire_bps);
             relief.round_trip(Duration::from_millis(ms), 0, wire_bps, began + Duration::from_secs(second));
@@ -269,7 +275,7 @@ mod tests {
 
     #[test]
     fn steps_rise_on_the_wire() {
-        for profile in [Profile::Default, Profile::LowLatency, Profile::Metered] {
+        for profile in [AudioProfile::Default, AudioProfile::LowLatency, AudioProfile::Metered] {
             assert!(rungs(profile).is_sorted_by(|a, b| a.wire_bps() < b.wire_bps()), "{profile:?}");
         }
     }

@@ -34,7 +34,7 @@ const BOUNDS: AdaptiveDigitalConfig = AdaptiveDigitalConfig {
 };
 
 /// An automatic gain.
-pub struct Levelling {
+pub struct GainControl {
     voice: VoiceActivityDetectorWrapper,
     speech: SpeechLevelEstimator,
     noise: NoiseLevelEstimator,
@@ -43,7 +43,7 @@ pub struct Levelling {
     limiter: Limiter,
 }
 
-impl Levelling {
+impl GainControl {
     /// A gain of one.
     pub fn new() -> Self {
         Self {
@@ -92,7 +92,7 @@ impl Levelling {
     }
 }
 
-impl Default for Levelling {
+impl Default for GainControl {
     fn default() -> Self {
         Self::new()
     }
@@ -105,7 +105,7 @@ mod tests {
 
     /// Level of the last two seconds of ten, in dBFS, of a voice at `gain`.
     fn levelled(gain: f32) -> (f32, f32) {
-        let mut levelling = Levelling::new();
+        let mut levelling = GainControl::new();
         let (mut before, mut after) = (0.0, 0.0);
         for index in 0..1000 {
             let mut block = Block::SILENCE;
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn silence_stays_silence() {
-        let mut levelling = Levelling::new();
+        let mut levelling = GainControl::new();
         for _ in 0..500 {
             let mut block = Block::SILENCE;
             levelling.process(&mut block);

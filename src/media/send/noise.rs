@@ -17,7 +17,7 @@ const LOOKAHEAD: usize = 96;
 /// Whether it works. It forgets nothing at rest, but what it kept of the sound is old by then: so it
 /// hears one block before it is heard, and both ways it fades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SuppressorState {
     Working,
     FallingAsleep,
     Resting,
@@ -28,7 +28,7 @@ enum State {
 /// A noise suppressor.
 pub struct NoiseSuppressor {
     suppressor: Suppressor,
-    state: State,
+    state: SuppressorState,
     /// The end of the lowest band's last block, for the blocks in which it rests.
     tail: [f32; LOOKAHEAD],
 }
@@ -38,22 +38,22 @@ impl NoiseSuppressor {
     pub fn new() -> Self {
         let suppressor =
             Suppressor::new_with_bands(NsConfig { target_level: SuppressionLevel::K12dB }, BANDS);
-        Self { suppressor, state: State::Working, tail: [0.0; LOOKAHEAD] }
+        Self { suppressor, state: SuppressorState::Working, tail: [0.0; LOOKAHEAD] }
     }
 
     /// Leaves the noise in, at the same delay, and costs next to nothing.
     pub fn rest(&mut self, is_resting: bool) {
         self.state = match (is_resting, self.state) {
-            (true, State::Working | State::Waking) => State::FallingAsleep,
-            (true, State::Listening) => State::Resting,
-            (false, State::Resting | State::FallingAsleep) => State::Listening,
+            (true, SuppressorState::Working | SuppressorState::Waking) => SuppressorState::FallingAsleep,
+            (true, SuppressorState::Listening) => SuppressorState::Resting,
+            (false, SuppressorState::Resting | SuppressorState::FallingAsleep) => SuppressorState::Listening,
             (_, state) => state,
         };
     }
 
     /// Looks at a block before the echo is taken out.
     pub fn analyse(&mut self, bands: &Bands) {
-        if self.state != State::Resting {
+        if self.state != SuppressorState::Resting {
             self.suppressor.analyze(&bands[0]);
         }
     }
@@ -65,24 +65,24 @@ impl NoiseSuppressor {
         delayed[..LOOKAHEAD].copy_from_slice(&self.tail);
         delayed[LOOKAHEAD..].copy_from_slice(&low[..BAND_SAMPLES - LOOKAHEAD]);
         self.tail.copy_from_slice(&low[BAND_SAMPLES - LOOKAHEAD..]);
-        if self.state != State::Resting {
+        if self.state != SuppressorState::Resting {
             self.suppressor.process(low);
         }
         let gain = match self.state {
-            State::Working | State::Waking => self.suppressor.upper_band_gain(),
-            State::FallingAsleep | State::Resting | State::Listening => 1.0,
+            SuppressorState::Working | SuppressorState::Waking => self.suppressor.upper_band_gain(),
+            SuppressorState::FallingAsleep | SuppressorState::Resting | SuppressorState::Listening => 1.0,
         };
         let fade = |i: usize| (i + 1) as f32 / BAND_SAMPLES as f32;
         match self.state {
-            State::Working => {}
-            State::Resting | State::Listening => *low = delayed,
-            State::FallingAsleep => mix(low, fade, &delayed),
-            State::Waking => mix(low, |i| 1.0 - fade(i), &delayed),
+            SuppressorState::Working => {}
+            SuppressorState::Resting | SuppressorState::Listening => *low = delayed,
+            SuppressorState::FallingAsleep => mix(low, fade, &delayed),
+            SuppressorState::Waking => mix(low, |i| 1.0 - fade(i), &delayed),
         }
         self.state = match self.state {
-            State::FallingAsleep => State::Resting,
-            State::Listening => State::Waking,
-            State::Waking => State::Working,
+            SuppressorState::FallingAsleep => SuppressorState::Resting,
+            SuppressorState::Listening => SuppressorState::Waking,
+            SuppressorState::Waking => SuppressorState::Working,
             state => state,
         };
         for (index, band) in upper.iter_mut().enumerate() {

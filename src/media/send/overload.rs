@@ -27,7 +27,7 @@ const CALM_MAX: Duration = Duration::from_secs(3600);
 
 /// What follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Advice {
+pub enum LoadAdvice {
     /// Give something up.
     Shed,
     /// There is room for a step more.
@@ -36,7 +36,7 @@ pub enum Advice {
 
 /// Counts long turns.
 #[derive(Debug)]
-pub struct Load {
+pub struct OverloadGovernor {
     window_began: Option<Instant>,
     long_turns: u32,
     calm_since: Option<Instant>,
@@ -44,14 +44,14 @@ pub struct Load {
     has_restored: bool,
 }
 
-impl Load {
+impl OverloadGovernor {
     /// Nothing was measured yet.
     pub fn new() -> Self {
         Self { window_began: None, long_turns: 0, calm_since: None, calm_wanted: CALM, has_restored: false }
     }
 
     /// A turn that began at `now` took so long.
-    pub fn turn(&mut self, took: Duration, now: Instant) -> Option<Advice> {
+    pub fn turn(&mut self, took: Duration, now: Instant) -> Option<LoadAdvice> {
         let is_long = took >= LONG_TURN;
         let began = *self.window_began.get_or_insert(now);
         let calm_since = *self.calm_since.get_or_insert(now);
@@ -65,12 +65,12 @@ impl Load {
                 self.calm_wanted = (self.calm_wanted * 2).min(CALM_MAX);
             }
             self.start_over(now);
-            return Some(Advice::Shed);
+            return Some(LoadAdvice::Shed);
         }
         if now.saturating_duration_since(calm_since) >= self.calm_wanted {
             self.has_restored = true;
             self.start_over(now);
-            return Some(Advice::Restore);
+            return Some(LoadAdvice::Restore);
         }
         None
     }
@@ -82,7 +82,7 @@ impl Load {
     }
 }
 
-impl Default for Load {
+impl Default for OverloadGovernor {
     fn default() -> Self {
         Self::new()
     }
@@ -97,11 +97,11 @@ mod tests {
 
     /// Turns of `took(n)` every 10 ms for `seconds`; what was advised, and in which second.
     fn advised(
-        load: &mut Load,
+        load: &mut OverloadGovernor,
         now: &mut Instant,
         seconds: u32,
         took_ms: impl Fn(u32) -> u64,
-    ) -> Vec<(u32, Advice)> {
+    ) -> Vec<(u32, LoadAdvice)> {
         (0..seconds * 100)
             .filter_map(|n| {
                 *now += BLOCK;
@@ -112,17 +112,17 @@ mod tests {
 
     #[test]
     fn a_board_that_cannot_sheds_within_two_seconds_and_tries_again_ever_more_rarely() {
-        let (mut load, mut now) = (Load::new(), Instant::now());
-        assert_eq!(advised(&mut load, &mut now, 1, |_| 9), [(0, Advice::Shed), (0, Advice::Shed)]);
-        assert_eq!(advised(&mut load, &mut now, 31, |_| 3)[0], (29, Advice::Restore));
-        assert_eq!(advised(&mut load, &mut now, 1, |_| 9)[0].1, Advice::Shed);
+        let (mut load, mut now) = (OverloadGovernor::new(), Instant::now());
+        assert_eq!(advised(&mut load, &mut now, 1, |_| 9), [(0, LoadAdvice::Shed), (0, LoadAdvice::Shed)]);
+        assert_eq!(advised(&mut load, &mut now, 31, |_| 3)[0], (29, LoadAdvice::Restore));
+        assert_eq!(advised(&mut load, &mut now, 1, |_| 9)[0].1, LoadAdvice::Shed);
         assert_eq!(advised(&mut load, &mut now, 58, |_| 3), []);
         assert_eq!(advised(&mut load, &mut now, 10, |_| 3).len(), 1);
     }
 
     #[test]
     fn now_and_then_a_long_turn_is_nothing() {
-        let (mut load, mut now) = (Load::new(), Instant::now());
+        let (mut load, mut now) = (OverloadGovernor::new(), Instant::now());
         let advice = advised(&mut load, &mut now, 25, |n| if n % 10 == 0 { 20 } else { 4 });
         assert_eq!(advice, []);
     }

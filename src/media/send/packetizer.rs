@@ -45,7 +45,7 @@ enum Gate {
 }
 
 /// Makes packets of captured blocks. All memory is taken at construction.
-pub struct Sender {
+pub struct Packetizer {
     encoder: Encoder,
     gain: Gain,
     meter: LevelMeter,
@@ -60,10 +60,10 @@ pub struct Sender {
     packet: PacketDuration,
 }
 
-impl Sender {
+impl Packetizer {
     /// A sender whose gate is open.
     pub fn new(settings: EncoderSettings) -> Result<Self, EncoderError> {
-        Ok(Sender {
+        Ok(Packetizer {
             encoder: Encoder::new(settings)?,
             gain: Gain::new(1.0),
             meter: LevelMeter::new(),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     /// RTP time and marker of each packet made of `blocks`.
-    fn sent(sender: &mut Sender, blocks: impl Iterator<Item = Block>) -> Vec<(u64, bool, usize)> {
+    fn sent(sender: &mut Packetizer, blocks: impl Iterator<Item = Block>) -> Vec<(u64, bool, usize)> {
         blocks
             .filter_map(|block| {
                 sender.push(&block).map(|p| (p.rtp_time, p.starts_talkspurt, p.payload.len()))
@@ -253,7 +253,8 @@ mod tests {
         for (packet, samples) in
             [(PacketDuration::Ms10, 480), (PacketDuration::Ms20, 960), (PacketDuration::Ms60, 2880)]
         {
-            let mut sender = Sender::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
+            let mut sender =
+                Packetizer::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
             let packets = sent(&mut sender, (0..60).map(spoken));
             assert_eq!(packets.len(), 60 / packet.blocks());
             for (i, (rtp_time, marked, _)) in packets.into_iter().enumerate() {
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_mute_ends_with_silence_and_then_nothing_is_sent() {
-        let mut sender = Sender::new(EncoderSettings::default()).unwrap();
+        let mut sender = Packetizer::new(EncoderSettings::default()).unwrap();
         sent(&mut sender, (0..51).map(spoken));
         sender.set_muted(true);
         assert!(sender.is_muted());
@@ -284,7 +285,7 @@ mod tests {
         for packet in [PacketDuration::Ms20, PacketDuration::Ms60] {
             for loss_permille in [0, 100] {
                 let mut sender =
-                    Sender::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
+                    Packetizer::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
                 // In-band FEC repeats the packet before, which is from before the mute.
                 sender.set_loss_permille(loss_permille).unwrap();
                 for index in 0..60 + packet.blocks() as u64 - 1 {
@@ -316,7 +317,7 @@ mod tests {
 
     #[test]
     fn muted_before_the_first_word_sends_nothing_and_a_mute_taken_back_loses_nothing() {
-        let mut sender = Sender::new(EncoderSettings::default()).unwrap();
+        let mut sender = Packetizer::new(EncoderSettings::default()).unwrap();
         sender.set_muted(true);
         assert!(sent(&mut sender, (0..10).map(spoken)).is_empty());
         sender.set_muted(false);
@@ -330,7 +331,8 @@ mod tests {
 
     #[test]
     fn dtx_sends_one_packet_without_sound_and_a_refresh_now_and_then() {
-        let mut sender = Sender::new(EncoderSettings { dtx: true, ..EncoderSettings::default() }).unwrap();
+        let mut sender =
+            Packetizer::new(EncoderSettings { dtx: true, ..EncoderSettings::default() }).unwrap();
         sent(&mut sender, (0..100).map(spoken));
         let mut quiet = Block::SILENCE;
         let mut random = 3;
@@ -354,7 +356,8 @@ mod tests {
     #[test]
     fn the_blocks_to_drain_fill_the_packet_and_cover_the_lookahead() {
         for packet in [PacketDuration::Ms10, PacketDuration::Ms20, PacketDuration::Ms40] {
-            let mut sender = Sender::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
+            let mut sender =
+                Packetizer::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
             assert_eq!(sender.lookahead_blocks(), 0, "nothing was said");
             for pushed in 1..=packet.blocks() {
                 sender.push(&spoken(pushed as u64));
@@ -367,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_level_is_that_of_the_packet() {
-        let mut sender = Sender::new(EncoderSettings::default()).unwrap();
+        let mut sender = Packetizer::new(EncoderSettings::default()).unwrap();
         assert!(sender.push(&Block::SILENCE).is_none());
         assert_eq!(sender.push(&Block::SILENCE).unwrap().level, AudioLevel::SILENCE);
         sender.push(&Block([0.5; BLOCK_FRAMES]));

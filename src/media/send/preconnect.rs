@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{EARLY_PACKETS, EARLY_SAMPLES_MAX, OPUS_SENT_BYTES_MAX};
+use crate::limits::{OPUS_SENT_BYTES_MAX, PRECONNECT_PACKETS, PRECONNECT_SAMPLES_MAX};
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::level::AudioLevel;
 use crate::media::send::packetizer::SentPacket;
@@ -31,7 +31,7 @@ struct Kept {
 
 /// Packets and samples that wait. All memory is taken at construction.
 #[derive(Debug)]
-pub struct EarlySound {
+pub struct PreconnectBuffer {
     packets: VecDeque<Kept>,
     samples: VecDeque<i16>,
     halver: Halver,
@@ -41,12 +41,12 @@ pub struct EarlySound {
     lost_packets: u64,
 }
 
-impl EarlySound {
+impl PreconnectBuffer {
     /// Nothing was said. Packets have as many samples.
-    pub fn new(packet_samples: usize) -> EarlySound {
-        EarlySound {
-            packets: VecDeque::with_capacity(EARLY_PACKETS),
-            samples: VecDeque::with_capacity(EARLY_SAMPLES_MAX),
+    pub fn new(packet_samples: usize) -> PreconnectBuffer {
+        PreconnectBuffer {
+            packets: VecDeque::with_capacity(PRECONNECT_PACKETS),
+            samples: VecDeque::with_capacity(PRECONNECT_SAMPLES_MAX),
             halver: Halver::default(),
             packet_samples: packet_samples as u64,
             expected: None,
@@ -56,7 +56,7 @@ impl EarlySound {
 
     /// Keeps a packet, and makes place by losing the oldest.
     pub fn keep(&mut self, packet: &SentPacket<'_>) {
-        if self.packets.len() == EARLY_PACKETS {
+        if self.packets.len() == PRECONNECT_PACKETS {
             self.packets.pop_front();
             self.lost_packets += 1;
         }
@@ -70,7 +70,7 @@ impl EarlySound {
     /// Keeps a block for an agent.
     pub fn hear(&mut self, block: &Block) {
         for pair in block.0.chunks_exact(2) {
-            if self.samples.len() == EARLY_SAMPLES_MAX {
+            if self.samples.len() == PRECONNECT_SAMPLES_MAX {
                 self.samples.pop_front();
             }
             let sample = self.halver.next([pair[0], pair[1]]);
@@ -78,7 +78,7 @@ impl EarlySound {
         }
     }
 
-    /// The next packet to send, which stays until [`EarlySound::sent`], and how many samples of pauses were
+    /// The next packet to send, which stays until [`PreconnectBuffer::sent`], and how many samples of pauses were
     /// left out before it: RTP time is behind captured time by as much more from here on. Pauses are left out
     /// while something waits behind them.
     pub fn next_packet(&mut self) -> Option<(SentPacket<'_>, u64)> {
@@ -184,12 +184,12 @@ mod tests {
 
     #[test]
     fn the_oldest_packets_go_and_are_counted() {
-        let mut early = EarlySound::new(960);
-        for number in 0..EARLY_PACKETS as u64 + 3 {
+        let mut early = PreconnectBuffer::new(960);
+        for number in 0..PRECONNECT_PACKETS as u64 + 3 {
             early.keep(&packet(number, true, &[number as u8; 40]));
         }
         assert_eq!((early.take_lost(), early.take_lost()), (3, 0));
-        for number in 3..EARLY_PACKETS as u64 + 3 {
+        for number in 3..PRECONNECT_PACKETS as u64 + 3 {
             let (next, pause) = early.next_packet().unwrap();
             assert_eq!((next.rtp_time, next.payload, pause), (number * 960, &[number as u8; 40][..], 0));
             early.sent();
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn it_begins_a_little_before_the_first_word() {
-        let mut early = EarlySound::new(960);
+        let mut early = PreconnectBuffer::new(960);
         for number in 0..30 {
             early.keep(&packet(number, number >= 20, b"sound"));
         }
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn pauses_are_left_out_until_nothing_waits() {
-        let mut early = EarlySound::new(960);
+        let mut early = PreconnectBuffer::new(960);
         // A word, a pause that DTX has cut short, a word with what belongs to it.
         for number in (0..2).chain(10..30).chain(35..37) {
             early.keep(&packet(number, !(10..30).contains(&number), b"sound"));
@@ -237,7 +237,7 @@ mod tests {
 
     /// Amplitude of a tone that was halved, after the filter has filled.
     fn halved(hz: f64) -> f64 {
-        let mut early = EarlySound::new(960);
+        let mut early = PreconnectBuffer::new(960);
         let mut block = Block::SILENCE;
         for number in 0..10 {
             sine(hz, 0.5, number * BLOCK_FRAMES as u64, &mut block);
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_discarded_is_in_neither_packets_nor_samples() {
-        let mut early = EarlySound::new(960);
+        let mut early = PreconnectBuffer::new(960);
         for number in 0..10 {
             early.keep(&packet(number, true, b"before"));
             early.hear(&Block([0.5; BLOCK_FRAMES]));
@@ -277,12 +277,12 @@ mod tests {
 
     #[test]
     fn only_the_last_seconds_are_kept_for_an_agent() {
-        let mut early = EarlySound::new(960);
+        let mut early = PreconnectBuffer::new(960);
         for number in 0..1010 {
             early.hear(&Block([number as f32 / 2000.0; BLOCK_FRAMES]));
         }
         let pcm = early.to_pcm();
-        assert_eq!(pcm.len(), 2 * EARLY_SAMPLES_MAX);
+        assert_eq!(pcm.len(), 2 * PRECONNECT_SAMPLES_MAX);
         let first = i16::from_le_bytes([pcm[200], pcm[201]]);
         assert!((i32::from(first) - 10 * 32_767 / 2000).abs() <= 17, "{first}");
     }

@@ -14,7 +14,7 @@ use crate::media::send::encode::PacketDuration;
 
 /// A set of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Profile {
+pub enum AudioProfile {
     /// Good sound over an ordinary link.
     #[default]
     Default,
@@ -24,17 +24,20 @@ pub enum Profile {
     Metered,
 }
 
-impl Profile {
+impl AudioProfile {
     /// What they are called by those who choose.
-    pub const NAMES: [(&str, Profile); 3] =
-        [("default", Profile::Default), ("low-latency", Profile::LowLatency), ("metered", Profile::Metered)];
+    pub const NAMES: [(&str, AudioProfile); 3] = [
+        ("default", AudioProfile::Default),
+        ("low-latency", AudioProfile::LowLatency),
+        ("metered", AudioProfile::Metered),
+    ];
 
     /// Sound in one packet.
     pub fn packet(self) -> PacketDuration {
         match self {
-            Profile::Default => PacketDuration::Ms20,
-            Profile::LowLatency => PacketDuration::Ms10,
-            Profile::Metered => PacketDuration::Ms40,
+            AudioProfile::Default => PacketDuration::Ms20,
+            AudioProfile::LowLatency => PacketDuration::Ms10,
+            AudioProfile::Metered => PacketDuration::Ms40,
         }
     }
 
@@ -43,18 +46,18 @@ impl Profile {
     /// packets at 24 000).
     pub fn bitrate_bps(self) -> RangeInclusive<u32> {
         match self {
-            Profile::Default => 16_000..=32_000,
-            Profile::LowLatency => 24_000..=32_000,
-            Profile::Metered => 12_000..=20_000,
+            AudioProfile::Default => 16_000..=32_000,
+            AudioProfile::LowLatency => 24_000..=32_000,
+            AudioProfile::Metered => 12_000..=20_000,
         }
     }
 
     /// Bits a second at the start, before the receiver has reported anything.
     pub fn initial_bitrate_bps(self) -> u32 {
         match self {
-            Profile::Default => 24_000,
-            Profile::LowLatency => 32_000,
-            Profile::Metered => 16_000,
+            AudioProfile::Default => 24_000,
+            AudioProfile::LowLatency => 32_000,
+            AudioProfile::Metered => 16_000,
         }
     }
 
@@ -62,20 +65,20 @@ impl Profile {
     /// cards it is 150 ms at most then from mouth to ear, where ITU-T G.114 sees a conversation begin to suffer.
     pub fn target_ms_max(self) -> u32 {
         match self {
-            Profile::LowLatency => 80,
-            Profile::Default | Profile::Metered => TARGET_MS_MAX,
+            AudioProfile::LowLatency => 80,
+            AudioProfile::Default | AudioProfile::Metered => TARGET_MS_MAX,
         }
     }
 
     /// Whether lost packets may be repaired by sending each more than once.
     pub fn may_repeat(self) -> bool {
-        self != Profile::Metered
+        self != AudioProfile::Metered
     }
 
     /// What of `wanted` it allows.
     pub fn allows(self, wanted: Duplex) -> Duplex {
         match (self, wanted) {
-            (Profile::LowLatency, Duplex::Full { level, .. }) => Duplex::Full { noise: false, level },
+            (AudioProfile::LowLatency, Duplex::Full { level, .. }) => Duplex::Full { noise: false, level },
             (_, wanted) => wanted,
         }
     }

@@ -18,14 +18,14 @@ const MEMORY: Duration = Duration::from_secs(60);
 
 /// Estimates the queue on the way.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub struct QueueingDelay {
     recent: heapless::HistoryBuf<Duration, RECENT>,
     /// The shortest of the minute that runs, and of the one before.
     shortest: [Option<Duration>; 2],
     minute_began: Option<Instant>,
 }
 
-impl Queue {
+impl QueueingDelay {
     /// One more round trip, as it was measured.
     pub fn add(&mut self, round_trip: Duration, now: Instant) {
         if self.minute_began.is_none_or(|began| now.saturating_duration_since(began) >= MEMORY) {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn standing(round_trips_ms: impl IntoIterator<Item = u64>) -> Duration {
-        let (mut queue, mut now) = (Queue::default(), base());
+        let (mut queue, mut now) = (QueueingDelay::default(), base());
         for round_trip in round_trips_ms {
             queue.add(ms(round_trip), now);
             now += ms(1000);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_newest_counts_by_itself() {
-        let mut queue = Queue::default();
+        let mut queue = QueueingDelay::default();
         let newest = [20, 320, 40].map(|rtt| {
             queue.add(ms(rtt), base());
             queue.newest()
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn jitter_is_no_queue() {
         let mut random = fastrand::Rng::with_seed(1);
-        let (mut queue, mut now, mut longest) = (Queue::default(), base(), ms(0));
+        let (mut queue, mut now, mut longest) = (QueueingDelay::default(), base(), ms(0));
         for _ in 0..1000 {
             queue.add(ms(20 + random.u64(0..50) + random.u64(0..50)), now);
             longest = longest.max(queue.standing());
@@ -122,7 +122,7 @@ mod tests {
     fn a_longer_way_is_learned() {
         let longer = [20].into_iter().chain([220; 130]);
         assert_eq!(standing(longer), ms(0), "after two minutes");
-        let mut queue = Queue::default();
+        let mut queue = QueueingDelay::default();
         [20, 220, 230, 240].into_iter().for_each(|rtt| queue.add(ms(rtt), base()));
         assert_eq!(queue.standing(), ms(200));
         queue.accept();

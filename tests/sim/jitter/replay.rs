@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::jitter::trace::{PACKET_SAMPLES, Sent};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::receive::counters::ReceiveCounters;
-use kinglet::media::receive::track_receiver::{ArrivedPacket, Talker};
+use kinglet::media::receive::track_receiver::{ArrivedPacket, TrackReceiver};
 use kinglet::media::send::encode::{Encoder, EncoderSettings};
 use std::f64::consts::TAU;
 use std::time::Duration;
@@ -65,7 +65,7 @@ pub fn packets() -> Vec<Vec<u8>> {
 pub fn replay(trace: &[Sent], payloads: &[Vec<u8>], setup: Setup) -> Measured {
     let clock = Clock::new();
     let at = |ms: f64| clock.at_ms(0) + Duration::from_secs_f64(ms / 1000.0);
-    let mut talker = Talker::new().expect("a decoder");
+    let mut talker = TrackReceiver::new().expect("a decoder");
     talker.set_target_ms_max(setup.target_ms_max);
     let mut arrivals: Vec<&Sent> = trace.iter().filter(|sent| sent.arrived_ms.is_some()).collect();
     arrivals.sort_by(|a, b| a.arrived_ms.partial_cmp(&b.arrived_ms).expect("times"));

@@ -6,7 +6,7 @@ use crate::client::Setup;
 use crate::link::{Loss, Quality};
 use crate::world::World;
 use kinglet::command::{Command, Reply};
-use kinglet::media::send::profile::Profile;
+use kinglet::media::send::profile::AudioProfile;
 
 /// One who speaks for 20 s over a good line, and then into this one.
 struct Call {
@@ -16,7 +16,7 @@ struct Call {
 }
 
 impl Call {
-    fn new(profile: Profile) -> Call {
+    fn new(profile: AudioProfile) -> Call {
         let mut world = World::new();
         let up = Quality::delay(10.0);
         let voice = Setup { up, profile, ..Setup::talker("door", Sound::Glide) };
@@ -56,7 +56,7 @@ fn slow(rate_bits: u64) -> Quality {
 }
 
 /// Bits a second before, and in each stretch of 10 s for a minute on a link of this rate.
-fn sent_into(profile: Profile, rate_bits: u64) -> (u64, Vec<u64>, Call) {
+fn sent_into(profile: AudioProfile, rate_bits: u64) -> (u64, Vec<u64>, Call) {
     let mut call = Call::new(profile);
     let before = call.sent_bps(10);
     call.set_up(slow(rate_bits));
@@ -67,11 +67,11 @@ fn sent_into(profile: Profile, rate_bits: u64) -> (u64, Vec<u64>, Call) {
 
 #[test]
 fn a_link_of_64_kbit_per_second_is_not_overfilled() {
-    for profile in [Profile::Default, Profile::LowLatency] {
+    for profile in [AudioProfile::Default, AudioProfile::LowLatency] {
         let (before, sent, mut call) = sent_into(profile, 64_000);
         assert!(before > 64_000, "{before}");
         // 10 ms packets begin at twice the link's rate: the queue is full, and half is lost, before it can be seen.
-        let seen_late = usize::from(profile == Profile::LowLatency);
+        let seen_late = usize::from(profile == AudioProfile::LowLatency);
         assert!(sent[seen_late..].iter().all(|bps| *bps <= 64_000), "{sent:?}");
         assert!(sent.iter().all(|bps| *bps < before), "{sent:?}");
         // Most of the time the queue is short, so that what else there is gets through.
@@ -89,7 +89,7 @@ fn a_link_of_64_kbit_per_second_is_not_overfilled() {
 
 #[test]
 fn a_link_of_32_kbit_per_second_is_not_filled_with_copies() {
-    let (_, sent, mut call) = sent_into(Profile::Default, 32_000);
+    let (_, sent, mut call) = sent_into(AudioProfile::Default, 32_000);
     assert!(sent.iter().all(|bps| *bps <= 45_000), "{sent:?}");
     assert!(sent[1..].iter().all(|bps| *bps <= 32_000), "{sent:?}");
     let lost = call.world.client(call.door).ports().up.lost;
@@ -106,7 +106,7 @@ fn a_link_of_32_kbit_per_second_is_not_filled_with_copies() {
 
 #[test]
 fn the_round_trip_that_is_reported_sees_the_queue() {
-    let mut call = Call::new(Profile::Default);
+    let mut call = Call::new(AudioProfile::Default);
     let free = call.round_trip_ms();
     assert!((10..60).contains(&free), "{free} ms");
     call.set_up(slow(40_000));
@@ -120,7 +120,7 @@ fn the_round_trip_that_is_reported_sees_the_queue() {
 fn loss_by_chance_is_repaired_by_copies_and_costs_no_more() {
     // Two copies leave 1 and 8 permille, one would leave 10 and 40.
     for (loss, concealed_max) in [(0.1, 5.0), (0.2, 20.0)] {
-        let mut call = Call::new(Profile::Default);
+        let mut call = Call::new(AudioProfile::Default);
         let before = call.sent_bps(10);
         call.set_up(Quality { loss: Loss::Random(loss), ..Quality::delay(10.0) });
         let sent: Vec<u64> = (0..3).map(|_| call.sent_bps(10)).collect();

@@ -8,7 +8,7 @@
 use crate::acoustics::{Echo, Place, sample_at, voice};
 use crate::random::Random;
 use kinglet::media::block::{BLOCK_FRAMES, Block};
-use kinglet::media::send::audio_processor::{Chain, Duplex};
+use kinglet::media::send::audio_processor::{AudioProcessor, Duplex};
 
 /// What a loudspeaker's card holds before it is heard: three periods.
 const QUEUED: f64 = 1440.0;
@@ -130,7 +130,7 @@ fn run(room: Room, near_voice: &[f32]) -> Heard {
     let far = &voice(room.pitch_hz, 4.2, SECONDS + 1.0, 1);
     let (here, there) = (Echo::new(room.place, room.echo), Echo::new(Place::Shadowed, 1.2 * room.echo));
     let mut random = Random::new(5);
-    let mut chain = Chain::new(room.duplex).expect("something to do");
+    let mut chain = AudioProcessor::new(room.duplex).expect("something to do");
     // What the loudspeaker said at each of the microphone's samples.
     let mut said: Vec<f32> = Vec::new();
     let (mut written, mut stalled) = (0_u64, 0.0);
@@ -258,7 +258,7 @@ fn echo_table() {
 #[test]
 fn a_loop_of_six_decibels_does_not_howl() {
     let far = voice(120.0, 4.2, 4.0, 1);
-    let mut chain = Chain::new(ECHO_ONLY).expect("something to do");
+    let mut chain = AudioProcessor::new(ECHO_ONLY).expect("something to do");
     let room = Echo::new(Place::Wall, 2.0);
     // The far end gives back what it hears 200 ms later; the room doubles it.
     let mut sent = vec![Block::SILENCE; 20];

@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::jitter::replay::{Measured, Setup, packets, replay};
 use crate::jitter::trace::{Jitter, Loss, trace, write};
 use kinglet::media::block::Block;
-use kinglet::media::receive::packet_buffer::Ring;
-use kinglet::media::receive::track_receiver::{ArrivedPacket, Talker};
+use kinglet::media::receive::packet_buffer::PacketBuffer;
+use kinglet::media::receive::track_receiver::{ArrivedPacket, TrackReceiver};
 
 /// What `tests/bench/jitter` has left: name, delay, wait, concealed thousandths.
 const NETEQ: &str = include_str!("../../bench/neteq.csv");
@@ -174,7 +174,8 @@ fn figures_of_memory() {
     let payloads = packets();
     let clock = Clock::new();
     let before = resident_kb();
-    let mut talkers: Vec<Talker> = (0..TALKERS).map(|_| Talker::new().expect("a decoder")).collect();
+    let mut talkers: Vec<TrackReceiver> =
+        (0..TALKERS).map(|_| TrackReceiver::new().expect("a decoder")).collect();
     for talker in &mut talkers {
         // So that every page is touched.
         for (sequence, payload) in (0..64).zip(&payloads) {
@@ -187,6 +188,6 @@ fn figures_of_memory() {
     }
     // Other stories take and give memory meanwhile: by itself it prints the figure.
     let each_kb = (resident_kb() - before) as f64 / TALKERS as f64;
-    println!("{each_kb:.0} KB a talker, {} of them its ring", std::mem::size_of::<Ring>() / 1024);
+    println!("{each_kb:.0} KB a talker, {} of them its ring", std::mem::size_of::<PacketBuffer>() / 1024);
     assert!(each_kb < 500.0, "{each_kb} KB a talker");
 }

@@ -14,7 +14,7 @@ use crate::world::World;
 use kinglet::io::sound::sizes::Buffering;
 use kinglet::media::block::SAMPLE_RATE_HZ;
 use kinglet::media::send::audio_processor::Duplex;
-use kinglet::media::send::profile::Profile;
+use kinglet::media::send::profile::AudioProfile;
 use std::time::Duration;
 
 /// How the cards and packets of both may stand to each other.
@@ -29,7 +29,7 @@ const DELAY_SAMPLES_MAX: usize = 9600;
 
 struct Case {
     name: &'static str,
-    profile: Profile,
+    profile: AudioProfile,
     duplex: Duplex,
     buffering: Buffering,
     p95_ms_max: f64,
@@ -41,12 +41,12 @@ fn cases() -> Vec<Case> {
     let case =
         |name, profile, duplex, buffering, p95_ms_max| Case { name, profile, duplex, buffering, p95_ms_max };
     vec![
-        case("default, no echo cancellation", Profile::Default, Duplex::Untouched, normal, 80.0),
-        case("default, echo cancelled", Profile::Default, cancelled, normal, 90.0),
-        case("default, echo, noise, level", Profile::Default, Duplex::ALL, normal, 97.0),
-        case("low-latency", Profile::LowLatency, Duplex::Untouched, short, 55.0),
-        case("low-latency, echo cancelled", Profile::LowLatency, Duplex::ALL, short, 65.0),
-        case("metered, echo, noise, level", Profile::Metered, Duplex::ALL, normal, 120.0),
+        case("default, no echo cancellation", AudioProfile::Default, Duplex::Untouched, normal, 80.0),
+        case("default, echo cancelled", AudioProfile::Default, cancelled, normal, 90.0),
+        case("default, echo, noise, level", AudioProfile::Default, Duplex::ALL, normal, 97.0),
+        case("low-latency", AudioProfile::LowLatency, Duplex::Untouched, short, 55.0),
+        case("low-latency, echo cancelled", AudioProfile::LowLatency, Duplex::ALL, short, 65.0),
+        case("metered, echo, noise, level", AudioProfile::Metered, Duplex::ALL, normal, 120.0),
     ]
 }
 

@@ -9,10 +9,10 @@ use crate::client::Setup;
 use crate::link::{Loss, Quality};
 use crate::world::World;
 use kinglet::media::block::{BLOCK_FRAMES, Block};
-use kinglet::media::receive::pcm_queue::Pending;
-use kinglet::media::receive::time_scaler::{Change, Stretch};
+use kinglet::media::receive::pcm_queue::PcmQueue;
+use kinglet::media::receive::time_scaler::{TempoChange, TimeScaler};
 use kinglet::media::send::adapt::Redundancy;
-use kinglet::media::send::audio_processor::{Chain, Duplex};
+use kinglet::media::send::audio_processor::{AudioProcessor, Duplex};
 use std::path::PathBuf;
 
 /// Until reports of the loss have changed what is sent: the clip is said again from here on.
@@ -111,8 +111,8 @@ fn a_voice_survives_a_delay_that_grows_and_shrinks() {
     let (out, changes) = scaled(&said, |added_samples| {
         grows &= added_samples < MOVED_SAMPLES;
         match (grows, added_samples > 0) {
-            (true, _) => Some(Change::Longer),
-            (false, true) => Some(Change::Shorter),
+            (true, _) => Some(TempoChange::Longer),
+            (false, true) => Some(TempoChange::Shorter),
             (false, false) => None,
         }
     });
@@ -128,7 +128,8 @@ fn a_voice_survives_a_delay_that_grows_and_shrinks() {
 #[test]
 fn a_voice_survives_time_scaling() {
     let said = said();
-    let turn = |added_samples| Some(if added_samples > 0 { Change::Shorter } else { Change::Longer });
+    let turn =
+        |added_samples| Some(if added_samples > 0 { TempoChange::Shorter } else { TempoChange::Longer });
     let (out, changes) = scaled(&said, turn);
     leave("scaled", &out);
     let seconds = said.len() / 48_000;
@@ -140,8 +141,8 @@ fn a_voice_survives_time_scaling() {
 
 /// The clip with each change that `wish` has for the samples that were added up to then, as soon as it can be made; and
 /// the number of changes.
-fn scaled(said: &[f32], mut wish: impl FnMut(i64) -> Option<Change>) -> (Vec<f32>, usize) {
-    let (mut stretch, mut pending) = (Stretch::new(), Pending::new());
+fn scaled(said: &[f32], mut wish: impl FnMut(i64) -> Option<TempoChange>) -> (Vec<f32>, usize) {
+    let (mut stretch, mut pending) = (TimeScaler::new(), PcmQueue::new());
     let (mut out, mut added_samples, mut changes) = (Vec::new(), 0, 0);
     let mut blocks = said.chunks_exact(BLOCK_FRAMES);
     loop {
@@ -159,7 +160,7 @@ fn scaled(said: &[f32], mut wish: impl FnMut(i64) -> Option<Change>) -> (Vec<f32
         let change = wish(added_samples);
         if let Some((change, period)) = change.and_then(|it| Some((it, stretch.apply(it, &mut pending)?))) {
             changes += 1;
-            added_samples += if change == Change::Longer { period as i64 } else { -(period as i64) };
+            added_samples += if change == TempoChange::Longer { period as i64 } else { -(period as i64) };
         }
         out.extend(&pending.peek(0)[..BLOCK_FRAMES]);
         pending.pass(BLOCK_FRAMES);
@@ -172,7 +173,8 @@ fn scaled(said: &[f32], mut wish: impl FnMut(i64) -> Option<Change>) -> (Vec<f32
 fn a_voice_is_heard_out_of_an_echo() {
     let near = said();
     let far = voice(210.0, 3.4, near.len() as f64 / 48_000.0, 2);
-    let (echo, mut chain) = (Echo::new(Place::Wall, 0.5), Chain::new(Duplex::ALL).expect("something to do"));
+    let (echo, mut chain) =
+        (Echo::new(Place::Wall, 0.5), AudioProcessor::new(Duplex::ALL).expect("something to do"));
     let (mut microphone, mut sent) = (Vec::new(), Vec::new());
     for (index, block) in near.chunks_exact(BLOCK_FRAMES).enumerate() {
         let first = index * BLOCK_FRAMES;
