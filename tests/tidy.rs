@@ -1,7 +1,7 @@
 //! The rules of the repository as tests. Each failure names the place and what to write instead.
 //!
 //! The source is read as text: comments and literals are blanked first, so that only code counts, and
-//! so is test code (`#[cfg(test)]` items, and the files that a `#[cfg(test)] mod name;` names), which
+//! so is test code (`#[cfg(test)]` items, and the files below a `#[cfg(test)] mod name;`), which
 //! may reach across rings and read the clock. What a compiler or clippy checks better is left to them.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "reads the files of the repository")]

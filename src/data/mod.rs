@@ -28,4 +28,4 @@ pub mod stream_rx;
 pub mod stream_tx;
 
 #[cfg(test)]
-mod conformance;
+mod tests;

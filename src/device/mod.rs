@@ -27,8 +27,6 @@ pub mod chime;
 mod codes;
 pub mod hearing;
 pub mod intercom;
-#[cfg(test)]
-mod intercom_story;
 mod keypad;
 pub mod lamp;
 mod lockout;
@@ -40,6 +38,6 @@ mod presses;
 pub mod refused;
 pub mod settings;
 #[cfg(test)]
-mod story;
+mod tests;
 
 pub use crate::command::allow;

@@ -55,7 +55,7 @@ impl Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::receive::call::an_instant;
+    use crate::media::receive::tests::simulated_call::an_instant;
 
     /// Packets each 20 ms; when, in milliseconds, the second takes the place of the first.
     fn taken_after_ms(has: impl Fn(u64) -> usize, wants: impl Fn(u64) -> usize, speaks: bool) -> Option<u64> {

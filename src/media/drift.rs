@@ -79,7 +79,7 @@ impl Default for Drift {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::uniform;
+    use crate::media::tests::voice::uniform;
 
     /// Runs the loop against a talker `ppm` faster for `seconds`; greatest and last error in samples.
     fn settle(drift: &mut Drift, ppm: f64, seconds: u32, noise_samples: f64) -> (f64, f64) {

@@ -125,7 +125,7 @@ fn dbfs(square_sum: f32, samples: usize) -> f32 {
 mod tests {
     use super::*;
     use crate::media::block::BLOCK_FRAMES;
-    use crate::media::voice::{noise, sine};
+    use crate::media::tests::voice::{noise, sine};
 
     #[test]
     fn levels_are_those_of_rfc_6464() {

@@ -76,7 +76,7 @@ const _: () = assert!(BLOCK_FRAMES > 0 && CEILING < 1.0 && RELEASE_FACTOR > 1.0)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::sine;
+    use crate::media::tests::voice::sine;
 
     #[test]
     fn below_the_ceiling_it_is_transparent_bit_for_bit() {

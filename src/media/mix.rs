@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::media::block::BLOCK_FRAMES;
     use crate::media::limiter::CEILING;
-    use crate::media::voice::sine;
+    use crate::media::tests::voice::sine;
 
     #[test]
     fn nobody_is_exact_zeros_even_after_a_loud_block() {

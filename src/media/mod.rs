@@ -21,4 +21,4 @@ pub mod recent;
 pub mod resample;
 pub mod send;
 #[cfg(test)]
-pub(crate) mod voice;
+pub(crate) mod tests;

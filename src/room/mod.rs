@@ -19,7 +19,7 @@ mod speakers;
 mod tracks;
 
 #[cfg(test)]
-mod model;
+mod tests;
 
 pub use local_participant::LocalParticipant;
 pub use participants::{Counters, Participant};

@@ -94,7 +94,7 @@ pub(super) fn has_audio(tracks: &[TrackInfo]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::model::track;
+    use crate::room::tests::model::track;
 
     /// Applies `lists` one after the other and names the events of the last.
     fn events_of_last(lists: &[&[TrackInfo]]) -> Vec<String> {

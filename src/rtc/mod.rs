@@ -23,8 +23,6 @@ mod admission;
 mod candidates;
 mod channels;
 mod checks;
-#[cfg(test)]
-mod damage;
 mod drain;
 pub mod framing;
 mod ice;
@@ -35,6 +33,8 @@ mod relay;
 mod sdp;
 mod stun;
 mod subscriber;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 

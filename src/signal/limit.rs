@@ -264,7 +264,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::signal::{samples, wire};
+    use crate::signal::{tests::samples, wire};
 
     fn limited(message: wire::signal_response::Message) -> (wire::SignalResponse, Truncated, bool) {
         let bytes = wire::SignalResponse { message: Some(message) }.encode_to_vec();

@@ -37,8 +37,4 @@ pub mod url;
 pub(crate) mod wire;
 
 #[cfg(test)]
-mod conformance;
-#[cfg(test)]
-mod damage;
-#[cfg(test)]
-pub(crate) mod samples;
+pub(crate) mod tests;

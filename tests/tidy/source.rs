@@ -36,22 +36,28 @@ pub fn sources() -> Vec<Source> {
     let paths = files().into_iter().filter(|path| path.starts_with("src/") && path.ends_with(".rs"));
     let all: Vec<(String, String)> =
         paths.map(|path| (read(&path), path)).map(|(text, path)| (path, text)).collect();
-    let of_tests: BTreeSet<String> = all.iter().flat_map(|(path, text)| test_files(path, text)).collect();
+    let of_tests: BTreeSet<String> = all.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
     assert!(all.len() > 20, "src was read");
-    let rest = all.into_iter().filter(|(path, _)| !of_tests.contains(path));
+    let is_test = |path: &str| {
+        let module = path.trim_end_matches(".rs");
+        Path::new(module).ancestors().any(|part| of_tests.contains(&*part.to_string_lossy()))
+    };
+    let rest = all.into_iter().filter(|(path, _)| !is_test(path));
     rest.map(|(path, text)| Source { code: blank(&text, true), path, text }).collect()
 }
 
-/// The files that `#[cfg(test)] mod name;` in `path` names.
-fn test_files(path: &str, text: &str) -> Vec<String> {
-    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+/// The modules that `#[cfg(test)] mod name;` in `path` names, each as the path of its file or folder without `.rs`.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let module = Path::new(path.trim_end_matches(".rs"));
+    let is_root = module.ends_with("mod") || module.ends_with("lib") || module.ends_with("main");
+    let folder = if is_root { module.parent().unwrap_or(Path::new("")) } else { module };
     let items = text.split("#[cfg(test)]").skip(1);
     let names = items.filter_map(|item| {
         let declaration = item.split([';', '{']).next()?.trim();
         let name = declaration.rsplit_once("mod ")?.1;
         item.contains(&format!("mod {name};")).then_some(name)
     });
-    names.map(|name| folder.join(format!("{name}.rs")).to_string_lossy().into_owned()).collect()
+    names.map(|name| folder.join(name).to_string_lossy().into_owned()).collect()
 }
 
 /// Blanks comments and the inside of literals, and with `tests_too` what `#[cfg(test)]` stands before.

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn instants_before_the_epoch_are_negative() {
         let mut epoch = Epoch::default();
-        let start = crate::media::receive::call::an_instant();
+        let start = crate::media::receive::tests::simulated_call::an_instant();
         assert_eq!(epoch.samples(start), 0);
         assert_eq!(epoch.samples(start + std::time::Duration::from_millis(20)), 960);
         assert_eq!(epoch.samples(start - std::time::Duration::from_millis(10)), -480);

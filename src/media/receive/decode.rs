@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::media::level::samples_dbfs;
     use crate::media::send::encode::{Encoder, EncoderSettings};
-    use crate::media::voice::{next, sine};
+    use crate::media::tests::voice::{next, sine};
 
     fn tone_packet(encoder: &mut Encoder, index: u64) -> Vec<u8> {
         let mut samples = [0.0; 960];

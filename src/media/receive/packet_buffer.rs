@@ -249,7 +249,7 @@ mod tests {
     use super::*;
     use crate::limits::PAYLOAD_CELL_BYTES as CELL_BYTES;
     use crate::media::receive::payload_slab::CELLS;
-    use crate::media::voice::next as random;
+    use crate::media::tests::voice::next as random;
     use std::collections::BTreeMap;
 
     const IN_ORDER: Insertion = Insertion::Inserted { reordered: false, dropped: 0, missed: 0 };

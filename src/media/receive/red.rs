@@ -75,7 +75,7 @@ pub fn split(payload: &[u8]) -> Option<Red<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::next;
+    use crate::media::tests::voice::next;
 
     /// As a sender writes it: copies from the oldest to the nearest, each (payload type, offset, bytes).
     fn red(copies: &[(u8, u16, &[u8])], primary: &[u8]) -> Vec<u8> {

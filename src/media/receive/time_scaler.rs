@@ -168,7 +168,7 @@ const _: () = assert!(BLOCK_FRAMES <= PERIOD_SAMPLES_MAX && COMPARED_SAMPLES_MIN
 mod tests {
     use super::*;
     use crate::media::block::Block;
-    use crate::media::voice::{noise, voice};
+    use crate::media::tests::voice::{noise, voice};
 
     /// Plays `blocks` of `source` while changing whenever it may; everything that came out, and how often it
     /// was changed.
@@ -228,7 +228,8 @@ mod tests {
     #[test]
     fn a_tone_is_joined_at_its_own_period() {
         // 200 Hz: the period is 240 samples, and so is each multiple of it.
-        let tone = |index: u64, block: &mut Block| crate::media::voice::sine(200.0, 0.3, index * 480, block);
+        let tone =
+            |index: u64, block: &mut Block| crate::media::tests::voice::sine(200.0, 0.3, index * 480, block);
         for change in [TempoChange::Shorter, TempoChange::Longer] {
             let (out, changes) = play(change, 200, tone);
             assert!(changes > 7);

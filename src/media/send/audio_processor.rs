@@ -201,7 +201,7 @@ impl AudioProcessor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::voice;
+    use crate::media::tests::voice::voice;
 
     #[test]
     fn it_sheds_level_noise_and_then_echo() {

@@ -91,7 +91,7 @@ impl HighPass {
 mod tests {
     use super::*;
     use crate::media::block::BLOCK_FRAMES;
-    use crate::media::voice::{correlate, sine, voice};
+    use crate::media::tests::voice::{correlate, sine, voice};
 
     /// Splits and joins `blocks` blocks that `make` fills.
     fn round_trip(blocks: u64, mut make: impl FnMut(u64, &mut Block)) -> (Vec<f32>, Vec<f32>) {

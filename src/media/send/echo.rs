@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::media::block::Block;
     use crate::media::send::bands::{Joiner, SILENT_BANDS, Splitter};
-    use crate::media::voice::{correlate, noise};
+    use crate::media::tests::voice::{correlate, noise};
 
     #[test]
     fn what_was_not_played_passes_and_is_late_by_a_few_milliseconds() {

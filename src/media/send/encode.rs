@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::media::block::Block;
     use crate::media::receive::decode::has_fec;
-    use crate::media::voice::{noise, voice};
+    use crate::media::tests::voice::{noise, voice};
 
     fn packets(encoder: &mut Encoder, count: u64, mut take: impl FnMut(&[u8])) {
         for index in 0..count {

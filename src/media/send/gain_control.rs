@@ -101,7 +101,7 @@ impl Default for GainControl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::voice;
+    use crate::media::tests::voice::voice;
 
     /// Level of the last two seconds of ten, in dBFS, of a voice at `gain`.
     fn levelled(gain: f32) -> (f32, f32) {

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::media::block::Block;
     use crate::media::send::bands::{SILENT_BANDS, Splitter};
-    use crate::media::voice::{noise, voice};
+    use crate::media::tests::voice::{noise, voice};
 
     fn energy(samples: &[f32]) -> f64 {
         samples.iter().map(|s| f64::from(s * s)).sum()

@@ -231,7 +231,7 @@ impl Packetizer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::voice;
+    use crate::media::tests::voice::voice;
 
     fn spoken(index: u64) -> Block {
         let mut block = Block::SILENCE;
@@ -339,7 +339,7 @@ mod tests {
         let packets = sent(
             &mut sender,
             (0..400).map(|_| {
-                crate::media::voice::noise(1e-4, &mut random, &mut quiet);
+                crate::media::tests::voice::noise(1e-4, &mut random, &mut quiet);
                 quiet
             }),
         );

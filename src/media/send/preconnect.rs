@@ -175,7 +175,7 @@ const _: () = assert!(BLOCK_FRAMES.is_multiple_of(2), "pairs do not cross blocks
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::sine;
+    use crate::media::tests::voice::sine;
 
     fn packet(number: u64, voice: bool, payload: &[u8]) -> SentPacket<'_> {
         let level = AudioLevel { minus_dbov: 30, voice };

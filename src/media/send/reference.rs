@@ -152,7 +152,7 @@ impl Default for Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::voice::sine;
+    use crate::media::tests::voice::sine;
 
     const LAG: f32 = 1200.0;
 

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::*;
 use crate::event::{ParticipantKind, Quality, TrackKind, TrackSource};
+use crate::room::*;
 use crate::signal::join::{Configuration, ServerInfo};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::participant::{ParticipantState, Permission, TrackInfo};
-use crate::signal::samples::Seeded;
+use crate::signal::tests::samples::Seeded;
 
-pub(super) fn track(sid: &str, kind: TrackKind, muted: bool) -> TrackInfo {
+pub(in crate::room) fn track(sid: &str, kind: TrackKind, muted: bool) -> TrackInfo {
     let source = TrackSource::Microphone;
     TrackInfo { sid: Sid::new(sid).unwrap(), kind, source, name: "mic".into(), muted, encrypted: false }
 }

@@ -3,12 +3,12 @@
 
 use prost::Message;
 
-use super::participant::ParticipantInfo;
-use super::response::{Decoded, Response, decode};
 use super::samples::{Seeded, responses};
-use super::wire;
 use crate::limits::*;
 use crate::room::Room;
+use crate::signal::participant::ParticipantInfo;
+use crate::signal::response::{Decoded, Response, decode};
+use crate::signal::wire;
 
 #[test]
 fn random_bytes_do_no_harm() {

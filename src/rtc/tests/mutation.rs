@@ -6,8 +6,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::drain::Output;
-use super::{Publisher, Subscriber};
+use crate::rtc::drain::Output;
+use crate::rtc::{Publisher, Subscriber};
 use crate::signal::sid::Sid;
 
 const ROUNDS: u32 = 1_500;

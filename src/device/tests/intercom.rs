@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::allow::Allow;
-use super::call::{CallSettings, JoinWhen, Refused};
-use super::hearing::Heard;
-use super::intercom::{Action, Intercom};
-use super::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
+use crate::device::allow::Allow;
+use crate::device::call::{CallSettings, JoinWhen, Refused};
+use crate::device::hearing::Heard;
+use crate::device::intercom::{Action, Intercom};
+use crate::device::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
 use crate::event::{
     DepartureFacts, Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource,
 };

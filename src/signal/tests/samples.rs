@@ -1,6 +1,6 @@
 //! For tests: one message of each kind with every field filled, and a seeded source of numbers.
 
-use super::wire::{self, signal_response::Message};
+use crate::signal::wire::{self, signal_response::Message};
 
 /// SplitMix64: enough to mutate and to choose, the same on each run.
 pub(crate) struct Seeded(pub(crate) u64);
@@ -20,7 +20,7 @@ impl Seeded {
     }
 }
 
-pub(super) fn participant(number: u32) -> wire::ParticipantInfo {
+pub(in crate::signal) fn participant(number: u32) -> wire::ParticipantInfo {
     wire::ParticipantInfo {
         sid: format!("PA_{number}"),
         identity: format!("panel-{number}"),
@@ -42,7 +42,7 @@ pub(super) fn participant(number: u32) -> wire::ParticipantInfo {
     }
 }
 
-pub(super) fn track(number: u32) -> wire::TrackInfo {
+pub(in crate::signal) fn track(number: u32) -> wire::TrackInfo {
     wire::TrackInfo {
         sid: format!("TR_{number}"),
         r#type: 0,
@@ -53,7 +53,7 @@ pub(super) fn track(number: u32) -> wire::TrackInfo {
     }
 }
 
-pub(super) fn room() -> wire::Room {
+pub(in crate::signal) fn room() -> wire::Room {
     wire::Room {
         sid: "RM_1".into(),
         name: "house".into(),
@@ -63,7 +63,7 @@ pub(super) fn room() -> wire::Room {
     }
 }
 
-pub(super) fn description(kind: &str) -> wire::SessionDescription {
+pub(in crate::signal) fn description(kind: &str) -> wire::SessionDescription {
     wire::SessionDescription {
         r#type: kind.into(),
         sdp: "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n".into(),
@@ -72,7 +72,7 @@ pub(super) fn description(kind: &str) -> wire::SessionDescription {
     }
 }
 
-pub(super) fn trickle() -> wire::TrickleRequest {
+pub(in crate::signal) fn trickle() -> wire::TrickleRequest {
     wire::TrickleRequest {
         candidate_init:
             r#"{"candidate":"candidate:1 1 udp 2130706431 127.0.0.1 7882 typ host","sdpMid":"0"}"#.into(),
@@ -81,7 +81,7 @@ pub(super) fn trickle() -> wire::TrickleRequest {
     }
 }
 
-pub(super) fn add_track() -> wire::AddTrackRequest {
+pub(in crate::signal) fn add_track() -> wire::AddTrackRequest {
     wire::AddTrackRequest {
         cid: "mic-1".into(),
         name: "microphone".into(),
@@ -117,7 +117,7 @@ fn server() -> wire::ServerInfo {
 }
 
 /// One message of each kind that we read.
-pub(super) fn responses() -> Vec<Message> {
+pub(in crate::signal) fn responses() -> Vec<Message> {
     vec![
         Message::Join(wire::JoinResponse {
             room: Some(room()),

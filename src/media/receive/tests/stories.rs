@@ -1,15 +1,15 @@
 //! Stories of a whole call: a voice is captured, sent over a link of the story's choice, and heard.
 
-use super::call::{Call, an_instant};
-use super::track_receiver::{ArrivedPacket, TrackReceiver};
+use super::simulated_call::{SimulatedCall, an_instant};
 use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::receive::track_receiver::{ArrivedPacket, TrackReceiver};
 use crate::media::send::encode::EncoderSettings;
-use crate::media::voice::{next, uniform, voice};
+use crate::media::tests::voice::{next, uniform, voice};
 use std::time::Duration;
 
 #[test]
 fn a_clean_link_is_heard_as_said_and_nothing_is_corrected() {
-    let mut call = Call::new(EncoderSettings::default());
+    let mut call = SimulatedCall::new(EncoderSettings::default());
     call.run(3000, voice, |_| Some(5));
     let counters = *call.talker.counters();
     assert_eq!(
@@ -28,7 +28,7 @@ fn a_clean_link_is_heard_as_said_and_nothing_is_corrected() {
 
 #[test]
 fn jitter_within_the_target_costs_nothing() {
-    let (mut call, mut state) = (Call::new(EncoderSettings::default()), 11);
+    let (mut call, mut state) = (SimulatedCall::new(EncoderSettings::default()), 11);
     call.run(6000, voice, |_| Some(10 + next(&mut state) % 30));
     let counters = call.talker.counters();
     assert_eq!((counters.lost, counters.dropped_blocks), (0, 0), "{counters:?}");
@@ -37,7 +37,7 @@ fn jitter_within_the_target_costs_nothing() {
 
 #[test]
 fn bursts_are_met_once_and_then_expected() {
-    let mut call = Call::new(EncoderSettings::default());
+    let mut call = SimulatedCall::new(EncoderSettings::default());
     // A scheduler that holds everything back for 60 ms, each second.
     let hiccup = |now_ms: u64| Some(60_u64.saturating_sub(now_ms % 1000));
     call.run(300, voice, |_| Some(0));
@@ -51,7 +51,7 @@ fn bursts_are_met_once_and_then_expected() {
 
 #[test]
 fn our_own_lateness_is_met_once_and_then_expected() {
-    let mut call = Call::new(EncoderSettings::default());
+    let mut call = SimulatedCall::new(EncoderSettings::default());
     call.busy_ms = 70;
     call.run(500, voice, |_| Some(0));
     let met = call.talker.counters().concealed_blocks;
@@ -63,7 +63,7 @@ fn our_own_lateness_is_met_once_and_then_expected() {
 
 #[test]
 fn in_band_fec_brings_lost_packets_back() {
-    let mut call = Call::new(EncoderSettings::default());
+    let mut call = SimulatedCall::new(EncoderSettings::default());
     call.sender.set_loss_permille(150).unwrap();
     let mut count = 0;
     call.run(2000, voice, |_| {
@@ -80,7 +80,7 @@ fn in_band_fec_brings_lost_packets_back() {
 
 #[test]
 fn a_mute_is_a_gap_and_no_loss() {
-    let mut call = Call::new(EncoderSettings::default());
+    let mut call = SimulatedCall::new(EncoderSettings::default());
     call.run(201, voice, |_| Some(5));
     for pause in [3, 17, 500] {
         call.sender.set_muted(true);
@@ -95,7 +95,7 @@ fn a_mute_is_a_gap_and_no_loss() {
 
 #[test]
 fn dtx_is_not_loss_either() {
-    let mut call = Call::new(EncoderSettings { dtx: true, ..EncoderSettings::default() });
+    let mut call = SimulatedCall::new(EncoderSettings { dtx: true, ..EncoderSettings::default() });
     let talk_and_pause = |index: u64, block: &mut Block| {
         if (index / 200).is_multiple_of(2) {
             voice(index, block);
@@ -113,7 +113,7 @@ fn dtx_is_not_loss_either() {
 #[test]
 fn after_an_outage_the_old_sound_is_left_out_and_the_delay_is_back() {
     for outage_ms in [150, 500, 1200, 5000] {
-        let mut call = Call::new(EncoderSettings::default());
+        let mut call = SimulatedCall::new(EncoderSettings::default());
         call.run(300, voice, |_| Some(5));
         // Everything sent in the outage comes at its end, at once.
         call.run(1200, voice, |now_ms| {
@@ -132,7 +132,7 @@ fn after_an_outage_the_old_sound_is_left_out_and_the_delay_is_back() {
 
 #[test]
 fn the_end_of_a_stream_fades_and_is_silence() {
-    let mut call = Call::new(EncoderSettings::default());
+    let mut call = SimulatedCall::new(EncoderSettings::default());
     call.run(300, voice, |_| Some(5));
     call.run(20, voice, |_| None);
     call.heard.clear();
@@ -150,7 +150,7 @@ fn the_end_of_a_stream_fades_and_is_silence() {
 #[test]
 fn random_loss_and_reorder_keep_the_books() {
     for seed in 1..=10 {
-        let (mut call, mut state) = (Call::new(EncoderSettings::default()), seed);
+        let (mut call, mut state) = (SimulatedCall::new(EncoderSettings::default()), seed);
         let (loss, spread) = (0.02 * seed as f64, 5 + 10 * seed);
         let mut lost = 0;
         call.run(2000, voice, |_| {
@@ -174,7 +174,7 @@ fn random_loss_and_reorder_keep_the_books() {
 #[test]
 fn clocks_that_differ_never_let_the_delay_run_away() {
     for ppm in [-1000_i64, 1000] {
-        let mut call = Call::new(EncoderSettings::default());
+        let mut call = SimulatedCall::new(EncoderSettings::default());
         // The sender's packets come earlier and earlier, or later and later.
         call.run(12_000, voice, |now_ms| Some((250 - now_ms as i64 * ppm / 1_000_000) as u64));
         let counters = call.talker.counters();
@@ -223,7 +223,7 @@ fn hostile_packets_never_panic_and_never_grow() {
 #[test]
 fn a_new_sender_is_heard_after_a_restart_and_after_a_jump() {
     for told in [true, false] {
-        let mut call = Call::new(EncoderSettings::default());
+        let mut call = SimulatedCall::new(EncoderSettings::default());
         call.run(300, voice, |_| Some(5));
         call.in_flight.clear();
         (call.sequence, call.rtp_base) = (call.sequence + 1_000_000, 17);
@@ -241,7 +241,7 @@ fn a_new_sender_is_heard_after_a_restart_and_after_a_jump() {
 #[test]
 fn a_place_that_was_empty_is_heard_at_once() {
     for empty_ms in [20, 100, 300, 450, 600, 3000] {
-        let mut call = Call::new(EncoderSettings::default());
+        let mut call = SimulatedCall::new(EncoderSettings::default());
         call.run(300, voice, |_| Some(5));
         call.in_flight.clear();
         call.talker.restart();

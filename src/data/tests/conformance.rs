@@ -5,7 +5,9 @@ use livekit_protocol::data_packet::Value;
 use livekit_protocol::data_stream;
 use prost::Message;
 
-use super::packet::{Content, Outgoing, Packet, PacketError, RpcFault, RpcRequest, Segment, StreamHeader};
+use crate::data::packet::{
+    Content, Outgoing, Packet, PacketError, RpcFault, RpcRequest, Segment, StreamHeader,
+};
 use crate::limits::{ATTRIBUTES_BYTES_MAX, DATA_ID_BYTES_MAX, DATA_NAME_BYTES_MAX, DATA_PACKET_BYTES_MAX};
 
 /// One of each kind, every field with a value of its own.

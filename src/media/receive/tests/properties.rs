@@ -3,12 +3,12 @@
 //!
 //! A seed that fails is in the message.
 
-use super::call::an_instant;
-use super::track_receiver::{ArrivedPacket, TrackReceiver};
+use super::simulated_call::an_instant;
 use crate::limits::WAITING_MS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::receive::track_receiver::{ArrivedPacket, TrackReceiver};
 use crate::media::send::encode::{Encoder, EncoderSettings};
-use crate::media::voice::{next, uniform, voice};
+use crate::media::tests::voice::{next, uniform, voice};
 use std::time::{Duration, Instant};
 
 /// How long a packet may have waited when it is played: the cap, the packet itself, and a pull.

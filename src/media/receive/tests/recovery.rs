@@ -1,9 +1,9 @@
 //! Whatever happened to the stream: soon the voice is heard again as it is said, at a delay that is no longer than before.
 
-use super::call::Call;
+use super::simulated_call::SimulatedCall;
 use crate::media::block::Block;
 use crate::media::send::encode::EncoderSettings;
-use crate::media::voice::voice;
+use crate::media::tests::voice::voice;
 
 /// What may be done to a call.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ enum Event {
 
 const HOUR: i64 = 3600 * 48_000;
 
-fn happen(call: &mut Call, event: Event) {
+fn happen(call: &mut SimulatedCall, event: Event) {
     match event {
         Event::Sequence(by) => call.sequence = call.sequence.wrapping_add_signed(by),
         Event::Time(by) => call.rtp_base = call.rtp_base.wrapping_add_signed(by),
@@ -57,7 +57,7 @@ fn happen(call: &mut Call, event: Event) {
 }
 
 /// Long ones are not kept.
-fn pause(call: &mut Call, seconds: u64) {
+fn pause(call: &mut SimulatedCall, seconds: u64) {
     for _ in 0..seconds {
         call.forget();
         call.run(100, |_, block| *block = Block::SILENCE, |_| Some(5));
@@ -93,7 +93,7 @@ fn soon_it_is_as_before() {
         Event::Xrun { blocks: 500 },
     ];
     for event in cases {
-        let mut call = Call::new(EncoderSettings { dtx: true, ..EncoderSettings::default() });
+        let mut call = SimulatedCall::new(EncoderSettings { dtx: true, ..EncoderSettings::default() });
         call.run(1000, voice, |_| Some(5));
         let (before_ms, _) = call.likeness(call.step - 150);
         happen(&mut call, event);
@@ -107,8 +107,9 @@ fn soon_it_is_as_before() {
         let after = *call.talker.counters();
         assert!(alike > 0.8, "{event:?}: {alike} {after:?}");
         assert!(delay_ms < before_ms + 12.0, "{event:?}: {delay_ms} ms, before {before_ms} ms; {after:?}");
-        let made_up =
-            |c: &super::counters::ReceiveCounters| (c.concealed_blocks, c.dropped_blocks, c.lost, c.late);
+        let made_up = |c: &crate::media::receive::counters::ReceiveCounters| {
+            (c.concealed_blocks, c.dropped_blocks, c.lost, c.late)
+        };
         assert_eq!(made_up(&after), made_up(&counters), "{event:?}");
     }
 }

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::allow::Allow;
-use super::call::{Call, CallSettings, Decision, JoinWhen, RETURN_PATIENCE, Refused, Stage};
+use crate::device::allow::Allow;
+use crate::device::call::{Call, CallSettings, Decision, JoinWhen, RETURN_PATIENCE, Refused, Stage};
 use crate::event::ParticipantKind::Standard;
 use crate::event::{CallFacts, Event};
 

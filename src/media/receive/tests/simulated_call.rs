@@ -1,10 +1,10 @@
 //! A call for tests: a voice is captured, encoded, sent over a link, and played, in virtual time.
 
-use super::track_receiver::{ArrivedPacket, Pulled, TrackReceiver};
 use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::receive::track_receiver::{ArrivedPacket, Pulled, TrackReceiver};
 use crate::media::send::encode::EncoderSettings;
 use crate::media::send::packetizer::Packetizer;
-use crate::media::voice::correlate;
+use crate::media::tests::voice::correlate;
 use std::time::{Duration, Instant};
 
 /// Some instant: the beginning of a test's time.
@@ -14,7 +14,7 @@ pub fn an_instant() -> Instant {
 }
 
 /// A call of two ends in virtual time, ten milliseconds a step.
-pub(super) struct Call {
+pub(super) struct SimulatedCall {
     start: Instant,
     pub(super) sender: Packetizer,
     pub(super) talker: TrackReceiver,
@@ -35,9 +35,9 @@ pub(super) struct Call {
     pub(super) heard: Vec<f32>,
 }
 
-impl Call {
+impl SimulatedCall {
     pub(super) fn new(settings: EncoderSettings) -> Self {
-        Call {
+        SimulatedCall {
             start: an_instant(),
             sender: Packetizer::new(settings).unwrap(),
             talker: TrackReceiver::new().unwrap(),
@@ -134,7 +134,7 @@ impl Call {
         let steps = self.step + blocks;
         while self.step < steps {
             self.is_away = true;
-            self.run(1, crate::media::voice::voice, |_| Some(5));
+            self.run(1, crate::media::tests::voice::voice, |_| Some(5));
         }
         self.is_away = false;
     }

@@ -7,12 +7,13 @@ use livekit_protocol as official;
 use livekit_protocol::simulate_scenario::Scenario as Simulated;
 use prost::Message;
 
-use super::description::{Target, Trickle};
-use super::request::{AddTrack, Audience, ProfileChange, PublishedTrack, Request, SyncState};
-use super::response::{Decoded, Response};
-use super::scenario::Scenario;
-use super::sid::Sid;
-use super::{samples, wire};
+use super::samples;
+use crate::signal::description::{Target, Trickle};
+use crate::signal::request::{AddTrack, Audience, ProfileChange, PublishedTrack, Request, SyncState};
+use crate::signal::response::{Decoded, Response};
+use crate::signal::scenario::Scenario;
+use crate::signal::sid::Sid;
+use crate::signal::wire;
 
 #[test]
 fn responses_pass_through_the_official_types() {
@@ -120,7 +121,7 @@ fn official_names_are_ours() {
         })),
     };
     let Decoded { response: Response::Join(join), truncated } =
-        super::response::decode(&theirs.encode_to_vec()).unwrap()
+        crate::signal::response::decode(&theirs.encode_to_vec()).unwrap()
     else {
         panic!("not a join")
     };
@@ -388,7 +389,7 @@ fn messages_that_we_do_not_know_are_ignored() {
         M::SubscribedAudioCodecUpdate(Default::default()),
     ] {
         let bytes = official::SignalResponse { message: Some(message) }.encode_to_vec();
-        assert_eq!(super::response::decode(&bytes).unwrap().response, Response::Ignored);
+        assert_eq!(crate::signal::response::decode(&bytes).unwrap().response, Response::Ignored);
     }
-    assert_eq!(super::response::decode(&[]).unwrap().response, Response::Ignored);
+    assert_eq!(crate::signal::response::decode(&[]).unwrap().response, Response::Ignored);
 }

@@ -1,10 +1,10 @@
 //! Sample for sample: what is played is what a bare decoder makes of the same packets in their order, whatever the
 //! order of their arrival; a hole is as long as what is missing, and everything behind it is in its place.
 
-use super::loss_repair::{LossRepair, PacketOutcome};
-use super::packet_buffer::PacketBuffer;
+use crate::media::receive::loss_repair::{LossRepair, PacketOutcome};
+use crate::media::receive::packet_buffer::PacketBuffer;
 use crate::media::send::encode::{Encoder, EncoderSettings};
-use crate::media::voice::next;
+use crate::media::tests::voice::next;
 
 const PACKET: usize = 960;
 

@@ -1,10 +1,10 @@
 //! Jitter cases as tables: when each packet of 20 ms arrives, and what is heard each 10 ms.
 
-use super::call::an_instant;
-use super::track_receiver::{ArrivedPacket, TrackReceiver};
+use super::simulated_call::an_instant;
 use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::receive::track_receiver::{ArrivedPacket, TrackReceiver};
 use crate::media::send::encode::{Encoder, EncoderSettings};
-use crate::media::voice::sine;
+use crate::media::tests::voice::sine;
 use std::time::Duration;
 
 /// Packet `index` of a tone.

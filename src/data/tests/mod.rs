@@ -1,0 +1,3 @@
+//! Tests of the data packets against the official types.
+
+mod conformance;

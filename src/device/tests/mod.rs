@@ -1,0 +1,4 @@
+//! Tests of the device as stories: its calls, and the whole of it.
+
+mod call;
+mod intercom;

@@ -1,0 +1,3 @@
+//! Tests of both peer connections with descriptions that no server writes.
+
+mod mutation;
