@@ -1,7 +1,7 @@
 //! Patterns for texts: `*` is any run of characters, `?` one, and everything else itself.
 
 /// Whether all of `text` matches. Linear but for one step back to the last `*`: no pattern makes it slow.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut last_star = None;
     loop {
@@ -29,7 +29,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Whether a text matches both patterns. A row at a time of the table: can what is left of `a` and of `b` be one text?
-pub(super) fn have_common_text(a: &str, b: &str) -> bool {
+pub(crate) fn have_common_text(a: &str, b: &str) -> bool {
     let b: Vec<char> = b.chars().collect();
     // Against nothing left of `a`.
     let mut below: Vec<bool> = (0..=b.len()).map(|at| b[at..].iter().all(|rest| *rest == '*')).collect();
@@ -90,5 +90,20 @@ mod tests {
             let is_apart = !have_common_text(&pattern, &other);
             assert!(is_apart || is_common || pattern.len() + other.len() > 6, "{pattern} {other}");
         }
+    }
+
+    #[test]
+    fn stars_take_what_they_need() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b*c", "aXbYbZ", false),
+            ("*üß?", "grüße", true),
+            ("", "a", false),
+            ("**a", "a", true),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+        assert!(!matches(&"*a".repeat(100), &"a".repeat(99)), "and ends soon");
     }
 }

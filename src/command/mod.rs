@@ -7,7 +7,7 @@
 
 pub mod admitted;
 pub mod allow;
-mod glob;
+pub(crate) mod glob;
 pub mod line;
 pub mod message;
 mod message_line;
