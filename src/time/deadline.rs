@@ -5,10 +5,21 @@
 
 use std::time::Instant;
 
-/// Why the program wants to be woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Reason {
+/// Declares [`Reason`] and the list of its variants together, so that none can be missing from the list.
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {
+        /// Why the program wants to be woken.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Reason {
+            $($(#[$doc])+ $name,)+
+        }
+
+        const REASONS: &[Reason] = &[$(Reason::$name,)+];
+    };
+}
+
+reasons! {
     /// The session must be up by then, or this attempt has failed.
     Join,
     /// A ping is due, or the silence of the server has lasted too long.
@@ -48,28 +59,6 @@ pub enum Reason {
     /// ICE, DTLS, SCTP or RTCP of the subscriber.
     Subscriber,
 }
-
-const REASONS: [Reason; 19] = [
-    Reason::Join,
-    Reason::Ping,
-    Reason::PublisherConnection,
-    Reason::PublisherAnswer,
-    Reason::Redial,
-    Reason::Path,
-    Reason::Recovery,
-    Reason::Network,
-    Reason::Fallback,
-    Reason::Bindings,
-    Reason::Relay,
-    Reason::TalkHold,
-    Reason::Answer,
-    Reason::Call,
-    Reason::Farewell,
-    Reason::Announcement,
-    Reason::Captions,
-    Reason::Publisher,
-    Reason::Subscriber,
-];
 
 /// At most one deadline for each [`Reason`].
 #[derive(Debug, Default)]
