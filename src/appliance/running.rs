@@ -25,7 +25,7 @@ use super::watched::Watched;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::device::attribute::CALL_ATTRIBUTE;
-use crate::device::call::{Refused, Stage};
+use crate::device::call::{CallStage, Refused};
 use crate::device::intercom::{Action, Intercom};
 use crate::event::{Event, Metrics, RpcCallFacts};
 use crate::io::client::Commands;
@@ -174,8 +174,8 @@ impl<F: FnMut(&Event)> Running<F> {
                 status["privacy"] = json!(self.intercom.is_muted());
                 // What would be cut short if it were started anew: the package's question.
                 status["busy"] = json!(match (call.stage(), self.intercom.are_outputs_resting(now)) {
-                    (Stage::Idle, true) => "",
-                    (Stage::Idle, false) => "output",
+                    (CallStage::Idle, true) => "",
+                    (CallStage::Idle, false) => "output",
                     _ => "call",
                 });
                 Ok(status)
@@ -263,7 +263,7 @@ impl<F: FnMut(&Event)> Running<F> {
     /// The others see how the call stands, where the token allows it: a panel that shows it needs no more.
     fn show_stage(&mut self) {
         let stage = self.intercom.call().stage();
-        self.commands.set_in_call(stage == Stage::Talking);
+        self.commands.set_in_call(stage == CallStage::Talking);
         let word = stage.word();
         if std::mem::replace(&mut self.shown, word) == word {
             return;

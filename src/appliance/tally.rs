@@ -1,6 +1,6 @@
 //! What has happened to a box, counted, for its metrics.
 
-use crate::device::call::Stage;
+use crate::device::call::CallStage;
 use crate::device::intercom::Intercom;
 use crate::event::{Event, MetricKind, Metrics};
 
@@ -48,11 +48,11 @@ impl Tally {
     /// All of it, and how the box stands.
     pub(super) fn write(&self, intercom: &Intercom, metrics: &mut Metrics) {
         let stage = intercom.call().stage();
-        let is = |stages: &[Stage]| f64::from(u8::from(stages.contains(&stage)));
+        let is = |stages: &[CallStage]| f64::from(u8::from(stages.contains(&stage)));
         let states = [
-            ("idle", is(&[Stage::Idle])),
-            ("ringing", is(&[Stage::RingingIn, Stage::RingingOut])),
-            ("talking", is(&[Stage::Talking])),
+            ("idle", is(&[CallStage::Idle])),
+            ("ringing", is(&[CallStage::RingingIn, CallStage::RingingOut])),
+            ("talking", is(&[CallStage::Talking])),
         ];
         metrics.each(MetricKind::Gauge, ("kinglet_call", "state"), "1 for the state of the call.", states);
         let privacy = f64::from(u8::from(intercom.is_muted()));

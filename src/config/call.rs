@@ -8,7 +8,7 @@ use crate::command::{Tone, ToneSound};
 use crate::device::allow::Allow;
 use crate::device::call::{CallSettings, JoinWhen};
 use crate::device::hearing::Heard;
-use crate::device::settings::Gate;
+use crate::device::settings::MicrophoneMode;
 
 /// How a call goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct CallConfig {
     /// Who hears the box in a call, and whom it hears.
     pub heard: Heard,
     /// When what the microphone hears goes out.
-    pub mode: Gate,
+    pub mode: MicrophoneMode,
     /// Whether nothing is sent while somebody else speaks: for loudspeakers that no echo canceller can cope with.
     pub is_half_duplex: bool,
     /// Whether an open microphone answers our ring, or only a command.
@@ -53,7 +53,7 @@ impl Default for CallConfig {
                 answers_at_once: Allow::default(),
             },
             heard: Heard::default(),
-            mode: Gate::Open,
+            mode: MicrophoneMode::Open,
             is_half_duplex: false,
             answered_by: AnsweredBy::Microphone,
             tones: BTreeMap::new(),
@@ -75,7 +75,7 @@ impl CallConfig {
             .word("answered_by", &[("microphone", AnsweredBy::Microphone), ("command", AnsweredBy::Command)]);
         let heard = call.word("heard", &HEARD).unwrap_or_default();
         let tones = call.section("tones", read_tones).unwrap_or_default();
-        if mode == Some((Gate::Always, false)) && join == Some(JoinWhen::OnRing) {
+        if mode == Some((MicrophoneMode::Always, false)) && join == Some(JoinWhen::OnRing) {
             call.wrong("mode", "\"always\" needs join = \"always\": the box is in the room for calls only");
         }
         CallConfig {
@@ -97,11 +97,11 @@ impl CallConfig {
 }
 
 /// Half-duplex is an open gate that closes while somebody else speaks.
-const MODES: [(&str, (Gate, bool)); 4] = [
-    ("open", (Gate::Open, false)),
-    ("push-to-talk", (Gate::PushToTalk, false)),
-    ("half-duplex", (Gate::Open, true)),
-    ("always", (Gate::Always, false)),
+const MODES: [(&str, (MicrophoneMode, bool)); 4] = [
+    ("open", (MicrophoneMode::Open, false)),
+    ("push-to-talk", (MicrophoneMode::PushToTalk, false)),
+    ("half-duplex", (MicrophoneMode::Open, true)),
+    ("always", (MicrophoneMode::Always, false)),
 ];
 
 const HEARD: [(&str, Heard); 3] =
@@ -134,7 +134,7 @@ mod tests {
             call.settings.parties.permits("flat-1", Standard)
                 && !call.settings.parties.permits("door", Standard)
         );
-        assert_eq!((call.mode, call.answered_by), (Gate::PushToTalk, AnsweredBy::Microphone));
+        assert_eq!((call.mode, call.answered_by), (MicrophoneMode::PushToTalk, AnsweredBy::Microphone));
         assert_eq!(call.heard, Heard::Party);
         let (call, problems) = read("heard = 'room'", CallConfig::read);
         assert_eq!((call.heard, problems), (Heard::Room, Vec::new()));

@@ -18,7 +18,7 @@ use crate::signal::sid::Sid;
 /// What we send, in order, until the server has it.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    kept: VecDeque<Kept>,
+    kept: VecDeque<UnconfirmedPacket>,
     kept_bytes: usize,
     last_sequence: u32,
     /// The first so many of `kept` are with SCTP.
@@ -29,7 +29,7 @@ pub struct Outbox {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct UnconfirmedPacket {
     sequence: u32,
     /// Under what its loss is reported; `None` for what is reported otherwise.
     topic: Option<String>,
@@ -80,7 +80,13 @@ impl Outbox {
         self.last_sequence = self.next_sequence();
         self.kept_bytes += bytes.len();
         let topic = topic.map(str::to_owned);
-        self.kept.push_back(Kept { sequence: self.last_sequence, topic, bytes, end: 0, is_withdrawn: false });
+        self.kept.push_back(UnconfirmedPacket {
+            sequence: self.last_sequence,
+            topic,
+            bytes,
+            end: 0,
+            is_withdrawn: false,
+        });
         Ok(())
     }
 

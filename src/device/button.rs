@@ -25,7 +25,7 @@ pub const HOLD: Duration = Duration::from_millis(800);
 
 /// What a hand did, or what became of a line that no hand moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum ButtonEvent {
     /// It went down.
     Pressed,
     /// It is down for [`HOLD`] now.
@@ -64,7 +64,7 @@ impl Button {
     }
 
     /// The line has this level since `now`; what that means, if anything yet.
-    pub fn handle_level(&mut self, is_down: bool, now: Instant) -> Option<Action> {
+    pub fn handle_level(&mut self, is_down: bool, now: Instant) -> Option<ButtonEvent> {
         self.is_down = is_down;
         if self.presses.is_held_back() {
             self.presses.handle_edge(now);
@@ -84,10 +84,10 @@ impl Button {
     }
 
     /// What is due at `now`; call it until it gives `None`.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<Action> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<ButtonEvent> {
         if self.presses.handle_timeout(now) {
             self.begin(self.is_down, now);
-            return Some(Action::Quiet);
+            return Some(ButtonEvent::Quiet);
         }
         if self.settles_at.take_if(|at| *at <= now).is_some()
             && !self.presses.is_held_back()
@@ -97,7 +97,7 @@ impl Button {
         }
         self.hold_at.take_if(|at| *at <= now)?;
         self.was_held = true;
-        Some(Action::Held)
+        Some(ButtonEvent::Held)
     }
 
     /// Whether it is pressed, as was told.
@@ -105,7 +105,7 @@ impl Button {
         self.is_pressed
     }
 
-    fn tell(&mut self, now: Instant) -> Option<Action> {
+    fn tell(&mut self, now: Instant) -> Option<ButtonEvent> {
         let is_moved = self.is_down != (self.is_pressed || self.is_stuck);
         if !is_moved || self.settles_at.is_some_and(|at| now < at) {
             return None;
@@ -117,12 +117,12 @@ impl Button {
         }
         if self.is_down && !self.presses.take(now) {
             self.settles_at = None;
-            return Some(Action::Chatters);
+            return Some(ButtonEvent::Chatters);
         }
         self.is_pressed = self.is_down;
         self.hold_at = self.is_pressed.then_some(now + HOLD);
         self.was_held &= !self.is_pressed;
-        Some(if self.is_pressed { Action::Pressed } else { Action::Released })
+        Some(if self.is_pressed { ButtonEvent::Pressed } else { ButtonEvent::Released })
     }
 }
 
@@ -132,19 +132,19 @@ mod tests {
     use super::*;
 
     /// Runs levels (milliseconds, is down) of a button that begins up; returns each action and when it came.
-    fn told(levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
+    fn told(levels: &[(u64, bool)]) -> Vec<(u64, ButtonEvent)> {
         told_from(false, levels)
     }
 
-    fn told_from(is_down: bool, levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
+    fn told_from(is_down: bool, levels: &[(u64, bool)]) -> Vec<(u64, ButtonEvent)> {
         run(is_down, 3000, levels)
     }
 
-    fn told_for(ms: u64, levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
+    fn told_for(ms: u64, levels: &[(u64, bool)]) -> Vec<(u64, ButtonEvent)> {
         run(false, ms, levels)
     }
 
-    fn run(is_down: bool, until_ms: u64, levels: &[(u64, bool)]) -> Vec<(u64, Action)> {
+    fn run(is_down: bool, until_ms: u64, levels: &[(u64, bool)]) -> Vec<(u64, ButtonEvent)> {
         let start = Instant::now();
         let mut button = Button::default();
         button.begin(is_down, start - SETTLING);
@@ -174,17 +174,20 @@ mod tests {
             (203, true),
             (204, false),
         ];
-        assert_eq!(told(&bounce), [(10, Action::Pressed), (200, Action::Released)]);
+        assert_eq!(told(&bounce), [(10, ButtonEvent::Pressed), (200, ButtonEvent::Released)]);
     }
 
     #[test]
     fn a_tap_shorter_than_the_bounces_is_still_pressed_and_released() {
-        assert_eq!(told(&[(10, true), (15, false)]), [(10, Action::Pressed), (40, Action::Released)]);
+        assert_eq!(
+            told(&[(10, true), (15, false)]),
+            [(10, ButtonEvent::Pressed), (40, ButtonEvent::Released)]
+        );
     }
 
     #[test]
     fn a_hold_is_told_once() {
-        let expected = [(10, Action::Pressed), (810, Action::Held), (2000, Action::Released)];
+        let expected = [(10, ButtonEvent::Pressed), (810, ButtonEvent::Held), (2000, ButtonEvent::Released)];
         assert_eq!(told(&[(10, true), (2000, false)]), expected);
     }
 
@@ -192,7 +195,7 @@ mod tests {
     fn one_that_begins_down_does_nothing_until_it_was_up() {
         assert_eq!(told_from(true, &[]), [], "neither a press nor a hold");
         let levels = [(1000, false), (1005, true), (1010, false), (1500, true), (1600, false)];
-        assert_eq!(told_from(true, &levels), [(1500, Action::Pressed), (1600, Action::Released)]);
+        assert_eq!(told_from(true, &levels), [(1500, ButtonEvent::Pressed), (1600, ButtonEvent::Released)]);
     }
 
     /// A press at the moment at which it begins: its bounces are no release.
@@ -205,7 +208,7 @@ mod tests {
         let bounces = [(5, false), (10, true)].map(|(ms, is_down)| button.handle_level(is_down, at(ms)));
         assert_eq!((bounces, button.handle_timeout(at(30))), ([None; 2], None));
         assert_eq!(button.handle_level(false, at(500)), None, "the hand that was there at the beginning");
-        assert_eq!(button.handle_level(true, at(700)), Some(Action::Pressed));
+        assert_eq!(button.handle_level(true, at(700)), Some(ButtonEvent::Pressed));
     }
 
     /// A line that hangs in the air, beside mains.
@@ -213,17 +216,17 @@ mod tests {
     fn one_that_chatters_is_told_once_and_heard_again_when_it_is_quiet() {
         let levels: Vec<(u64, bool)> = (0..200).map(|index| (10 * index, index % 2 == 0)).collect();
         let told = told_for(30_000, &levels);
-        let presses = told.iter().filter(|(_, action)| *action == Action::Pressed).count();
+        let presses = told.iter().filter(|(_, action)| *action == ButtonEvent::Pressed).count();
         assert!(presses <= super::super::presses::BURST as usize, "{told:?}");
-        let others: Vec<Action> = told
+        let others: Vec<ButtonEvent> = told
             .iter()
             .map(|(_, action)| *action)
-            .filter(|a| matches!(a, Action::Chatters | Action::Quiet))
+            .filter(|a| matches!(a, ButtonEvent::Chatters | ButtonEvent::Quiet))
             .collect();
-        assert_eq!(others, [Action::Chatters, Action::Quiet]);
+        assert_eq!(others, [ButtonEvent::Chatters, ButtonEvent::Quiet]);
         // What it does after that is a press again.
         let again = [levels, vec![(20_000, true), (20_200, false)]].concat();
-        let last = [(20_000, Action::Pressed), (20_200, Action::Released)];
+        let last = [(20_000, ButtonEvent::Pressed), (20_200, ButtonEvent::Released)];
         assert_eq!(told_for(30_000, &again)[told.len()..], last);
     }
 
@@ -246,14 +249,17 @@ mod tests {
                 })
                 .collect();
             let told = told(&levels);
-            let edges: Vec<Action> =
-                told.into_iter().map(|(_, action)| action).filter(|action| *action != Action::Held).collect();
+            let edges: Vec<ButtonEvent> = told
+                .into_iter()
+                .map(|(_, action)| action)
+                .filter(|action| *action != ButtonEvent::Held)
+                .collect();
             for (index, action) in edges.iter().enumerate() {
-                let expected = if index % 2 == 0 { Action::Pressed } else { Action::Released };
+                let expected = if index % 2 == 0 { ButtonEvent::Pressed } else { ButtonEvent::Released };
                 assert_eq!(*action, expected);
             }
             let rests_down = levels.last().is_some_and(|(_, is_down)| *is_down);
-            assert_eq!(edges.last() == Some(&Action::Pressed), rests_down);
+            assert_eq!(edges.last() == Some(&ButtonEvent::Pressed), rests_down);
         }
     }
 }

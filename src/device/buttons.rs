@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::button::{Action, Button};
+use super::button::{Button, ButtonEvent};
 use super::settings::{ButtonSettings, Press};
 use crate::event::Event;
 use crate::limits::CONFIG_SECTIONS_MAX;
@@ -62,25 +62,25 @@ impl Buttons {
 }
 
 impl ButtonSettings {
-    fn meaning(&self, action: Action, was_held: bool) -> Touch {
+    fn meaning(&self, action: ButtonEvent, was_held: bool) -> Touch {
         // Where a hold means something of its own, a press is one when it has ended as one.
         match action {
-            Action::Pressed => {
+            ButtonEvent::Pressed => {
                 let press = self.press.filter(|_| self.hold.is_none());
                 Touch { talk: self.talk(true), ..self.touch("pressed", press) }
             }
-            Action::Held => self.touch("held", self.hold),
-            Action::Released => {
+            ButtonEvent::Held => self.touch("held", self.hold),
+            ButtonEvent::Released => {
                 self.released(self.press.filter(|_| self.hold.is_some() && !was_held))
             }
-            Action::Chatters => self.said(Event::Warning {
+            ButtonEvent::Chatters => self.said(Event::Warning {
                 text: format!(
                     "the line {} of '{}' chatters: it is held back until it is quiet; does it hang in the air? Set \
                      bias = \"pull-up\" or \"pull-down\", or look at its wires",
                     self.line, self.name
                 ),
             }),
-            Action::Quiet => self.said(Event::Log {
+            ButtonEvent::Quiet => self.said(Event::Log {
                 text: format!("the line {} of '{}' is quiet, and heard again", self.line, self.name),
             }),
         }

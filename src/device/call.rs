@@ -65,7 +65,7 @@ pub struct CallSettings {
 
 /// Where the call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum CallStage {
     /// No call.
     Idle,
     /// We ring somebody.
@@ -95,7 +95,7 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Call {
     settings: CallSettings,
-    stage: Stage,
+    stage: CallStage,
     since: Instant,
     /// The other party; empty while anybody may answer.
     party: String,
@@ -112,7 +112,7 @@ impl Call {
     /// No call yet. A box that is always in the room enters it now.
     pub fn new(settings: CallSettings, now: Instant) -> Call {
         let mut call = Call {
-            stage: Stage::Idle,
+            stage: CallStage::Idle,
             since: now,
             party: String::new(),
             ends_at: None,
@@ -136,7 +136,7 @@ impl Call {
                 self.leaves_at = None;
                 self.decide(Decision::Enter);
             }
-            (JoinWhen::Always, JoinWhen::OnRing) if self.stage == Stage::Idle => {
+            (JoinWhen::Always, JoinWhen::OnRing) if self.stage == CallStage::Idle => {
                 self.leaves_at = Some(now + LINGER);
             }
             _ => {}
@@ -144,7 +144,7 @@ impl Call {
     }
 
     /// Where it stands.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> CallStage {
         self.stage
     }
 
@@ -182,10 +182,10 @@ impl Call {
         if !whom.is_none_or(may_answer) {
             return Err(Refused::NotAllowed);
         }
-        if self.stage != Stage::Idle {
+        if self.stage != CallStage::Idle {
             return Err(Refused::Busy);
         }
-        self.begin(Stage::RingingOut, whom.map_or("", |(identity, _)| identity), reason, now);
+        self.begin(CallStage::RingingOut, whom.map_or("", |(identity, _)| identity), reason, now);
         Ok(())
     }
 
@@ -197,10 +197,10 @@ impl Call {
         if !self.settings.parties.permits(identity, kind) {
             return Err(Refused::NotAllowed);
         }
-        if self.stage != Stage::Idle {
+        if self.stage != CallStage::Idle {
             return Err(Refused::Busy);
         }
-        self.begin(Stage::RingingIn, identity, "rpc", now);
+        self.begin(CallStage::RingingIn, identity, "rpc", now);
         if self.settings.answers_at_once.permits(identity, kind) {
             self.talk(identity.to_owned(), "list", now);
         }
@@ -212,7 +212,7 @@ impl Call {
     /// # Errors
     /// Nobody rings us.
     pub fn answer(&mut self, reason: &'static str, now: Instant) -> Result<(), Refused> {
-        if self.stage != Stage::RingingIn {
+        if self.stage != CallStage::RingingIn {
             return Err(Refused::NoCall);
         }
         self.talk(self.party.clone(), reason, now);
@@ -230,7 +230,7 @@ impl Call {
         reason: &'static str,
         now: Instant,
     ) -> Result<(), Refused> {
-        if self.stage != Stage::RingingOut {
+        if self.stage != CallStage::RingingOut {
             return Err(Refused::NoCall);
         }
         let is_meant = self.party.is_empty() || self.party == identity;
@@ -246,7 +246,7 @@ impl Call {
     /// # Errors
     /// There is none.
     pub fn hang_up(&mut self, reason: &'static str, now: Instant) -> Result<(), Refused> {
-        if self.stage == Stage::Idle {
+        if self.stage == CallStage::Idle {
             return Err(Refused::NoCall);
         }
         self.end(reason, now);
@@ -267,7 +267,7 @@ impl Call {
     /// Nobody is left who could answer our ring: a telephone could not be reached, for this reason. Another one may
     /// be called in its place.
     pub fn unreachable(&mut self, reason: &'static str, now: Instant) {
-        if self.stage == Stage::RingingOut && self.party.is_empty() {
+        if self.stage == CallStage::RingingOut && self.party.is_empty() {
             (self.returns_by, self.lost) = (Some(now + HUNT_PATIENCE), reason);
         }
     }
@@ -284,7 +284,7 @@ impl Call {
 
     /// Somebody who may answer is in the room.
     pub fn reachable(&mut self) {
-        if self.stage == Stage::RingingOut {
+        if self.stage == CallStage::RingingOut {
             self.returns_by = None;
         }
     }
@@ -298,9 +298,9 @@ impl Call {
 
     /// Somebody left the room.
     pub fn went(&mut self, identity: &str, now: Instant) {
-        if self.stage == Stage::RingingIn && self.party == identity {
+        if self.stage == CallStage::RingingIn && self.party == identity {
             self.end("left", now);
-        } else if self.stage == Stage::Talking && self.party == identity {
+        } else if self.stage == CallStage::Talking && self.party == identity {
             (self.returns_by, self.lost) = (Some(now + RETURN_PATIENCE), "left");
         }
     }
@@ -325,18 +325,18 @@ impl Call {
         if is_due(self.returns_by) {
             self.end(self.lost, now);
         } else if is_due(self.ends_at) {
-            let reason = if self.stage == Stage::Talking { "longest" } else { "timeout" };
+            let reason = if self.stage == CallStage::Talking { "longest" } else { "timeout" };
             self.end(reason, now);
         }
     }
 
-    fn begin(&mut self, stage: Stage, party: &str, reason: &'static str, now: Instant) {
+    fn begin(&mut self, stage: CallStage, party: &str, reason: &'static str, now: Instant) {
         self.party = party.to_owned();
         let facts = self.facts(reason, now);
         self.enter_stage(stage, Some(self.settings.ring_timeout), now);
         self.leaves_at = None;
         self.decide(Decision::Enter);
-        if stage == Stage::RingingOut {
+        if stage == CallStage::RingingOut {
             // What is said between the bell and the answer is for whoever answers.
             self.decide(Decision::Microphone(true));
         }
@@ -347,7 +347,7 @@ impl Call {
     fn talk(&mut self, party: String, reason: &'static str, now: Instant) {
         self.party = party;
         let facts = self.facts(reason, now);
-        self.enter_stage(Stage::Talking, self.settings.call_max, now);
+        self.enter_stage(CallStage::Talking, self.settings.call_max, now);
         self.decide(Decision::Play(Tone::Answered));
         self.decide(Decision::Microphone(true));
         self.decide(Decision::Tell(Event::CallAnswered(facts)));
@@ -355,8 +355,8 @@ impl Call {
 
     fn end(&mut self, reason: &'static str, now: Instant) {
         let facts = self.facts(reason, now);
-        let was_talking = self.stage == Stage::Talking;
-        self.enter_stage(Stage::Idle, None, now);
+        let was_talking = self.stage == CallStage::Talking;
+        self.enter_stage(CallStage::Idle, None, now);
         self.party.clear();
         self.decide(Decision::Microphone(false));
         let is_missed = !was_talking && (reason == "timeout" || UNREACHABLE.contains(&reason));
@@ -368,14 +368,14 @@ impl Call {
         }
     }
 
-    fn enter_stage(&mut self, stage: Stage, lasts: Option<Duration>, now: Instant) {
+    fn enter_stage(&mut self, stage: CallStage, lasts: Option<Duration>, now: Instant) {
         (self.stage, self.since) = (stage, now);
         self.ends_at = lasts.map(|lasts| now + lasts);
         self.returns_by = None;
     }
 
     fn facts(&self, reason: &'static str, now: Instant) -> CallFacts {
-        let seconds = if self.stage == Stage::Idle { 0 } else { self.lasts(now).as_secs() };
+        let seconds = if self.stage == CallStage::Idle { 0 } else { self.lasts(now).as_secs() };
         CallFacts { identity: self.party.clone(), reason, seconds }
     }
 
@@ -386,13 +386,13 @@ impl Call {
     }
 }
 
-impl Stage {
+impl CallStage {
     /// The word for it, as attributes, `status` and logs say it.
     pub fn word(self) -> &'static str {
         match self {
-            Stage::Idle => "idle",
-            Stage::RingingOut | Stage::RingingIn => "ringing",
-            Stage::Talking => "talking",
+            CallStage::Idle => "idle",
+            CallStage::RingingOut | CallStage::RingingIn => "ringing",
+            CallStage::Talking => "talking",
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use super::allow::Allow;
 use super::call::Call;
-use super::call::Stage;
+use super::call::CallStage;
 use crate::command::admitted::Admitted;
 
 /// Who is admitted to a call.
@@ -33,7 +33,7 @@ pub enum Heard {
 pub struct Hearing {
     heard: Heard,
     parties: Allow,
-    given: Option<(Stage, Admitted)>,
+    given: Option<(CallStage, Admitted)>,
 }
 
 impl Hearing {
@@ -58,8 +58,8 @@ impl Hearing {
         Some(rule.clone())
     }
 
-    fn rule(&self, stage: Stage, party: &str) -> Admitted {
-        let is_between_two = stage != Stage::Idle && !party.is_empty();
+    fn rule(&self, stage: CallStage, party: &str) -> Admitted {
+        let is_between_two = stage != CallStage::Idle && !party.is_empty();
         match self.heard {
             Heard::Room => Admitted { party: String::new(), listed: Allow::everybody() },
             Heard::Party if is_between_two => Admitted { party: party.to_owned(), listed: Allow::default() },
@@ -74,12 +74,12 @@ mod tests {
     use super::*;
     use crate::event::ParticipantKind::Standard;
 
-    const STAGES: [(Stage, &str); 5] = [
-        (Stage::Idle, ""),
-        (Stage::RingingOut, ""),
-        (Stage::RingingOut, "flat-1"),
-        (Stage::RingingIn, "flat-1"),
-        (Stage::Talking, "flat-1"),
+    const STAGES: [(CallStage, &str); 5] = [
+        (CallStage::Idle, ""),
+        (CallStage::RingingOut, ""),
+        (CallStage::RingingOut, "flat-1"),
+        (CallStage::RingingIn, "flat-1"),
+        (CallStage::Talking, "flat-1"),
     ];
 
     fn flats() -> Allow {
@@ -121,7 +121,7 @@ mod tests {
     fn who_is_no_longer_in_the_list_stays_in_its_call() {
         let mut hearing = Hearing::new(Heard::Parties, flats());
         hearing.configure(Heard::Parties, Allow::default());
-        assert!(hearing.rule(Stage::Talking, "flat-1").permits("flat-1", Standard));
-        assert!(!hearing.rule(Stage::Idle, "").permits("flat-1", Standard));
+        assert!(hearing.rule(CallStage::Talking, "flat-1").permits("flat-1", Standard));
+        assert!(!hearing.rule(CallStage::Idle, "").permits("flat-1", Standard));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Instant;
 pub use super::action::Action;
 use super::attribute::{CallAttributes, Said};
 use super::buttons::{Buttons, Touch};
-use super::call::{Call, Decision, Refused, Stage};
+use super::call::{Call, CallStage, Decision, Refused};
 use super::chime::Chime;
 use super::hearing::Hearing;
 use super::lamp::{Lamp, Shows};
-use super::microphone::Microphone;
-use super::outputs::{Change, Outputs};
+use super::microphone::MicrophoneGate;
+use super::outputs::{OutputChange, Outputs};
 use super::participants::Participants;
 use super::settings::{IntercomSettings, Press};
 use crate::command::Tone;
@@ -24,7 +24,7 @@ use crate::limits::INTERCOM_ACTIONS_MAX;
 pub struct Intercom {
     call: Call,
     hearing: Hearing,
-    microphone: Microphone,
+    microphone: MicrophoneGate,
     is_answered_by_microphone: bool,
     buttons: Buttons,
     outputs: Outputs,
@@ -47,7 +47,7 @@ impl Intercom {
         let mut intercom = Intercom {
             hearing: Hearing::new(settings.heard, settings.call.parties.clone()),
             call: Call::new(settings.call, now),
-            microphone: Microphone::new(settings.gate, settings.is_muted),
+            microphone: MicrophoneGate::new(settings.gate, settings.is_muted),
             is_answered_by_microphone: settings.is_answered_by_microphone,
             buttons: Buttons::new(settings.buttons),
             outputs: Outputs::new(settings.outputs),
@@ -83,7 +83,7 @@ impl Intercom {
 
     /// Whether nothing is going on that an interruption would spoil.
     pub fn is_idle(&self, now: Instant) -> bool {
-        self.call.stage() == Stage::Idle && self.outputs.are_resting(now)
+        self.call.stage() == CallStage::Idle && self.outputs.are_resting(now)
     }
 
     /// Whether no output is driven.
@@ -129,7 +129,7 @@ impl Intercom {
             _ => {}
         }
         self.microphone.handle_event(event);
-        let is_audience = self.call.stage() == Stage::Talking || self.microphone.is_always_open();
+        let is_audience = self.call.stage() == CallStage::Talking || self.microphone.is_always_open();
         let tone = self.chime.handle_event(event, is_audience, now);
         self.remark(tone);
         self.settle(now);
@@ -256,7 +256,7 @@ impl Intercom {
             self.touched(Some(touch), now);
         }
         self.outputs.handle_timeout(now);
-        let tone = self.chime.handle_timeout(self.call.stage() == Stage::Talking, now);
+        let tone = self.chime.handle_timeout(self.call.stage() == CallStage::Talking, now);
         self.remark(tone);
         self.settle(now);
     }
@@ -288,8 +288,8 @@ impl Intercom {
             Some(Press::Ring) => self.call.ring(None, "button", now),
             Some(Press::Answer) => self.call.answer("button", now),
             Some(Press::HangUp) => self.call.hang_up("button", now),
-            Some(Press::Call) if stage == Stage::Idle => self.call.ring(None, "button", now),
-            Some(Press::Call) if stage == Stage::RingingIn => self.call.answer("button", now),
+            Some(Press::Call) if stage == CallStage::Idle => self.call.ring(None, "button", now),
+            Some(Press::Call) if stage == CallStage::RingingIn => self.call.answer("button", now),
             Some(Press::Call) => self.call.hang_up("button", now),
             Some(Press::Mute) => {
                 self.set_muted(!self.microphone.is_muted(), now);
@@ -315,7 +315,7 @@ impl Intercom {
     /// Draws the consequences of whatever was changed.
     fn settle(&mut self, now: Instant) {
         // Nobody hears what is not meant for them: before the microphone opens, and after it has closed.
-        if self.call.stage() != Stage::Idle {
+        if self.call.stage() != CallStage::Idle {
             self.admit();
         }
         while let Some(decision) = self.call.poll_decision() {
@@ -331,7 +331,7 @@ impl Intercom {
             };
             self.act(action);
         }
-        let party = (self.call.stage() == Stage::Talking).then(|| self.call.party());
+        let party = (self.call.stage() == CallStage::Talking).then(|| self.call.party());
         self.outputs.set_party(party.map(|party| (party, self.participants.kind(party))), now);
         while let Some((event, is_heard)) = self.outputs.poll_refusal() {
             self.act(Action::Tell(event));
@@ -343,8 +343,8 @@ impl Intercom {
         self.admit();
         while let Some(change) = self.outputs.poll_change(now) {
             self.act(match change {
-                Change::Pulse(number, event) => Action::Pulse(number, event),
-                Change::Rest(number) => Action::Rest(number),
+                OutputChange::Pulse(number, event) => Action::Pulse(number, event),
+                OutputChange::Rest(number) => Action::Rest(number),
             });
         }
         self.lamp.show(self.shows(), now);
@@ -358,18 +358,18 @@ impl Intercom {
 
     fn shows(&self) -> Shows {
         match self.call.stage() {
-            Stage::RingingIn | Stage::RingingOut => Shows::Ringing,
-            Stage::Talking if self.lost_cards != [false; 2] => Shows::NoSound,
-            Stage::Talking if self.microphone.is_held_shut() || !self.microphone.is_talking() => {
+            CallStage::RingingIn | CallStage::RingingOut => Shows::Ringing,
+            CallStage::Talking if self.lost_cards != [false; 2] => Shows::NoSound,
+            CallStage::Talking if self.microphone.is_held_shut() || !self.microphone.is_talking() => {
                 Shows::TalkingMuted
             }
-            Stage::Talking => Shows::Talking,
+            CallStage::Talking => Shows::Talking,
             // A box that enters the room for calls only is not expected in it.
-            Stage::Idle if !self.is_connected && self.call.is_always_in_room() => Shows::Trouble,
-            Stage::Idle if self.lost_cards != [false; 2] => Shows::NoSound,
-            Stage::Idle if self.microphone.is_held_shut() => Shows::IdleMuted,
-            Stage::Idle if self.microphone.is_always_open() => Shows::Talking,
-            Stage::Idle => Shows::Idle,
+            CallStage::Idle if !self.is_connected && self.call.is_always_in_room() => Shows::Trouble,
+            CallStage::Idle if self.lost_cards != [false; 2] => Shows::NoSound,
+            CallStage::Idle if self.microphone.is_held_shut() => Shows::IdleMuted,
+            CallStage::Idle if self.microphone.is_always_open() => Shows::Talking,
+            CallStage::Idle => Shows::Idle,
         }
     }
 

@@ -2,22 +2,22 @@
 //!
 //! | microphone | mute off | mute on |
 //! | --- | --- | --- |
-//! | no call | closed (open with [`Gate::Always`]) | closed |
-//! | call, [`Gate::Open`] | open | closed |
-//! | call, [`Gate::PushToTalk`], key held | open | closed |
-//! | call, [`Gate::PushToTalk`], key released | closed | closed |
+//! | no call | closed (open with [`MicrophoneMode::Always`]) | closed |
+//! | call, [`MicrophoneMode::Open`] | open | closed |
+//! | call, [`MicrophoneMode::PushToTalk`], key held | open | closed |
+//! | call, [`MicrophoneMode::PushToTalk`], key released | closed | closed |
 //!
 //! Mute is privacy: a button or a command sets it, it outlives calls, sessions and power cuts, and nothing
 //! but the same button or command ends it. What is closed by a call or a talk key is only not sent. A moderator
 //! may mute us as well, for as long as we are in the room; whoever is at the box sees that, and may end it.
 
-use super::settings::Gate;
+use super::settings::MicrophoneMode;
 use crate::event::{By, Event};
 
 /// The microphone's gate, and who holds it shut.
 #[derive(Debug)]
-pub struct Microphone {
-    gate: Gate,
+pub struct MicrophoneGate {
+    gate: MicrophoneMode,
     is_muted: bool,
     is_muted_by_server: bool,
     is_call_open: bool,
@@ -26,10 +26,10 @@ pub struct Microphone {
     is_talking: bool,
 }
 
-impl Microphone {
+impl MicrophoneGate {
     /// Without a call.
-    pub fn new(gate: Gate, is_muted: bool) -> Microphone {
-        Microphone {
+    pub fn new(gate: MicrophoneMode, is_muted: bool) -> MicrophoneGate {
+        MicrophoneGate {
             gate,
             is_muted,
             is_muted_by_server: false,
@@ -41,7 +41,7 @@ impl Microphone {
     }
 
     /// Another rule, from now on.
-    pub fn set_gate(&mut self, gate: Gate) {
+    pub fn set_gate(&mut self, gate: MicrophoneMode) {
         self.gate = gate;
     }
 
@@ -87,15 +87,15 @@ impl Microphone {
     /// Whether what is said is sent, unless it is muted.
     pub fn is_talking(&self) -> bool {
         match self.gate {
-            Gate::Open => self.is_call_open,
-            Gate::PushToTalk => self.is_call_open && self.is_key_held,
-            Gate::Always => true,
+            MicrophoneMode::Open => self.is_call_open,
+            MicrophoneMode::PushToTalk => self.is_call_open && self.is_key_held,
+            MicrophoneMode::Always => true,
         }
     }
 
     /// Whether it is open without a call, too.
     pub fn is_always_open(&self) -> bool {
-        self.gate == Gate::Always
+        self.gate == MicrophoneMode::Always
     }
 
     /// What is to be told: whether what is said is sent, where that has changed.

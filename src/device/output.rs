@@ -39,7 +39,7 @@ pub enum Granted {
 
 /// Why nothing is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum OutputRefused {
     /// The one who asks is not on the list.
     NotAllowed,
 }
@@ -79,9 +79,9 @@ impl Output {
         (identity, kind): (&str, ParticipantKind),
         wish: Option<u64>,
         now: Instant,
-    ) -> Result<Granted, Refused> {
+    ) -> Result<Granted, OutputRefused> {
         if !self.allow.permits(identity, kind) {
-            return Err(Refused::NotAllowed);
+            return Err(OutputRefused::NotAllowed);
         }
         if let Some(wish) = wish {
             if self.is_remembered(wish, now) {
@@ -158,7 +158,7 @@ mod tests {
         let (mut door, start) = door();
         assert_eq!(
             door.ask(("stranger", ParticipantKind::Standard), Some(1), start),
-            Err(Refused::NotAllowed)
+            Err(OutputRefused::NotAllowed)
         );
         assert!(!door.is_driven(start));
         assert_eq!(door.ask(("flat-1", ParticipantKind::Standard), Some(1), start), Ok(Granted::Driven));

@@ -27,7 +27,7 @@ const REFUSALS_MAX: usize = 2;
 /// The outputs, in the order in which the caller numbers them.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    outputs: Vec<Known>,
+    outputs: Vec<KnownOutput>,
     codes: Codes,
     /// The other party of an answered call.
     party: Option<(String, ParticipantKind)>,
@@ -38,7 +38,7 @@ pub(super) struct Outputs {
 
 /// What the caller is to do with an output, by its number.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum OutputChange {
     /// Drive it, and tell this.
     Pulse(usize, Event),
     /// Let it rest.
@@ -46,7 +46,7 @@ pub(super) enum Change {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownOutput {
     settings: OutputSettings,
     output: Output,
     /// As the caller was told last.
@@ -64,7 +64,7 @@ struct Known {
 impl Outputs {
     /// All at rest.
     pub(super) fn new(settings: Vec<OutputSettings>) -> Outputs {
-        let known = |settings: OutputSettings| Known {
+        let known = |settings: OutputSettings| KnownOutput {
             output: Output::new(settings.pulse, settings.allow.clone()),
             settings,
             was_driven: false,
@@ -73,7 +73,7 @@ impl Outputs {
             again_at: None,
             is_stuck: false,
         };
-        let outputs: Vec<Known> = settings.into_iter().take(CONFIG_SECTIONS_MAX).map(known).collect();
+        let outputs: Vec<KnownOutput> = settings.into_iter().take(CONFIG_SECTIONS_MAX).map(known).collect();
         let codes = Codes::new(outputs.len());
         Outputs { outputs, codes, party: None, denied: None, refusals: heapless::Deque::new() }
     }
@@ -106,7 +106,7 @@ impl Outputs {
         wish: u64,
         now: Instant,
     ) -> Option<Result<(), Refused>> {
-        let is_asked = |known: &&mut Known| known.settings.rpc.as_deref() == Some(method);
+        let is_asked = |known: &&mut KnownOutput| known.settings.rpc.as_deref() == Some(method);
         let known = self.outputs.iter_mut().find(is_asked)?;
         let result = known.ask(who, Some(wish), now);
         if result.is_err() {
@@ -159,19 +159,19 @@ impl Outputs {
     }
 
     /// The next output that is to be driven, or to rest.
-    pub(super) fn poll_change(&mut self, now: Instant) -> Option<Change> {
+    pub(super) fn poll_change(&mut self, now: Instant) -> Option<OutputChange> {
         self.outputs.iter_mut().enumerate().find_map(|(number, known)| {
             if let Some(event) = known.pulse.take() {
                 known.was_held = std::mem::replace(&mut known.was_driven, true);
                 (known.again_at, known.is_stuck) = (None, false);
-                return Some(Change::Pulse(number, event));
+                return Some(OutputChange::Pulse(number, event));
             }
             let rests = known.was_driven && !known.output.is_driven(now);
             if !rests || known.again_at.is_some_and(|at| at > now) {
                 return None;
             }
             (known.was_driven, known.again_at) = (false, None);
-            Some(Change::Rest(number))
+            Some(OutputChange::Rest(number))
         })
     }
 
@@ -254,8 +254,11 @@ impl Outputs {
 }
 
 /// The outputs that `who` may open by a code.
-fn candidates<'s>(outputs: &'s [Known], (identity, kind): (&str, ParticipantKind)) -> Vec<Candidate<'s>> {
-    let may = |known: &Known| known.settings.allow.permits(identity, kind);
+fn candidates<'s>(
+    outputs: &'s [KnownOutput],
+    (identity, kind): (&str, ParticipantKind),
+) -> Vec<Candidate<'s>> {
+    let may = |known: &KnownOutput| known.settings.allow.permits(identity, kind);
     let numbered = outputs.iter().enumerate().filter(|(_, known)| may(known));
     numbered.filter_map(|(number, known)| Some((number, known.code()?))).collect()
 }
@@ -267,7 +270,7 @@ fn single(digit: &str) -> Option<char> {
     characters.next().is_none().then_some(key)
 }
 
-impl Known {
+impl KnownOutput {
     fn code(&self) -> Option<&str> {
         self.settings.dtmf.as_deref()
     }
@@ -278,7 +281,7 @@ impl Known {
                 self.granted(granted, who.0);
                 Ok(())
             }
-            Err(super::output::Refused::NotAllowed) => Err(Refused::NotAllowed),
+            Err(super::output::OutputRefused::NotAllowed) => Err(Refused::NotAllowed),
         }
     }
 
@@ -308,7 +311,10 @@ mod tests {
                 outputs.handle_rpc(("flat-1", ParticipantKind::Standard), "open", wish, now),
                 Some(Ok(()))
             );
-            (matches!(outputs.poll_change(now), Some(Change::Pulse(0, Event::OutputPulsed { .. }))), now)
+            (
+                matches!(outputs.poll_change(now), Some(OutputChange::Pulse(0, Event::OutputPulsed { .. }))),
+                now,
+            )
         };
         assert!(ask(&mut outputs, 1).0);
         outputs.not_driven(0, Instant::now());
@@ -317,7 +323,7 @@ mod tests {
         assert!(!ask(&mut outputs, 1).0 && !ask(&mut outputs, 2).0, "it is driven");
         assert_eq!(outputs.poll_timeout(), Some(at + pulse));
         outputs.handle_timeout(at + pulse);
-        assert!(matches!(outputs.poll_change(at + pulse), Some(Change::Rest(0))));
+        assert!(matches!(outputs.poll_change(at + pulse), Some(OutputChange::Rest(0))));
         // What is not driven has nothing to rest from.
         outputs.pulse("door", at + pulse).expect("there is one");
         assert!(outputs.poll_change(at + pulse).is_some());
@@ -338,18 +344,18 @@ mod tests {
             outputs.handle_timeout(now);
             (outputs.poll_change(now), now)
         };
-        assert!(matches!(wait(&mut outputs, REST_AGAIN).0, Some(Change::Pulse(..))));
+        assert!(matches!(wait(&mut outputs, REST_AGAIN).0, Some(OutputChange::Pulse(..))));
         let (rest, at) = wait(&mut outputs, pulse);
-        assert!(matches!(rest, Some(Change::Rest(0))) && outputs.not_at_rest(0, at), "news");
+        assert!(matches!(rest, Some(OutputChange::Rest(0))) && outputs.not_at_rest(0, at), "news");
         // Asked for again, it cannot be driven either.
         outputs.pulse("door", at).expect("there is one");
-        assert!(matches!(outputs.poll_change(at), Some(Change::Pulse(..))));
+        assert!(matches!(outputs.poll_change(at), Some(OutputChange::Pulse(..))));
         outputs.not_driven(0, at);
         assert!(outputs.poll_change(at).is_none(), "not at once");
         let (rest, at) = wait(&mut outputs, REST_AGAIN);
-        assert!(matches!(rest, Some(Change::Rest(0))) && !outputs.not_at_rest(0, at), "no news");
+        assert!(matches!(rest, Some(OutputChange::Rest(0))) && !outputs.not_at_rest(0, at), "no news");
         let (rest, at) = wait(&mut outputs, REST_AGAIN);
-        assert!(matches!(rest, Some(Change::Rest(0))), "and again, until it rests");
+        assert!(matches!(rest, Some(OutputChange::Rest(0))), "and again, until it rests");
         assert!(outputs.poll_change(at).is_none() && outputs.poll_timeout().is_none());
     }
 }

@@ -15,14 +15,14 @@
 
 use std::time::Instant;
 
-use super::call::{Call, Stage};
+use super::call::{Call, CallStage};
 use crate::event::{DepartureFacts, Event, ParticipantFacts, ParticipantKind, TrackSource};
 use crate::limits::PARTICIPANTS_MAX;
 
 /// Everybody who was reported and has not left.
 #[derive(Debug, Default)]
 pub(super) struct Participants {
-    known: heapless::Vec<Known, PARTICIPANTS_MAX>,
+    known: heapless::Vec<KnownParticipant, PARTICIPANTS_MAX>,
 }
 
 /// What somebody does about a call.
@@ -43,7 +43,7 @@ enum Sign {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownParticipant {
     identity: String,
     kind: ParticipantKind,
     is_active: bool,
@@ -95,7 +95,7 @@ impl Participants {
                 }
             }
             Sign::Leaves => call.went(who, now),
-            Sign::Closes if call.stage() == Stage::Talking => _ = call.hung_up_by(who, "remote", now),
+            Sign::Closes if call.stage() == CallStage::Talking => _ = call.hung_up_by(who, "remote", now),
             Sign::HangsUp(reason) => {
                 let is_over = call.hung_up_by(who, reason, now).is_ok();
                 let is_last = !self.known.iter().any(|known| call.is_party(&known.identity, known.kind));
@@ -113,7 +113,7 @@ impl Participants {
             Event::ParticipantJoined(who) => {
                 self.known.retain(|known| known.identity != who.identity);
                 // There are as many places as the room has participants.
-                let _ = self.known.push(Known::new(who));
+                let _ = self.known.push(KnownParticipant::new(who));
                 (who.identity.as_str(), Some(Sign::Comes))
             }
             Event::ParticipantChanged(who) => (who.identity.as_str(), self.find(&who.identity)?.change(who)),
@@ -165,14 +165,14 @@ impl Participants {
     }
 
     /// Our own changes are reported like others', and we are not among them.
-    fn find(&mut self, identity: &str) -> Option<&mut Known> {
+    fn find(&mut self, identity: &str) -> Option<&mut KnownParticipant> {
         self.known.iter_mut().find(|known| known.identity == identity)
     }
 }
 
-impl Known {
-    fn new(who: &ParticipantFacts) -> Known {
-        Known {
+impl KnownParticipant {
+    fn new(who: &ParticipantFacts) -> KnownParticipant {
+        KnownParticipant {
             identity: who.identity.clone(),
             kind: who.kind,
             is_active: false,

@@ -8,7 +8,7 @@ use super::hearing::Heard;
 
 /// When what the microphone hears goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub enum MicrophoneMode {
     /// In a call.
     Open,
     /// In a call, while the talk key is held.
@@ -42,7 +42,7 @@ pub struct IntercomSettings {
     /// Who hears the box in a call, and whom it hears.
     pub heard: Heard,
     /// The microphone.
-    pub gate: Gate,
+    pub gate: MicrophoneMode,
     /// Whether an open microphone in the room answers our ring.
     pub is_answered_by_microphone: bool,
     /// Buttons and keys, in the order in which the caller numbers them.

@@ -38,7 +38,7 @@ pub const SUBSCRIPTIONS_MAX: usize = 16;
 /// can ask for, and as many that we have asked for before.
 pub const FORWARDING_MARKS_MAX: usize = 2 * SUBSCRIPTIONS_MAX;
 
-/// Wishes about single talkers: one for everybody who can be known. Past it the oldest is forgotten.
+/// Overrides for single tracks or identities: one for everybody who can be known. Past it the oldest is forgotten.
 pub const OVERRIDES_MAX: usize = PARTICIPANTS_MAX;
 
 /// Identities in a rule whom to hear, or who may hear us. More than that is a group, and has a `*`.

@@ -1,12 +1,12 @@
-//! What the application has said of single talkers, which counts more than a rule for all: [`Overrides`].
+//! What the application wants for single tracks or identities, which overrides the rule for all: [`Overrides`].
 //!
-//! A wish names a track, and ends with it, or an identity, and stays: it holds for the tracks of a later
-//! session too. The last wish that fits a track decides.
+//! An override for a track ends with the track. One for an identity stays: it holds for the tracks of a later
+//! session too. The last override that fits a track decides.
 
 use crate::limits::OVERRIDES_MAX;
 use crate::signal::sid::Sid;
 
-/// Whom a wish is about.
+/// The tracks that an override applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackSelector {
     /// This track.
@@ -15,30 +15,30 @@ pub enum TrackSelector {
     Identity(String),
 }
 
-/// What is wished for each of those who were named, the last named last: yes or no, or how loud.
+/// The overrides of one setting, the newest last.
 #[derive(Debug)]
 pub struct Overrides<T> {
     list: Vec<(TrackSelector, T)>,
 }
 
 impl<T: Copy> Overrides<T> {
-    /// Takes a wish, in the place of an earlier one about the same. Past [`OVERRIDES_MAX`] the oldest is
+    /// Adds an override, in the place of an earlier one with the same selector. Past [`OVERRIDES_MAX`] the oldest is
     /// forgotten.
-    pub fn set(&mut self, whom: TrackSelector, wish: T) {
-        self.list.retain(|(other, _)| *other != whom);
+    pub fn set(&mut self, selector: TrackSelector, value: T) {
+        self.list.retain(|(other, _)| *other != selector);
         if self.list.len() >= OVERRIDES_MAX {
             self.list.remove(0);
         }
-        self.list.push((whom, wish));
+        self.list.push((selector, value));
     }
 
-    /// What is wished of this track, if anything.
+    /// The override that applies to this track, if there is one.
     pub fn of(&self, sid: Sid, identity: &str, is_microphone: bool) -> Option<T> {
-        let fits = |whom: &TrackSelector| match whom {
+        let fits = |selector: &TrackSelector| match selector {
             TrackSelector::Track(track) => *track == sid,
             TrackSelector::Identity(named) => is_microphone && named == identity,
         };
-        self.list.iter().rev().find(|(whom, _)| fits(whom)).map(|(_, wish)| *wish)
+        self.list.iter().rev().find(|(selector, _)| fits(selector)).map(|(_, value)| *value)
     }
 
     /// Whether there is any.
@@ -46,14 +46,14 @@ impl<T: Copy> Overrides<T> {
         !self.list.is_empty()
     }
 
-    /// Forgets all wishes but these.
+    /// Keeps only the overrides whose value `stays` accepts.
     pub fn retain(&mut self, stays: impl Fn(T) -> bool) {
-        self.list.retain(|(_, wish)| stays(*wish));
+        self.list.retain(|(_, value)| stays(*value));
     }
 
-    /// Forgets wishes about tracks that are gone.
+    /// Removes overrides for tracks that are gone.
     pub fn retain_tracks(&mut self, is_there: impl Fn(Sid) -> bool) {
-        self.list.retain(|(whom, _)| match whom {
+        self.list.retain(|(selector, _)| match selector {
             TrackSelector::Track(sid) => is_there(*sid),
             TrackSelector::Identity(_) => true,
         });
@@ -73,26 +73,26 @@ mod tests {
     #[test]
     fn the_last_that_fits_decides() {
         let sid = |text| Sid::new(text).expect("usable");
-        let mut wishes = Overrides::default();
-        assert_eq!(wishes.of(sid("TR_1"), "door", true), None);
-        wishes.set(TrackSelector::Track(sid("TR_1")), true);
-        wishes.set(TrackSelector::Identity("door".into()), false);
-        assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(false));
-        assert_eq!(wishes.of(sid("TR_2"), "door", true), Some(false), "also of another session");
-        assert_eq!(wishes.of(sid("TR_1"), "door", false), Some(true), "an identity is its microphones");
-        wishes.set(TrackSelector::Track(sid("TR_1")), true);
-        assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(true));
-        wishes.retain_tracks(|_| false);
-        assert_eq!(wishes.of(sid("TR_1"), "door", true), Some(false));
+        let mut overrides = Overrides::default();
+        assert_eq!(overrides.of(sid("TR_1"), "door", true), None);
+        overrides.set(TrackSelector::Track(sid("TR_1")), true);
+        overrides.set(TrackSelector::Identity("door".into()), false);
+        assert_eq!(overrides.of(sid("TR_1"), "door", true), Some(false));
+        assert_eq!(overrides.of(sid("TR_2"), "door", true), Some(false), "also of another session");
+        assert_eq!(overrides.of(sid("TR_1"), "door", false), Some(true), "an identity is its microphones");
+        overrides.set(TrackSelector::Track(sid("TR_1")), true);
+        assert_eq!(overrides.of(sid("TR_1"), "door", true), Some(true));
+        overrides.retain_tracks(|_| false);
+        assert_eq!(overrides.of(sid("TR_1"), "door", true), Some(false));
     }
 
     #[test]
     fn the_oldest_is_forgotten() {
-        let mut wishes = Overrides::default();
+        let mut overrides = Overrides::default();
         for number in 0..=OVERRIDES_MAX {
-            wishes.set(TrackSelector::Identity(format!("panel-{number}")), true);
+            overrides.set(TrackSelector::Identity(format!("panel-{number}")), true);
         }
-        let of = |who: &str| wishes.of(Sid::new("TR_1").expect("usable"), who, true);
+        let of = |who: &str| overrides.of(Sid::new("TR_1").expect("usable"), who, true);
         assert_eq!((of("panel-0"), of("panel-1")), (None, Some(true)));
     }
 }

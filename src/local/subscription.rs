@@ -1,7 +1,7 @@
 //! Which remote tracks we hear: up to [`SUBSCRIPTIONS_MAX`], unmuted microphones first.
 //!
 //! ```text
-//!   tracks in the room ─► wishes (single talkers) ─► policy (all others) ─► places ─► Change ─► server
+//!   tracks in the room ─► overrides (single talkers) ─► policy (all others) ─► places ─► SubscriptionChange ─► server
 //! ```
 //!
 //! We join with `auto_subscribe=0`, so video is never offered to us (a video section that we cannot
@@ -37,7 +37,7 @@ pub struct Offered<'a> {
 
 /// What to tell the server.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct SubscriptionChange {
     /// Subscribe these.
     pub subscribe: Sids,
     /// Unsubscribe these.
@@ -52,7 +52,7 @@ pub struct Change {
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     policy: SubscriptionPolicy,
-    wishes: Overrides<bool>,
+    overrides: Overrides<bool>,
     pauses: Overrides<bool>,
     wanted: Sids,
     /// Those of them that the server was told to pause.
@@ -67,13 +67,13 @@ impl Subscriptions {
     }
 
     /// Compares what is in the room with what is subscribed. Tracks that ended need no message.
-    pub fn update(&mut self, offered: &[Offered<'_>]) -> Change {
+    pub fn update(&mut self, offered: &[Offered<'_>]) -> SubscriptionChange {
         let is_there = |sid: Sid| offered.iter().any(|track| track.sid == sid);
         for list in [&mut self.wanted, &mut self.refused, &mut self.paused] {
             list.retain(|sid| is_there(*sid));
         }
-        for wishes in [&mut self.wishes, &mut self.pauses] {
-            wishes.retain_tracks(is_there);
+        for overrides in [&mut self.overrides, &mut self.pauses] {
+            overrides.retain_tracks(is_there);
         }
         let mut best: Vec<&Offered<'_>> = offered.iter().filter(|track| self.is_wished(track)).collect();
         // Stable: among equals, those who have a place and came earlier stay.
@@ -86,7 +86,7 @@ impl Subscriptions {
         let paused: Sids = best.iter().filter(|track| is_paused(track)).map(|track| track.sid).collect();
         // What is not subscribed any more is not paused either.
         self.paused.retain(|sid| wanted.contains(sid));
-        let change = Change {
+        let change = SubscriptionChange {
             subscribe: not_in(&wanted, &self.wanted),
             unsubscribe: not_in(&self.wanted, &wanted),
             pause: not_in(&paused, &self.paused),
@@ -99,12 +99,12 @@ impl Subscriptions {
     /// The session is resumed, and requests of before may have been lost with the connection: what to tell
     /// the server that it does not read in `SyncState`, which names only what is wanted and what is paused.
     /// `carried` is what it offered last.
-    pub fn resumed(&self, carried: impl Iterator<Item = Sid>) -> Change {
+    pub fn resumed(&self, carried: impl Iterator<Item = Sid>) -> SubscriptionChange {
         let has_paused = self.pauses.is_any();
-        Change {
+        SubscriptionChange {
             unsubscribe: carried.filter(|sid| !self.wanted.contains(sid)).take(SUBSCRIPTIONS_MAX).collect(),
             resume: if has_paused { not_in(&self.wanted, &self.paused) } else { Sids::new() },
-            ..Change::default()
+            ..SubscriptionChange::default()
         }
     }
 
@@ -132,7 +132,7 @@ impl Subscriptions {
     /// `update` carries it out.
     pub fn forget_wanted(&mut self, policy: SubscriptionPolicy) {
         self.policy = policy;
-        self.wishes.retain(|is_wanted| !is_wanted);
+        self.overrides.retain(|is_wanted| !is_wanted);
     }
 
     /// The server refused this one: it is not asked for again in this session.
@@ -147,17 +147,17 @@ impl Subscriptions {
 
     /// The application does (`true`) or does not want to hear this one, whatever the policy says.
     /// The next `update` carries it out.
-    pub fn set_wanted(&mut self, whom: TrackSelector, wanted: bool) {
+    pub fn set_wanted(&mut self, selector: TrackSelector, wanted: bool) {
         if wanted {
             // Whoever asks again may be luckier.
             self.refused.clear();
         }
-        self.wishes.set(whom, wanted);
+        self.overrides.set(selector, wanted);
     }
 
     /// The application wants this one paused, or no longer. The next `update` carries it out.
-    pub fn set_paused(&mut self, whom: TrackSelector, paused: bool) {
-        self.pauses.set(whom, paused);
+    pub fn set_paused(&mut self, selector: TrackSelector, paused: bool) {
+        self.pauses.set(selector, paused);
     }
 
     /// A new session begins: nothing is subscribed there.
@@ -170,9 +170,9 @@ impl Subscriptions {
     /// Whether this track is heard where there is a place for it.
     pub fn is_wished(&self, track: &Offered<'_>) -> bool {
         let Offered { sid, identity, is_microphone, is_admitted, .. } = *track;
-        let wish = self.wishes.of(sid, identity, is_microphone);
+        let value = self.overrides.of(sid, identity, is_microphone);
         let is_usual = || is_admitted && self.policy.admits(identity, is_microphone);
-        !self.refused.contains(&sid) && wish.unwrap_or_else(is_usual)
+        !self.refused.contains(&sid) && value.unwrap_or_else(is_usual)
     }
 }
 
@@ -194,8 +194,12 @@ mod tests {
         let mut subscriptions = Subscriptions::default();
         let room = [track(1, false), track(2, true)];
         assert_eq!(subscriptions.update(&room).subscribe.len(), 2);
-        assert_eq!(subscriptions.update(&room), Change::default());
-        assert_eq!(subscriptions.update(&room[..1]), Change::default(), "an ended track needs no message");
+        assert_eq!(subscriptions.update(&room), SubscriptionChange::default());
+        assert_eq!(
+            subscriptions.update(&room[..1]),
+            SubscriptionChange::default(),
+            "an ended track needs no message"
+        );
     }
 
     #[test]
@@ -224,7 +228,7 @@ mod tests {
         let room = [track(1, false)];
         subscriptions.update(&room);
         subscriptions.refused(room[0].sid);
-        assert_eq!(subscriptions.update(&room), Change::default());
+        assert_eq!(subscriptions.update(&room), SubscriptionChange::default());
         subscriptions.set_wanted(TrackSelector::Track(room[0].sid), true);
         assert_eq!(subscriptions.update(&room).subscribe.len(), 1);
         subscriptions.set_wanted(TrackSelector::Track(room[0].sid), false);
@@ -234,13 +238,17 @@ mod tests {
     #[test]
     fn a_policy_and_a_wish_hold_over_sessions() {
         let mut subscriptions = Subscriptions::new("none".parse().expect("a policy"));
-        assert_eq!(subscriptions.update(&[track(1, false)]), Change::default());
+        assert_eq!(subscriptions.update(&[track(1, false)]), SubscriptionChange::default());
         subscriptions.set_wanted(TrackSelector::Identity("panel".into()), true);
         assert_eq!(subscriptions.update(&[track(1, false)]).subscribe.len(), 1);
         subscriptions.session_lost();
         assert_eq!(subscriptions.update(&[track(2, false)]).subscribe.len(), 1, "another SID of the same");
         subscriptions.set_policy("!panel".parse().expect("a policy"));
-        assert_eq!(subscriptions.update(&[track(2, false)]), Change::default(), "the wish counts more");
+        assert_eq!(
+            subscriptions.update(&[track(2, false)]),
+            SubscriptionChange::default(),
+            "the value counts more"
+        );
     }
 
     #[test]
@@ -250,7 +258,7 @@ mod tests {
         subscriptions.set_paused(TrackSelector::Identity("panel".into()), true);
         let change = subscriptions.update(&room);
         assert_eq!((change.subscribe.len(), change.pause.len()), (1, 1));
-        assert_eq!(subscriptions.update(&room), Change::default());
+        assert_eq!(subscriptions.update(&room), SubscriptionChange::default());
         subscriptions.session_lost();
         assert_eq!(subscriptions.update(&room).pause.len(), 1);
         subscriptions.set_paused(TrackSelector::Track(room[0].sid), false);

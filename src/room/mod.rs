@@ -22,7 +22,7 @@ mod tracks;
 mod tests;
 
 pub use local_participant::LocalParticipant;
-pub use participants::{Counters, Participant};
+pub use participants::{Participant, RoomCounters};
 pub use tracks::RemoteTrack;
 
 use forwarding::Forwarding;
@@ -204,7 +204,7 @@ impl Room {
     }
 
     /// How often there was no place for somebody, since the start.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> RoomCounters {
         self.participants.counters
     }
 

@@ -41,7 +41,7 @@ pub struct Participant {
 
 /// How often there was no place for somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
+pub struct RoomCounters {
     /// Updates about somebody without sound that found the table full.
     pub refused: u32,
     /// Participants without sound that made place for one with. For the application they left.
@@ -62,7 +62,7 @@ pub(super) struct Participants {
     /// The longest known first.
     table: Vec<Participant>,
     participants_max: usize,
-    pub(super) counters: Counters,
+    pub(super) counters: RoomCounters,
 }
 
 impl Participant {
@@ -134,7 +134,7 @@ impl Participant {
 
 impl Participants {
     pub(super) fn new(participants_max: usize) -> Participants {
-        Participants { table: Vec::new(), participants_max, counters: Counters::default() }
+        Participants { table: Vec::new(), participants_max, counters: RoomCounters::default() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Participant> {

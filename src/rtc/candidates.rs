@@ -45,7 +45,7 @@ const ROUND_TRIP_MAX: Duration = Duration::from_millis(400);
 #[derive(Debug)]
 pub(super) struct Candidates {
     held: heapless::Vec<Candidate, CANDIDATES_MAX>,
-    gate: Gate,
+    gate: CandidateGate,
     round_trip: Duration,
     /// How many came in this generation of ICE: str0m keeps all that it is given.
     taken: usize,
@@ -62,7 +62,7 @@ pub(super) struct Candidates {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
+enum CandidateGate {
     /// No description yet.
     Undescribed,
     /// Described; the server checks first.
@@ -76,7 +76,7 @@ impl Candidates {
     pub(super) fn new() -> Self {
         Self {
             held: heapless::Vec::new(),
-            gate: Gate::Undescribed,
+            gate: CandidateGate::Undescribed,
             ufrag: String::new(),
             has_begun: false,
             streams: heapless::Vec::new(),
@@ -180,38 +180,42 @@ impl Candidates {
 
     /// The remote description is set. `hold` says whether the server shall check first.
     pub(super) fn described(&mut self, hold: bool, now: Instant) {
-        if self.gate == Gate::Undescribed {
-            self.gate = if hold { Gate::Holding { until: now + self.round_trip + HOLD } } else { Gate::Open };
+        if self.gate == CandidateGate::Undescribed {
+            self.gate = if hold {
+                CandidateGate::Holding { until: now + self.round_trip + HOLD }
+            } else {
+                CandidateGate::Open
+            };
         }
     }
 
     /// An offer of the server restarts ICE: its answer is given a start over our first check.
     pub(super) fn restarted_by_server(&mut self, now: Instant) {
-        if self.gate != Gate::Undescribed {
-            self.gate = Gate::Holding { until: now + RESTART_HOLD };
+        if self.gate != CandidateGate::Undescribed {
+            self.gate = CandidateGate::Holding { until: now + RESTART_HOLD };
         }
     }
 
     /// An offer of ours restarts ICE: what comes before its answer is held, or the answer would clear it.
     pub(super) fn restarted(&mut self) {
-        self.gate = Gate::Undescribed;
+        self.gate = CandidateGate::Undescribed;
         self.taken = 0;
     }
 
     /// Next candidate that may be used now.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Candidate> {
-        if let Gate::Holding { until } = self.gate
+        if let CandidateGate::Holding { until } = self.gate
             && until <= now
         {
-            self.gate = Gate::Open;
+            self.gate = CandidateGate::Open;
         }
-        if self.gate == Gate::Open { self.held.pop() } else { None }
+        if self.gate == CandidateGate::Open { self.held.pop() } else { None }
     }
 
     /// When `poll` is due without any other cause.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self.gate {
-            Gate::Holding { until } => Some(until),
+            CandidateGate::Holding { until } => Some(until),
             _ => None,
         }
     }

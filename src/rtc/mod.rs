@@ -47,7 +47,7 @@ pub use line::{Line, OutgoingPacket};
 pub use path::SILENCE_MAX;
 pub use publisher::{Publisher, PublisherEvent};
 pub use relay::{Relay, RelayEvent, RelayServer};
-pub use stun::{Bindings, Heard, Mapping};
+pub use stun::{BindingResult, Bindings, Mapping};
 pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};
 
 /// What carries a datagram.

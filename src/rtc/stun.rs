@@ -53,7 +53,7 @@ pub struct Mapping {
 
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum BindingResult {
     /// It is none of ours.
     Nothing,
     /// It is, and says nothing.
@@ -109,19 +109,19 @@ impl Bindings {
     }
 
     /// Looks whether a datagram is a response. An answered socket asks nobody else.
-    pub fn handle(&mut self, datagram: &Datagram<'_>) -> Heard {
-        let Some((kind, id, attributes)) = parse(datagram.bytes) else { return Heard::Nothing };
+    pub fn handle(&mut self, datagram: &Datagram<'_>) -> BindingResult {
+        let Some((kind, id, attributes)) = parse(datagram.bytes) else { return BindingResult::Nothing };
         let is_asked = |binding: &Binding| {
             (binding.local, binding.server, binding.id) == (datagram.destination, datagram.source, id)
         };
-        let Some(place) = self.pending.iter().position(is_asked) else { return Heard::Nothing };
+        let Some(place) = self.pending.iter().position(is_asked) else { return BindingResult::Nothing };
         let local = self.pending.remove(place).local;
         match mapped_address(attributes, &id) {
             Some(mapped) if kind == BINDING_SUCCESS && is_usable(mapped, local) => {
                 self.pending.retain(|other| other.local != local);
-                Heard::Mapping(Mapping { local, mapped })
+                BindingResult::Mapping(Mapping { local, mapped })
             }
-            _ => Heard::Useless,
+            _ => BindingResult::Useless,
         }
     }
 }
@@ -256,7 +256,7 @@ pub(super) mod tests {
         head.concat()
     }
 
-    fn heard(bindings: &mut Bindings, from: &str, to: &str, bytes: &[u8]) -> Heard {
+    fn heard(bindings: &mut Bindings, from: &str, to: &str, bytes: &[u8]) -> BindingResult {
         let (source, destination) = (at(from), at(to));
         bindings.handle(&Datagram { protocol: Protocol::Udp, source, destination, bytes })
     }
@@ -297,7 +297,7 @@ pub(super) mod tests {
             bindings.pending[0].id = id;
             let software = (0x8022, &b"test vector"[..]);
             let bytes = response(BINDING_SUCCESS, id, &[software, (XOR_MAPPED_ADDRESS, value)]);
-            let expected = Heard::Mapping(Mapping { local: at(local), mapped: at(mapped) });
+            let expected = BindingResult::Mapping(Mapping { local: at(local), mapped: at(mapped) });
             assert_eq!(heard(&mut bindings, server, local, &bytes), expected);
             assert_eq!(bindings.poll_timeout(), None);
         }
@@ -312,13 +312,13 @@ pub(super) mod tests {
         let mut other = id;
         other[11] ^= 1;
         let forged = response(BINDING_SUCCESS, other, &[(XOR_MAPPED_ADDRESS, value)]);
-        let none = Heard::Nothing;
+        let none = BindingResult::Nothing;
         assert_eq!(heard(&mut bindings, SERVER, LOCAL, &forged), none);
         assert_eq!(heard(&mut bindings, "192.0.2.8:3478", LOCAL, &good), none);
         assert_eq!(heard(&mut bindings, SERVER, "10.0.1.2:40001", &good), none);
         assert_eq!(heard(&mut bindings, SERVER, LOCAL, &response(BINDING_REQUEST, id, &[])), none);
         assert!(bindings.poll_timeout().is_some(), "still asking");
-        assert!(matches!(heard(&mut bindings, SERVER, LOCAL, &good), Heard::Mapping(_)));
+        assert!(matches!(heard(&mut bindings, SERVER, LOCAL, &good), BindingResult::Mapping(_)));
         assert_eq!(heard(&mut bindings, SERVER, LOCAL, &good), none, "once");
     }
 
@@ -338,7 +338,7 @@ pub(super) mod tests {
         for (kind, attributes) in cases {
             let (mut bindings, id) = asked(base());
             let bytes = response(*kind, id, attributes);
-            assert_eq!(heard(&mut bindings, SERVER, LOCAL, &bytes), Heard::Useless, "{attributes:?}");
+            assert_eq!(heard(&mut bindings, SERVER, LOCAL, &bytes), BindingResult::Useless, "{attributes:?}");
             assert_eq!(bindings.poll_timeout(), None);
         }
     }

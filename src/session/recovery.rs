@@ -88,7 +88,7 @@ pub struct RetryPolicy {
 
 /// How far the session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum SessionStage {
     /// Dialing or joined: the primary peer connection was not up yet.
     Joining,
     /// Sound flows.
@@ -101,7 +101,7 @@ pub enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// How far the session has come.
-    pub stage: Stage,
+    pub stage: SessionStage,
     /// Whether the same session can be taken up again.
     pub can_resume: bool,
     /// Whether any session was ever active.
@@ -158,18 +158,18 @@ pub enum Step {
 /// Looks up what follows from `cause`.
 pub fn next_step(cause: &Cause, standing: Standing) -> Step {
     match (standing.stage, cause) {
-        (Stage::Active, _) if standing.can_resume => match cause {
+        (SessionStage::Active, _) if standing.can_resume => match cause {
             Cause::SignalLost(_) | Cause::SignalSilent => Step::Resume(Mend::Signal),
             Cause::PathLost(_) | Cause::PathMoved(_) | Cause::ToldToResume(_) | Cause::NetworkChanged => {
                 Step::Resume(Mend::Path)
             }
             _ => join_or_end(cause, standing),
         },
-        (Stage::Resuming, Cause::PathLost(_) | Cause::PathMoved(_)) => Step::Widen,
+        (SessionStage::Resuming, Cause::PathLost(_) | Cause::PathMoved(_)) => Step::Widen,
         // Only the server itself can say that the session is over; meanwhile sound flows on where it can.
-        (Stage::Resuming, Cause::Refused(refusal)) if !refusal.is_livekits() => Step::Probe,
+        (SessionStage::Resuming, Cause::Refused(refusal)) if !refusal.is_livekits() => Step::Probe,
         (
-            Stage::Resuming,
+            SessionStage::Resuming,
             Cause::Unreachable(_)
             | Cause::SignalLost(_)
             | Cause::SignalSilent
@@ -211,9 +211,9 @@ mod tests {
     use crate::signal::leave::DisconnectReason as R;
     use crate::signal::refusal::Refusal;
 
-    fn standing(stage: Stage, can_resume: bool, retry: Retry) -> Standing {
+    fn standing(stage: SessionStage, can_resume: bool, retry: Retry) -> Standing {
         let policy = RetryPolicy { retry, renews_token: false };
-        Standing { stage, can_resume, was_connected: stage != Stage::Joining, policy }
+        Standing { stage, can_resume, was_connected: stage != SessionStage::Joining, policy }
     }
 
     /// The table above, row by row: cause, joining with `Retry::Forever`, active, resuming.
@@ -253,13 +253,14 @@ mod tests {
         ];
         for (cause, joining, active, resuming) in rows {
             let step = |stage| next_step(&cause, standing(stage, true, Retry::Forever));
-            let steps = (step(Stage::Joining), step(Stage::Active), step(Stage::Resuming));
+            let steps =
+                (step(SessionStage::Joining), step(SessionStage::Active), step(SessionStage::Resuming));
             assert_eq!(steps, (joining, active, resuming), "{cause:?}");
             assert!(!cause.to_string().is_empty());
         }
         let removals = [R::ParticipantRemoved, R::DuplicateIdentity, R::RoomDeleted, R::RoomClosed];
         for cause in removals.map(Cause::Told) {
-            for stage in [Stage::Joining, Stage::Active, Stage::Resuming] {
+            for stage in [SessionStage::Joining, SessionStage::Active, SessionStage::Resuming] {
                 let step = next_step(&cause, standing(stage, true, Retry::Forever));
                 assert_eq!(step, end(&cause, ExitStatus::Removed), "{cause:?}");
             }
@@ -269,17 +270,17 @@ mod tests {
     #[test]
     fn what_cannot_be_resumed_is_joined_anew() {
         let lost = Cause::SignalLost("reset".into());
-        assert_eq!(next_step(&lost, standing(Stage::Active, false, Retry::AfterFirst)), Step::Join);
+        assert_eq!(next_step(&lost, standing(SessionStage::Active, false, Retry::AfterFirst)), Step::Join);
     }
 
     #[test]
     fn when_a_join_is_the_end_instead() {
         let lost = Cause::TimedOut("resuming");
         let ended = |step| matches!(step, Step::End(outcome) if outcome.status == ExitStatus::Unreachable);
-        assert!(ended(next_step(&lost, standing(Stage::Joining, true, Retry::AfterFirst))));
-        assert!(ended(next_step(&lost, standing(Stage::Resuming, true, Retry::Never))));
-        assert_eq!(next_step(&lost, standing(Stage::Resuming, true, Retry::AfterFirst)), Step::Join);
-        let resumed = next_step(&Cause::SignalSilent, standing(Stage::Active, true, Retry::Never));
+        assert!(ended(next_step(&lost, standing(SessionStage::Joining, true, Retry::AfterFirst))));
+        assert!(ended(next_step(&lost, standing(SessionStage::Resuming, true, Retry::Never))));
+        assert_eq!(next_step(&lost, standing(SessionStage::Resuming, true, Retry::AfterFirst)), Step::Join);
+        let resumed = next_step(&Cause::SignalSilent, standing(SessionStage::Active, true, Retry::Never));
         assert_eq!(resumed, Step::Resume(Mend::Signal), "a resume is no new session");
     }
 
@@ -289,7 +290,7 @@ mod tests {
             Cause::Refused(Refusal::new(401, b"invalid token: x, error: token signature is invalid"));
         for cause in [refused, Cause::Told(R::DuplicateIdentity), Cause::Told(R::RoomDeleted)] {
             assert_eq!(
-                next_step(&cause, standing(Stage::Active, true, Retry::Service)),
+                next_step(&cause, standing(SessionStage::Active, true, Retry::Service)),
                 Step::Join,
                 "{cause:?}"
             );
@@ -300,7 +301,7 @@ mod tests {
     fn credentials_help_only_where_they_can_be_had_anew() {
         let refused =
             Cause::Refused(Refusal::new(401, b"invalid token: x, error: token signature is invalid"));
-        for stage in [Stage::Active, Stage::Resuming] {
+        for stage in [SessionStage::Active, SessionStage::Resuming] {
             let mut standing = standing(stage, true, Retry::Forever);
             let step = next_step(&refused, standing);
             assert!(matches!(step, Step::End(outcome) if outcome.status == ExitStatus::Credentials));

@@ -7,7 +7,7 @@ use kinglet::command::line;
 use kinglet::data::packet::Packet;
 use kinglet::limits::{DATAGRAM_BYTES_MAX, PARTICIPANTS_PER_MESSAGE_MAX, REGIONS_MAX, SERVER_TEXT_BYTES_MAX};
 use kinglet::rtc::framing::Deframer;
-use kinglet::rtc::{Bindings, Datagram, Heard, Protocol, Publisher, Relay, RelayServer, Subscriber};
+use kinglet::rtc::{BindingResult, Bindings, Datagram, Protocol, Publisher, Relay, RelayServer, Subscriber};
 use kinglet::signal::endpoint::{self, EndpointUrl};
 use kinglet::signal::ice_url::IceUrl;
 use kinglet::signal::refusal::Refusal;
@@ -99,7 +99,7 @@ pub fn binding(bytes: &[u8]) {
         let question = bindings.poll_transmit(now).expect("the question");
         let bytes = &numbered(bytes, question.bytes());
         let datagram = Datagram { protocol: Protocol::Udp, source, destination, bytes };
-        if let Heard::Mapping(mapping) = bindings.handle(&datagram) {
+        if let BindingResult::Mapping(mapping) = bindings.handle(&datagram) {
             assert!(mapping.local == destination && mapping.mapped.port() != 0);
         }
     }

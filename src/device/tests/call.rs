@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::device::allow::Allow;
-use crate::device::call::{Call, CallSettings, Decision, JoinWhen, RETURN_PATIENCE, Refused, Stage};
+use crate::device::call::{Call, CallSettings, CallStage, Decision, JoinWhen, RETURN_PATIENCE, Refused};
 use crate::event::ParticipantKind::Standard;
 use crate::event::{CallFacts, Event};
 
@@ -155,7 +155,7 @@ fn who_leaves_may_come_back() {
     door.wait(5 * SECOND);
     door.call.came("flat-1");
     door.wait(20 * SECOND);
-    assert_eq!(door.call.stage(), Stage::Talking);
+    assert_eq!(door.call.stage(), CallStage::Talking);
     door.call.went("flat-2", door.now);
     door.call.went("flat-1", door.now);
     door.wait(RETURN_PATIENCE);
@@ -199,10 +199,13 @@ fn any_order_of_inputs_keeps_the_promises() {
                 }
             }
             let stage = door.call.stage();
-            assert_eq!(stage == Stage::Idle, door.call.party().is_empty() && stage != Stage::RingingOut);
-            assert_eq!(is_open, matches!(stage, Stage::RingingOut | Stage::Talking));
-            let longest = if stage == Stage::Talking { 300 } else { 30 };
-            assert!(stage == Stage::Idle || door.call.lasts(door.now) < longest * SECOND);
+            assert_eq!(
+                stage == CallStage::Idle,
+                door.call.party().is_empty() && stage != CallStage::RingingOut
+            );
+            assert_eq!(is_open, matches!(stage, CallStage::RingingOut | CallStage::Talking));
+            let longest = if stage == CallStage::Talking { 300 } else { 30 };
+            assert!(stage == CallStage::Idle || door.call.lasts(door.now) < longest * SECOND);
         }
     }
 }

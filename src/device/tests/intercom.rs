@@ -8,7 +8,7 @@ use crate::device::allow::Allow;
 use crate::device::call::{CallSettings, JoinWhen, Refused};
 use crate::device::hearing::Heard;
 use crate::device::intercom::{Action, Intercom};
-use crate::device::settings::{ButtonSettings, Gate, IntercomSettings, OutputSettings, Press};
+use crate::device::settings::{ButtonSettings, IntercomSettings, MicrophoneMode, OutputSettings, Press};
 use crate::event::{
     DepartureFacts, Event, ParticipantFacts, ParticipantKind, TrackFacts, TrackKind, TrackSource,
 };
@@ -24,12 +24,12 @@ const BELL: usize = 0;
 const TALK: usize = 1;
 const PRIVACY: usize = 2;
 
-struct Box {
+struct Device {
     intercom: Intercom,
     now: Instant,
 }
 
-fn settings(join: JoinWhen, gate: Gate) -> IntercomSettings {
+fn settings(join: JoinWhen, gate: MicrophoneMode) -> IntercomSettings {
     let allow = |pattern: &str| Allow::new([pattern.to_owned()]).expect("usable");
     let button = |name: &str, press| ButtonSettings {
         name: name.into(),
@@ -64,14 +64,14 @@ fn settings(join: JoinWhen, gate: Gate) -> IntercomSettings {
     }
 }
 
-impl Box {
-    fn new(join: JoinWhen, gate: Gate) -> Box {
-        Box::of(settings(join, gate))
+impl Device {
+    fn new(join: JoinWhen, gate: MicrophoneMode) -> Device {
+        Device::of(settings(join, gate))
     }
 
-    fn of(settings: IntercomSettings) -> Box {
+    fn of(settings: IntercomSettings) -> Device {
         let now = Instant::now();
-        Box { intercom: Intercom::new(settings, now), now }
+        Device { intercom: Intercom::new(settings, now), now }
     }
 
     fn press(&mut self, button: usize) {
@@ -156,7 +156,7 @@ fn digit(identity: &str, digit: &str) -> Event {
 
 #[test]
 fn a_bell_is_pressed_and_an_open_microphone_answers() {
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     assert_eq!(door.done(), "mute-false talk-false", "switched on");
     door.press(BELL);
     assert_eq!(door.done(), "enter play(ringing) ringing talk-true", "the first words are kept");
@@ -173,7 +173,7 @@ fn a_bell_is_pressed_and_an_open_microphone_answers() {
 
 #[test]
 fn the_door_opens_by_rpc_once_for_each_call_of_it_and_not_for_strangers() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     door.done();
     assert_eq!(door.intercom.handle_rpc("stranger", "open", 1, door.now), Some(Err(Refused::NotAllowed)));
     assert_eq!(door.done(), "output_refused", "a stranger cannot make the box sound");
@@ -188,7 +188,7 @@ fn the_door_opens_by_rpc_once_for_each_call_of_it_and_not_for_strangers() {
 
 #[test]
 fn an_output_that_does_not_let_go_is_tried_again_until_it_does() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     assert_eq!(door.intercom.handle_rpc("flat-1", "open", 1, door.now), Some(Ok("")));
     door.wait(3 * SECOND);
     assert!(door.done().ends_with("rest"));
@@ -207,7 +207,7 @@ fn an_output_that_does_not_let_go_is_tried_again_until_it_does() {
 
 #[test]
 fn a_talk_key_opens_the_gate_in_a_call_only() {
-    let mut door = Box::new(JoinWhen::Always, Gate::PushToTalk);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::PushToTalk);
     door.done();
     door.intercom.handle_level(TALK, true, door.now);
     assert_eq!(door.done(), "");
@@ -220,7 +220,7 @@ fn a_talk_key_opens_the_gate_in_a_call_only() {
 
 #[test]
 fn privacy_is_a_button_and_shown() {
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     door.done();
     door.press(PRIVACY);
     assert_eq!(door.done(), "mute-true play(muted)");
@@ -238,7 +238,7 @@ fn privacy_is_a_button_and_shown() {
 fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
     let came = |identity: &str| Event::ParticipantJoined(participant(identity, ""));
     let cut = || Event::Reconnecting { cause: "cut".into() };
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(connected());
     door.hear(came("flat-1"));
@@ -273,8 +273,8 @@ fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
 
 #[test]
 fn a_button_that_is_held_does_not_do_what_a_press_does() {
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
-    let mut both = settings(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
+    let mut both = settings(JoinWhen::OnRing, MicrophoneMode::Open);
     both.buttons[BELL].hold = Some(Press::Mute);
     door.intercom.configure(both, true, door.now);
     door.done();
@@ -293,7 +293,7 @@ fn a_button_that_is_held_does_not_do_what_a_press_does() {
 fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
     let removed =
         || Event::Disconnected { reason: "ROOM_DELETED".into(), will_retry: true, retry_in_ms: 60_000 };
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(unmuted("flat-1"));
     door.done();
@@ -313,12 +313,12 @@ fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
 
 #[test]
 fn other_settings_are_taken_in_a_call_which_goes_on() {
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(unmuted("flat-1"));
     door.press(PRIVACY);
     door.done();
-    door.intercom.configure(settings(JoinWhen::Always, Gate::PushToTalk), false, door.now);
+    door.intercom.configure(settings(JoinWhen::Always, MicrophoneMode::PushToTalk), false, door.now);
     assert_eq!(door.done(), "enter talk-false", "it stays in the room now, and has to press to talk");
     assert!(door.intercom.is_muted() && door.intercom.call().party() == "flat-1");
     assert!(!door.intercom.is_idle(door.now));
@@ -329,7 +329,7 @@ fn other_settings_are_taken_in_a_call_which_goes_on() {
     door.intercom.pulse("door", door.now).expect("there is one");
     assert!(!door.intercom.is_idle(door.now));
     door.done();
-    door.intercom.configure(settings(JoinWhen::OnRing, Gate::Open), true, door.now);
+    door.intercom.configure(settings(JoinWhen::OnRing, MicrophoneMode::Open), true, door.now);
     assert!(door.intercom.is_idle(door.now), "its line rests: it was let go of");
     door.wait(5 * SECOND);
     assert_eq!(door.done(), "leave");
@@ -338,7 +338,7 @@ fn other_settings_are_taken_in_a_call_which_goes_on() {
 
 #[test]
 fn an_attribute_answers_and_hangs_up_when_it_changes() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     // Left from another day.
     door.hear(Event::ParticipantJoined(participant("flat-1", "answered")));
     door.hear(Event::ParticipantJoined(participant("stranger", "")));

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::event::{Event, TrackSource};
 use crate::local::overrides::TrackSelector;
 use crate::local::policy::SubscriptionPolicy;
-use crate::local::subscription::{Change, Offered};
+use crate::local::subscription::{Offered, SubscriptionChange};
 use crate::room::RemoteTrack;
 use crate::rtc::Subscriber;
 use crate::signal::request::Request;
@@ -63,7 +63,7 @@ impl Engine {
         self.update_subscriptions();
     }
 
-    fn tell_subscriptions(&mut self, change: &Change) {
+    fn tell_subscriptions(&mut self, change: &SubscriptionChange) {
         for (sids, subscribe) in [(&change.unsubscribe, false), (&change.subscribe, true)] {
             if !sids.is_empty() {
                 self.out.request(&Request::Subscription { sids: sids.to_vec(), subscribe });

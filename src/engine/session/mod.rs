@@ -16,7 +16,7 @@ use crate::event::{By, Event};
 use crate::room::Room;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
-use crate::session::recovery::{RetryPolicy, Stage, Standing, Step, next_step};
+use crate::session::recovery::{RetryPolicy, SessionStage, Standing, Step, next_step};
 use crate::signal::leave::DisconnectReason;
 use crate::signal::parameters::{JoinParameters, Resume};
 use crate::signal::ping::PingAction;
@@ -157,11 +157,13 @@ impl Engine {
                 return self.deadlines.set(Reason::Redial, now);
             }
             Phase::Idle | Phase::Waiting | Phase::Ended => return,
-            Phase::Dialing | Phase::Joined => Stage::Joining,
-            Phase::Active => Stage::Active,
-            Phase::Resuming => Stage::Resuming,
+            Phase::Dialing | Phase::Joined => SessionStage::Joining,
+            Phase::Active => SessionStage::Active,
+            Phase::Resuming => SessionStage::Resuming,
         };
-        if stage == Stage::Joining && (self.farewell_is_lost(now) || self.tries_another_region(&cause, now)) {
+        if stage == SessionStage::Joining
+            && (self.farewell_is_lost(now) || self.tries_another_region(&cause, now))
+        {
             return;
         }
         let policy = RetryPolicy { retry: self.settings.retry, renews_token: self.settings.renews_token };

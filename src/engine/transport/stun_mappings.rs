@@ -14,7 +14,7 @@ use std::time::Instant;
 use super::Transports;
 use crate::engine::Engine;
 use crate::limits::{LOCAL_ADDRESSES_MAX, STUN_SERVERS_MAX};
-use crate::rtc::{Bindings, Datagram, Heard, Mapping, Peer};
+use crate::rtc::{BindingResult, Bindings, Datagram, Mapping, Peer};
 
 /// What is asked and known of one peer connection's sockets.
 #[derive(Debug, Default)]
@@ -64,9 +64,9 @@ impl Engine {
         now: Instant,
     ) -> bool {
         let mapping = match self.transports.reflexive[peer as usize].bindings.handle(datagram) {
-            Heard::Nothing => return false,
-            Heard::Useless => return true,
-            Heard::Mapping(mapping) => mapping,
+            BindingResult::Nothing => return false,
+            BindingResult::Useless => return true,
+            BindingResult::Mapping(mapping) => mapping,
         };
         let known = &mut self.transports.reflexive[peer as usize].known;
         let old = known.iter().position(|old| old.local == mapping.local).map(|place| known.remove(place));

@@ -15,7 +15,7 @@ pub struct ReceiveCounters {
     pub reordered: u64,
     /// Packets that are no Opus. Those that show it in their first bytes leave a place that is `lost` too.
     pub invalid: u64,
-    /// Packets thrown away unplayed: the ring was full, or too much sound was waiting after a stall.
+    /// Packets thrown away unplayed: the buffer was full, or too much sound was waiting after a stall.
     pub dropped_packets: u64,
     /// Lost packets of which a later one carried a copy (RFC 2198).
     pub red_recovered: u64,

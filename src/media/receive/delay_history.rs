@@ -53,7 +53,7 @@ pub struct DelayHistory {
 }
 
 impl DelayHistory {
-    /// An envelope that has seen nothing.
+    /// A history that has seen nothing.
     pub fn new() -> Self {
         DelayHistory { spans: heapless::Vec::new(), route_since: i64::MIN }
     }
@@ -162,76 +162,76 @@ mod tests {
     const OUTAGE: i64 = 200 * SAMPLES_PER_MS;
 
     /// Packets of 20 ms from `first` on, each late by what `lateness_ms` says of it.
-    fn push(envelope: &mut DelayHistory, packets: std::ops::Range<i64>, lateness_ms: impl Fn(i64) -> i64) {
+    fn push(history: &mut DelayHistory, packets: std::ops::Range<i64>, lateness_ms: impl Fn(i64) -> i64) {
         for packet in packets {
             let transit = lateness_ms(packet) * SAMPLES_PER_MS;
-            envelope.push(packet * 960 + transit, transit);
+            history.push(packet * 960 + transit, transit);
         }
     }
 
     #[test]
     fn an_accident_is_forgiven_and_a_habit_is_not() {
-        let mut envelope = DelayHistory::new();
-        push(&mut envelope, 0..600, |packet| if packet == 500 { 120 } else { packet % 3 });
-        assert_eq!(envelope.lateness(OUTAGE), 2 * SAMPLES_PER_MS);
-        assert_eq!(envelope.recent_lateness(), 2 * SAMPLES_PER_MS);
-        push(&mut envelope, 600..700, |packet| if packet == 650 { 90 } else { packet % 3 });
-        assert_eq!(envelope.lateness(OUTAGE), 90 * SAMPLES_PER_MS);
-        push(&mut envelope, 700..2300, |packet| packet % 3);
-        assert_eq!(envelope.lateness(OUTAGE), 2 * SAMPLES_PER_MS, "after half a minute it is forgotten");
+        let mut history = DelayHistory::new();
+        push(&mut history, 0..600, |packet| if packet == 500 { 120 } else { packet % 3 });
+        assert_eq!(history.lateness(OUTAGE), 2 * SAMPLES_PER_MS);
+        assert_eq!(history.recent_lateness(), 2 * SAMPLES_PER_MS);
+        push(&mut history, 600..700, |packet| if packet == 650 { 90 } else { packet % 3 });
+        assert_eq!(history.lateness(OUTAGE), 90 * SAMPLES_PER_MS);
+        push(&mut history, 700..2300, |packet| packet % 3);
+        assert_eq!(history.lateness(OUTAGE), 2 * SAMPLES_PER_MS, "after half a minute it is forgotten");
     }
 
     #[test]
     fn at_first_everything_counts_and_outages_never() {
-        let mut envelope = DelayHistory::new();
-        push(&mut envelope, 0..50, |packet| if packet == 30 { 70 } else { 0 });
-        assert_eq!(envelope.lateness(OUTAGE), 70 * SAMPLES_PER_MS);
-        push(&mut envelope, 50..100, |packet| if packet == 60 { 900 } else { 0 });
-        assert_eq!(envelope.lateness(OUTAGE), 70 * SAMPLES_PER_MS);
+        let mut history = DelayHistory::new();
+        push(&mut history, 0..50, |packet| if packet == 30 { 70 } else { 0 });
+        assert_eq!(history.lateness(OUTAGE), 70 * SAMPLES_PER_MS);
+        push(&mut history, 50..100, |packet| if packet == 60 { 900 } else { 0 });
+        assert_eq!(history.lateness(OUTAGE), 70 * SAMPLES_PER_MS);
     }
 
     #[test]
     fn another_route_makes_nobody_late() {
         for (before_ms, after_ms) in [(0, 200), (200, 0), (0, 1500), (0, 80)] {
-            let mut envelope = DelayHistory::new();
-            push(&mut envelope, 0..1000, |packet| before_ms + packet % 3);
-            push(&mut envelope, 1000..1120, |packet| after_ms + packet % 3);
-            assert_eq!(envelope.fastest(), Some(after_ms * SAMPLES_PER_MS), "{before_ms} {after_ms}");
-            assert!(envelope.recent_lateness() <= 2 * SAMPLES_PER_MS);
-            push(&mut envelope, 1120..1300, |packet| after_ms + packet % 3);
-            assert!(envelope.lateness(OUTAGE) <= 2 * SAMPLES_PER_MS, "{before_ms} {after_ms}");
+            let mut history = DelayHistory::new();
+            push(&mut history, 0..1000, |packet| before_ms + packet % 3);
+            push(&mut history, 1000..1120, |packet| after_ms + packet % 3);
+            assert_eq!(history.fastest(), Some(after_ms * SAMPLES_PER_MS), "{before_ms} {after_ms}");
+            assert!(history.recent_lateness() <= 2 * SAMPLES_PER_MS);
+            push(&mut history, 1120..1300, |packet| after_ms + packet % 3);
+            assert!(history.lateness(OUTAGE) <= 2 * SAMPLES_PER_MS, "{before_ms} {after_ms}");
         }
     }
 
     #[test]
     fn after_a_pause_of_hours_only_what_is_new_counts() {
-        let mut envelope = DelayHistory::new();
-        push(&mut envelope, 0..100, |_| 0);
+        let mut history = DelayHistory::new();
+        push(&mut history, 0..100, |_| 0);
         // Two hours later the clocks are two seconds apart.
         let hours = 7200 * 50;
-        push(&mut envelope, hours..hours + 2, |_| 2000);
-        assert_eq!(envelope.fastest(), Some(2000 * SAMPLES_PER_MS));
-        assert_eq!((envelope.lateness(OUTAGE), envelope.recent_lateness()), (0, 0));
+        push(&mut history, hours..hours + 2, |_| 2000);
+        assert_eq!(history.fastest(), Some(2000 * SAMPLES_PER_MS));
+        assert_eq!((history.lateness(OUTAGE), history.recent_lateness()), (0, 0));
     }
 
     #[test]
     fn a_route_that_begins_is_known_by_its_first_packet() {
-        let mut envelope = DelayHistory::new();
-        push(&mut envelope, 0..100, |_| 0);
-        envelope.begin_route(100 * 960 + 150 * SAMPLES_PER_MS);
-        push(&mut envelope, 100..101, |_| 150);
-        assert_eq!(envelope.fastest(), Some(150 * SAMPLES_PER_MS));
+        let mut history = DelayHistory::new();
+        push(&mut history, 0..100, |_| 0);
+        history.begin_route(100 * 960 + 150 * SAMPLES_PER_MS);
+        push(&mut history, 100..101, |_| 150);
+        assert_eq!(history.fastest(), Some(150 * SAMPLES_PER_MS));
         // What follows tells that it was a burst: the lateness is known all the same.
-        push(&mut envelope, 101..140, |_| 0);
-        assert_eq!((envelope.fastest(), envelope.lateness(OUTAGE)), (Some(0), 150 * SAMPLES_PER_MS));
+        push(&mut history, 101..140, |_| 0);
+        assert_eq!((history.fastest(), history.lateness(OUTAGE)), (Some(0), 150 * SAMPLES_PER_MS));
     }
 
     #[test]
     fn extreme_times_do_not_overflow() {
-        let mut envelope = DelayHistory::new();
+        let mut history = DelayHistory::new();
         for (at, transit) in [(i64::MIN, i64::MAX), (i64::MAX, i64::MIN), (0, 0), (i64::MAX, i64::MAX)] {
-            envelope.push(at, transit);
-            let _ = (envelope.fastest(), envelope.lateness(OUTAGE), envelope.recent_lateness());
+            history.push(at, transit);
+            let _ = (history.fastest(), history.lateness(OUTAGE), history.recent_lateness());
         }
     }
 }

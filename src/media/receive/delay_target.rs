@@ -39,7 +39,7 @@ const MAX_SAMPLES: i64 = TARGET_MS_MAX as i64 * SAMPLES_PER_MS;
 pub struct DelayTarget {
     /// RTP time that transits are counted from: differences stay small and may be negative.
     reference: Option<u64>,
-    envelope: DelayHistory,
+    history: DelayHistory,
     max_samples: i64,
     samples: i64,
 }
@@ -49,7 +49,7 @@ impl DelayTarget {
     pub fn new() -> Self {
         DelayTarget {
             reference: None,
-            envelope: DelayHistory::new(),
+            history: DelayHistory::new(),
             max_samples: MAX_SAMPLES,
             samples: MIN_SAMPLES,
         }
@@ -66,17 +66,17 @@ impl DelayTarget {
     /// that nothing waits or is played: a packet that is far too late then begins a new route.
     pub fn arrive(&mut self, rtp_time: u64, at: i64, is_idle: bool) {
         let transit = self.transit(rtp_time, at);
-        if let Some(fastest) = self.envelope.fastest() {
+        if let Some(fastest) = self.history.fastest() {
             let lateness = transit.saturating_sub(fastest);
             if lateness.saturating_abs() > JUMP_SAMPLES {
                 self.rebase();
             } else if is_idle && lateness > FADE_END_SAMPLES as i64 {
-                self.envelope.begin_route(at);
+                self.history.begin_route(at);
             }
         }
         self.reference.get_or_insert(rtp_time);
         let transit = self.transit(rtp_time, at);
-        if self.envelope.push(at, transit) {
+        if self.history.push(at, transit) {
             self.samples = self.wanted();
         }
     }
@@ -84,12 +84,12 @@ impl DelayTarget {
     /// Forgets how RTP time relates to local time: a new sender, or a new time line of it.
     pub fn rebase(&mut self) {
         self.reference = None;
-        self.envelope.clear();
+        self.history.clear();
     }
 
     /// How far behind the fastest packet the sample of `rtp_time` is, if it is played at local time `now`.
     pub fn delay_samples(&self, rtp_time: u64, now: i64) -> i64 {
-        self.transit(rtp_time, now).saturating_sub(self.envelope.fastest().unwrap_or(now))
+        self.transit(rtp_time, now).saturating_sub(self.history.fastest().unwrap_or(now))
     }
 
     /// How far behind the fastest packet sound should be played, in samples.
@@ -100,7 +100,7 @@ impl DelayTarget {
     /// Up to where nothing need be done about a greater delay: a late packet of the last second may have
     /// been the first of a slower route.
     pub fn held_samples(&self) -> i64 {
-        self.bounded(self.envelope.recent_lateness()).max(self.samples)
+        self.bounded(self.history.recent_lateness()).max(self.samples)
     }
 
     /// How far behind the fastest packet sound should be played.
@@ -113,7 +113,7 @@ impl DelayTarget {
     }
 
     fn wanted(&self) -> i64 {
-        self.bounded(self.envelope.lateness(MAX_SAMPLES))
+        self.bounded(self.history.lateness(MAX_SAMPLES))
     }
 
     fn bounded(&self, lateness: i64) -> i64 {

@@ -43,22 +43,22 @@ pub struct LossRepair {
     decoder: Decoder,
     payload: Box<[u8; OPUS_PACKET_BYTES_MAX]>,
     /// Samples made and not yet played.
-    pub pending: PcmQueue,
+    pub queue: PcmQueue,
 }
 
 impl LossRepair {
     /// Nothing made yet.
     pub fn new() -> Result<Self, DecoderError> {
         let payload = Box::new([0; OPUS_PACKET_BYTES_MAX]);
-        Ok(LossRepair { decoder: Decoder::new()?, payload, pending: PcmQueue::new() })
+        Ok(LossRepair { decoder: Decoder::new()?, payload, queue: PcmQueue::new() })
     }
 
-    /// Decodes a packet that waits in the ring.
-    pub fn play(&mut self, ring: &PacketBuffer, packet: BufferedPacket) -> PacketOutcome {
-        let payload = ring.read(packet.sequence, &mut self.payload);
+    /// Decodes a packet that waits in the buffer.
+    pub fn play(&mut self, packets: &PacketBuffer, packet: BufferedPacket) -> PacketOutcome {
+        let payload = packets.read(packet.sequence, &mut self.payload);
         let Some(samples) = packet_samples(payload) else { return PacketOutcome::Padding };
         let decoder = &mut self.decoder;
-        match self.pending.fill(|room| decoder.decode(payload, room)) {
+        match self.queue.fill(|room| decoder.decode(payload, room)) {
             Ok(samples) if packet.is_copy => PacketOutcome::Copied(samples),
             Ok(samples) => PacketOutcome::Sound(samples),
             // Its first byte looked well, the rest does not.
@@ -69,17 +69,17 @@ impl LossRepair {
     /// Replaces the first of `missing` packets that together lasted `hole` samples, with `next` behind them.
     pub fn replace(
         &mut self,
-        ring: &PacketBuffer,
+        packets: &PacketBuffer,
         next: BufferedPacket,
         missing: u64,
         hole: i64,
     ) -> PacketOutcome {
         let share = usize::try_from(hole).unwrap_or(0) / usize::try_from(missing).unwrap_or(1).max(1);
         let share = (share - share % FRAME_SAMPLES_MIN).min(OPUS_PACKET_SAMPLES_MAX);
-        let payload = ring.read(next.sequence, &mut self.payload);
+        let payload = packets.read(next.sequence, &mut self.payload);
         if missing == 1 && has_fec(payload) && frame_samples(payload) == Some(share) {
             let decoder = &mut self.decoder;
-            if let Ok(samples) = self.pending.fill(|room| decoder.recover(payload, &mut room[..share])) {
+            if let Ok(samples) = self.queue.fill(|room| decoder.recover(payload, &mut room[..share])) {
                 return PacketOutcome::Recovered(samples);
             }
         }
@@ -89,7 +89,7 @@ impl LossRepair {
     /// Invents `samples`, a multiple of 2.5 ms; silence once it has faded.
     pub fn conceal(&mut self, samples: usize) -> usize {
         let decoder = &mut self.decoder;
-        let concealed = self.pending.fill(|room| {
+        let concealed = self.queue.fill(|room| {
             let len = samples.min(room.len());
             decoder.conceal(&mut room[..len]);
             Ok::<_, std::convert::Infallible>(len)
@@ -105,13 +105,13 @@ impl LossRepair {
     /// Something is left out here: what is pending ends in silence, and what follows comes in on a ramp.
     pub fn interrupt(&mut self) {
         self.decoder.interrupt();
-        self.pending.fade_out();
+        self.queue.fade_out();
     }
 
     /// Ends the sound of one sender: another one follows.
     pub fn reset(&mut self) {
         self.decoder.reset();
-        self.pending.fade_out();
+        self.queue.fade_out();
     }
 }
 
@@ -119,35 +119,35 @@ impl LossRepair {
 mod tests {
     use super::*;
 
-    fn waiting(ring: &mut PacketBuffer, sequence: u64, payload: &[u8]) -> BufferedPacket {
-        ring.insert(sequence, 960 * sequence, 0, payload);
+    fn waiting(packets: &mut PacketBuffer, sequence: u64, payload: &[u8]) -> BufferedPacket {
+        packets.insert(sequence, 960 * sequence, 0, payload);
         BufferedPacket { sequence, rtp_time: 960 * sequence, arrived: 0, is_copy: false }
     }
 
     #[test]
     fn what_is_made_of_what_is_there() {
-        let (mut rescue, mut ring) = (LossRepair::new().unwrap(), PacketBuffer::new());
-        let silence = waiting(&mut ring, 0, &[0xf8, 0xff, 0xfe]);
-        let padding = waiting(&mut ring, 1, &[]);
+        let (mut repair, mut packets) = (LossRepair::new().unwrap(), PacketBuffer::new());
+        let silence = waiting(&mut packets, 0, &[0xf8, 0xff, 0xfe]);
+        let padding = waiting(&mut packets, 1, &[]);
         // Code 1 is two frames of the same length, and here is an odd number of bytes for them.
-        let unreadable = waiting(&mut ring, 2, &[0xf8 | 1, 1, 2, 3]);
-        assert_eq!(rescue.play(&ring, silence), PacketOutcome::Sound(960));
-        assert_eq!(rescue.play(&ring, padding), PacketOutcome::Padding);
-        assert_eq!(rescue.play(&ring, unreadable), PacketOutcome::Unreadable(1920));
-        assert_eq!(rescue.pending.len(), 960 + 1920);
+        let unreadable = waiting(&mut packets, 2, &[0xf8 | 1, 1, 2, 3]);
+        assert_eq!(repair.play(&packets, silence), PacketOutcome::Sound(960));
+        assert_eq!(repair.play(&packets, padding), PacketOutcome::Padding);
+        assert_eq!(repair.play(&packets, unreadable), PacketOutcome::Unreadable(1920));
+        assert_eq!(repair.queue.len(), 960 + 1920);
     }
 
     #[test]
     fn a_hole_is_shared_among_the_missing() {
-        let (mut ring, cases) =
+        let (mut packets, cases) =
             (PacketBuffer::new(), [(1, 960, 960), (2, 1920, 960), (3, 2900, 960), (1, 90, 0), (0, -5, 0)]);
-        let next = waiting(&mut ring, 5, &[0xf8, 0xff, 0xfe]);
+        let next = waiting(&mut packets, 5, &[0xf8, 0xff, 0xfe]);
         for (missing, hole, share) in cases {
-            let mut rescue = LossRepair::new().unwrap();
-            assert_eq!(rescue.replace(&ring, next, missing, hole), PacketOutcome::Concealed(share));
+            let mut repair = LossRepair::new().unwrap();
+            assert_eq!(repair.replace(&packets, next, missing, hole), PacketOutcome::Concealed(share));
         }
         assert_eq!(
-            LossRepair::new().unwrap().replace(&ring, next, 1, i64::MAX),
+            LossRepair::new().unwrap().replace(&packets, next, 1, i64::MAX),
             PacketOutcome::Concealed(OPUS_PACKET_SAMPLES_MAX)
         );
     }

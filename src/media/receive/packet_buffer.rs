@@ -38,7 +38,7 @@ pub enum Insertion {
     TooLong,
 }
 
-/// A packet in the ring, without its payload.
+/// A packet in the buffer, without its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferedPacket {
     /// Extended sequence number.
@@ -71,7 +71,7 @@ pub struct PacketBuffer {
 }
 
 impl PacketBuffer {
-    /// An empty ring whose window begins at the first packet.
+    /// An empty buffer whose window begins at the first packet.
     pub fn new() -> Self {
         PacketBuffer {
             slots: [None; PACKET_BUFFER_PACKETS],
@@ -259,17 +259,17 @@ mod tests {
         (0..len).map(|i| (sequence as usize * 31 + i) as u8).collect()
     }
 
-    fn take(ring: &mut PacketBuffer) -> Option<(u64, Vec<u8>)> {
-        let sequence = ring.next();
-        let waits = ring.first().is_some_and(|first| first.sequence == sequence);
-        let bytes = ring.read(sequence, &mut [0; OPUS_PACKET_BYTES_MAX]).to_vec();
-        assert_eq!(ring.pass(), waits);
+    fn take(packets: &mut PacketBuffer) -> Option<(u64, Vec<u8>)> {
+        let sequence = packets.next();
+        let waits = packets.first().is_some_and(|first| first.sequence == sequence);
+        let bytes = packets.read(sequence, &mut [0; OPUS_PACKET_BYTES_MAX]).to_vec();
+        assert_eq!(packets.pass(), waits);
         waits.then_some((sequence, bytes))
     }
 
     #[test]
     fn packets_by_their_arrival() {
-        let mut ring = PacketBuffer::new();
+        let mut packets = PacketBuffer::new();
         let cases = [
             (100, IN_ORDER),
             (98, REORDERED),
@@ -281,78 +281,78 @@ mod tests {
         ];
         for (sequence, expected) in cases {
             assert_eq!(
-                ring.insert(sequence, sequence * 960, 0, &payload(sequence, 60)),
+                packets.insert(sequence, sequence * 960, 0, &payload(sequence, 60)),
                 expected,
                 "{sequence}"
             );
         }
-        let taken: Vec<_> = (0..5).map(|_| take(&mut ring).map(|p| p.0)).collect();
+        let taken: Vec<_> = (0..5).map(|_| take(&mut packets).map(|p| p.0)).collect();
         assert_eq!(taken, [Some(98), Some(99), Some(100), None, Some(102)]);
-        assert_eq!(ring.insert(101, 0, 0, &[1]), Insertion::Late);
-        assert_eq!(ring.insert(103, 0, 0, &[0; OPUS_PACKET_BYTES_MAX + 1]), Insertion::TooLong);
-        assert!(ring.is_empty());
+        assert_eq!(packets.insert(101, 0, 0, &[1]), Insertion::Late);
+        assert_eq!(packets.insert(103, 0, 0, &[0; OPUS_PACKET_BYTES_MAX + 1]), Insertion::TooLong);
+        assert!(packets.is_empty());
     }
 
     #[test]
     fn a_copy_fills_a_hole_and_the_packet_takes_it_over() {
-        let mut ring = PacketBuffer::new();
-        assert!(!ring.insert_copy(10, 0, 0, &[1]), "there is no window yet");
-        assert_eq!(ring.insert(10, 9600, 0, &payload(10, 60)), IN_ORDER);
-        assert_eq!(ring.insert(13, 12_480, 0, &payload(13, 60)), IN_ORDER);
+        let mut packets = PacketBuffer::new();
+        assert!(!packets.insert_copy(10, 0, 0, &[1]), "there is no window yet");
+        assert_eq!(packets.insert(10, 9600, 0, &payload(10, 60)), IN_ORDER);
+        assert_eq!(packets.insert(13, 12_480, 0, &payload(13, 60)), IN_ORDER);
         let cases = [(9, false), (10, false), (11, true), (12, true), (12, false), (13, false), (14, false)];
         for (sequence, is_taken) in cases {
             let copy = payload(sequence, 60);
-            assert_eq!(ring.insert_copy(sequence, sequence * 960, 7, &copy), is_taken, "{sequence}");
+            assert_eq!(packets.insert_copy(sequence, sequence * 960, 7, &copy), is_taken, "{sequence}");
         }
-        assert_eq!(ring.insert(12, 11_520, 0, &payload(12, 60)), REORDERED);
-        assert_eq!(ring.insert(12, 11_520, 0, &payload(12, 60)), Insertion::Duplicate);
+        assert_eq!(packets.insert(12, 11_520, 0, &payload(12, 60)), REORDERED);
+        assert_eq!(packets.insert(12, 11_520, 0, &payload(12, 60)), Insertion::Duplicate);
         let copies = [false, true, false, false];
         for (sequence, is_copy) in (10..).zip(copies) {
-            assert_eq!(ring.first().map(|first| first.is_copy), Some(is_copy), "{sequence}");
-            assert_eq!(take(&mut ring), Some((sequence, payload(sequence, 60))));
+            assert_eq!(packets.first().map(|first| first.is_copy), Some(is_copy), "{sequence}");
+            assert_eq!(take(&mut packets), Some((sequence, payload(sequence, 60))));
         }
     }
 
     #[test]
     fn a_full_ring_lets_the_oldest_go() {
-        let mut ring = PacketBuffer::new();
+        let mut packets = PacketBuffer::new();
         for sequence in 0..PACKET_BUFFER_PACKETS as u64 {
-            assert_eq!(ring.insert(sequence, 0, 0, &[1]), IN_ORDER);
+            assert_eq!(packets.insert(sequence, 0, 0, &[1]), IN_ORDER);
         }
         let after = PACKET_BUFFER_PACKETS as u64 + 2;
         assert_eq!(
-            ring.insert(after, 0, 0, &[1]),
+            packets.insert(after, 0, 0, &[1]),
             Insertion::Inserted { reordered: false, dropped: 3, missed: 0 }
         );
-        assert_eq!((ring.next(), ring.newest().unwrap().sequence), (3, after));
+        assert_eq!((packets.next(), packets.newest().unwrap().sequence), (3, after));
         // By bytes: 25 packets of the greatest length fill the slab.
-        ring.clear();
+        packets.clear();
         let dropped: u32 = (0..40)
-            .map(|sequence| match ring.insert(sequence, 0, 0, &[7; OPUS_PACKET_BYTES_MAX]) {
+            .map(|sequence| match packets.insert(sequence, 0, 0, &[7; OPUS_PACKET_BYTES_MAX]) {
                 Insertion::Inserted { dropped, .. } => dropped,
                 other => panic!("{other:?}"),
             })
             .sum();
-        assert_eq!(ring.len() as u32 + dropped, 40);
-        assert_eq!(ring.len(), CELLS / OPUS_PACKET_BYTES_MAX.div_ceil(CELL_BYTES));
+        assert_eq!(packets.len() as u32 + dropped, 40);
+        assert_eq!(packets.len(), CELLS / OPUS_PACKET_BYTES_MAX.div_ceil(CELL_BYTES));
     }
 
     #[test]
     fn the_ends_of_the_numbers_are_no_ends() {
-        let mut ring = PacketBuffer::new();
+        let mut packets = PacketBuffer::new();
         for i in 0..10 {
-            assert_eq!(ring.insert(u64::MAX.wrapping_add(i), 0, 0, &[i as u8]), IN_ORDER);
+            assert_eq!(packets.insert(u64::MAX.wrapping_add(i), 0, 0, &[i as u8]), IN_ORDER);
         }
         for i in 0..10 {
-            assert_eq!(take(&mut ring).unwrap().1, [i as u8]);
+            assert_eq!(take(&mut packets).unwrap().1, [i as u8]);
         }
-        assert_eq!(ring.insert(ring.next().wrapping_sub(1 << 63), 0, 0, &[]), Insertion::Jump);
+        assert_eq!(packets.insert(packets.next().wrapping_sub(1 << 63), 0, 0, &[]), Insertion::Jump);
     }
 
     #[test]
     fn random_steps_agree_with_a_plain_map() {
         for seed in 1..=60 {
-            let (mut state, mut ring, mut model) = (seed, PacketBuffer::new(), BTreeMap::new());
+            let (mut state, mut packets, mut model) = (seed, PacketBuffer::new(), BTreeMap::new());
             let start = random(&mut state);
             let mut head = start;
             for _ in 0..2000 {
@@ -360,23 +360,23 @@ mod tests {
                     head = head.wrapping_add(random(&mut state) % 3);
                     let sequence = head.wrapping_sub(random(&mut state) % 6);
                     let bytes = payload(sequence, (random(&mut state) % 200) as usize);
-                    match ring.insert(sequence, sequence, 0, &bytes) {
+                    match packets.insert(sequence, sequence, 0, &bytes) {
                         Insertion::Inserted { .. } => {
                             assert!(model.insert(sequence, bytes).is_none(), "{seed}")
                         }
                         Insertion::Duplicate => assert!(model.contains_key(&sequence), "{seed}"),
-                        Insertion::Late => assert!(distance(sequence, ring.next()) > 0, "{seed}"),
+                        Insertion::Late => assert!(distance(sequence, packets.next()) > 0, "{seed}"),
                         other => panic!("seed {seed}: {other:?}"),
                     }
-                    model.retain(|&sequence, _| distance(ring.next(), sequence) >= 0);
+                    model.retain(|&sequence, _| distance(packets.next(), sequence) >= 0);
                 } else {
-                    let next = ring.next();
-                    let taken = take(&mut ring);
+                    let next = packets.next();
+                    let taken = take(&mut packets);
                     assert_eq!(taken.map(|p| p.1), model.remove(&next), "seed {seed}");
                 }
-                assert_eq!(ring.len(), model.len(), "seed {seed}");
+                assert_eq!(packets.len(), model.len(), "seed {seed}");
                 let used: usize = model.values().map(|bytes| bytes.len().div_ceil(CELL_BYTES)).sum();
-                assert_eq!(ring.cells.free_count() + used, CELLS, "seed {seed}: no cell is lost");
+                assert_eq!(packets.cells.free_count() + used, CELLS, "seed {seed}: no cell is lost");
             }
         }
     }

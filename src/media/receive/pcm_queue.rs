@@ -129,22 +129,22 @@ mod tests {
 
     /// A queue with numbered samples in it, of which `passed` went.
     fn numbered(count: usize, passed: usize) -> PcmQueue {
-        let mut pending = PcmQueue::new();
+        let mut queue = PcmQueue::new();
         let write = |room: &mut [f32]| {
             room.iter_mut().take(count).enumerate().for_each(|(i, sample)| *sample = i as f32);
             Ok::<_, ()>(count)
         };
-        pending.fill(write).unwrap();
-        pending.pass(passed);
-        pending
+        queue.fill(write).unwrap();
+        queue.pass(passed);
+        queue
     }
 
     #[test]
     fn samples_come_out_in_order_whatever_the_sizes() {
-        let mut pending = PcmQueue::new();
+        let mut queue = PcmQueue::new();
         let (mut next_in, mut next_out) = (0, 0);
         for size in [120, 480, 960, 5760, 240, 2880, 120, 120, 120, 120, 5760] {
-            pending
+            queue
                 .fill(|room| {
                     for sample in &mut room[..size] {
                         *sample = next_in as f32;
@@ -153,41 +153,41 @@ mod tests {
                     Ok::<_, ()>(size)
                 })
                 .unwrap();
-            while pending.len() >= 481 {
+            while queue.len() >= 481 {
                 let before = next_out.min(HISTORY);
-                assert!(pending.peek(before).iter().zip(next_out - before..).all(|(s, n)| *s == n as f32));
-                pending.pass(481);
+                assert!(queue.peek(before).iter().zip(next_out - before..).all(|(s, n)| *s == n as f32));
+                queue.pass(481);
                 next_out += 481;
             }
         }
-        assert_eq!(pending.len(), next_in - next_out);
+        assert_eq!(queue.len(), next_in - next_out);
     }
 
     #[test]
     fn a_whole_packet_fits_behind_what_is_left() {
-        let mut pending = PcmQueue::new();
-        pending.fill(|_| Ok::<_, ()>(PCM_AHEAD_SAMPLES)).unwrap();
-        let room = pending.fill(|room| Ok::<_, ()>(room.len())).unwrap();
+        let mut queue = PcmQueue::new();
+        queue.fill(|_| Ok::<_, ()>(PCM_AHEAD_SAMPLES)).unwrap();
+        let room = queue.fill(|room| Ok::<_, ()>(room.len())).unwrap();
         assert!(room >= OPUS_PACKET_SAMPLES_MAX);
-        assert_eq!(pending.fill(|room| Err::<usize, usize>(room.len())), Err(0), "a failure changes nothing");
-        assert_eq!(pending.len() + HISTORY, PCM_QUEUE_SAMPLES);
+        assert_eq!(queue.fill(|room| Err::<usize, usize>(room.len())), Err(0), "a failure changes nothing");
+        assert_eq!(queue.len() + HISTORY, PCM_QUEUE_SAMPLES);
     }
 
     #[test]
     fn a_period_goes_or_comes_and_the_ends_fit() {
-        let mut pending = numbered(3000, 1000);
-        assert!(pending.shorten(480));
-        assert_eq!(pending.len(), 2000 - 480);
-        let samples = pending.peek(HISTORY).to_vec();
+        let mut queue = numbered(3000, 1000);
+        assert!(queue.shorten(480));
+        assert_eq!(queue.len(), 2000 - 480);
+        let samples = queue.peek(HISTORY).to_vec();
         assert!(samples[..HISTORY].iter().zip(1000 - HISTORY..).all(|(s, n)| *s == n as f32), "as played");
         // From 1000 it glides to 1960 within 480 samples, then goes on.
         assert!((samples[HISTORY] - 1000.5).abs() < 2.0 && (samples[HISTORY + 480] - 1960.0).abs() < 0.01);
         assert!(samples[HISTORY..].windows(2).all(|pair| (0.5..3.5).contains(&(pair[1] - pair[0]))));
 
-        let mut pending = numbered(3000, 1000);
-        assert!(pending.lengthen(480));
-        assert_eq!(pending.len(), 2000 + 480);
-        let samples = pending.peek(1);
+        let mut queue = numbered(3000, 1000);
+        assert!(queue.lengthen(480));
+        assert_eq!(queue.len(), 2000 + 480);
+        let samples = queue.peek(1);
         // From 1000 it glides back to 520…999, then 1000 comes again.
         assert!((samples[1] - 1000.0).abs() < 2.0 && (samples[480] - 999.0).abs() < 2.0);
         assert_eq!(samples[481], 1000.0);
@@ -195,22 +195,22 @@ mod tests {
 
     #[test]
     fn what_was_invented_gives_way_to_what_is_real() {
-        let mut pending = numbered(3000, 1000);
-        pending.join(400, 1000);
-        assert_eq!(pending.len(), 1600);
-        let samples = pending.peek(0);
+        let mut queue = numbered(3000, 1000);
+        queue.join(400, 1000);
+        assert_eq!(queue.len(), 1600);
+        let samples = queue.peek(0);
         assert!(samples[..600].iter().zip(1000..).all(|(s, n)| *s == n as f32));
         assert!((samples[600] - 1600.0).abs() < 2.0, "it begins as what was invented");
         assert!(samples[840..].iter().zip(2240..).all(|(s, n)| *s == n as f32));
-        pending.join(601, 1000);
-        assert_eq!(pending.len(), 1600, "more than there is");
+        queue.join(601, 1000);
+        assert_eq!(queue.len(), 1600, "more than there is");
     }
 
     #[test]
     fn what_does_not_fit_changes_nothing() {
-        let mut pending = numbered(900, 0);
-        assert!(!pending.shorten(451) && !pending.lengthen(901) && !pending.lengthen(HISTORY + 1));
-        assert_eq!(pending.len(), 900);
+        let mut queue = numbered(900, 0);
+        assert!(!queue.shorten(451) && !queue.lengthen(901) && !queue.lengthen(HISTORY + 1));
+        assert_eq!(queue.len(), 900);
         let mut full = PcmQueue::new();
         full.fill(|room| Ok::<_, ()>(room.len())).unwrap();
         assert!(!full.lengthen(480));

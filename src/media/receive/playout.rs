@@ -1,7 +1,7 @@
 //! From what waits to blocks that are always full: what is played when, and what happens where nothing is there.
 //!
 //! ```text
-//!   ring ─► rescue ─► pending ─► stretch ─► resampler ─► pull     (only when due: the choice sees the newest arrivals)
+//!   buffer ─► repair ─► queue ─► scaler ─► resampler ─► pull     (only when due: the choice sees the newest arrivals)
 //!                                   ▲            ▲
 //!                         far from the target   Drift: near it
 //!
@@ -59,15 +59,15 @@ impl TrackReceiver {
         self.play_to(BLOCK_NEEDS_SAMPLES);
         let is_playing = self.state == PlayoutState::Playing;
         let rate = if is_playing { self.correct() } else { self.drift.steady_rate() };
-        let samples = self.rescue.pending.peek(TAPS_BEFORE);
+        let samples = self.repair.queue.peek(TAPS_BEFORE);
         if !is_playing && samples.iter().all(|&sample| sample == 0.0) {
             *out = Block::SILENCE;
-            self.rescue.pending.pass(BLOCK_FRAMES);
+            self.repair.queue.pass(BLOCK_FRAMES);
         } else {
             let consumed = self.resampler.read(samples, rate, &mut out.0);
-            self.rescue.pending.pass(consumed);
+            self.repair.queue.pass(consumed);
         }
-        self.stretch.played(BLOCK_FRAMES);
+        self.scaler.played(BLOCK_FRAMES);
         self.counters.played_blocks += u64::from(is_playing);
         self.level_dbfs = level_dbfs(out);
         if out.is_silent() { Pulled::Silence } else { Pulled::Sound }
@@ -90,9 +90,9 @@ impl TrackReceiver {
         } else {
             None
         };
-        if let Some(change) = change.filter(|_| self.stretch.is_ready()) {
+        if let Some(change) = change.filter(|_| self.scaler.is_ready()) {
             self.look_ahead();
-            if let Some(period) = self.stretch.apply(change, &mut self.rescue.pending) {
+            if let Some(period) = self.scaler.apply(change, &mut self.repair.queue) {
                 let period = period as i64;
                 match change {
                     TempoChange::Shorter => self.counters.removed_samples += period.unsigned_abs(),
@@ -108,16 +108,16 @@ impl TrackReceiver {
 
     /// How far behind the fastest packet the next sample is.
     fn delay_samples(&self) -> i64 {
-        let next_out = self.next_rtp_time.wrapping_sub(self.rescue.pending.len() as u64);
+        let next_out = self.next_rtp_time.wrapping_sub(self.repair.queue.len() as u64);
         self.target.delay_samples(next_out, self.now)
     }
 
     /// Decodes what is there for sure, so that periods can be compared. A hole that is due next is left
     /// to its time.
     fn look_ahead(&mut self) {
-        while self.rescue.pending.len() < PCM_AHEAD_SAMPLES
-            && let Some(first) = self.ring.first()
-            && self.ring.missing() == 0
+        while self.repair.queue.len() < PCM_AHEAD_SAMPLES
+            && let Some(first) = self.packets.first()
+            && self.packets.missing() == 0
             && rtp_gap(self.next_rtp_time, first.rtp_time) <= TOLERANCE_SAMPLES
         {
             self.play(first);
@@ -128,19 +128,19 @@ impl TrackReceiver {
     /// What is too old goes, audibly.
     fn run_over(&mut self) {
         let target = self.target.target_samples();
-        while let (Some(first), Some(second)) = (self.ring.first(), self.ring.second())
+        while let (Some(first), Some(second)) = (self.packets.first(), self.packets.second())
             && self.buffered_samples() > target + self.packet_samples
         {
             self.leave_out(first, second);
             self.next_rtp_time = second.rtp_time;
         }
-        self.rescue.interrupt();
+        self.repair.interrupt();
     }
 
     /// Puts samples behind what is pending until there are `count`. Each packet and each missing one is passed
     /// once, so that this ends.
     fn play_to(&mut self, count: usize) {
-        while self.rescue.pending.len() < count {
+        while self.repair.queue.len() < count {
             self.step();
         }
     }
@@ -160,8 +160,8 @@ impl TrackReceiver {
     /// Plays or rescues the packet that is due. False if that must wait: nothing is there, or its
     /// time has not come.
     fn play_next(&mut self) -> bool {
-        let Some(first) = self.ring.first() else { return false };
-        let missing = self.ring.missing();
+        let Some(first) = self.packets.first() else { return false };
+        let missing = self.packets.missing();
         let hole = rtp_gap(self.next_rtp_time, first.rtp_time);
         if missing == 0 {
             if hole > TOLERANCE_SAMPLES {
@@ -179,8 +179,8 @@ impl TrackReceiver {
     }
 
     fn play(&mut self, first: BufferedPacket) {
-        let made = self.rescue.play(&self.ring, first);
-        self.ring.pass();
+        let made = self.repair.play(&self.packets, first);
+        self.packets.pass();
         if made == PacketOutcome::Padding {
             return;
         }
@@ -195,8 +195,8 @@ impl TrackReceiver {
 
     /// Puts something in place of the next of `missing` packets, which together lasted `hole` samples.
     fn replace(&mut self, next: BufferedPacket, missing: u64, hole: i64) {
-        let made = self.rescue.replace(&self.ring, next, missing, hole);
-        self.ring.pass();
+        let made = self.repair.replace(&self.packets, next, missing, hole);
+        self.packets.pass();
         self.count(made);
         self.next_rtp_time = self.next_rtp_time.wrapping_add(made.samples() as u64);
     }
@@ -227,7 +227,7 @@ impl TrackReceiver {
         if let PlayoutState::Stalled { samples } = &mut self.state {
             *samples = samples.saturating_add(BLOCK);
         }
-        self.invented = self.invented.min(self.rescue.pending.len()) + self.rescue.conceal(BLOCK_FRAMES);
+        self.invented = self.invented.min(self.repair.queue.len()) + self.repair.conceal(BLOCK_FRAMES);
     }
 
     /// Whether `missing` packets explain a `hole` in time; a larger one is a sender that was silent.
@@ -237,8 +237,8 @@ impl TrackReceiver {
 
     /// Leaves the stall if what waits may be played now.
     fn resume(&mut self) -> bool {
-        let Some(first) = self.ring.first() else { return false };
-        let missing = self.ring.missing();
+        let Some(first) = self.packets.first() else { return false };
+        let missing = self.packets.missing();
         let hole = rtp_gap(self.next_rtp_time, first.rtp_time);
         if let PlayoutState::Stalled { samples } = self.state
             && !self.is_silent()
@@ -267,22 +267,22 @@ impl TrackReceiver {
         }
         // To the sample, as far as concealment comes in frames.
         let wait = usize::try_from(wait).unwrap_or(0);
-        self.rescue.conceal(wait - wait % FRAME_SAMPLES_MIN);
+        self.repair.conceal(wait - wait % FRAME_SAMPLES_MIN);
         self.start();
         true
     }
 
     /// Concealment of the stall that was not played yet.
     fn invented_samples(&self) -> i64 {
-        self.invented.min(self.rescue.pending.len()) as i64
+        self.invented.min(self.repair.queue.len()) as i64
     }
 
     /// Plays what ended a stall, in the place of the last `surplus` samples that were invented in it.
     fn join(&mut self, surplus: i64) {
-        let before = self.rescue.pending.len();
+        let before = self.repair.queue.len();
         if self.play_next() {
-            let fresh = self.rescue.pending.len() - before;
-            self.rescue.pending.join(usize::try_from(surplus).unwrap_or(0), fresh);
+            let fresh = self.repair.queue.len() - before;
+            self.repair.queue.join(usize::try_from(surplus).unwrap_or(0), fresh);
         }
         self.invented = 0;
     }
@@ -290,7 +290,7 @@ impl TrackReceiver {
     /// How far behind the fastest packet `packet` would be if it were played next; no less than it has waited
     /// already, whatever a sender does to its clock.
     fn delay_of(&self, packet: BufferedPacket) -> i64 {
-        let pending = self.rescue.pending.len() as i64;
+        let pending = self.repair.queue.len() as i64;
         let waited = self.now.saturating_sub(packet.arrived);
         self.target.delay_samples(packet.rtp_time, self.now).max(waited).saturating_add(pending)
     }
@@ -298,18 +298,18 @@ impl TrackReceiver {
     /// Starts from the first packet that is not too old.
     fn start(&mut self) {
         let target = self.target.target_samples();
-        if self.ring.first().is_some_and(|first| self.delay_of(first) > target + STALE_SAMPLES) {
-            while let (Some(first), Some(second)) = (self.ring.first(), self.ring.second())
+        if self.packets.first().is_some_and(|first| self.delay_of(first) > target + STALE_SAMPLES) {
+            while let (Some(first), Some(second)) = (self.packets.first(), self.packets.second())
                 && self.delay_of(second) >= target
             {
                 self.leave_out(first, second);
             }
         }
-        if let Some(first) = self.ring.first() {
+        if let Some(first) = self.packets.first() {
             self.next_rtp_time = first.rtp_time;
         }
-        while self.ring.missing() > 0 {
-            self.ring.pass();
+        while self.packets.missing() > 0 {
+            self.packets.pass();
         }
         self.overrun = 0;
         self.state = PlayoutState::Playing;
@@ -321,7 +321,7 @@ impl TrackReceiver {
         self.counters.dropped_blocks += (left_out / BLOCK) as u64;
         self.counters.dropped_packets += 1;
         self.pass_missing();
-        self.ring.pass();
+        self.packets.pass();
         self.pass_missing();
     }
 
@@ -342,9 +342,9 @@ impl TrackReceiver {
     }
 
     fn pass_missing(&mut self) {
-        while self.ring.missing() > 0 {
+        while self.packets.missing() > 0 {
             self.counters.lost += 1;
-            self.ring.pass();
+            self.packets.pass();
         }
     }
 }

@@ -77,14 +77,14 @@ impl TimeScaler {
 
     /// Changes what waits by one period, if there is a suitable one; returns its length. For
     /// [`TempoChange::Shorter`] twice a period must wait, for [`TempoChange::Longer`] one.
-    pub fn apply(&mut self, change: TempoChange, pending: &mut PcmQueue) -> Option<usize> {
+    pub fn apply(&mut self, change: TempoChange, queue: &mut PcmQueue) -> Option<usize> {
         if !self.is_ready() {
             return None;
         }
         // The samples to be compared, and how many of them are the first of the two periods at most.
         let samples = match change {
-            TempoChange::Shorter => pending.peek(0),
-            TempoChange::Longer => pending.peek(PERIOD_SAMPLES_MAX),
+            TempoChange::Shorter => queue.peek(0),
+            TempoChange::Longer => queue.peek(PERIOD_SAMPLES_MAX),
         };
         let samples = &samples[..samples.len().min(2 * PERIOD_SAMPLES_MAX)];
         let (period, spacing) = if samples_dbfs(samples) < QUIET_DBFS {
@@ -99,8 +99,8 @@ impl TimeScaler {
             (period, SPACING)
         };
         let is_done = match change {
-            TempoChange::Shorter => pending.shorten(period),
-            TempoChange::Longer => pending.lengthen(period),
+            TempoChange::Shorter => queue.shorten(period),
+            TempoChange::Longer => queue.lengthen(period),
         };
         if !is_done {
             return None;
@@ -173,10 +173,10 @@ mod tests {
     /// Plays `blocks` of `source` while changing whenever it may; everything that came out, and how often it
     /// was changed.
     fn play(change: TempoChange, blocks: u64, mut source: impl FnMut(u64, &mut Block)) -> (Vec<f32>, usize) {
-        let (mut stretch, mut pending) = (TimeScaler::new(), PcmQueue::new());
+        let (mut scaler, mut queue) = (TimeScaler::new(), PcmQueue::new());
         let (mut out, mut changes, mut next) = (Vec::new(), 0, 0);
         while next < blocks {
-            while pending.len() < 2 * PERIOD_SAMPLES_MAX {
+            while queue.len() < 2 * PERIOD_SAMPLES_MAX {
                 let mut block = Block::SILENCE;
                 source(next, &mut block);
                 next += 1;
@@ -184,12 +184,12 @@ mod tests {
                     room[..BLOCK_FRAMES].copy_from_slice(&block.0);
                     Ok::<_, ()>(BLOCK_FRAMES)
                 };
-                pending.fill(write).unwrap();
+                queue.fill(write).unwrap();
             }
-            changes += usize::from(stretch.apply(change, &mut pending).is_some());
-            out.extend(&pending.peek(0)[..BLOCK_FRAMES]);
-            pending.pass(BLOCK_FRAMES);
-            stretch.played(BLOCK_FRAMES);
+            changes += usize::from(scaler.apply(change, &mut queue).is_some());
+            out.extend(&queue.peek(0)[..BLOCK_FRAMES]);
+            queue.pass(BLOCK_FRAMES);
+            scaler.played(BLOCK_FRAMES);
         }
         (out, changes)
     }

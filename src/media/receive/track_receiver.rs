@@ -1,8 +1,8 @@
-//! One talker: packets in as they arrive, counted, measured and put into the ring; a full block out whenever the
+//! One talker: packets in as they arrive, counted, measured and put into the buffer; a full block out whenever the
 //! playback side asks ([`super::playout`]).
 //!
 //! ```text
-//! insert ─► RED taken apart ─► ring ─► … ─► pull
+//! insert ─► RED taken apart ─► buffer ─► … ─► pull
 //!                               └► target: how late are they?
 //! ```
 
@@ -58,12 +58,12 @@ pub(super) enum PlayoutState {
 
 /// The receiving side of one remote track. All memory is taken at construction.
 pub struct TrackReceiver {
-    pub(super) ring: Box<PacketBuffer>,
-    pub(super) rescue: LossRepair,
+    pub(super) packets: Box<PacketBuffer>,
+    pub(super) repair: LossRepair,
     pub(super) target: DelayTarget,
     pub(super) epoch: Epoch,
     pub(super) pulls: PullClock,
-    pub(super) stretch: TimeScaler,
+    pub(super) scaler: TimeScaler,
     pub(super) resampler: Resampler,
     pub(super) drift: Drift,
     /// The punctual time of the last pull.
@@ -75,7 +75,7 @@ pub struct TrackReceiver {
     pub(super) packet_samples: i64,
     /// Of the pending samples the last ones, invented in a stall; less where fewer are pending.
     pub(super) invented: usize,
-    /// Packets that were lost in the ring, because newer ones needed their place.
+    /// Packets that were lost in the buffer, because newer ones needed their place.
     pub(super) overrun: u64,
     pub(super) concealed_samples: u64,
     pub(super) level_dbfs: f32,
@@ -86,12 +86,12 @@ impl TrackReceiver {
     /// A talker that was not heard yet.
     pub fn new() -> Result<Self, DecoderError> {
         Ok(TrackReceiver {
-            ring: Box::new(PacketBuffer::new()),
-            rescue: LossRepair::new()?,
+            packets: Box::new(PacketBuffer::new()),
+            repair: LossRepair::new()?,
             target: DelayTarget::new(),
             epoch: Epoch::default(),
             pulls: PullClock::new(),
-            stretch: TimeScaler::new(),
+            scaler: TimeScaler::new(),
             resampler: Resampler::new(),
             drift: Drift::new(),
             now: 0,
@@ -122,7 +122,7 @@ impl TrackReceiver {
             let sequence = packet.sequence.wrapping_sub(copy.distance);
             let rtp_time = packet.rtp_time.wrapping_sub(copy.offset_samples);
             if packet_samples(copy.payload).is_some()
-                && self.ring.insert_copy(sequence, rtp_time, at, copy.payload)
+                && self.packets.insert_copy(sequence, rtp_time, at, copy.payload)
             {
                 // It comes as late as a packet that took that long: where copies are needed, there is to be
                 // time for them.
@@ -133,7 +133,7 @@ impl TrackReceiver {
 
     /// In-band FEC comes with the packet after: where it is needed, there is to be time for it, too.
     fn expect_fec(&mut self, packet: &ArrivedPacket<'_>, at: i64) {
-        if self.ring.is_missing(packet.sequence.wrapping_sub(1))
+        if self.packets.is_missing(packet.sequence.wrapping_sub(1))
             && has_fec(packet.payload)
             && let Some(samples) = frame_samples(packet.payload)
         {
@@ -146,11 +146,11 @@ impl TrackReceiver {
             self.counters.invalid += 1;
             return;
         }
-        let is_idle = self.is_silent() && self.ring.is_empty();
-        let mut insertion = self.ring.insert(packet.sequence, packet.rtp_time, at, packet.payload);
+        let is_idle = self.is_silent() && self.packets.is_empty();
+        let mut insertion = self.packets.insert(packet.sequence, packet.rtp_time, at, packet.payload);
         if insertion == Insertion::Jump {
             self.restart();
-            insertion = self.ring.insert(packet.sequence, packet.rtp_time, at, packet.payload);
+            insertion = self.packets.insert(packet.sequence, packet.rtp_time, at, packet.payload);
         }
         match insertion {
             Insertion::Inserted { reordered, dropped, missed } => {
@@ -177,8 +177,8 @@ impl TrackReceiver {
     /// empty, so the pulls count anew: half a second without them would be taken for half a second of lateness,
     /// and the new sender would not be heard before that is forgotten.
     pub fn restart(&mut self) {
-        self.ring.clear();
-        self.rescue.reset();
+        self.packets.clear();
+        self.repair.reset();
         self.target.rebase();
         self.drift = Drift::new();
         self.pulls = PullClock::new();
@@ -199,7 +199,7 @@ impl TrackReceiver {
 
     /// RTP time of the next sample, while the talker is played.
     pub fn playout_rtp_time(&self) -> Option<u64> {
-        let pending = self.rescue.pending.len() as u64;
+        let pending = self.repair.queue.len() as u64;
         (self.state == PlayoutState::Playing).then(|| self.next_rtp_time.wrapping_sub(pending))
     }
 
@@ -215,11 +215,13 @@ impl TrackReceiver {
 
     /// By time and by count: a sender may claim any time.
     pub(super) fn buffered_samples(&self) -> i64 {
-        let pending = if self.is_silent() { 0 } else { self.rescue.pending.len() as i64 };
-        let (Some(first), Some(newest)) = (self.ring.first(), self.ring.newest()) else { return pending };
+        let pending = if self.is_silent() { 0 } else { self.repair.queue.len() as i64 };
+        let (Some(first), Some(newest)) = (self.packets.first(), self.packets.newest()) else {
+            return pending;
+        };
         let from = if self.state == PlayoutState::Playing { self.next_rtp_time } else { first.rtp_time };
         let by_time = rtp_gap(from, newest.rtp_time).saturating_add(self.packet_samples);
-        let by_count = self.ring.len() as i64 * self.packet_samples;
+        let by_count = self.packets.len() as i64 * self.packet_samples;
         let full = (PACKET_BUFFER_PACKETS * OPUS_PACKET_SAMPLES_MAX) as i64;
         pending + by_time.clamp(by_count.min(full), full)
     }
@@ -239,7 +241,7 @@ impl TrackReceiver {
         match self.state {
             PlayoutState::Fresh => true,
             PlayoutState::Playing => false,
-            PlayoutState::Stalled { samples } => samples >= self.rescue.fade_samples() as i64,
+            PlayoutState::Stalled { samples } => samples >= self.repair.fade_samples() as i64,
         }
     }
 }

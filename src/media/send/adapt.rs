@@ -5,7 +5,7 @@
 //! | nothing yet | 1 | off | the profile's middle |
 //! | no loss for five reports | 1 | off | its highest |
 //! | 8 % lost, until below 4 % | 2 | off | such that no more is sent than before the loss |
-//! | a queue that stands: the link is full | 0 | from 1 % lost | less, in longer packets (`relief.rs`) |
+//! | a queue that stands: the link is full | 0 | from 1 % lost | less, in longer packets (`congestion.rs`) |
 //! | a profile or server without RED | 0 | from 1 % lost, until none is | as above |
 //!
 //! The profile says whether there are copies, and [`Redundancy`] overrules it; a full link overrules both.
@@ -109,7 +109,7 @@ pub struct Adaptation {
     has_second_copy: bool,
     /// The most that was sent while nothing was lost; what a new call begins with, before that.
     calm_bps: Option<u32>,
-    relief: CongestionControl,
+    congestion: CongestionControl,
 }
 
 impl Adaptation {
@@ -122,7 +122,7 @@ impl Adaptation {
             calm_reports: 0,
             has_second_copy: false,
             calm_bps: None,
-            relief: CongestionControl::new(profile),
+            congestion: CongestionControl::new(profile),
         }
     }
 
@@ -142,12 +142,12 @@ impl Adaptation {
 
     /// A round trip was measured on the path while `sent` was sent.
     pub fn round_trip(&mut self, round_trip: Duration, sent: Plan, now: Instant) {
-        self.relief.round_trip(round_trip, self.loss_permille, sent.wire_bps(), now);
+        self.congestion.round_trip(round_trip, self.loss_permille, sent.wire_bps(), now);
     }
 
     /// The path is another one.
     pub fn path_changed(&mut self) {
-        self.relief.path_changed();
+        self.congestion.path_changed();
     }
 
     /// Whether the server is to be asked for RED.
@@ -157,7 +157,7 @@ impl Adaptation {
 
     /// How to send now. `has_red`: the server takes copies.
     pub fn plan(&self, has_red: bool) -> Plan {
-        let plan = match self.relief.rung() {
+        let plan = match self.congestion.rung() {
             Some(Rung { bitrate_bps, packet }) => Plan { bitrate_bps, packet, copies: 0, fec_permille: 0 },
             None => self.plan_of_free_link(has_red && self.may_repeat),
         };

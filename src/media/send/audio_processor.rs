@@ -98,7 +98,7 @@ impl fmt::Display for Duplex {
     }
 }
 
-/// The chain. All of our memory is taken at construction; the echo canceller's working memory is its own.
+/// Processes the microphone's blocks. All of our memory is taken at construction; the echo canceller's working memory is its own.
 pub struct AudioProcessor {
     wanted: Duplex,
     now: Duplex,
@@ -108,12 +108,12 @@ pub struct AudioProcessor {
     joiner: Joiner,
     echo: EchoCanceller,
     noise: Option<NoiseSuppressor>,
-    levelling: Option<GainControl>,
+    gain_control: Option<GainControl>,
     gate: HalfDuplex,
 }
 
 impl AudioProcessor {
-    /// A chain that does what is wanted; `None` where that is nothing.
+    /// A processor that does what is wanted; `None` where that is nothing.
     pub fn new(wanted: Duplex) -> Option<Self> {
         (wanted != Duplex::Untouched).then(|| Self {
             wanted,
@@ -124,7 +124,7 @@ impl AudioProcessor {
             joiner: Joiner::default(),
             echo: EchoCanceller::new(),
             noise: wanted.suppresses_noise().then(NoiseSuppressor::new),
-            levelling: wanted.controls_level().then(GainControl::new),
+            gain_control: wanted.controls_level().then(GainControl::new),
             gate: HalfDuplex::new(),
         })
     }
@@ -167,9 +167,9 @@ impl AudioProcessor {
             self.cancel(block, lag);
         }
         if self.now.controls_level()
-            && let Some(levelling) = &mut self.levelling
+            && let Some(gain_control) = &mut self.gain_control
         {
-            levelling.process(block);
+            gain_control.process(block);
         }
         // Also where the gate is not needed: so it fades in and out when it comes and goes.
         self.gate.apply(block);

@@ -206,19 +206,19 @@ mod tests {
 
     /// A link of this rate with a queue of 300 ms, asked once a second; what was sent in each second.
     fn sent_into(profile: AudioProfile, link_bps: u32, free_bps: u32, seconds: u64) -> Vec<u32> {
-        let (mut relief, began) = (CongestionControl::new(profile), base());
+        let (mut congestion, began) = (CongestionControl::new(profile), base());
         let (mut queue_ms, mut sent) = (0.0_f64, Vec::new());
         // Checks are answered before there is sound.
-        relief.round_trip(Duration::from_millis(20), 0, free_bps, began);
+        congestion.round_trip(Duration::from_millis(20), 0, free_bps, began);
         for second in 0..seconds {
-            let wire_bps = relief.rung().map_or(free_bps, Rung::wire_bps);
+            let wire_bps = congestion.rung().map_or(free_bps, Rung::wire_bps);
             sent.push(wire_bps);
             let excess = f64::from(wire_bps) / f64::from(link_bps) - 1.0;
             queue_ms = (queue_ms + 1000.0 * excess).clamp(0.0, 300.0);
             let lost = (1.0 - f64::from(link_bps) / f64::from(wire_bps)).max(0.0);
             let loss = if queue_ms >= 300.0 { (1000.0 * lost) as u16 } else { 0 };
             let round_trip = Duration::from_micros(20_000 + (1000.0 * queue_ms) as u64);
-            relief.round_trip(round_trip, loss, wire_bps, began + Duration::from_secs(second));
+            congestion.round_trip(round_trip, loss, wire_bps, began + Duration::from_secs(second));
         }
         sent
     }
@@ -251,21 +251,26 @@ mod tests {
 
     #[test]
     fn loss_alone_changes_nothing() {
-        let mut relief = CongestionControl::new(AudioProfile::Default);
+        let mut congestion = CongestionControl::new(AudioProfile::Default);
         for second in 0..60 {
             let now = base() + Duration::from_secs(second);
-            relief.round_trip(Duration::from_millis(20 + second % 50), 200, 89_000, now);
+            congestion.round_trip(Duration::from_millis(20 + second % 50), 200, 89_000, now);
         }
-        assert_eq!(relief.rung(), None);
+        assert_eq!(congestion.rung(), None);
     }
 
     #[test]
     fn a_queue_that_is_not_ours_is_accepted() {
-        let (mut relief, began) = (CongestionControl::new(AudioProfile::Default), base());
+        let (mut congestion, began) = (CongestionControl::new(AudioProfile::Default), base());
         let mut sees = |second: u64, ms| {
-            let wire_bps = relief.rung().map_or(89_000, Rung::wire_bps);
-            relief.round_trip(Duration::from_millis(ms), 0, wire_bps, began + Duration::from_secs(second));
-            relief.rung()
+            let wire_bps = congestion.rung().map_or(89_000, Rung::wire_bps);
+            congestion.round_trip(
+                Duration::from_millis(ms),
+                0,
+                wire_bps,
+                began + Duration::from_secs(second),
+            );
+            congestion.rung()
         };
         assert_eq!(sees(0, 20), None);
         let seen: Vec<Option<Rung>> = (1..90).map(|second| sees(second, 400)).collect();

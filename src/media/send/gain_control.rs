@@ -105,14 +105,14 @@ mod tests {
 
     /// Level of the last two seconds of ten, in dBFS, of a voice at `gain`.
     fn levelled(gain: f32) -> (f32, f32) {
-        let mut levelling = GainControl::new();
+        let mut gain_control = GainControl::new();
         let (mut before, mut after) = (0.0, 0.0);
         for index in 0..1000 {
             let mut block = Block::SILENCE;
             voice(index, &mut block);
             block.0.iter_mut().for_each(|sample| *sample *= gain);
             let loud: f32 = block.0.iter().map(|s| s * s).sum();
-            levelling.process(&mut block);
+            gain_control.process(&mut block);
             if index >= 800 {
                 before += loud;
                 after += block.0.iter().map(|s| s * s).sum::<f32>();
@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn silence_stays_silence() {
-        let mut levelling = GainControl::new();
+        let mut gain_control = GainControl::new();
         for _ in 0..500 {
             let mut block = Block::SILENCE;
-            levelling.process(&mut block);
+            gain_control.process(&mut block);
             assert!(block.is_silent());
         }
     }

@@ -97,7 +97,7 @@ mod tests {
 
     /// Turns of `took(n)` every 10 ms for `seconds`; what was advised, and in which second.
     fn advised(
-        load: &mut OverloadGovernor,
+        governor: &mut OverloadGovernor,
         now: &mut Instant,
         seconds: u32,
         took_ms: impl Fn(u32) -> u64,
@@ -105,25 +105,28 @@ mod tests {
         (0..seconds * 100)
             .filter_map(|n| {
                 *now += BLOCK;
-                load.turn(Duration::from_millis(took_ms(n)), *now).map(|advice| (n / 100, advice))
+                governor.turn(Duration::from_millis(took_ms(n)), *now).map(|advice| (n / 100, advice))
             })
             .collect()
     }
 
     #[test]
     fn a_board_that_cannot_sheds_within_two_seconds_and_tries_again_ever_more_rarely() {
-        let (mut load, mut now) = (OverloadGovernor::new(), Instant::now());
-        assert_eq!(advised(&mut load, &mut now, 1, |_| 9), [(0, LoadAdvice::Shed), (0, LoadAdvice::Shed)]);
-        assert_eq!(advised(&mut load, &mut now, 31, |_| 3)[0], (29, LoadAdvice::Restore));
-        assert_eq!(advised(&mut load, &mut now, 1, |_| 9)[0].1, LoadAdvice::Shed);
-        assert_eq!(advised(&mut load, &mut now, 58, |_| 3), []);
-        assert_eq!(advised(&mut load, &mut now, 10, |_| 3).len(), 1);
+        let (mut governor, mut now) = (OverloadGovernor::new(), Instant::now());
+        assert_eq!(
+            advised(&mut governor, &mut now, 1, |_| 9),
+            [(0, LoadAdvice::Shed), (0, LoadAdvice::Shed)]
+        );
+        assert_eq!(advised(&mut governor, &mut now, 31, |_| 3)[0], (29, LoadAdvice::Restore));
+        assert_eq!(advised(&mut governor, &mut now, 1, |_| 9)[0].1, LoadAdvice::Shed);
+        assert_eq!(advised(&mut governor, &mut now, 58, |_| 3), []);
+        assert_eq!(advised(&mut governor, &mut now, 10, |_| 3).len(), 1);
     }
 
     #[test]
     fn now_and_then_a_long_turn_is_nothing() {
-        let (mut load, mut now) = (OverloadGovernor::new(), Instant::now());
-        let advice = advised(&mut load, &mut now, 25, |n| if n % 10 == 0 { 20 } else { 4 });
+        let (mut governor, mut now) = (OverloadGovernor::new(), Instant::now());
+        let advice = advised(&mut governor, &mut now, 25, |n| if n % 10 == 0 { 20 } else { 4 });
         assert_eq!(advice, []);
     }
 }

@@ -38,7 +38,7 @@ pub struct SentPacket<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
+enum TalkGate {
     Open,
     Closing { blocks_left: usize },
     Closed,
@@ -49,7 +49,7 @@ pub struct Packetizer {
     encoder: Encoder,
     gain: Gain,
     meter: LevelMeter,
-    gate: Gate,
+    gate: TalkGate,
     samples: [f32; PACKET_SAMPLES_MAX],
     filled: usize,
     captured: u64,
@@ -67,7 +67,7 @@ impl Packetizer {
             encoder: Encoder::new(settings)?,
             gain: Gain::new(1.0),
             meter: LevelMeter::new(),
-            gate: Gate::Open,
+            gate: TalkGate::Open,
             samples: [0.0; PACKET_SAMPLES_MAX],
             filled: 0,
             captured: 0,
@@ -82,7 +82,7 @@ impl Packetizer {
     /// DTX does not hold it back.
     pub fn push(&mut self, block: &Block) -> Option<SentPacket<'_>> {
         self.captured += BLOCK_FRAMES as u64;
-        if self.gate == Gate::Closed {
+        if self.gate == TalkGate::Closed {
             return None;
         }
         if self.filled == 0 {
@@ -93,7 +93,7 @@ impl Packetizer {
         self.meter.add(&block);
         self.samples[self.filled..self.filled + BLOCK_FRAMES].copy_from_slice(&block.0);
         self.filled += BLOCK_FRAMES;
-        if let Gate::Closing { blocks_left } = &mut self.gate {
+        if let TalkGate::Closing { blocks_left } = &mut self.gate {
             *blocks_left = blocks_left.saturating_sub(1);
         }
         if self.filled < self.packet_samples() {
@@ -116,7 +116,7 @@ impl Packetizer {
         self.samples[..self.filled].fill(0.0);
         self.meter = LevelMeter::new();
         self.gain = Gain::new(0.0);
-        if self.gate == Gate::Open {
+        if self.gate == TalkGate::Open {
             self.gain.set(1.0);
         }
         if self.encoder.reset().is_err() {
@@ -127,42 +127,42 @@ impl Packetizer {
     /// Closes or opens the gate. Closing discards what has not left yet, and takes a packet or two of silence.
     pub fn set_muted(&mut self, muted: bool) {
         match (muted, self.gate) {
-            (true, Gate::Open) if self.filled == 0 && self.starts_talkspurt => {
+            (true, TalkGate::Open) if self.filled == 0 && self.starts_talkspurt => {
                 // Nothing was said since the gate opened: there is no sound to ramp down.
                 self.gain = Gain::new(0.0);
-                self.gate = Gate::Closed;
+                self.gate = TalkGate::Closed;
             }
-            (true, Gate::Open) => {
-                self.gate = Gate::Closing { blocks_left: 1 + self.lookahead_whole_blocks() };
+            (true, TalkGate::Open) => {
+                self.gate = TalkGate::Closing { blocks_left: 1 + self.lookahead_whole_blocks() };
                 self.discard();
             }
-            (false, Gate::Closing { .. }) => {
+            (false, TalkGate::Closing { .. }) => {
                 self.gain.set(1.0);
-                self.gate = Gate::Open;
+                self.gate = TalkGate::Open;
             }
-            (false, Gate::Closed) => {
+            (false, TalkGate::Closed) => {
                 // What the encoder remembers is from before the mute; predicting from it is noise.
                 if self.encoder.reset().is_err() {
                     self.encoder_faults += 1;
                 }
                 self.gain = Gain::new(0.0);
                 self.gain.set(1.0);
-                self.gate = Gate::Open;
+                self.gate = TalkGate::Open;
                 (self.starts_talkspurt, self.in_dtx) = (true, false);
             }
-            (true, Gate::Closing { .. } | Gate::Closed) | (false, Gate::Open) => {}
+            (true, TalkGate::Closing { .. } | TalkGate::Closed) | (false, TalkGate::Open) => {}
         }
     }
 
     /// Whether the gate is closed or closing.
     pub fn is_muted(&self) -> bool {
-        self.gate != Gate::Open
+        self.gate != TalkGate::Open
     }
 
     /// Blocks of silence to push at the end of the input, so that its last sample has left in a
     /// packet: the rest of the packet under way and what the encoder looks ahead.
     pub fn lookahead_blocks(&self) -> usize {
-        if self.gate == Gate::Closed || self.captured == 0 {
+        if self.gate == TalkGate::Closed || self.captured == 0 {
             return 0;
         }
         let packet = self.encoder.settings().packet.blocks();
@@ -201,8 +201,8 @@ impl Packetizer {
         let level = self.meter.take();
         let samples = &self.samples[..self.filled];
         self.filled = 0;
-        if self.gate == (Gate::Closing { blocks_left: 0 }) {
-            self.gate = Gate::Closed;
+        if self.gate == (TalkGate::Closing { blocks_left: 0 }) {
+            self.gate = TalkGate::Closed;
         }
         let payload = match self.encoder.encode(samples) {
             Ok(payload) => payload,
@@ -240,10 +240,10 @@ mod tests {
     }
 
     /// RTP time and marker of each packet made of `blocks`.
-    fn sent(sender: &mut Packetizer, blocks: impl Iterator<Item = Block>) -> Vec<(u64, bool, usize)> {
+    fn sent(packetizer: &mut Packetizer, blocks: impl Iterator<Item = Block>) -> Vec<(u64, bool, usize)> {
         blocks
             .filter_map(|block| {
-                sender.push(&block).map(|p| (p.rtp_time, p.starts_talkspurt, p.payload.len()))
+                packetizer.push(&block).map(|p| (p.rtp_time, p.starts_talkspurt, p.payload.len()))
             })
             .collect()
     }
@@ -253,9 +253,9 @@ mod tests {
         for (packet, samples) in
             [(PacketDuration::Ms10, 480), (PacketDuration::Ms20, 960), (PacketDuration::Ms60, 2880)]
         {
-            let mut sender =
+            let mut packetizer =
                 Packetizer::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
-            let packets = sent(&mut sender, (0..60).map(spoken));
+            let packets = sent(&mut packetizer, (0..60).map(spoken));
             assert_eq!(packets.len(), 60 / packet.blocks());
             for (i, (rtp_time, marked, _)) in packets.into_iter().enumerate() {
                 assert_eq!((rtp_time, marked), (i as u64 * samples, i == 0));
@@ -265,15 +265,15 @@ mod tests {
 
     #[test]
     fn a_mute_ends_with_silence_and_then_nothing_is_sent() {
-        let mut sender = Packetizer::new(EncoderSettings::default()).unwrap();
-        sent(&mut sender, (0..51).map(spoken));
-        sender.set_muted(true);
-        assert!(sender.is_muted());
-        let tail = sent(&mut sender, (51..200).map(spoken));
+        let mut packetizer = Packetizer::new(EncoderSettings::default()).unwrap();
+        sent(&mut packetizer, (0..51).map(spoken));
+        packetizer.set_muted(true);
+        assert!(packetizer.is_muted());
+        let tail = sent(&mut packetizer, (51..200).map(spoken));
         assert_eq!(tail.iter().map(|p| p.0).collect::<Vec<_>>(), [50 * 480, 52 * 480]);
-        assert_eq!(sender.lookahead_blocks(), 0);
-        sender.set_muted(false);
-        let again = sent(&mut sender, (200..204).map(spoken));
+        assert_eq!(packetizer.lookahead_blocks(), 0);
+        packetizer.set_muted(false);
+        let again = sent(&mut packetizer, (200..204).map(spoken));
         assert_eq!(
             again.iter().map(|p| (p.0, p.1)).collect::<Vec<_>>(),
             [(200 * 480, true), (202 * 480, false)]
@@ -284,19 +284,19 @@ mod tests {
     fn nothing_captured_before_a_mute_leaves_after_it() {
         for packet in [PacketDuration::Ms20, PacketDuration::Ms60] {
             for loss_permille in [0, 100] {
-                let mut sender =
+                let mut packetizer =
                     Packetizer::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
                 // In-band FEC repeats the packet before, which is from before the mute.
-                sender.set_loss_permille(loss_permille).unwrap();
+                packetizer.set_loss_permille(loss_permille).unwrap();
                 for index in 0..60 + packet.blocks() as u64 - 1 {
-                    sender.push(&spoken(index));
+                    packetizer.push(&spoken(index));
                 }
                 let voice = spoken(62).0.iter().fold(0.0_f32, |most, sample| most.max(sample.abs()));
                 assert!(voice > 0.05, "{voice}");
-                sender.set_muted(true);
+                packetizer.set_muted(true);
                 let mut tail = 0;
                 for index in 100..120 {
-                    let Some(sent) = sender.push(&spoken(index)) else { continue };
+                    let Some(sent) = packetizer.push(&spoken(index)) else { continue };
                     tail += 1;
                     assert_eq!(sent.level, AudioLevel::SILENCE);
                     for fec in [false, true] {
@@ -317,27 +317,27 @@ mod tests {
 
     #[test]
     fn muted_before_the_first_word_sends_nothing_and_a_mute_taken_back_loses_nothing() {
-        let mut sender = Packetizer::new(EncoderSettings::default()).unwrap();
-        sender.set_muted(true);
-        assert!(sent(&mut sender, (0..10).map(spoken)).is_empty());
-        sender.set_muted(false);
-        assert_eq!(sent(&mut sender, (10..13).map(spoken)).len(), 1);
-        sender.set_muted(true);
-        sender.set_muted(false);
-        let packets = sent(&mut sender, (13..23).map(spoken));
+        let mut packetizer = Packetizer::new(EncoderSettings::default()).unwrap();
+        packetizer.set_muted(true);
+        assert!(sent(&mut packetizer, (0..10).map(spoken)).is_empty());
+        packetizer.set_muted(false);
+        assert_eq!(sent(&mut packetizer, (10..13).map(spoken)).len(), 1);
+        packetizer.set_muted(true);
+        packetizer.set_muted(false);
+        let packets = sent(&mut packetizer, (13..23).map(spoken));
         assert_eq!(packets.iter().map(|p| p.0).collect::<Vec<_>>(), [12, 14, 16, 18, 20].map(|b| b * 480));
         assert!(packets.iter().all(|p| !p.1), "no talk spurt starts where none ended");
     }
 
     #[test]
     fn dtx_sends_one_packet_without_sound_and_a_refresh_now_and_then() {
-        let mut sender =
+        let mut packetizer =
             Packetizer::new(EncoderSettings { dtx: true, ..EncoderSettings::default() }).unwrap();
-        sent(&mut sender, (0..100).map(spoken));
+        sent(&mut packetizer, (0..100).map(spoken));
         let mut quiet = Block::SILENCE;
         let mut random = 3;
         let packets = sent(
-            &mut sender,
+            &mut packetizer,
             (0..400).map(|_| {
                 crate::media::tests::voice::noise(1e-4, &mut random, &mut quiet);
                 quiet
@@ -349,19 +349,19 @@ mod tests {
             assert!(pair[1].0 - pair[0].0 <= 21 * 960, "a sign of life every 400 ms");
         }
         assert!(packets.iter().any(|p| p.2 <= DTX_BYTES_MAX));
-        let spoken_again = sent(&mut sender, (100..110).map(spoken));
+        let spoken_again = sent(&mut packetizer, (100..110).map(spoken));
         assert!(spoken_again.len() >= 4 && spoken_again[0].1);
     }
 
     #[test]
     fn the_blocks_to_drain_fill_the_packet_and_cover_the_lookahead() {
         for packet in [PacketDuration::Ms10, PacketDuration::Ms20, PacketDuration::Ms40] {
-            let mut sender =
+            let mut packetizer =
                 Packetizer::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
-            assert_eq!(sender.lookahead_blocks(), 0, "nothing was said");
+            assert_eq!(packetizer.lookahead_blocks(), 0, "nothing was said");
             for pushed in 1..=packet.blocks() {
-                sender.push(&spoken(pushed as u64));
-                let drain = sender.lookahead_blocks();
+                packetizer.push(&spoken(pushed as u64));
+                let drain = packetizer.lookahead_blocks();
                 assert_eq!((pushed + drain) % packet.blocks(), 0);
                 assert!(drain >= 1 && drain <= packet.blocks());
             }
@@ -370,10 +370,10 @@ mod tests {
 
     #[test]
     fn the_level_is_that_of_the_packet() {
-        let mut sender = Packetizer::new(EncoderSettings::default()).unwrap();
-        assert!(sender.push(&Block::SILENCE).is_none());
-        assert_eq!(sender.push(&Block::SILENCE).unwrap().level, AudioLevel::SILENCE);
-        sender.push(&Block([0.5; BLOCK_FRAMES]));
-        assert_eq!(sender.push(&Block([0.5; BLOCK_FRAMES])).unwrap().level.minus_dbov, 6);
+        let mut packetizer = Packetizer::new(EncoderSettings::default()).unwrap();
+        assert!(packetizer.push(&Block::SILENCE).is_none());
+        assert_eq!(packetizer.push(&Block::SILENCE).unwrap().level, AudioLevel::SILENCE);
+        packetizer.push(&Block([0.5; BLOCK_FRAMES]));
+        assert_eq!(packetizer.push(&Block([0.5; BLOCK_FRAMES])).unwrap().level.minus_dbov, 6);
     }
 }

@@ -21,7 +21,7 @@ const LEAD_IN_SAMPLES: u64 = 48_000 / 10;
 
 /// One packet that waits.
 #[derive(Debug, Clone, Copy)]
-struct Kept {
+struct HeldPacket {
     rtp_time: u64,
     level: AudioLevel,
     starts_talkspurt: bool,
@@ -32,7 +32,7 @@ struct Kept {
 /// Packets and samples that wait. All memory is taken at construction.
 #[derive(Debug)]
 pub struct PreconnectBuffer {
-    packets: VecDeque<Kept>,
+    packets: VecDeque<HeldPacket>,
     samples: VecDeque<i16>,
     halver: Halver,
     packet_samples: u64,
@@ -62,7 +62,8 @@ impl PreconnectBuffer {
         }
         let len = packet.payload.len().min(OPUS_SENT_BYTES_MAX);
         let SentPacket { rtp_time, level, starts_talkspurt, .. } = *packet;
-        let mut kept = Kept { rtp_time, level, starts_talkspurt, len, payload: [0; OPUS_SENT_BYTES_MAX] };
+        let mut kept =
+            HeldPacket { rtp_time, level, starts_talkspurt, len, payload: [0; OPUS_SENT_BYTES_MAX] };
         kept.payload[..len].copy_from_slice(&packet.payload[..len]);
         self.packets.push_back(kept);
     }
@@ -88,7 +89,7 @@ impl PreconnectBuffer {
         let kept = self.packets.front()?;
         let expected = self.expected.replace(kept.rtp_time);
         let pause = expected.map_or(0, |expected| kept.rtp_time.saturating_sub(expected));
-        let Kept { rtp_time, level, starts_talkspurt, len, .. } = *kept;
+        let HeldPacket { rtp_time, level, starts_talkspurt, len, .. } = *kept;
         let starts_talkspurt = starts_talkspurt || expected.is_none();
         Some((SentPacket { rtp_time, level, starts_talkspurt, payload: &kept.payload[..len] }, pause))
     }

@@ -22,7 +22,7 @@ const OFFSET_MAX: u64 = (1 << 14) - 1;
 const COPY_BYTES_MAX: usize = (1 << 10) - 1;
 
 #[derive(Debug, Clone, Copy)]
-struct Kept {
+struct EarlierPacket {
     rtp_time: u64,
     len: usize,
     payload: [u8; OPUS_SENT_BYTES_MAX],
@@ -32,15 +32,15 @@ struct Kept {
 #[derive(Debug)]
 pub struct RedPacker {
     /// The newest first.
-    kept: [Option<Box<Kept>>; RED_SENT_COPIES_MAX],
-    spare: Option<Box<Kept>>,
+    kept: [Option<Box<EarlierPacket>>; RED_SENT_COPIES_MAX],
+    spare: Option<Box<EarlierPacket>>,
     packed: Box<[u8; OPUS_SENT_BYTES_MAX]>,
 }
 
 impl RedPacker {
     /// Nothing was sent yet.
     pub fn new() -> Self {
-        let empty = Kept { rtp_time: 0, len: 0, payload: [0; OPUS_SENT_BYTES_MAX] };
+        let empty = EarlierPacket { rtp_time: 0, len: 0, payload: [0; OPUS_SENT_BYTES_MAX] };
         Self {
             // A length of zero is no packet.
             kept: std::array::from_fn(|_| Some(Box::new(empty))),
@@ -53,7 +53,7 @@ impl RedPacker {
     /// would make the whole too large for a datagram are left out.
     pub fn pack(&mut self, rtp_time: u64, payload: &[u8], copies: usize) -> &[u8] {
         let mut room = OPUS_SENT_BYTES_MAX.saturating_sub(1 + payload.len());
-        let fits = |kept: &&Kept| {
+        let fits = |kept: &&EarlierPacket| {
             let offset = rtp_time.saturating_sub(kept.rtp_time);
             let is_usable = kept.len > 0 && kept.len <= COPY_BYTES_MAX && (1..=OFFSET_MAX).contains(&offset);
             let bytes = 4 + kept.len;
@@ -63,7 +63,7 @@ impl RedPacker {
         };
         let kept = self.kept.iter().flatten().map(Box::as_ref).take(copies);
         // The nearest must come last, so the first that does not fit ends the row.
-        let taken: heapless::Vec<&Kept, RED_SENT_COPIES_MAX> = kept.take_while(fits).collect();
+        let taken: heapless::Vec<&EarlierPacket, RED_SENT_COPIES_MAX> = kept.take_while(fits).collect();
         let mut writer = Writer { bytes: &mut self.packed[..], len: 0 };
         for kept in taken.iter().rev() {
             let (offset, len) = ((rtp_time - kept.rtp_time) as u32, kept.len as u32);

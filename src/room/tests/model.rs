@@ -220,7 +220,7 @@ fn a_full_room_prefers_those_with_sound() {
     assert_eq!(story.update(&[silent("cat")]), [""; 0]);
     assert_eq!(story.update(&[heard("cat")]), ["-ann PA_ann", "+cat PA_cat", "active cat", "+cat TR_cat"]);
     assert_eq!(story.update(&[heard("dan")]), [""; 0]);
-    assert_eq!(story.room.counters(), Counters { refused: 2, evicted: 1 });
+    assert_eq!(story.room.counters(), RoomCounters { refused: 2, evicted: 1 });
 }
 
 #[test]

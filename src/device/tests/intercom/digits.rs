@@ -4,9 +4,9 @@ use super::*;
 use crate::command::Tone;
 
 /// A box with a door (42, for `flat-*` and callers), in a call with `party`.
-fn in_call(party: &str, kind: ParticipantKind) -> Box {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
-    let mut settings = settings(JoinWhen::Always, Gate::Open);
+fn in_call(party: &str, kind: ParticipantKind) -> Device {
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
+    let mut settings = settings(JoinWhen::Always, MicrophoneMode::Open);
     settings.outputs[0].allow = list(&["flat-*", "sip_*"]);
     settings.call.parties = list(&["*"]);
     door.intercom.configure(settings, true, door.now);
@@ -21,13 +21,13 @@ fn list(patterns: &[&str]) -> Allow {
     Allow::new(patterns.iter().map(|pattern| (*pattern).to_owned())).expect("usable")
 }
 
-fn comes(door: &mut Box, identity: &str, kind: ParticipantKind) {
+fn comes(door: &mut Device, identity: &str, kind: ParticipantKind) {
     door.hear(Event::ParticipantJoined(ParticipantFacts { kind, ..participant(identity, "") }));
     door.hear(Event::ParticipantActive { identity: identity.into() });
 }
 
 /// What it does about these keys, with the reasons of refusals.
-fn keys(door: &mut Box, identity: &str, keys: &str) -> String {
+fn keys(door: &mut Device, identity: &str, keys: &str) -> String {
     for key in keys.chars() {
         door.wait(SECOND / 5);
         door.hear(digit(identity, &key.to_string()));
@@ -35,7 +35,7 @@ fn keys(door: &mut Box, identity: &str, keys: &str) -> String {
     reasons(door)
 }
 
-fn reasons(door: &mut Box) -> String {
+fn reasons(door: &mut Device) -> String {
     let word = |action| match action {
         Action::Tell(Event::OutputRefused { name, path, reason, .. }) => {
             Some(format!("{name} {path} {reason}"))
@@ -104,7 +104,7 @@ fn a_call_begins_without_digits_and_wrong_codes_outlive_it() {
     }
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf locked_out, beep");
     // Other settings, with the door at another place, are no way around it.
-    let mut other = settings(JoinWhen::Always, Gate::Open);
+    let mut other = settings(JoinWhen::Always, MicrophoneMode::Open);
     let gate = OutputSettings { name: "gate".into(), dtmf: None, rpc: None, ..other.outputs[0].clone() };
     other.outputs.insert(0, gate);
     door.intercom.configure(other, true, door.now);
@@ -119,7 +119,7 @@ fn a_call_begins_without_digits_and_wrong_codes_outlive_it() {
 #[test]
 fn a_code_that_another_goes_on_from_opens_after_a_pause() {
     let mut door = in_call("flat-1", ParticipantKind::Standard);
-    let mut two = settings(JoinWhen::Always, Gate::Open);
+    let mut two = settings(JoinWhen::Always, MicrophoneMode::Open);
     let gate = OutputSettings { name: "gate".into(), dtmf: Some("4242".into()), ..two.outputs[0].clone() };
     two.outputs.push(gate);
     door.intercom.configure(two, true, door.now);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Box {
+impl Device {
     /// Lines and keys begin to be watched, those of `down` being down.
     fn begin(&mut self, down: &[usize]) {
         for button in [BELL, TALK, PRIVACY] {
@@ -13,13 +13,13 @@ impl Box {
 }
 
 fn muted() -> IntercomSettings {
-    IntercomSettings { is_muted: true, ..settings(JoinWhen::Always, Gate::PushToTalk) }
+    IntercomSettings { is_muted: true, ..settings(JoinWhen::Always, MicrophoneMode::PushToTalk) }
 }
 
 /// Held, stuck, or wired the other way round: at power-on, and after a reload that takes the lines anew.
 #[test]
 fn what_is_down_at_the_start_is_no_press_until_it_was_up() {
-    let mut door = Box::of(muted());
+    let mut door = Device::of(muted());
     for _ in 0..2 {
         door.begin(&[BELL, TALK, PRIVACY]);
         door.wait(10 * SECOND);
@@ -40,7 +40,7 @@ fn what_is_down_at_the_start_is_no_press_until_it_was_up() {
 
 #[test]
 fn a_talk_key_that_is_down_at_the_start_opens_when_it_is_pressed_the_next_time() {
-    let mut door = Box::new(JoinWhen::Always, Gate::PushToTalk);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::PushToTalk);
     door.begin(&[TALK]);
     door.intercom.ring(None, door.now).expect("idle");
     assert_eq!(door.done(), "mute-false enter talk-false enter play(ringing) ringing", "closed");
@@ -59,9 +59,9 @@ fn a_talk_key_that_is_down_at_the_start_opens_when_it_is_pressed_the_next_time()
 /// A press that counts when it ends is none where its keyboard ends.
 #[test]
 fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
-    let mut both = settings(JoinWhen::OnRing, Gate::Open);
+    let mut both = settings(JoinWhen::OnRing, MicrophoneMode::Open);
     both.buttons[BELL].hold = Some(Press::Mute);
-    let mut door = Box::of(both);
+    let mut door = Device::of(both);
     door.done();
     door.intercom.handle_level(BELL, true, door.now);
     door.begin(&[]);
@@ -71,7 +71,7 @@ fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
 /// 50 Hz beside a line without a resistor, for a minute.
 #[test]
 fn a_line_that_chatters_rings_a_few_times_and_is_told_once() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     let (mut rung, mut told) = (0, Vec::new());
     for index in 0..6000 {
         door.intercom.handle_level(BELL, index % 2 == 0, door.now);

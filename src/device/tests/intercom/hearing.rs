@@ -3,7 +3,7 @@
 use super::*;
 
 /// What it wants done about its sound.
-fn sound(door: &mut Box) -> String {
+fn sound(door: &mut Device) -> String {
     let word = |action| match action {
         Action::Admit(rule) => Some(format!("admit({rule})")),
         Action::Talk(on) => Some(format!("talk-{on}")),
@@ -16,14 +16,14 @@ fn sound(door: &mut Box) -> String {
 #[test]
 fn the_rule_is_there_before_the_room_is_entered() {
     for join in [JoinWhen::Always, JoinWhen::OnRing] {
-        let first = Box::new(join, Gate::Open).intercom.poll_action();
+        let first = Device::new(join, MicrophoneMode::Open).intercom.poll_action();
         assert!(matches!(first, Some(Action::Admit(rule)) if rule.to_string() == "flat-*"), "{join:?}");
     }
 }
 
 #[test]
 fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     sound(&mut door);
     door.press(BELL);
     assert_eq!(
@@ -48,7 +48,7 @@ fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
 
 #[test]
 fn who_is_rung_by_name_is_admitted_alone_before_the_microphone_opens() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     sound(&mut door);
     door.intercom.ring(Some("flat-2"), door.now).expect("idle");
     assert_eq!(sound(&mut door), "admit(flat-2) enter talk-true");
@@ -59,7 +59,7 @@ fn who_is_rung_by_name_is_admitted_alone_before_the_microphone_opens() {
 
 #[test]
 fn who_rings_is_admitted_alone_and_a_ring_that_is_answered_at_once_too() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     sound(&mut door);
     assert_eq!(door.intercom.handle_rpc("flat-1", "ring", 1, door.now), Some(Ok("")));
     assert_eq!(sound(&mut door), "admit(flat-1) enter");
@@ -67,7 +67,7 @@ fn who_rings_is_admitted_alone_and_a_ring_that_is_answered_at_once_too() {
     assert_eq!(sound(&mut door), "admit(flat-1) talk-true");
     door.intercom.hang_up(door.now).expect("a call");
     sound(&mut door);
-    let mut at_once = settings(JoinWhen::Always, Gate::Open);
+    let mut at_once = settings(JoinWhen::Always, MicrophoneMode::Open);
     at_once.call.answers_at_once = Allow::everybody();
     door.intercom.configure(at_once, false, door.now);
     assert_eq!(door.intercom.handle_rpc("flat-1", "ring", 2, door.now), Some(Ok("")));
@@ -76,7 +76,7 @@ fn who_rings_is_admitted_alone_and_a_ring_that_is_answered_at_once_too() {
 
 #[test]
 fn an_open_microphone_without_a_call_is_the_partys_alone_in_a_call() {
-    let mut ears = Box::new(JoinWhen::Always, Gate::Always);
+    let mut ears = Device::new(JoinWhen::Always, MicrophoneMode::Always);
     assert_eq!(sound(&mut ears), "admit(flat-*) enter");
     ears.press(BELL);
     ears.hear(unmuted("flat-1"));
@@ -87,7 +87,7 @@ fn an_open_microphone_without_a_call_is_the_partys_alone_in_a_call() {
 
 #[test]
 fn a_reload_changes_the_rule_in_a_call() {
-    let mut door = Box::new(JoinWhen::OnRing, Gate::Open);
+    let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(unmuted("flat-1"));
     sound(&mut door);
@@ -96,7 +96,7 @@ fn a_reload_changes_the_rule_in_a_call() {
         (Heard::Room, "admit(microphones)"),
         (Heard::Party, "admit(flat-1)"),
     ] {
-        let settings = IntercomSettings { heard, ..settings(JoinWhen::OnRing, Gate::Open) };
+        let settings = IntercomSettings { heard, ..settings(JoinWhen::OnRing, MicrophoneMode::Open) };
         door.intercom.configure(settings, false, door.now);
         assert_eq!(sound(&mut door), rule);
     }

@@ -8,10 +8,10 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
     let (sid, name) = (String::new(), String::new());
     let muted = || Event::LocalMuted { sid: sid.clone(), name: name.clone(), by: By::Server };
     let unmuted_again = || Event::LocalUnmuted { sid: sid.clone(), name: name.clone(), by: By::Server };
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(unmuted("flat-1"));
-    let is_steady = |door: &mut Box| {
+    let is_steady = |door: &mut Device| {
         (0..400).all(|_| {
             door.wait(SECOND / 100);
             door.intercom.is_lit(door.now)
@@ -36,8 +36,8 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
 
 #[test]
 fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
-    let flashes = |door: &mut Box| {
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
+    let flashes = |door: &mut Device| {
         let is_lit = |_: &u32| {
             door.wait(SECOND / 100);
             door.intercom.is_lit(door.now)

@@ -16,9 +16,9 @@ fn leaves(identity: &str, reason: &str) -> Event {
 }
 
 /// A box whose parties are `parties`, with telephones that were dialled after its bell was pressed.
-fn rung(parties: &[&str], phones: &[&str]) -> Box {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
-    let mut settings = settings(JoinWhen::Always, Gate::Open);
+fn rung(parties: &[&str], phones: &[&str]) -> Device {
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
+    let mut settings = settings(JoinWhen::Always, MicrophoneMode::Open);
     settings.call.parties = Allow::new(parties.iter().map(|party| (*party).to_owned())).expect("usable");
     door.intercom.configure(settings, false, door.now);
     door.press(BELL);
@@ -28,7 +28,7 @@ fn rung(parties: &[&str], phones: &[&str]) -> Box {
     door
 }
 
-fn dial(door: &mut Box, identity: &str) {
+fn dial(door: &mut Device, identity: &str) {
     door.hear(Event::ParticipantJoined(phone(identity, "dialing")));
     door.hear(Event::ParticipantActive { identity: identity.into() });
     door.hear(unmuted(identity));
@@ -37,7 +37,7 @@ fn dial(door: &mut Box, identity: &str) {
 }
 
 /// The reason of the last event about a call.
-fn reason(door: &mut Box) -> String {
+fn reason(door: &mut Device) -> String {
     let reason = |action| match action {
         Action::Tell(Event::CallMissed(facts) | Event::CallEnded(facts)) => Some(facts.reason),
         _ => None,
@@ -92,7 +92,7 @@ fn a_connection_that_is_lost_in_a_call_is_waited_for_and_an_end_is_not() {
 #[test]
 fn one_that_was_rung_by_name_and_is_busy_ends_the_ring_at_once() {
     for why in ["user_rejected", "user_unavailable", "sip_trunk_failure"] {
-        let mut door = Box::new(JoinWhen::Always, Gate::Open);
+        let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
         door.intercom.ring(Some("flat-1"), door.now).expect("idle");
         dial(&mut door, "flat-1");
         door.hear(is("flat-1", "hangup"));
@@ -132,7 +132,7 @@ fn a_busy_telephone_does_not_end_a_ring_that_somebody_else_may_answer() {
 
 #[test]
 fn who_comes_back_is_there_when_it_is_connected() {
-    let mut door = Box::new(JoinWhen::Always, Gate::Open);
+    let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(unmuted("flat-1"));
     door.hear(left("flat-1"));

@@ -36,20 +36,20 @@ fn bare<'a>(payloads: impl Iterator<Item = &'a [u8]>) -> Vec<f32> {
     out
 }
 
-/// Plays all that the ring has from its first place to `count` packets, as `TrackReceiver` does.
-fn play(ring: &mut PacketBuffer, rescue: &mut LossRepair, count: u64) -> (Vec<f32>, Vec<PacketOutcome>) {
+/// Plays all that the buffer has from its first place to `count` packets, as `TrackReceiver` does.
+fn play(packets: &mut PacketBuffer, repair: &mut LossRepair, count: u64) -> (Vec<f32>, Vec<PacketOutcome>) {
     let (mut out, mut made) = (Vec::new(), Vec::new());
     for sequence in 0..count {
-        let first = ring.first().expect("a packet that ends the hole");
+        let first = packets.first().expect("a packet that ends the hole");
         made.push(if first.sequence == sequence {
-            rescue.play(ring, first)
+            repair.play(packets, first)
         } else {
             let missing = first.sequence - sequence;
-            rescue.replace(ring, first, missing, missing as i64 * PACKET as i64)
+            repair.replace(packets, first, missing, missing as i64 * PACKET as i64)
         });
-        ring.pass();
-        out.extend(rescue.pending.peek(0));
-        rescue.pending.pass(rescue.pending.len());
+        packets.pass();
+        out.extend(repair.queue.peek(0));
+        repair.queue.pass(repair.queue.len());
     }
     (out, made)
 }
@@ -68,7 +68,7 @@ fn any_order_of_arrival_is_the_order_of_the_numbers() {
     let payloads = packets(48);
     let expected = bare(payloads.iter().map(Vec::as_slice));
     for seed in 1..=20 {
-        let (mut state, mut ring, mut rescue) = (seed, PacketBuffer::new(), LossRepair::new().unwrap());
+        let (mut state, mut packets, mut repair) = (seed, PacketBuffer::new(), LossRepair::new().unwrap());
         let mut order: Vec<u64> = (0..48).collect();
         for place in (1..order.len()).rev() {
             order.swap(place, (next(&mut state) % (place as u64 + 1)) as usize);
@@ -76,9 +76,9 @@ fn any_order_of_arrival_is_the_order_of_the_numbers() {
         // Some come twice.
         order.extend((0..10).map(|_| next(&mut state) % 48));
         for sequence in order {
-            ring.insert(sequence, sequence * PACKET as u64, 0, &payloads[sequence as usize]);
+            packets.insert(sequence, sequence * PACKET as u64, 0, &payloads[sequence as usize]);
         }
-        let (played, made) = play(&mut ring, &mut rescue, 48);
+        let (played, made) = play(&mut packets, &mut repair, 48);
         assert!(made.iter().all(|made| *made == PacketOutcome::Sound(PACKET)), "seed {seed}: {made:?}");
         assert!(are_same(&played[PACKET..], &expected[PACKET..]), "seed {seed}");
     }
@@ -89,12 +89,12 @@ fn a_hole_is_as_long_as_what_is_missing() {
     let payloads = packets(40);
     for (first_missing, count) in [(10, 1), (10, 2), (25, 5)] {
         let missing = first_missing..first_missing + count;
-        let (mut ring, mut rescue) = (PacketBuffer::new(), LossRepair::new().unwrap());
+        let (mut packets, mut repair) = (PacketBuffer::new(), LossRepair::new().unwrap());
         for (sequence, payload) in (0..40).zip(&payloads).filter(|(sequence, _)| !missing.contains(sequence))
         {
-            ring.insert(sequence, sequence * PACKET as u64, 0, payload);
+            packets.insert(sequence, sequence * PACKET as u64, 0, payload);
         }
-        let (played, made) = play(&mut ring, &mut rescue, 40);
+        let (played, made) = play(&mut packets, &mut repair, 40);
         let expected = bare((0..40).zip(&payloads).map(|(sequence, payload)| {
             if missing.contains(&sequence) { &[][..] } else { payload.as_slice() }
         }));
@@ -121,16 +121,16 @@ fn a_hole_is_as_long_as_what_is_missing() {
 fn copies_are_the_packets_themselves() {
     let payloads = packets(30);
     let expected = bare(payloads.iter().map(Vec::as_slice));
-    let (mut ring, mut rescue) = (PacketBuffer::new(), LossRepair::new().unwrap());
+    let (mut packets, mut repair) = (PacketBuffer::new(), LossRepair::new().unwrap());
     // Every third packet is lost, and the next one carries it again.
     for sequence in (0..30).filter(|sequence| sequence % 3 != 1) {
-        ring.insert(sequence, sequence * PACKET as u64, 0, &payloads[sequence as usize]);
+        packets.insert(sequence, sequence * PACKET as u64, 0, &payloads[sequence as usize]);
         if sequence > 0 {
             let copy = sequence - 1;
-            ring.insert_copy(copy, copy * PACKET as u64, 0, &payloads[copy as usize]);
+            packets.insert_copy(copy, copy * PACKET as u64, 0, &payloads[copy as usize]);
         }
     }
-    let (played, made) = play(&mut ring, &mut rescue, 30);
+    let (played, made) = play(&mut packets, &mut repair, 30);
     assert_eq!(made.iter().filter(|made| matches!(made, PacketOutcome::Copied(_))).count(), 10);
     assert!(are_same(&played[PACKET..], &expected[PACKET..]));
 }

@@ -24,7 +24,7 @@ struct Chaos {
     has_xruns: bool,
     start: Instant,
     now_ms: u64,
-    talker: TrackReceiver,
+    receiver: TrackReceiver,
     payloads: Vec<Vec<u8>>,
     sequence: u64,
     rtp_time: u64,
@@ -75,7 +75,7 @@ impl Chaos {
             has_xruns: seed.is_multiple_of(2),
             start: an_instant(),
             now_ms: 0,
-            talker: TrackReceiver::new().unwrap(),
+            receiver: TrackReceiver::new().unwrap(),
             payloads: (0..100).map(&mut packet).collect(),
             sequence: 1000,
             rtp_time: 1 << 32,
@@ -104,9 +104,9 @@ impl Chaos {
             if self.chance(weather.xrun) {
                 self.now_ms += 10 * self.below(AWAY_MS_MAX / 10);
             }
-            let before = *self.talker.counters();
-            self.talker.pull(&mut block, self.start + Duration::from_millis(self.now_ms));
-            let after = *self.talker.counters();
+            let before = *self.receiver.counters();
+            self.receiver.pull(&mut block, self.start + Duration::from_millis(self.now_ms));
+            let after = *self.receiver.counters();
             assert!(
                 block.0.iter().all(|sample| sample.abs() <= 4.0),
                 "seed {} at {} ms",
@@ -118,7 +118,7 @@ impl Chaos {
             // While the card is away, everything waits with it.
             let is_bounded = self.has_xruns || waited_ms <= most_ms;
             assert!(is_bounded, "seed {}: {waited_ms} ms at {} ms", self.seed, self.now_ms);
-            assert!(self.talker.target_ms() <= 200);
+            assert!(self.receiver.target_ms() <= 200);
             self.now_ms += 10;
         }
     }
@@ -129,7 +129,7 @@ impl Chaos {
                 0 => self.sequence = self.sequence.wrapping_add(self.below_signed(6000)),
                 1 => self.rtp_time = self.rtp_time.wrapping_add(self.below_signed(48_000 * 10)),
                 2 => (self.sequence, self.rtp_time) = (next(&mut self.state), next(&mut self.state)),
-                _ => self.talker.restart(),
+                _ => self.receiver.restart(),
             }
         }
         if self.chance(weather.pause) {
@@ -164,7 +164,7 @@ impl Chaos {
             }
             let arrival = self.start + Duration::from_millis(at_ms);
             let is_red = is_damaged && self.chance(0.3);
-            self.talker.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red, payload: &payload });
+            self.receiver.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red, payload: &payload });
         }
     }
 }
@@ -206,11 +206,11 @@ fn after_any_weather_the_delay_is_short_again() {
         }
         // What was late is remembered for half a minute.
         chaos.run(40_000, CALM);
-        let before = *chaos.talker.counters();
+        let before = *chaos.receiver.counters();
         chaos.run(5000, CALM);
-        let after = *chaos.talker.counters();
-        assert_eq!(chaos.talker.target_ms(), 20, "seed {seed}");
-        assert!(chaos.talker.buffer_ms() <= 60, "seed {seed}: {} ms wait", chaos.talker.buffer_ms());
+        let after = *chaos.receiver.counters();
+        assert_eq!(chaos.receiver.target_ms(), 20, "seed {seed}");
+        assert!(chaos.receiver.buffer_ms() <= 60, "seed {seed}: {} ms wait", chaos.receiver.buffer_ms());
         assert_eq!(after.concealed_blocks, before.concealed_blocks, "seed {seed}: {after:?}");
         assert_eq!(after.lost + after.late, before.lost + before.late, "seed {seed}: {after:?}");
         assert!(after.played_blocks - before.played_blocks >= 499, "seed {seed}: {after:?}");

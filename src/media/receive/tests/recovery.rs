@@ -38,14 +38,14 @@ fn happen(call: &mut SimulatedCall, event: Event) {
             (call.sequence, call.rtp_base) = (call.sequence + 1_000_000_000, 17);
             if matches!(event, Event::OtherSsrc) {
                 call.in_flight.clear();
-                call.talker.restart();
+                call.receiver.restart();
             }
         }
         Event::Silence { seconds } => pause(call, seconds),
         Event::Mute { seconds } => {
-            call.sender.set_muted(true);
+            call.packetizer.set_muted(true);
             pause(call, seconds);
-            call.sender.set_muted(false);
+            call.packetizer.set_muted(false);
         }
         Event::Outage { ms } => call.run(ms / 10, voice, |_| None),
         Event::Stall { ms } => {
@@ -98,13 +98,13 @@ fn soon_it_is_as_before() {
         let (before_ms, _) = call.likeness(call.step - 150);
         happen(&mut call, event);
         call.run(300, voice, |_| Some(5));
-        assert!(call.talker.buffer_ms() <= 260, "{event:?}: {} ms wait", call.talker.buffer_ms());
+        assert!(call.receiver.buffer_ms() <= 260, "{event:?}: {} ms wait", call.receiver.buffer_ms());
         // A small error is led away by the resampler, a millisecond a second.
         call.run(1500, voice, |_| Some(5));
-        let counters = *call.talker.counters();
+        let counters = *call.receiver.counters();
         call.run(300, voice, |_| Some(5));
         let (delay_ms, alike) = call.likeness(call.step - 150);
-        let after = *call.talker.counters();
+        let after = *call.receiver.counters();
         assert!(alike > 0.8, "{event:?}: {alike} {after:?}");
         assert!(delay_ms < before_ms + 12.0, "{event:?}: {delay_ms} ms, before {before_ms} ms; {after:?}");
         let made_up = |c: &crate::media::receive::counters::ReceiveCounters| {

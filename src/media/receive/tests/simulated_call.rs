@@ -16,8 +16,8 @@ pub fn an_instant() -> Instant {
 /// A call of two ends in virtual time, ten milliseconds a step.
 pub(super) struct SimulatedCall {
     start: Instant,
-    pub(super) sender: Packetizer,
-    pub(super) talker: TrackReceiver,
+    pub(super) packetizer: Packetizer,
+    pub(super) receiver: TrackReceiver,
     pub(super) sequence: u64,
     pub(super) rtp_base: u64,
     /// Arrival in milliseconds, sequence number, RTP time, payload.
@@ -39,8 +39,8 @@ impl SimulatedCall {
     pub(super) fn new(settings: EncoderSettings) -> Self {
         SimulatedCall {
             start: an_instant(),
-            sender: Packetizer::new(settings).unwrap(),
-            talker: TrackReceiver::new().unwrap(),
+            packetizer: Packetizer::new(settings).unwrap(),
+            receiver: TrackReceiver::new().unwrap(),
             sequence: 65_500,
             rtp_base: (1 << 32) - 48_000,
             in_flight: Vec::new(),
@@ -67,7 +67,7 @@ impl SimulatedCall {
             let mut block = Block::SILENCE;
             source(self.step, &mut block);
             self.said.extend(block.0);
-            if let Some(packet) = self.sender.push(&block) {
+            if let Some(packet) = self.packetizer.push(&block) {
                 if let Some(delay_ms) = link(now_ms) {
                     let rtp_time = self.rtp_base + packet.rtp_time;
                     self.in_flight.push((
@@ -105,7 +105,7 @@ impl SimulatedCall {
         while self.in_flight.first().is_some_and(|packet| packet.0 <= now_ms) {
             let (at_ms, sequence, rtp_time, payload) = self.in_flight.remove(0);
             let arrival = self.start + Duration::from_millis(at_ms);
-            self.talker.insert(ArrivedPacket {
+            self.receiver.insert(ArrivedPacket {
                 sequence,
                 rtp_time,
                 arrival,
@@ -117,7 +117,7 @@ impl SimulatedCall {
 
     pub(super) fn pull(&mut self, now_ms: u64) {
         let mut block = Block::SILENCE;
-        let pulled = self.talker.pull(&mut block, self.start + Duration::from_millis(now_ms));
+        let pulled = self.receiver.pull(&mut block, self.start + Duration::from_millis(now_ms));
         assert_eq!(pulled == Pulled::Silence, block.is_silent());
         self.heard.extend(block.0);
     }

@@ -11,13 +11,13 @@ use std::time::Duration;
 fn a_clean_link_is_heard_as_said_and_nothing_is_corrected() {
     let mut call = SimulatedCall::new(EncoderSettings::default());
     call.run(3000, voice, |_| Some(5));
-    let counters = *call.talker.counters();
+    let counters = *call.receiver.counters();
     assert_eq!(
         (counters.lost, counters.concealed_blocks, counters.dropped_blocks),
         (0, 0, 0),
         "{counters:?}"
     );
-    assert_eq!((call.talker.target_ms(), counters.late, counters.invalid), (20, 0, 0));
+    assert_eq!((call.receiver.target_ms(), counters.late, counters.invalid), (20, 0, 0));
     for from in [200, 1500, 2800] {
         let (delay_ms, alike) = call.likeness(from);
         // A packet, the codec, the target and less than a pull.
@@ -30,7 +30,7 @@ fn a_clean_link_is_heard_as_said_and_nothing_is_corrected() {
 fn jitter_within_the_target_costs_nothing() {
     let (mut call, mut state) = (SimulatedCall::new(EncoderSettings::default()), 11);
     call.run(6000, voice, |_| Some(10 + next(&mut state) % 30));
-    let counters = call.talker.counters();
+    let counters = call.receiver.counters();
     assert_eq!((counters.lost, counters.dropped_blocks), (0, 0), "{counters:?}");
     assert!(counters.concealed_blocks <= 2, "{counters:?}");
 }
@@ -42,11 +42,11 @@ fn bursts_are_met_once_and_then_expected() {
     let hiccup = |now_ms: u64| Some(60_u64.saturating_sub(now_ms % 1000));
     call.run(300, voice, |_| Some(0));
     call.run(500, voice, hiccup);
-    let met = call.talker.counters().concealed_blocks;
+    let met = call.receiver.counters().concealed_blocks;
     assert!(met <= 6, "{met}");
     call.run(3000, voice, hiccup);
-    assert_eq!(call.talker.counters().concealed_blocks, met);
-    assert_eq!(call.talker.counters().dropped_blocks, 0);
+    assert_eq!(call.receiver.counters().concealed_blocks, met);
+    assert_eq!(call.receiver.counters().dropped_blocks, 0);
 }
 
 #[test]
@@ -54,23 +54,23 @@ fn our_own_lateness_is_met_once_and_then_expected() {
     let mut call = SimulatedCall::new(EncoderSettings::default());
     call.busy_ms = 70;
     call.run(500, voice, |_| Some(0));
-    let met = call.talker.counters().concealed_blocks;
+    let met = call.receiver.counters().concealed_blocks;
     assert!(met <= 6, "{met}");
     call.run(3000, voice, |_| Some(0));
-    assert_eq!(call.talker.counters().concealed_blocks, met, "{:?}", call.talker.counters());
-    assert_eq!(call.talker.counters().dropped_blocks, 0);
+    assert_eq!(call.receiver.counters().concealed_blocks, met, "{:?}", call.receiver.counters());
+    assert_eq!(call.receiver.counters().dropped_blocks, 0);
 }
 
 #[test]
 fn in_band_fec_brings_lost_packets_back() {
     let mut call = SimulatedCall::new(EncoderSettings::default());
-    call.sender.set_loss_permille(150).unwrap();
+    call.packetizer.set_loss_permille(150).unwrap();
     let mut count = 0;
     call.run(2000, voice, |_| {
         count += 1;
         (count % 8 != 0).then_some(5)
     });
-    let counters = call.talker.counters();
+    let counters = call.receiver.counters();
     assert!((120..=126).contains(&counters.lost), "{counters:?}");
     assert!(counters.fec_recovered > 80, "{counters:?}");
     assert!(counters.concealed_blocks <= 2 * (counters.lost - counters.fec_recovered), "{counters:?}");
@@ -83,11 +83,11 @@ fn a_mute_is_a_gap_and_no_loss() {
     let mut call = SimulatedCall::new(EncoderSettings::default());
     call.run(201, voice, |_| Some(5));
     for pause in [3, 17, 500] {
-        call.sender.set_muted(true);
+        call.packetizer.set_muted(true);
         call.run(pause, voice, |_| Some(5));
-        call.sender.set_muted(false);
+        call.packetizer.set_muted(false);
         call.run(200, voice, |_| Some(5));
-        let counters = call.talker.counters();
+        let counters = call.receiver.counters();
         assert_eq!((counters.lost, counters.concealed_blocks), (0, 0), "after {pause}: {counters:?}");
         assert!(call.likeness(call.step - 150).1 > 0.8, "after {pause}");
     }
@@ -104,7 +104,7 @@ fn dtx_is_not_loss_either() {
         }
     };
     call.run(4000, talk_and_pause, |_| Some(5));
-    let counters = call.talker.counters();
+    let counters = call.receiver.counters();
     assert_eq!((counters.lost, counters.concealed_blocks), (0, 0), "{counters:?}");
     assert!(counters.received < 1200, "pauses are not sent: {}", counters.received);
     assert!(call.likeness(2420).1 > 0.8);
@@ -119,13 +119,13 @@ fn after_an_outage_the_old_sound_is_left_out_and_the_delay_is_back() {
         call.run(1200, voice, |now_ms| {
             Some(if now_ms < 3000 + outage_ms { 3000 + outage_ms - now_ms } else { 5 })
         });
-        assert!(call.talker.buffer_ms() <= 260, "{outage_ms}: {}", call.talker.buffer_ms());
+        assert!(call.receiver.buffer_ms() <= 260, "{outage_ms}: {}", call.receiver.buffer_ms());
         call.run(4000, voice, |_| Some(5));
         let (delay_ms, alike) = call.likeness(call.step - 140);
         assert!(
             delay_ms < 150.0 && alike > 0.8,
             "{outage_ms} ms: {delay_ms} {alike} {:?}",
-            call.talker.counters()
+            call.receiver.counters()
         );
     }
 }
@@ -138,11 +138,11 @@ fn the_end_of_a_stream_fades_and_is_silence() {
     call.heard.clear();
     call.run(500, voice, |_| None);
     assert!(call.heard.iter().all(|&sample| sample == 0.0));
-    assert_eq!((call.talker.counters().concealed_blocks, call.talker.buffer_ms()), (0, 0));
-    assert_eq!(call.talker.level_dbfs(), crate::media::level::SILENCE_DBFS);
+    assert_eq!((call.receiver.counters().concealed_blocks, call.receiver.buffer_ms()), (0, 0));
+    assert_eq!(call.receiver.level_dbfs(), crate::media::level::SILENCE_DBFS);
     // It comes back on the same sequence numbers, and they tell that nobody was silent on purpose.
     call.run(300, voice, |_| Some(5));
-    let counters = call.talker.counters();
+    let counters = call.receiver.counters();
     assert_eq!(counters.lost, 260, "{counters:?}");
     assert!((500..=530).contains(&counters.concealed_blocks), "{counters:?}");
 }
@@ -159,7 +159,7 @@ fn random_loss_and_reorder_keep_the_books() {
             (!is_lost).then(|| 5 + next(&mut state) % spread)
         });
         call.run(60, voice, |_| None);
-        let counters = *call.talker.counters();
+        let counters = *call.receiver.counters();
         assert_eq!(counters.received + lost, 1000, "seed {seed}");
         assert!(counters.lost <= lost + counters.late, "seed {seed}: {counters:?}, really lost {lost}");
         assert!(counters.lost + 3 >= lost, "seed {seed}: {counters:?}, really lost {lost}");
@@ -167,7 +167,7 @@ fn random_loss_and_reorder_keep_the_books() {
         assert!(counters.concealed_blocks <= counters.played_blocks, "seed {seed}: {counters:?}");
         let bound = 2 * counters.lost + 40;
         assert!(counters.concealed_blocks <= bound, "seed {seed}: {counters:?}");
-        assert!(call.talker.target_ms() <= 200, "seed {seed}");
+        assert!(call.receiver.target_ms() <= 200, "seed {seed}");
     }
 }
 
@@ -177,7 +177,7 @@ fn clocks_that_differ_never_let_the_delay_run_away() {
         let mut call = SimulatedCall::new(EncoderSettings::default());
         // The sender's packets come earlier and earlier, or later and later.
         call.run(12_000, voice, |now_ms| Some((250 - now_ms as i64 * ppm / 1_000_000) as u64));
-        let counters = call.talker.counters();
+        let counters = call.receiver.counters();
         let (delay_ms, alike) = call.likeness(11_800);
         let drift_ms = 120 * ppm / 1000;
         let link_ms = (250 - drift_ms) as f64;
@@ -185,13 +185,13 @@ fn clocks_that_differ_never_let_the_delay_run_away() {
         let corrected = counters.concealed_blocks + counters.dropped_blocks;
         assert!(corrected <= 2 + drift_ms.unsigned_abs() / 10, "{ppm}: {counters:?}");
         assert!(delay_ms - link_ms < 150.0, "{ppm}: {delay_ms} over {link_ms}");
-        assert!(call.talker.buffer_ms() < 140, "{ppm}: {}", call.talker.buffer_ms());
+        assert!(call.receiver.buffer_ms() < 140, "{ppm}: {}", call.receiver.buffer_ms());
     }
 }
 
 #[test]
 fn hostile_packets_never_panic_and_never_grow() {
-    let (mut talker, mut state, start) = (TrackReceiver::new().unwrap(), 5, an_instant());
+    let (mut receiver, mut state, start) = (TrackReceiver::new().unwrap(), 5, an_instant());
     let mut block = Block::SILENCE;
     let mut now = start;
     for i in 0..20_000_u64 {
@@ -209,15 +209,15 @@ fn hostile_packets_never_panic_and_never_grow() {
             _ => (i + next(&mut state) % 8, i * 960 + next(&mut state) % 4000),
         };
         let arrival = if next(&mut state).is_multiple_of(20) { start } else { now };
-        talker.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: false, payload: &payload });
+        receiver.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: false, payload: &payload });
         for _ in 0..next(&mut state) % 4 {
-            talker.pull(&mut block, now);
+            receiver.pull(&mut block, now);
             assert!(block.0.iter().all(|sample| sample.abs() <= 4.0));
         }
         now += Duration::from_millis(next(&mut state) % 40);
     }
-    assert!(talker.buffer_ms() <= 64 * 120 + 140);
-    assert_eq!(talker.counters().received, 20_000);
+    assert!(receiver.buffer_ms() <= 64 * 120 + 140);
+    assert_eq!(receiver.counters().received, 20_000);
 }
 
 #[test]
@@ -228,10 +228,10 @@ fn a_new_sender_is_heard_after_a_restart_and_after_a_jump() {
         call.in_flight.clear();
         (call.sequence, call.rtp_base) = (call.sequence + 1_000_000, 17);
         if told {
-            call.talker.restart();
+            call.receiver.restart();
         }
         call.run(300, voice, |_| Some(5));
-        let counters = call.talker.counters();
+        let counters = call.receiver.counters();
         assert_eq!((counters.restarts, counters.lost), (1, 0), "{counters:?}");
         let (delay_ms, alike) = call.likeness(400);
         assert!(delay_ms < 75.0 && alike > 0.8, "{delay_ms} {alike}");
@@ -244,14 +244,14 @@ fn a_place_that_was_empty_is_heard_at_once() {
         let mut call = SimulatedCall::new(EncoderSettings::default());
         call.run(300, voice, |_| Some(5));
         call.in_flight.clear();
-        call.talker.restart();
+        call.receiver.restart();
         // Nobody pulls; what is said is said, but not sent.
         let unheard = call.heard.len();
         call.step += empty_ms / 10;
         call.heard.resize(unheard + empty_ms as usize / 10 * BLOCK_FRAMES, 0.0);
         call.said.resize(call.heard.len(), 0.0);
         (call.sequence, call.rtp_base) = (call.sequence + 1_000_000, 17);
-        call.talker.restart();
+        call.receiver.restart();
         call.run(300, voice, |_| Some(5));
         let (delay_ms, alike) = call.likeness(300 + empty_ms / 10 + 20);
         assert!(delay_ms < 75.0 && alike > 0.7, "{empty_ms} ms: {delay_ms} {alike}");

@@ -25,7 +25,7 @@ fn packets(count: u64) -> Vec<Vec<u8>> {
 /// What is heard: `s` sound, `c` concealment of a packet known to be lost, `f` concealment of who knows
 /// what, `.` silence. Each entry of `arrivals` is sequence number, RTP time in ms, arrival in ms.
 fn heard(arrivals: &[(u64, u64, u64)], blocks: u64) -> (String, TrackReceiver) {
-    let (start, mut talker, payloads) = (an_instant(), TrackReceiver::new().unwrap(), packets(64));
+    let (start, mut receiver, payloads) = (an_instant(), TrackReceiver::new().unwrap(), packets(64));
     let mut arrivals = arrivals.to_vec();
     arrivals.sort_by_key(|arrival| arrival.2);
     let (mut heard, mut block) = (String::new(), Block::SILENCE);
@@ -34,11 +34,17 @@ fn heard(arrivals: &[(u64, u64, u64)], blocks: u64) -> (String, TrackReceiver) {
         while let Some(&(sequence, rtp_ms, at_ms)) = remaining.next_if(|arrival| arrival.2 <= now_ms) {
             let payload = &payloads[sequence as usize % payloads.len()];
             let arrival = start + Duration::from_millis(at_ms);
-            talker.insert(ArrivedPacket { sequence, rtp_time: rtp_ms * 48, arrival, is_red: false, payload });
+            receiver.insert(ArrivedPacket {
+                sequence,
+                rtp_time: rtp_ms * 48,
+                arrival,
+                is_red: false,
+                payload,
+            });
         }
-        let before = *talker.counters();
-        talker.pull(&mut block, start + Duration::from_millis(now_ms));
-        let after = talker.counters();
+        let before = *receiver.counters();
+        receiver.pull(&mut block, start + Duration::from_millis(now_ms));
+        let after = receiver.counters();
         heard.push(if block.is_silent() {
             '.'
         } else if after.played_blocks == before.played_blocks {
@@ -49,7 +55,7 @@ fn heard(arrivals: &[(u64, u64, u64)], blocks: u64) -> (String, TrackReceiver) {
             's'
         });
     }
-    (heard, talker)
+    (heard, receiver)
 }
 
 /// Packets in order, 20 ms apart, arriving at `at_ms`; a negative time is a lost packet.
@@ -71,8 +77,8 @@ fn arrivals_and_what_is_heard() {
         ("too late for a fade", &[0, 20, 250, 250, 250], "..sssfffffffffff.........ssssssff"),
     ];
     for (name, at_ms, expected) in cases {
-        let (heard, talker) = heard(&in_order(at_ms), expected.len() as u64);
-        assert_eq!(heard, expected, "{name}: {:?}", talker.counters());
+        let (heard, receiver) = heard(&in_order(at_ms), expected.len() as u64);
+        assert_eq!(heard, expected, "{name}: {:?}", receiver.counters());
     }
 }
 
@@ -98,17 +104,17 @@ fn counters_after_arrivals() {
 fn a_gap_in_time_is_silence_and_a_chance_to_meet_the_target() {
     // Sequence numbers 0, 1, 2 without a hole, time with one of 200 ms; the last came 30 ms late.
     let arrivals = [(0, 0, 0), (1, 20, 20), (2, 240, 270), (3, 260, 270)];
-    let (heard, talker) = heard(&arrivals, 36);
+    let (heard, receiver) = heard(&arrivals, 36);
     assert_eq!(heard, "..sssfffffffffff...........ssssfffff");
-    let counters = talker.counters();
-    assert_eq!((counters.lost, counters.concealed_blocks, talker.target_ms()), (0, 0, 42));
+    let counters = receiver.counters();
+    assert_eq!((counters.lost, counters.concealed_blocks, receiver.target_ms()), (0, 0, 42));
 }
 
 #[test]
 fn a_packet_twice_is_heard_once() {
-    let (heard, talker) = heard(&[(7, 0, 0), (8, 20, 20), (7, 0, 25), (8, 20, 30), (7, 0, 95)], 12);
+    let (heard, receiver) = heard(&[(7, 0, 0), (8, 20, 20), (7, 0, 25), (8, 20, 30), (7, 0, 95)], 12);
     assert_eq!(heard, "..ssssffffff");
-    assert_eq!((talker.counters().duplicate, talker.counters().late), (1, 2));
+    assert_eq!((receiver.counters().duplicate, receiver.counters().late), (1, 2));
 }
 
 #[test]
@@ -117,7 +123,7 @@ fn packets_of_any_length_and_stereo_are_played() {
         for tenth_ms in [25, 50, 100, 200, 400, 600, 1200_u64] {
             let (samples, width) = (tenth_ms as usize * 48 / 10, channels as usize);
             let mut encoder = opus::Encoder::new(48_000, channels, opus::Application::Voip).unwrap();
-            let (start, mut talker) = (an_instant(), TrackReceiver::new().unwrap());
+            let (start, mut receiver) = (an_instant(), TrackReceiver::new().unwrap());
             let (mut sent, mut sounding) = (0_u64, 0);
             for now_ms in (0..2000).step_by(10) {
                 while (sent + 1) * tenth_ms <= now_ms * 10 {
@@ -128,7 +134,7 @@ fn packets_of_any_length_and_stereo_are_played() {
                     let payload = encoder.encode_vec_float(&wave, 1275).unwrap();
                     let arrival = start + Duration::from_millis(now_ms);
                     let rtp_time = sent * samples as u64;
-                    talker.insert(ArrivedPacket {
+                    receiver.insert(ArrivedPacket {
                         sequence: sent,
                         rtp_time,
                         arrival,
@@ -138,10 +144,10 @@ fn packets_of_any_length_and_stereo_are_played() {
                     sent += 1;
                 }
                 let mut block = Block::SILENCE;
-                talker.pull(&mut block, start + Duration::from_millis(now_ms));
+                receiver.pull(&mut block, start + Duration::from_millis(now_ms));
                 sounding += u64::from(crate::media::level::level_dbfs(&block) > -20.0);
             }
-            let counters = talker.counters();
+            let counters = receiver.counters();
             assert_eq!((counters.lost, counters.invalid), (0, 0), "{tenth_ms} {counters:?}");
             assert!(sounding > 175 && counters.concealed_blocks == 0, "{tenth_ms} {sounding} {counters:?}");
         }
@@ -150,23 +156,23 @@ fn packets_of_any_length_and_stereo_are_played() {
 
 #[test]
 fn padding_is_no_sound_and_no_loss() {
-    let (start, mut talker, payloads) = (an_instant(), TrackReceiver::new().unwrap(), packets(20));
+    let (start, mut receiver, payloads) = (an_instant(), TrackReceiver::new().unwrap(), packets(20));
     let mut block = Block::SILENCE;
     for (i, payload) in payloads.iter().enumerate() {
         let arrival = start + Duration::from_millis(20 * i as u64);
         let (sequence, rtp_time) = (2 * i as u64, 960 * i as u64);
-        talker.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: false, payload });
-        talker.insert(ArrivedPacket {
+        receiver.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: false, payload });
+        receiver.insert(ArrivedPacket {
             sequence: sequence + 1,
             rtp_time,
             arrival,
             is_red: false,
             payload: &[],
         });
-        talker.pull(&mut block, arrival);
-        talker.pull(&mut block, arrival + Duration::from_millis(10));
+        receiver.pull(&mut block, arrival);
+        receiver.pull(&mut block, arrival + Duration::from_millis(10));
     }
-    let counters = talker.counters();
+    let counters = receiver.counters();
     assert_eq!((counters.received, counters.lost, counters.invalid), (40, 0, 0));
     assert_eq!(counters.concealed_blocks, 0);
 }
@@ -195,7 +201,7 @@ fn copies_stand_in_for_lost_packets() {
     ];
     let payloads = packets(64);
     for (depth, lost, recovered, concealed) in cases {
-        let (start, mut talker, mut block) = (an_instant(), TrackReceiver::new().unwrap(), Block::SILENCE);
+        let (start, mut receiver, mut block) = (an_instant(), TrackReceiver::new().unwrap(), Block::SILENCE);
         for sequence in 0..40_u64 {
             let arrival = start + Duration::from_millis(20 * sequence);
             if !lost.contains(&sequence) {
@@ -203,12 +209,12 @@ fn copies_stand_in_for_lost_packets() {
                 let copies: Vec<&[u8]> = copies.map(|copy| payloads[copy as usize].as_slice()).collect();
                 let payload = &red(&copies, &payloads[sequence as usize]);
                 let rtp_time = 960 * sequence;
-                talker.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: true, payload });
+                receiver.insert(ArrivedPacket { sequence, rtp_time, arrival, is_red: true, payload });
             }
-            talker.pull(&mut block, arrival);
-            talker.pull(&mut block, arrival + Duration::from_millis(10));
+            receiver.pull(&mut block, arrival);
+            receiver.pull(&mut block, arrival + Duration::from_millis(10));
         }
-        let counters = talker.counters();
+        let counters = receiver.counters();
         assert_eq!((counters.lost, counters.red_recovered), (lost.len() as u64, recovered), "{lost:?}");
         // Two in a row are sooner due than the copy of the first may come, until the target has learnt it.
         let spread = if depth == 2 { 4 } else { 0 };
