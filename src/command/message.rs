@@ -16,9 +16,9 @@ pub struct Address {
 /// Bytes for the applications of others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataMessage {
-    /// For whom.
+    /// Topic and recipients.
     pub address: Address,
-    /// The bytes.
+    /// The bytes to send.
     pub payload: Vec<u8>,
     /// Sent once, out of order, and lost where the network loses it; otherwise repeated until it arrives.
     pub is_lossy: bool,
@@ -27,18 +27,18 @@ pub struct DataMessage {
 /// Text, as a text stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextMessage {
-    /// For whom.
+    /// Topic and recipients.
     pub address: Address,
-    /// The text.
+    /// The text to send.
     pub text: String,
 }
 
 /// A file, as a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileMessage {
-    /// For whom.
+    /// Topic and recipients.
     pub address: Address,
-    /// Where it is.
+    /// Path of the file.
     pub path: String,
     /// Its text as a text stream, and not its bytes as a byte stream.
     pub is_text: bool,
@@ -47,11 +47,11 @@ pub struct FileMessage {
 /// A call of somebody's method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcCommand {
-    /// Whose.
+    /// Identity of the participant to call.
     pub to: String,
-    /// Which.
+    /// Name of the method.
     pub method: String,
-    /// With what; may be empty.
+    /// The argument, any text; may be empty.
     pub payload: String,
 }
 

@@ -58,9 +58,9 @@ pub enum Command {
     Tone(Tone),
     /// What is to be heard as a tone from now on.
     ToneSound {
-        /// Which tone.
+        /// The tone to replace.
         tone: Tone,
-        /// Its sound.
+        /// The sound that takes its place.
         sound: ToneSound,
     },
     /// Whom to hear where nothing is said of a single talker, see [`crate::local::policy`].
@@ -77,7 +77,7 @@ pub enum Command {
     TalkerVolume {
         /// SID or identity.
         whom: String,
-        /// In percent.
+        /// Loudness in percent.
         percent: u16,
     },
     /// Who may hear us: `all`, `none`, or identities.
@@ -87,7 +87,7 @@ pub enum Command {
     Admit(Admitted),
     /// Our display name; the token must allow it (`canUpdateOwnMetadata`), as for the next two.
     Name(String),
-    /// Our metadata.
+    /// Our metadata, any text.
     Metadata(String),
     /// Our attributes; an empty value removes one, others stay.
     Attributes(BTreeMap<String, String>),
@@ -132,11 +132,11 @@ pub enum Command {
 pub enum Tone {
     /// It rings, here or there. Repeats.
     Ringing,
-    /// Somebody answered.
+    /// The call was answered.
     Answered,
     /// The call is over.
     Ended,
-    /// Nobody answered.
+    /// The call was not answered.
     Trouble,
     /// The microphone was muted here.
     Muted,
@@ -198,7 +198,7 @@ pub enum ToneSound {
     BuiltIn,
     /// A WAV file.
     File(String),
-    /// Nothing.
+    /// No sound at all.
     Silence,
 }
 

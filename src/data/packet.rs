@@ -52,12 +52,12 @@ pub enum Content {
     User {
         /// What they are about; may be empty.
         topic: String,
-        /// The bytes.
+        /// The application's bytes.
         payload: Vec<u8>,
     },
     /// A chat message of the older kind; newer ones are text streams.
     Chat {
-        /// Its number.
+        /// Id of the message.
         id: String,
         /// What is said.
         text: String,
@@ -77,19 +77,19 @@ pub enum Content {
     Transcription {
         /// Who said it.
         identity: String,
-        /// Its parts.
+        /// The parts of the transcription, in order.
         segments: Vec<Segment>,
     },
     /// A call of one of our methods, or of one of theirs.
     RpcRequest(RpcRequest),
     /// The call has arrived.
     RpcAck {
-        /// Which.
+        /// Id of the call.
         id: String,
     },
     /// What the call came to.
     RpcResponse {
-        /// Which call.
+        /// Id of the call.
         id: String,
         /// The answer, or what went wrong.
         result: Result<String, RpcFault>,
@@ -98,7 +98,7 @@ pub enum Content {
     StreamHeader(StreamHeader),
     /// A stream goes on.
     StreamChunk {
-        /// Which stream.
+        /// Id of the stream.
         id: String,
         /// From 0 on, without holes.
         index: u64,
@@ -107,7 +107,7 @@ pub enum Content {
     },
     /// A stream ends.
     StreamTrailer {
-        /// Which stream.
+        /// Id of the stream.
         id: String,
         /// Why it is not complete; empty where it is.
         reason: String,
@@ -131,14 +131,14 @@ pub struct Segment {
     pub is_final: bool,
 }
 
-/// A call.
+/// A call of a method (RPC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcRequest {
-    /// The caller's number for it.
+    /// Id that the caller gave the call.
     pub id: String,
     /// What is called.
     pub method: String,
-    /// With what.
+    /// The argument, any text.
     pub payload: String,
     /// How long the caller waits for the answer.
     pub response_timeout_ms: u32,
@@ -160,7 +160,7 @@ pub struct RpcFault {
 /// The beginning of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamHeader {
-    /// Its number.
+    /// Id of the stream.
     pub id: String,
     /// When it began, in milliseconds since 1970 by the sender's clock.
     pub timestamp_ms: i64,

@@ -80,7 +80,7 @@ pub fn is_known_to(server: &str) -> bool {
 pub struct Answered<T> {
     /// Who was called.
     pub callee: String,
-    /// What.
+    /// The method that was called.
     pub method: String,
     /// What is kept with it.
     pub kept: T,
@@ -190,7 +190,7 @@ impl<T> Call<T> {
 /// A call that was begun.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RpcCall {
-    /// Its number.
+    /// Id of the call.
     pub id: String,
     /// Whether there was room for it.
     pub is_kept: bool,

@@ -38,7 +38,7 @@ pub enum ButtonEvent {
     Quiet,
 }
 
-/// One button.
+/// A button or key: debounces its line and tells a short press from a long one.
 #[derive(Debug, Default)]
 pub struct Button {
     /// The line as it was last seen.

@@ -66,7 +66,7 @@ pub struct CallSettings {
 /// Where the call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStage {
-    /// No call.
+    /// There is no call.
     Idle,
     /// We ring somebody.
     RingingOut,

@@ -19,7 +19,7 @@ use crate::command::Tone;
 use crate::event::{Event, REMOVALS};
 use crate::limits::INTERCOM_ACTIONS_MAX;
 
-/// The box.
+/// The whole device: its calls, buttons, lamp and outputs.
 #[derive(Debug)]
 pub struct Intercom {
     call: Call,

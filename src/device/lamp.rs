@@ -20,11 +20,11 @@ pub enum Shows {
     Trouble,
     /// The microphone's or the loudspeaker's card is not there.
     NoSound,
-    /// Nothing happens.
+    /// There is no call.
     Idle,
     /// Privacy: nothing would be heard of this box.
     IdleMuted,
-    /// It rings.
+    /// A call rings, here or there.
     Ringing,
     /// Sound goes out.
     Talking,
@@ -45,7 +45,7 @@ const fn pattern(shows: Shows) -> &'static [u64] {
     }
 }
 
-/// One lamp.
+/// A lamp, and the pattern that it shows.
 #[derive(Debug)]
 pub struct Lamp {
     shows: Shows,

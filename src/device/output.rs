@@ -44,7 +44,7 @@ pub enum OutputRefused {
     NotAllowed,
 }
 
-/// One output.
+/// An output that a request opens for the length of its pulse.
 #[derive(Debug)]
 pub struct Output {
     pulse: Duration,

@@ -37,11 +37,11 @@ pub enum Press {
 /// What a box is told at its start.
 #[derive(Debug, Clone)]
 pub struct IntercomSettings {
-    /// Calls.
+    /// How calls begin and end.
     pub call: CallSettings,
     /// Who hears the box in a call, and whom it hears.
     pub heard: Heard,
-    /// The microphone.
+    /// When the microphone is open.
     pub gate: MicrophoneMode,
     /// Whether an open microphone in the room answers our ring.
     pub is_answered_by_microphone: bool,
@@ -77,6 +77,6 @@ pub struct OutputSettings {
     pub rpc: Option<String>,
     /// The DTMF digits that ask for it.
     pub dtmf: Option<String>,
-    /// Who may.
+    /// Who may ask for it.
     pub allow: Allow,
 }

@@ -9,7 +9,7 @@ use crate::signal::sid::Sid;
 /// The tracks that an override applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackSelector {
-    /// This track.
+    /// One track, by its SID.
     Track(Sid),
     /// All microphones of this identity.
     Identity(String),

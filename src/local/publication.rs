@@ -24,7 +24,7 @@ pub struct Publication {
     name: String,
     state: PublicationState,
     last_sid: Option<Sid>,
-    /// Its gate.
+    /// Mute and talk key of the track.
     pub mute: Mute,
 }
 

@@ -38,13 +38,13 @@ pub struct Offered<'a> {
 /// What to tell the server.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionChange {
-    /// Subscribe these.
+    /// Tracks to subscribe.
     pub subscribe: Sids,
-    /// Unsubscribe these.
+    /// Tracks to unsubscribe.
     pub unsubscribe: Sids,
-    /// Pause these.
+    /// Tracks to pause.
     pub pause: Sids,
-    /// Continue these.
+    /// Paused tracks to resume.
     pub resume: Sids,
 }
 

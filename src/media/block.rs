@@ -17,7 +17,7 @@ pub const BLOCK_MS: u32 = 10;
 pub struct Block(pub [f32; BLOCK_FRAMES]);
 
 impl Block {
-    /// Silence.
+    /// A block of silence.
     pub const SILENCE: Block = Block([0.0; BLOCK_FRAMES]);
 
     /// Whether every sample is exactly zero.

@@ -29,7 +29,7 @@ pub struct Match {
     pub level_db: f32,
 }
 
-/// The chirp.
+/// The samples of one chirp.
 pub fn chirp() -> [f32; CHIRP_FRAMES] {
     let seconds = CHIRP_FRAMES as f64 / f64::from(SAMPLE_RATE_HZ);
     let slope = (SWEEP_HZ.1 - SWEEP_HZ.0) / seconds;

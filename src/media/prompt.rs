@@ -44,7 +44,7 @@ impl Recording {
 /// What is in the place of a tone.
 #[derive(Debug, Clone)]
 pub enum ToneOverride {
-    /// Another sound.
+    /// A recording is played in the tone's place.
     Recorded(Recording),
     /// Nothing is heard.
     Silence,

@@ -22,9 +22,9 @@ pub struct Participant {
     pub sid: Sid,
     /// Who it is.
     pub identity: String,
-    /// Display name.
+    /// The display name.
     pub name: String,
-    /// Free text.
+    /// Metadata of the participant, any text.
     pub metadata: String,
     /// Key-value pairs.
     pub attributes: BTreeMap<String, String>,

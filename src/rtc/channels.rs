@@ -12,7 +12,7 @@ use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 pub enum Channel {
     /// In order, and repeated until it arrives.
     Reliable,
-    /// Neither.
+    /// Out of order, and never repeated.
     Lossy,
 }
 

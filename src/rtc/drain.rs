@@ -52,7 +52,7 @@ impl Transmit {
         Self { protocol, source, destination, contents: bytes.into() }
     }
 
-    /// The payload.
+    /// The bytes of the datagram.
     pub fn bytes(&self) -> &[u8] {
         &self.contents
     }
@@ -60,9 +60,9 @@ impl Transmit {
 
 /// What a drain gives: datagrams for the network, events for whoever owns the connection.
 pub enum Output<E> {
-    /// Send this.
+    /// A datagram to send.
     Transmit(Transmit),
-    /// This happened.
+    /// An event of the connection.
     Event(E),
 }
 

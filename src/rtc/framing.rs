@@ -23,7 +23,7 @@ const TURN_ALIGNMENT: usize = 4;
 /// How datagrams are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Framing {
-    /// RFC 4571.
+    /// RFC 4571: each datagram follows its length, two bytes.
     #[default]
     Lengths,
     /// RFC 8656: a STUN message has 20 bytes and what its header says, the data of a channel 4, what its

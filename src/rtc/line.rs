@@ -21,7 +21,7 @@ pub enum Line {
 }
 
 impl Line {
-    /// All kinds.
+    /// Every kind of track that we publish.
     pub const ALL: [Line; 2] = [Line::Microphone, Line::Announcement];
 }
 

@@ -53,7 +53,7 @@ pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};
 /// What carries a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// UDP.
+    /// A UDP socket.
     Udp,
     /// A TCP connection, framed (RFC 4571).
     Tcp,
@@ -70,6 +70,6 @@ pub struct Datagram<'a> {
     pub source: SocketAddr,
     /// Our concrete address that it came to; never a wildcard, or ICE cannot match it.
     pub destination: SocketAddr,
-    /// The payload.
+    /// The datagram without its headers.
     pub bytes: &'a [u8],
 }

@@ -36,13 +36,13 @@ const LAST_WAIT: Duration = Duration::from_secs(8);
 /// The server to ask, and how it knows us.
 #[derive(Debug, Clone)]
 pub struct RelayServer {
-    /// Its address.
+    /// Address of the TURN server.
     pub address: SocketAddr,
     /// What carries the messages: UDP, or a connection in TURN's frames.
     pub carrier: Protocol,
-    /// The user.
+    /// User name of the long-term credential.
     pub username: String,
-    /// The password.
+    /// Password of the long-term credential.
     pub credential: Secret,
 }
 

@@ -45,9 +45,9 @@ pub struct Bindings {
 /// How somebody outside sees one of our sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
-    /// The socket.
+    /// Local address of the socket.
     pub local: SocketAddr,
-    /// Its address outside.
+    /// The address that the STUN server saw.
     pub mapped: SocketAddr,
 }
 

@@ -91,7 +91,7 @@ pub struct RetryPolicy {
 pub enum SessionStage {
     /// Dialing or joined: the primary peer connection was not up yet.
     Joining,
-    /// Sound flows.
+    /// The peer connections are up and sound flows.
     Active,
     /// The session is being mended.
     Resuming,
@@ -134,7 +134,7 @@ impl Mend {
 /// How the program ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Exit status.
+    /// The program's exit status.
     pub status: ExitStatus,
     /// One line that says what happened and what to do; empty where it ended as asked.
     pub text: String,

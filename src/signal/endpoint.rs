@@ -31,7 +31,7 @@ pub struct EndpointUrl {
 /// What lets us in: the answer of a source of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// The token.
+    /// The access token for the room.
     pub token: Secret,
     /// The server that it is for, where the source has a say in that.
     pub server: Option<ServerUrl>,
@@ -40,7 +40,7 @@ pub struct Access {
 /// What is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// The room.
+    /// Name of the room to enter, where we choose it.
     pub room: Option<String>,
     /// Who we are.
     pub identity: Option<String>,

@@ -15,7 +15,7 @@ use super::wire;
 pub struct Join {
     /// The room that the token named.
     pub room: RoomInfo,
-    /// Ourselves.
+    /// The local participant.
     pub participant: ParticipantInfo,
     /// Everybody else whom we may see.
     pub other_participants: Vec<ParticipantInfo>,
@@ -82,9 +82,9 @@ pub struct RoomInfo {
 pub struct IceServer {
     /// `stun:`, `turn:` and `turns:` URLs of the same server.
     pub urls: Vec<String>,
-    /// For TURN.
+    /// User name for TURN; empty for STUN.
     pub username: String,
-    /// For TURN.
+    /// Password for TURN; empty for STUN.
     pub credential: Secret,
 }
 

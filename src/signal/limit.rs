@@ -20,7 +20,7 @@ pub(super) fn limit<'a>(bytes: &'a [u8], truncated: &mut Truncated) -> Option<Co
 
 /// How much of one field is taken.
 struct Rule {
-    /// Its number.
+    /// Number of the field.
     field: u32,
     /// How many of it.
     count_max: usize,

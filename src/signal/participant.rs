@@ -48,9 +48,9 @@ pub enum ParticipantState {
     Joining,
     /// The server has its offer.
     Joined,
-    /// Connected.
+    /// The media connection is up.
     Active,
-    /// Gone.
+    /// The participant has left.
     Disconnected,
 }
 

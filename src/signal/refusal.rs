@@ -52,7 +52,7 @@ const CLOCK_SLACK_S: u64 = 60;
 /// An HTTP answer other than 101. Displays as one line: what is wrong, what to do, the server's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// The answer's text: one line, no control characters, at most [`SERVER_TEXT_BYTES_MAX`] bytes.
     pub text: String,

@@ -29,7 +29,7 @@ impl Regions {
         Self::of(settings.regions.iter().map(|region| region.url.as_str()))
     }
 
-    /// The servers.
+    /// URLs of the regions' servers, in the order in which to try them.
     pub fn urls(&self) -> &[ServerUrl] {
         &self.urls
     }

@@ -15,14 +15,14 @@ use super::wire;
 pub enum Request {
     /// Offer for the publisher.
     Offer {
-        /// The SDP.
+        /// The session description, as SDP.
         sdp: String,
         /// Our number of the exchange, from 1, growing: the answer repeats it.
         id: u32,
     },
     /// Answer to the server's offer for the subscriber.
     Answer {
-        /// The SDP.
+        /// The session description, as SDP.
         sdp: String,
         /// The offer's number.
         id: u32,
@@ -34,21 +34,21 @@ pub enum Request {
     AddTrack(AddTrack),
     /// Says that our track is muted or not; the packets we stop ourselves.
     Mute {
-        /// Our track.
+        /// SID of our track.
         sid: Sid,
         /// Whether it is muted.
         muted: bool,
     },
     /// Asks for tracks, or no longer.
     Subscription {
-        /// Which tracks.
+        /// SIDs of the remote tracks.
         sids: Vec<Sid>,
         /// Whether we want them.
         subscribe: bool,
     },
     /// Pauses tracks that we hear, or continues them: the server forwards no packet of a paused one.
     TrackSettings {
-        /// Which tracks.
+        /// SIDs of the remote tracks.
         sids: Vec<Sid>,
         /// Whether they are paused.
         paused: bool,
@@ -57,7 +57,7 @@ pub enum Request {
     SubscriptionPermission(Audience),
     /// Changes what others see of us; `RequestResponse` with this number answers it.
     UpdateMetadata {
-        /// What changes.
+        /// The fields that change.
         change: ProfileChange,
         /// Our number of the request, not 0.
         request_id: u32,
@@ -98,7 +98,7 @@ pub struct SyncState {
 /// Who may hear us (`SubscriptionPermission`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Audience {
-    /// Everybody.
+    /// Every participant may hear us.
     #[default]
     Everybody,
     /// These identities, and nobody else.
@@ -109,9 +109,9 @@ pub enum Audience {
 /// metadata for one that stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProfileChange {
-    /// Display name.
+    /// The new display name.
     pub name: Option<String>,
-    /// Free text.
+    /// The new metadata, any text.
     pub metadata: Option<String>,
     /// Attributes that are set; an empty value removes one.
     pub attributes: BTreeMap<String, String>,
@@ -137,7 +137,7 @@ pub struct AddTrack {
     pub cid: String,
     /// What people see, at most `NAME_BYTES_MAX` bytes.
     pub name: String,
-    /// Begin muted.
+    /// Whether the track begins muted.
     pub muted: bool,
     /// Silence is sent too: the encoder has no DTX.
     pub no_dtx: bool,

@@ -18,17 +18,17 @@ pub enum SubscriptionError {
 pub enum RequestAbout {
     /// Our track, by the name that we gave it.
     AddTrack {
-        /// The name.
+        /// Our own name of the track.
         cid: String,
     },
     /// Muting of this track; the SID is as we sent it.
     Mute {
-        /// The track.
+        /// SID of the track.
         sid: String,
     },
-    /// A candidate.
+    /// An ICE candidate that we trickled.
     Trickle,
-    /// Something else.
+    /// Any other request.
     Other,
 }
 

@@ -25,9 +25,9 @@ use crate::limits::{MESSAGE_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
 /// A message and what was left out of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
-    /// The message.
+    /// The decoded message.
     pub response: Response,
-    /// What was past a limit.
+    /// What was left out because it was past a limit.
     pub truncated: Truncated,
 }
 
@@ -55,21 +55,21 @@ pub enum Response {
     },
     /// The server ended our track.
     TrackUnpublished {
-        /// Which.
+        /// SID of our track.
         sid: Sid,
     },
     /// The session ends, or has to be mended.
     Leave {
-        /// Why.
+        /// Why the server ends or interrupts the session.
         reason: DisconnectReason,
-        /// What to do.
+        /// What the server asks us to do.
         action: LeaveAction,
         /// Where else the room is served; empty where that is not said.
         regions: Regions,
     },
     /// A moderator mutes or unmutes our track.
     Mute {
-        /// Which.
+        /// SID of our track.
         sid: Sid,
         /// Whether it shall be muted.
         muted: bool,
@@ -91,32 +91,32 @@ pub enum Response {
     },
     /// A subscription that we asked for failed.
     Subscription {
-        /// Which.
+        /// SID of the remote track.
         track_sid: Sid,
-        /// Why.
+        /// Why the subscription failed.
         error: SubscriptionError,
     },
     /// Answer to a request other than the ones above; often a refusal.
     Request {
         /// Our number of the request; 0 for requests that have none.
         request_id: u32,
-        /// Which request.
+        /// The request that is answered.
         about: RequestAbout,
-        /// How it went.
+        /// Result of the request.
         reason: RequestReason,
         /// The server's words, one line; may be empty.
         message: String,
     },
     /// Somebody hears our track now.
     TrackSubscribed {
-        /// Which.
+        /// SID of our track.
         sid: Sid,
     },
     /// A publisher allows or forbids us its track.
     SubscriptionPermission {
-        /// Whose track.
+        /// SID of the publisher.
         participant_sid: Sid,
-        /// Which.
+        /// SID of the remote track.
         track_sid: Sid,
         /// Whether we may hear it.
         allowed: bool,
@@ -135,7 +135,7 @@ pub enum Response {
 pub enum DecodeError {
     /// Longer than [`MESSAGE_BYTES_MAX`].
     Oversized {
-        /// Its length.
+        /// Length of the message.
         bytes: usize,
     },
     /// Not a protobuf message of this shape.
@@ -170,11 +170,11 @@ pub struct QualityInfo {
 /// Whether the server forwards a track to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamState {
-    /// Whose track.
+    /// SID of the publisher.
     pub participant_sid: Sid,
-    /// Which.
+    /// SID of the remote track.
     pub track_sid: Sid,
-    /// Not forwarded for now.
+    /// Whether the server forwards nothing of it for now.
     pub paused: bool,
 }
 

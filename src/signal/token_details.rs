@@ -20,9 +20,9 @@ use crate::limits::{ATTRIBUTES_MAX, DATA_NAME_BYTES_MAX, TOKEN_DETAILS_BYTES_MAX
 pub struct TokenDetails {
     /// Who is called.
     pub agent: Option<AgentDispatch>,
-    /// Our metadata.
+    /// Metadata of the local participant.
     pub metadata: Option<String>,
-    /// Our attributes.
+    /// Attributes of the local participant.
     pub attributes: BTreeMap<String, String>,
 }
 

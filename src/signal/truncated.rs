@@ -3,13 +3,13 @@
 /// What was left out of messages because it was past a limit or had no usable name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Truncated {
-    /// Participants.
+    /// How many participants.
     pub participants: u32,
-    /// Tracks.
+    /// How many tracks.
     pub tracks: u32,
-    /// Names, metadata, attributes and other texts.
+    /// How many names, metadata, attributes and other texts.
     pub texts: u32,
-    /// Entries of other lists.
+    /// How many entries of other lists.
     pub entries: u32,
 }
 

@@ -28,7 +28,7 @@ const LEVEL_SPANS: usize = 8;
 /// between the best packets of two seconds.
 const ROUTE_SAMPLES: i64 = 60 * SAMPLES_PER_MS;
 
-/// That second.
+/// The length of that second, in spans.
 const ROUTE_SPANS: usize = 2;
 
 /// Spans in which a late packet is still fresh: 1 to 1.5 s.
@@ -117,7 +117,7 @@ impl DelayHistory {
         recent.map(|span| span.slowest.saturating_sub(fastest)).max().unwrap_or(0)
     }
 
-    /// Forgets everything.
+    /// Forgets all spans and the route.
     pub fn clear(&mut self) {
         *self = DelayHistory::new();
     }

@@ -17,7 +17,7 @@ pub struct StoredPayload {
     len: u16,
 }
 
-/// The slab.
+/// A slab of cells that holds the payloads of waiting packets.
 pub struct PayloadSlab {
     cells: Box<[[u8; CELL_BYTES]]>,
     /// For each cell the next of its chain, be it a payload's or the chain of free ones.

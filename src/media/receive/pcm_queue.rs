@@ -26,7 +26,7 @@ impl PcmQueue {
         PcmQueue { samples: Box::new([0.0; PCM_QUEUE_SAMPLES]), start: HISTORY, end: HISTORY }
     }
 
-    /// Samples waiting.
+    /// How many samples wait to be played.
     pub fn len(&self) -> usize {
         self.end - self.start
     }

@@ -26,7 +26,7 @@ pub(crate) const BAND_FULL_SCALE: f32 = 32_768.0;
 /// One block in three bands, the lowest first.
 pub type Bands = [[f32; BAND_SAMPLES]; BANDS];
 
-/// No sound.
+/// The bands of a block of silence.
 pub const SILENT_BANDS: Bands = [[0.0; BAND_SAMPLES]; BANDS];
 
 /// Splits one stream of blocks.

@@ -12,7 +12,7 @@ const SPEAKS: f32 = 0.003;
 /// Blocks that the gate stays closed: 100 ms in the cards, 150 ms of the room.
 const HOLD_BLOCKS: u32 = 25;
 
-/// The gate.
+/// A gate for the microphone that is closed while the loudspeaker speaks.
 #[derive(Debug)]
 pub struct HalfDuplex {
     gain: Gain,

@@ -25,7 +25,7 @@ const CALM: Duration = Duration::from_secs(30);
 /// The longest calm that is waited for.
 const CALM_MAX: Duration = Duration::from_secs(3600);
 
-/// What follows.
+/// What the governor advises after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadAdvice {
     /// Give something up.
@@ -34,7 +34,7 @@ pub enum LoadAdvice {
     Restore,
 }
 
-/// Counts long turns.
+/// Counts long turns of the loop and advises when to shed work and when to restore it.
 #[derive(Debug)]
 pub struct OverloadGovernor {
     window_began: Option<Instant>,
