@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 
+from admin import Announced
 from kinglet import BINARY
 from server import KEY, SECRET
 
@@ -31,6 +32,7 @@ class Appliance:
     def __init__(self, folder, url, room, identity="door", call="", more="", environment=None, input="tone:440",
                  output="none", token=None, prefix=()):
         folder.mkdir(parents=True, exist_ok=True)
+        self.url, self.room = url, room
         self.socket = folder / f"{identity}.socket"
         self.journal = folder / f"{identity}.log"
         self.journal.unlink(missing_ok=True)
@@ -100,7 +102,10 @@ class Appliance:
     def wait_for(self, name, timeout_s=30, count=1, **members):
         """The `count`th event of this name with these members."""
         deadline = time.monotonic() + timeout_s
+        awaited = members.get("identity") if name == "participant_joined" else None
+        announced = Announced(self.url or "", self.room, awaited)
         while time.monotonic() < deadline:
+            announced.again()
             found = [
                 event
                 for event in self.events(name)

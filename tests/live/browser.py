@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+from admin import Announced
 from server import token
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,7 @@ class Browser:
         self.seen = []
         self.answers = {}
         self.asked = 0
+        self.url = self.room = ""
         self.is_over = False
         self.news = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
@@ -47,7 +49,7 @@ class Browser:
         self.run("await room.disconnect()")
         self._ask({"reload": True}, timeout_s=30)
         self.seen.clear()
-        self.identity = identity
+        self.identity, self.url, self.room = identity, url, room
         grant = {"canUpdateOwnMetadata": True, **grants}
         return self.run("return join(...argument)", [url, token(room, identity, **grant)])
 
@@ -80,9 +82,13 @@ class Browser:
                     return note
             return None
 
-        with self.news:
-            self.news.wait_for(lambda: find() or self.is_over, timeout_s)
-            note = find()
+        deadline = time.monotonic() + timeout_s
+        awaited = members.get("identity") if name == "participant_connected" else None
+        announced = Announced(self.url, self.room, awaited)
+        while not (note := find()) and not self.is_over and time.monotonic() < deadline:
+            announced.again()
+            with self.news:
+                self.news.wait_for(lambda: find() or self.is_over, min(0.2, max(0, deadline - time.monotonic())))
         if note is None:
             raise AssertionError(f"the browser has not seen {name} {members}; {self.report()}")
         return note

@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from admin import Announced
 from server import KEY, SECRET, token
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +18,7 @@ class Kinglet:
 
     def __init__(self, folder, url, room, identity, *arguments, grants=None, prefix=()):
         folder.mkdir(parents=True, exist_ok=True)
-        self.identity = identity
+        self.identity, self.url, self.room = identity, url, room
         self.path = folder / f"{identity}-{time.monotonic_ns()}.jsonl"
         self.errors = self.path.with_suffix(".err")
         who = ["--room", room, "--identity", identity]
@@ -68,7 +69,10 @@ class Kinglet:
     def wait_for(self, name, /, timeout_s=20, after=None, **members):
         """The first event of this name with these members, later than the event `after`."""
         deadline = time.monotonic() + timeout_s
+        awaited = members.get("identity") if name == "participant_joined" else None
+        announced = Announced(self.url, self.room, awaited)
         while time.monotonic() < deadline:
+            announced.again()
             for event in self.events(name):
                 if after and event["t_ms"] <= after["t_ms"]:
                     continue

@@ -5,6 +5,7 @@ import time
 import numpy as np
 from livekit import rtc
 
+from admin import Announced
 from server import token
 from sound import RATE
 
@@ -38,6 +39,7 @@ class Peer:
         peer.room.on(
             "active_speakers_changed", lambda who: peer.note("speakers", sorted(one.identity for one in who))
         )
+        peer.url, peer.room_name = url, room
         prepare(peer.room)
         await peer.room.connect(url, token(room, identity, kind=kind, **(grants or {})))
         return peer
@@ -53,7 +55,9 @@ class Peer:
 
     async def wait_for(self, name, identity, timeout_s=20, after=0.0):
         deadline = time.monotonic() + timeout_s
+        announced = Announced(self.url, self.room_name, identity if name == "participant_connected" else None)
         while time.monotonic() < deadline:
+            await asyncio.to_thread(announced.again)
             times = [at for at in self.times(name, identity) if at > after]
             if times:
                 return times[0]

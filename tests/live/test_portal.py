@@ -13,17 +13,15 @@ from token_service import SECRET_HEADER, TokenService
 
 
 def test_a_call_goes_on_whatever_answers_in_the_servers_place(server, room, kinglet, run):
-    """With a token that cannot be had anew: what would be taken for its refusal would end the program."""
-    proxy = Proxy(server.port)
+    """With a token that cannot be had anew: what would be taken for its refusal would end the program. Four boxes at a time, of two
+    answers each."""
     answers = [(name, page(*parts)) for name, *parts, _ in PAGES] + [("websocket", other_websocket)]
 
-    async def call():
-        peer = await Peer.join(server.url, room, "caller")
-        url = f"ws://127.0.0.1:{proxy.port}"
-        box = kinglet("box", "--input", "tone", "--output", "none", url=url, grants={})
-        await peer.wait_for("track_subscribed", "box")
+    async def call(peer, identity, proxy, answers):
+        box = kinglet(identity, "--input", "tone", "--output", "none", url=f"ws://127.0.0.1:{proxy.port}", grants={})
+        await peer.wait_for("track_subscribed", identity)
         await asyncio.sleep(1)
-        before = len(peer.sound_of("box"))
+        before = len(peer.sound_of(identity))
         for count, (name, answer) in enumerate(answers, 1):
             # A session that was resumed less than a second before is another story.
             await asyncio.sleep(1.1)
@@ -36,20 +34,33 @@ def test_a_call_goes_on_whatever_answers_in_the_servers_place(server, room, king
             while len(box.events("resumed")) < count and time.monotonic() < deadline:
                 await asyncio.sleep(0.02)
             assert len(box.events("resumed")) == count, f"{name}: {box.report()}"
-        heard = peer.sound_of("box")[before:]
+        heard = peer.sound_of(identity)[before:]
         await asyncio.to_thread(box.leave)
-        await peer.leave()
         return box, heard
 
+    async def calls():
+        peer = await Peer.join(server.url, room, "caller")
+        each = [call(peer, f"box-{at}", proxies[at], answers[2 * at : 2 * at + 2]) for at in range(len(proxies))]
+        done = await asyncio.gather(*each)
+        await peer.leave()
+        return done
+
+    proxies = [Proxy(server.port) for _ in range(len(answers) // 2)]
     try:
-        box, heard = run(call())
+        done = run(calls())
     finally:
-        proxy.stop()
-    blocks = heard[: len(heard) // 4800 * 4800].reshape(-1, 4800)
-    silent = sum(abs(block).max() < 0.01 for block in blocks)
-    print(f"{silent} of {len(blocks)} blocks of 100 ms silent; gaps {[event['gap_ms'] for event in box.events('resumed')]} ms")
-    assert len(blocks) > 80 and silent <= 2 and len(box.events("reconnecting")) == len(answers)
-    assert not box.events("reconnected") and [event["reason"] for event in box.events("disconnected")] == ["CLIENT_INITIATED"]
+        for proxy in proxies:
+            proxy.stop()
+    count = silent = 0
+    for box, heard in done:
+        blocks = heard[: len(heard) // 4800 * 4800].reshape(-1, 4800)
+        count += len(blocks)
+        silent += sum(abs(block).max() < 0.01 for block in blocks)
+        gaps = [event["gap_ms"] for event in box.events("resumed")]
+        print(f"{silent} of {count} blocks of 100 ms silent so far; gaps {gaps} ms")
+        assert len(box.events("reconnecting")) == len(gaps) == 2
+        assert not box.events("reconnected") and [event["reason"] for event in box.events("disconnected")] == ["CLIENT_INITIATED"]
+    assert count > 80 and silent <= 2
 
 
 def test_at_the_first_join_it_is_named(room):
@@ -96,5 +107,3 @@ def test_a_portal_is_waited_for(server, room, folder):
             box.kill()
         for each in (*proxies, tokens):
             each.stop()
-
-
