@@ -5,7 +5,7 @@
 //! | nothing yet | 1 | off | the profile's middle |
 //! | no loss for five reports | 1 | off | its highest |
 //! | 8 % lost, until below 4 % | 2 | off | such that no more is sent than before the loss |
-//! | a queue that stands: the link is full | 0 | from 1 % lost | less, in longer packets (`congestion.rs`) |
+//! | a queue that stands, or may: the link is full | 0 | from 1 % lost | less, in longer packets (`congestion.rs`) |
 //! | a profile or server without RED | 0 | from 1 % lost, until none is | as above |
 //!
 //! The profile says whether there are copies, and [`Redundancy`] overrules it; a full link overrules both.

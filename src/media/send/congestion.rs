@@ -1,8 +1,11 @@
 //! What is sent while the link is full: less, in steps, and never more because something is lost.
 //!
 //! ```text
-//!   a queue stands ──► the step that takes half of what was sent, or what arrived of it ──► stands again after 3 s ──► half of that
+//!   one long round trip ──► half of what was sent, 45 kbit/s at most ──► two short ones: free again
+//!     └► a check that was sent since then is long as well: a queue stands
+//!   a queue stands ──► the step that takes half of what was sent, or what arrived of it ──► stands again after 2 s ──► half of that
 //!     at the least step: a queue that stays is not ours
+//!     after a step up: two long round trips are enough
 //!   drained for 10 s (doubled with each relapse, to 10 min) ──► the next step ──► … ──► free again
 //! ```
 //!
@@ -26,11 +29,21 @@ const FULL_LOSS_PERMILLE: u16 = 20;
 const FULL_WITH_MUCH_LOSS: Duration = Duration::from_millis(150);
 const FULL_MUCH_LOSS_PERMILLE: u16 = 100;
 
+/// One round trip this long on a free link may be a queue. Less is sent until the next checks tell: on a link that is much too
+/// slow most checks are lost, and three answers take seconds.
+const SUSPICIOUS: Duration = Duration::from_millis(150);
+
+/// What is sent at most under suspicion: what a link of 32 kbit/s may get in its first ten seconds.
+const SUSPECT_BPS_MAX: u32 = 45_000;
+
+/// Checks without a queue that end a suspicion.
+const CLEARED_CHECKS: u32 = 2;
+
 /// The link has drained.
 const DRAINED: Duration = Duration::from_millis(40);
 
-/// What a smaller rate takes until the round trips show it: three of them.
-const REACTION: Duration = Duration::from_secs(3);
+/// What a smaller rate takes until the round trips show it: four checks.
+const REACTION: Duration = Duration::from_secs(2);
 
 /// How long the least is tried before the queue counts as somebody else's.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
@@ -96,6 +109,11 @@ fn rungs(profile: AudioProfile) -> &'static [Rung] {
     }
 }
 
+/// The highest step that takes no more than this, or the least.
+fn rung_below(profile: AudioProfile, most_bps: u32) -> usize {
+    rungs(profile).iter().rposition(|rung| rung.wire_bps() <= most_bps).unwrap_or(0)
+}
+
 /// Judges the link, and says how to send while it is full.
 #[derive(Debug)]
 pub struct CongestionControl {
@@ -103,6 +121,7 @@ pub struct CongestionControl {
     queue: QueueingDelay,
     /// The step that is taken; `None` is a link that is free.
     step: Option<Step>,
+    suspicion: Option<Suspicion>,
     climb_after: Duration,
     freed_at: Option<Instant>,
 }
@@ -116,6 +135,17 @@ struct Step {
     is_climb: bool,
 }
 
+/// A link that may be full.
+#[derive(Debug, Clone, Copy)]
+struct Suspicion {
+    rung: usize,
+    since: Instant,
+    /// What was sent before.
+    wire_bps: u32,
+    /// Answers to checks that were sent since then.
+    checks: u32,
+}
+
 impl CongestionControl {
     /// A link that is free.
     pub fn new(profile: AudioProfile) -> CongestionControl {
@@ -123,6 +153,7 @@ impl CongestionControl {
             profile,
             queue: QueueingDelay::default(),
             step: None,
+            suspicion: None,
             climb_after: CLIMB_AFTER,
             freed_at: None,
         }
@@ -134,7 +165,9 @@ impl CongestionControl {
         let standing = self.queue.standing();
         let is_full = standing >= FULL
             || loss_permille >= FULL_LOSS_PERMILLE && standing >= FULL_WITH_LOSS
-            || loss_permille >= FULL_MUCH_LOSS_PERMILLE && self.queue.newest() >= FULL_WITH_MUCH_LOSS;
+            || loss_permille >= FULL_MUCH_LOSS_PERMILLE && self.queue.newest() >= FULL_WITH_MUCH_LOSS
+            || self.is_confirmed(round_trip, now)
+            || self.step.is_some_and(|step| step.is_climb) && self.queue.newest_two() >= SUSPICIOUS;
         match &mut self.step {
             _ if is_full => self.full(loss_permille, wire_bps, now),
             Some(step) if standing <= DRAINED => {
@@ -144,24 +177,47 @@ impl CongestionControl {
                 }
             }
             Some(step) => step.drained_since = None,
-            None => {}
+            None => self.suspect(wire_bps, now),
+        }
+    }
+
+    /// Whether a check that was sent under suspicion met the queue as well.
+    fn is_confirmed(&mut self, round_trip: Duration, now: Instant) -> bool {
+        let Some(suspicion) = &mut self.suspicion else { return false };
+        if now.saturating_duration_since(suspicion.since) < round_trip {
+            return false;
+        }
+        suspicion.checks += 1;
+        self.queue.newest() >= FULL_WITH_LOSS
+    }
+
+    fn suspect(&mut self, wire_bps: u32, now: Instant) {
+        match self.suspicion {
+            Some(suspicion) if suspicion.checks >= CLEARED_CHECKS => self.suspicion = None,
+            None if self.queue.newest() >= SUSPICIOUS => {
+                let rung = rung_below(self.profile, (wire_bps / 2).min(SUSPECT_BPS_MAX));
+                self.suspicion = Some(Suspicion { rung, since: now, wire_bps, checks: 0 });
+            }
+            _ => {}
         }
     }
 
     /// The way is another one: what was seen of the old one says nothing.
     pub fn path_changed(&mut self) {
         self.queue.forget();
+        self.suspicion = None;
     }
 
     /// How to send while the link is full; `None` where it is free.
     pub fn rung(&self) -> Option<Rung> {
-        self.step.and_then(|step| rungs(self.profile).get(step.rung).copied())
+        let rung = self.step.map(|step| step.rung).or(self.suspicion.map(|suspicion| suspicion.rung))?;
+        rungs(self.profile).get(rung).copied()
     }
 
     fn full(&mut self, loss_permille: u16, wire_bps: u32, now: Instant) {
         let since = |at: Instant| now.saturating_duration_since(at);
         let is_relapse = match self.step {
-            Some(step) if since(step.since) < REACTION => return,
+            Some(step) if !step.is_climb && since(step.since) < REACTION => return,
             Some(step) if step.rung == 0 => {
                 if since(step.since) >= LEAST_PATIENCE {
                     self.queue.accept();
@@ -176,11 +232,14 @@ impl CongestionControl {
         } else if self.step.is_none() {
             self.climb_after = CLIMB_AFTER;
         }
+        let suspicion = self.suspicion.take();
+        let (wire_bps, since) =
+            suspicion.map_or((wire_bps, now), |suspicion| (suspicion.wire_bps, suspicion.since));
         // What arrives is what the link carries; a part of it is needed to drain the queue.
         let arrives_bps = wire_bps / 1000 * u32::from(1000_u16.saturating_sub(loss_permille));
         let most_bps = (wire_bps / 2).min(arrives_bps / 5 * 4);
-        let rung = rungs(self.profile).iter().rposition(|rung| rung.wire_bps() <= most_bps).unwrap_or(0);
-        self.step = Some(Step { rung, since: now, drained_since: None, is_climb: false });
+        let rung = rung_below(self.profile, most_bps);
+        self.step = Some(Step { rung, since, drained_since: None, is_climb: false });
     }
 
     fn climb(&mut self, now: Instant) {
@@ -257,6 +316,44 @@ mod tests {
             congestion.round_trip(Duration::from_millis(20 + second % 50), 200, 89_000, now);
         }
         assert_eq!(congestion.rung(), None);
+    }
+
+    /// What is sent after each of these round trips, at (ms since the start, its length in ms).
+    fn sent_after(round_trips: &[(u64, u64)]) -> Vec<u32> {
+        let (mut congestion, began) = (CongestionControl::new(AudioProfile::LowLatency), base());
+        let sees = |&(at_ms, round_trip_ms): &(u64, u64)| {
+            let wire_bps = congestion.rung().map_or(114_000, Rung::wire_bps);
+            let now = began + Duration::from_millis(at_ms);
+            congestion.round_trip(Duration::from_millis(round_trip_ms), 0, wire_bps, now);
+            congestion.rung().map_or(114_000, Rung::wire_bps)
+        };
+        round_trips.iter().map(sees).collect()
+    }
+
+    #[test]
+    fn one_long_round_trip_is_a_suspicion_and_no_more() {
+        let spike = [(0, 20), (1000, 320), (1020, 20), (1520, 20)];
+        assert_eq!(sent_after(&spike), [114_000, 39_200, 39_200, 114_000]);
+        // This check waited in the same gap as the first.
+        let gap = [(0, 20), (1000, 620), (1010, 320), (1520, 20), (2020, 20)];
+        assert_eq!(sent_after(&gap), [114_000, 39_200, 39_200, 39_200, 114_000]);
+    }
+
+    #[test]
+    fn a_queue_is_confirmed_by_a_check_that_was_sent_under_suspicion() {
+        let queue = [(0, 20), (1000, 320), (1600, 150), (2000, 20), (2500, 20), (3000, 20), (11_000, 20)];
+        assert_eq!(sent_after(&queue), [114_000, 39_200, 47_200, 47_200, 47_200, 47_200, 47_200]);
+    }
+
+    #[test]
+    fn a_step_up_into_a_queue_is_taken_back_at_once() {
+        let mut round_trips = vec![(0, 20), (1000, 320), (1600, 150)];
+        round_trips.extend((4..30).map(|half| (500 * half, 20)));
+        let up = sent_after(&round_trips).iter().position(|bps| *bps == 70_400).expect("a step up");
+        let (at_ms, _) = round_trips[up];
+        round_trips.truncate(up + 1);
+        round_trips.extend([(at_ms + 700, 220), (at_ms + 1200, 320)]);
+        assert_eq!(sent_after(&round_trips)[up..], [70_400, 70_400, 27_600]);
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl QueueingDelay {
         self.least_of(1)
     }
 
+    /// The least of what waited the last two times.
+    pub fn newest_two(&self) -> Duration {
+        self.least_of(2)
+    }
+
     fn least_of(&self, count: usize) -> Duration {
         let shortest = self.shortest.iter().flatten().min();
         let skipped = self.recent.len().saturating_sub(count);
