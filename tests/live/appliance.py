@@ -45,7 +45,7 @@ class Appliance:
         )
         # Where nobody says where the server is, there is no such line.
         self.config.write_text(text if url else text.replace('url = "None"\n', ""))
-        state = folder / "state"
+        state = folder / f"{identity}.state"
         # What an earlier run left is not this box's memory.
         shutil.rmtree(state, ignore_errors=True)
         state.mkdir()

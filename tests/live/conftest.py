@@ -82,7 +82,7 @@ def box(server, room, folder):
     started = []
 
     def start(**options):
-        started.append(Appliance(folder, room=room, **{"url": server.url, **options}))
+        started.append(Appliance(folder, **{"url": server.url, "room": room, **options}))
         return started[-1]
 
     yield start
