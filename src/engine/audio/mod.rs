@@ -1,15 +1,10 @@
 //! The sound of a session: our tracks, and what we hear.
 
 pub(in crate::engine) mod admission;
-pub(in crate::engine) mod announcement;
 pub(in crate::engine) mod hearing;
 pub(in crate::engine) mod listen;
 pub(in crate::engine) mod listener;
 pub(in crate::engine) mod local;
-pub(in crate::engine) mod microphone;
-pub(in crate::engine) mod mute;
-pub(in crate::engine) mod preconnect;
 pub(in crate::engine) mod prompts;
-pub(in crate::engine) mod publish;
 pub(in crate::engine) mod subscriptions;
 pub(in crate::engine) mod volume;

@@ -15,10 +15,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::admission::who;
 use crate::data::packet::{Content, Outgoing, StreamHeader};
 use crate::data::stream_tx;
 use crate::engine::Engine;
+use crate::engine::audio::admission::who;
 use crate::engine::port::Action;
 use crate::event::{Event, ParticipantKind};
 use crate::limits::{FILE_AHEAD_BYTES, PRECONNECT_SAMPLE_RATE_HZ, RELIABLE_BYTES_MAX, STREAM_CHUNK_BYTES};

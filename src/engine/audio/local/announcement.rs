@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::microphone::{Microphone, Outlet};
-use super::prompts::Purpose;
 use crate::command::{CommandError, Reply, Ticket};
 use crate::engine::Engine;
+use crate::engine::audio::prompts::Purpose;
 use crate::event::{By, Event};
 use crate::local::publication::Publication;
 use crate::media::block::{BLOCK_MS, Block};

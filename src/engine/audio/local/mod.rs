@@ -1,10 +1,16 @@
 //! Our tracks: microphone and announcements.
 
-use super::announcement::Announcements;
-use super::microphone::Microphone;
+pub(in crate::engine) mod announcement;
+pub(in crate::engine) mod microphone;
+pub(in crate::engine) mod mute;
+pub(in crate::engine) mod preconnect;
+pub(in crate::engine) mod publish;
+
 use crate::engine::settings::PublishSettings;
 use crate::local::publication::Publication;
 use crate::media::send::encode::EncoderError;
+use announcement::Announcements;
+use microphone::Microphone;
 
 /// Our tracks.
 pub(in crate::engine) struct LocalTracks {
