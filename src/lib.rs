@@ -7,11 +7,11 @@
 //!
 //! ```text
 //!              capture side                                              playback side
-//!  mic ─ io/sound ─► media/send ─► rtc/publisher ─► io/udp ─► server
+//!  mic ─ io/sound ─► media/send ─► rtc/publisher ─► io/net ─► server
 //!                     encode        RTP, level                  │
-//!  spk ◄ io/sound ◄─ media/mix ◄─ media/receive ◄─ rtc/subscriber ◄ io/udp
+//!  spk ◄ io/sound ◄─ media/mix ◄─ media/receive ◄─ rtc/subscriber ◄ io/net
 //!                     limiter       ring, decode     mid → track
-//!  server ◄─► io/websocket ◄─► signal ◄─► engine ◄─► room, local, session ─► event ─► application
+//!  server ◄─► io/signal ◄─► signal ◄─► engine ◄─► room, local, session ─► event ─► application
 //! ```
 //!
 //! | folder | what it is |

@@ -58,10 +58,14 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// What only some places may name, and what the others do instead.
 const CONFINED: &[(&str, &[&str], &str)] = &[
-    ("Instant::now", &["src/io/clock.rs"], "take `now` as an argument; the io ring calls io::clock::now"),
-    ("SystemTime::now", &["src/io/clock.rs"], "io::clock::unix_time_s, in the io ring or the binary"),
-    ("thread::spawn", &[], "a task of the executor; only io/dns.rs has a thread, with a name"),
-    ("thread::Builder", &["src/io/blocking.rs"], "a task of the executor"),
+    (
+        "Instant::now",
+        &["src/io/runtime/clock.rs"],
+        "take `now` as an argument; the io ring calls io::clock::now",
+    ),
+    ("SystemTime::now", &["src/io/runtime/clock.rs"], "io::clock::unix_time_s, in the io ring or the binary"),
+    ("thread::spawn", &[], "a task of the executor; io::blocking::unblock, where it can only block"),
+    ("thread::Builder", &["src/io/runtime/blocking.rs"], "a task of the executor"),
     ("thread::sleep", &[], "a deadline: nothing may hold up the sound"),
     ("unsafe", &["src/io/"], "a safe call, or a function of the io ring that says why it is sound"),
     ("str0m::", &["src/rtc/"], "a plain type of rtc"),
@@ -69,9 +73,9 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("prost::", &["src/signal/", "src/data/"], "a bounded type of signal or data"),
     ("toml::", &["src/config/section.rs", "src/config/value.rs"], "config::section"),
     ("alsa::", &["src/io/sound/"], "io::sound"),
-    ("gpiocdev::", &["src/io/gpio.rs"], "io::gpio"),
-    ("evdev::", &["src/io/keys.rs"], "io::keys"),
-    ("polling::", &["src/io/reactor.rs"], "io::reactor"),
+    ("gpiocdev::", &["src/io/host/gpio.rs"], "io::gpio"),
+    ("evdev::", &["src/io/host/keys.rs"], "io::keys"),
+    ("polling::", &["src/io/runtime/reactor.rs"], "io::reactor"),
     ("libc::", &["src/io/"], "rustix, or a function of the io ring"),
     ("UdpSocket", &["src/io/"], "engine::turn::Ports"),
     ("TcpStream", &["src/io/"], "engine::turn::Ports"),
@@ -82,7 +86,12 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::process::Command",
-        &["src/io/credentials.rs", "src/io/token_command.rs", "src/io/command.rs", "src/io/signals.rs"],
+        &[
+            "src/io/token/credentials.rs",
+            "src/io/token/token_command.rs",
+            "src/io/host/command.rs",
+            "src/io/host/signals.rs",
+        ],
         "nothing: the program starts no others",
     ),
     ("std::env::", &["src/cli/"], "an argument; only the command line reads the environment"),

@@ -5,7 +5,7 @@
 //! (`JoinResponse.ping_interval`, `ping_timeout`), held within limits.
 //!
 //! While sound flows, silence has three timeouts: on a link that is full, TCP comes last and is late, and nobody misses it
-//! as long as it moves at all. A connection on which nothing moves is ended by the kernel before that (`io/tcp.rs`).
+//! as long as it moves at all. A connection on which nothing moves is ended by the kernel before that (`io/signal/tcp.rs`).
 
 use std::time::{Duration, Instant};
 

@@ -11,8 +11,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::io::clock;
-use crate::io::reactor::Reactor;
+use crate::io::runtime::clock;
+use crate::io::runtime::reactor::Reactor;
 use crate::io::sound::captured::Captured;
 use crate::io::sound::loudspeaker::Loudspeaker;
 use crate::io::sound::microphone::Microphone;

@@ -1,7 +1,7 @@
 //! What becomes of one card: its descriptors lie, it stalls, is pulled out, comes late, breaks off.
 
 use super::*;
-use crate::io::clock;
+use crate::io::runtime::clock;
 use crate::io::sound::scripted::Script;
 
 fn card(name: &str, way: Way) -> (Script, Card, Instant) {

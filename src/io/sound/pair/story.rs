@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::io::clock;
+use crate::io::runtime::clock;
 use crate::io::sound::Captured;
 use crate::io::sound::scripted::{self, Script, pcm_of};
 use crate::media::block::Block;

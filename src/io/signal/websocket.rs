@@ -19,11 +19,12 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 
 use super::dial::{Dial, USER_AGENT, reach};
-use super::mailbox::Mailbox;
-use super::reactor::Reactor;
 use super::tcp::Stream;
-use super::{clock, validate};
+use super::validate;
 use crate::engine::Notice;
+use crate::io::runtime::clock;
+use crate::io::runtime::mailbox::Mailbox;
+use crate::io::runtime::reactor::Reactor;
 use crate::limits::{
     MESSAGE_BYTES_MAX, SIGNAL_MAILBOX_MESSAGES, SIGNAL_MESSAGE_LARGE_BYTES, WRITE_BUFFER_BYTES_MAX,
 };

@@ -14,11 +14,12 @@ use async_executor::LocalExecutor;
 use futures_util::future::{Either, FutureExt, select};
 
 use super::credentials::CredentialsError;
-use super::dial::{Dial, USER_AGENT, reach};
-use super::proxy::ProxySettings;
-use super::reactor::Reactor;
-use super::{clock, http, tls};
 use crate::engine::Notice;
+use crate::io::runtime::clock;
+use crate::io::runtime::reactor::Reactor;
+use crate::io::signal::dial::{Dial, USER_AGENT, reach};
+use crate::io::signal::proxy::ProxySettings;
+use crate::io::signal::{http, tls};
 use crate::limits::{TOKEN_ANSWER_BYTES_MAX, TOKEN_HEADERS_BYTES_MAX};
 use crate::signal::endpoint::{Access, EndpointUrl, TokenRequest, token_of};
 use crate::signal::secret::Secret;

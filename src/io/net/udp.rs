@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use super::clock;
+use crate::io::runtime::clock;
 use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::rtc::Peer;
 

@@ -12,10 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::clock;
 use super::endpoint::Endpoint;
 use super::token_command;
 use crate::error::ExitStatus;
+use crate::io::runtime::clock;
 use crate::signal::endpoint::Access;
 use crate::signal::secret::Secret;
 use crate::signal::token::claims;

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::reactor::{Interest, Reactor, Source};
+use crate::io::runtime::reactor::{Interest, Reactor, Source};
 
 const PIECE_BYTES: usize = 4096;
 

@@ -21,8 +21,9 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::environment::Environment;
-use super::reactor::{Interest, Reactor, Source};
-use super::{clock, signals};
+use super::signals;
+use crate::io::runtime::clock;
+use crate::io::runtime::reactor::{Interest, Reactor, Source};
 
 /// What is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +204,7 @@ impl Drop for Running {
 
 /// Kills a program with all that it has started, and takes its status. SIGKILL cannot be refused: the wait
 /// is as long as the kernel needs to take its memory down.
-pub(super) fn end(child: &mut Child) {
+pub(in crate::io) fn end(child: &mut Child) {
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     let _ = child.wait();
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{blocking, command, signals};
+use crate::io::host::{command, signals};
+use crate::io::runtime::blocking;
 use crate::limits::TOKEN_COMMAND_BYTES_MAX;
 
 /// It ends within this, or is killed: less than the session waits for a token.

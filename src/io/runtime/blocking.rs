@@ -74,7 +74,7 @@ fn lock<T>(answer: &Mutex<Answer<T>>) -> MutexGuard<'_, Answer<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::clock;
+    use crate::io::runtime::clock;
 
     #[test]
     fn the_answer_wakes_the_task_that_waits() {

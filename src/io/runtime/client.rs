@@ -14,9 +14,9 @@ use super::desk::{Desk, Slot};
 use super::driver;
 pub use super::options::{Options, StartError};
 use super::reactor::Reactor;
-use super::signals::Termination;
 use crate::command::{Answer, Command};
 use crate::event::Event;
+use crate::io::host::signals::Termination;
 use crate::session::recovery::Outcome;
 
 /// Joins the room and stays until it ends; `program` sees the events and gives commands.
@@ -105,7 +105,7 @@ impl Commands {
 mod tests {
     use super::*;
     use crate::error::ExitStatus;
-    use crate::io::clock;
+    use crate::io::runtime::clock;
     use crate::io::sound::spec::{InputSpec, OutputSpec};
     use crate::signal::secret::Secret;
     use std::time::Duration;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::reactor::Interest;
-use super::tcp;
+use crate::io::runtime::reactor::Interest;
+use crate::io::signal::tcp;
 use crate::limits::DATAGRAM_BYTES_MAX;
 use crate::rtc::framing::{Deframer, FrameQueue, Framing};
 use crate::rtc::{Peer, Protocol};
@@ -248,12 +248,12 @@ mod tests {
 
     /// Loopback is quick, but not instantaneous.
     fn until<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
-        let reactor = crate::io::reactor::Reactor::new().expect("a poller");
+        let reactor = crate::io::runtime::reactor::Reactor::new().expect("a poller");
         for _ in 0..400 {
             if let Some(done) = attempt() {
                 return done;
             }
-            let now = crate::io::clock::now();
+            let now = crate::io::runtime::clock::now();
             reactor.wait(Some(now + Duration::from_millis(5)), now).expect("waits");
         }
         panic!("nothing came");
@@ -303,7 +303,7 @@ mod tests {
     fn sound_that_a_slow_connection_has_not_taken_can_be_discarded() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         // Of a small window, as a slow line has it.
-        crate::io::udp::set_option(&listener, libc::SOL_SOCKET, libc::SO_RCVBUF, 4096);
+        crate::io::net::udp::set_option(&listener, libc::SOL_SOCKET, libc::SO_RCVBUF, 4096);
         let mut ours =
             MediaStream::dial(Peer::Publisher, listener.local_addr().expect("an address")).expect("dials");
         let (mut theirs, _) = listener.accept().expect("accepted");

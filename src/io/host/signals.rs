@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use super::blocking;
+use crate::io::runtime::blocking;
 
 /// What ends a program: SIGINT or SIGTERM. One that came is remembered, so that who goes on with another client than the
 /// one that heard it knows, too.
@@ -114,7 +114,7 @@ impl Signals {
 }
 
 /// Lets a program have its signals: it would inherit that ours are blocked, and could not be ended by them.
-pub(super) fn unblocked_in(command: &mut Command) -> &mut Command {
+pub(in crate::io) fn unblocked_in(command: &mut Command) -> &mut Command {
     // SAFETY: the closure makes two calls that are safe between fork and exec (signal-safety(7)), on a set of its own.
     unsafe {
         command.pre_exec(|| {

@@ -11,16 +11,17 @@ use futures_util::future::{Either, select};
 use rustls::ClientConfig;
 
 use super::proxy::{self, ProxySettings, ProxyUrl};
-use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
-use super::{clock, dns, http};
+use super::{dns, http};
 use crate::engine::Notice;
+use crate::io::runtime::clock;
+use crate::io::runtime::reactor::Reactor;
 use crate::signal::secret::Secret;
 use crate::signal::url::ServerUrl;
 use crate::time::date::UnixTime;
 
 /// What we call ourselves to an HTTP server.
-pub(super) const USER_AGENT: &str = concat!("kinglet/", env!("CARGO_PKG_VERSION"));
+pub(in crate::io) const USER_AGENT: &str = concat!("kinglet/", env!("CARGO_PKG_VERSION"));
 
 /// An answer to a question beside the call is worth waiting for so long: a look-up, TCP, TLS and a round trip.
 const ASK_PATIENCE: Duration = Duration::from_secs(3);
@@ -40,7 +41,7 @@ pub struct Dial {
 }
 
 /// A connection to the server, secured where the URL asks for it, and our address of it.
-pub(super) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream, IpAddr), Notice> {
+pub(in crate::io) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream, IpAddr), Notice> {
     let (host, port) = (dial.url.host(), dial.url.port());
     let unreachable = |what: &str, error: io::Error| {
         Notice::Unreachable(format!("{what} {host}:{port}: {}", explain(&error)))
@@ -66,7 +67,7 @@ pub(super) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream,
 
 /// What the server of `dial` answers to a `GET` of `target`, with the same token; `None` where it cannot be asked, or does not
 /// answer soon.
-pub(super) async fn get(
+pub(in crate::io) async fn get(
     dial: &Dial,
     target: &str,
     body_bytes_max: usize,
@@ -111,7 +112,7 @@ async fn through(proxy: &ProxyUrl, dial: &Dial, reactor: &Rc<Reactor>) -> Result
 }
 
 /// What an error of the network means to a person who must do something about it.
-pub(super) fn explain(error: &io::Error) -> String {
+pub(in crate::io) fn explain(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(tls) = inner {
         let hint = tls_hint(tls);

@@ -11,19 +11,21 @@ use std::time::{Duration, Instant};
 use async_executor::{LocalExecutor, Task};
 
 use super::desk::Desk;
-use super::files::Files;
-use super::netlink::Netlink;
 use super::options::{Options, StartError};
 use super::ports::{RealPorts, Way};
-use super::process::Usage;
 use super::reactor::{Interest, Reactor};
-use super::signals::Termination;
-use super::sound::pair::Pair;
-use super::{clock, handlers, process, realtime, udp};
+use super::{clock, handlers};
 use crate::command::{Command, Reply};
 use crate::engine::Engine;
 use crate::engine::turn::turn;
 use crate::event::{Event, Metrics, RpcCallFacts, Stats};
+use crate::io::host::files::Files;
+use crate::io::host::process::Usage;
+use crate::io::host::signals::Termination;
+use crate::io::host::{process, realtime};
+use crate::io::net::netlink::Netlink;
+use crate::io::net::udp;
+use crate::io::sound::pair::Pair;
 use crate::media::send::audio_processor::Duplex;
 use crate::session::recovery::Outcome;
 

@@ -5,8 +5,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 
-use super::blocking::unblock;
-use super::reactor::Reactor;
+use crate::io::runtime::blocking::unblock;
+use crate::io::runtime::reactor::Reactor;
 
 /// Addresses tried for one name.
 const ADDRESSES_MAX: usize = 8;

@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::clock;
-use super::reactor::{Interest, Reactor};
 use super::stream::{MediaStream, State};
 use super::udp::{Port, local_addresses};
 use crate::engine::StreamNotice;
 use crate::engine::turn::Arrived;
+use crate::io::runtime::clock;
+use crate::io::runtime::reactor::{Interest, Reactor};
 use crate::limits::{LOCAL_ADDRESSES_MAX, STREAMS_MAX};
 use crate::rtc::{Peer, Protocol, Transmit};
 

@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(status_field("Name:\tx\nVmRSS:\t    8300 kB\nThreads:\t1\n", "VmRSS:"), 8300);
         assert_eq!(status_field("nonsense", "VmRSS:"), 0);
         let mut stats = Stats::default();
-        let now = crate::io::clock::now();
+        let now = crate::io::runtime::clock::now();
         Usage::since(now).add_to(&mut stats, now);
         assert!(stats.rss_kb > 0 && stats.threads > 0);
     }

@@ -16,20 +16,24 @@ const HEADERS_MAX: usize = 64;
 
 /// What a server answered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(in crate::io) struct Answer {
     /// HTTP's status.
-    pub(super) status: u16,
+    pub(in crate::io) status: u16,
     /// The server's clock, where it tells.
-    pub(super) date: Option<UnixTime>,
+    pub(in crate::io) date: Option<UnixTime>,
     /// As it is meant, without the frames of `Transfer-Encoding`.
-    pub(super) body: Vec<u8>,
+    pub(in crate::io) body: Vec<u8>,
 }
 
 /// Sends `request`, which asks for `Connection: close`, and reads an answer whose body has at most `body_bytes_max`.
 ///
 /// # Errors
 /// The connection's; an answer that is no HTTP, that is too long or that ends too soon.
-pub(super) async fn exchange<S>(stream: &mut S, request: &str, body_bytes_max: usize) -> io::Result<Answer>
+pub(in crate::io) async fn exchange<S>(
+    stream: &mut S,
+    request: &str,
+    body_bytes_max: usize,
+) -> io::Result<Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -103,7 +107,7 @@ fn unchunked(mut rest: &[u8]) -> io::Result<Option<Vec<u8>>> {
 ///
 /// # Errors
 /// The connection's.
-pub(super) async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, request: &str) -> io::Result<()> {
+pub(in crate::io) async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, request: &str) -> io::Result<()> {
     let mut rest = request.as_bytes();
     while !rest.is_empty() {
         let written =
@@ -117,7 +121,7 @@ pub(super) async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, request: &s
 }
 
 /// The status of an answer; `None` if that is not HTTP.
-pub(super) fn status_of(answer: &[u8]) -> Option<u16> {
+pub(in crate::io) fn status_of(answer: &[u8]) -> Option<u16> {
     let code = answer.strip_prefix(b"HTTP/1.")?.get(2..5)?;
     std::str::from_utf8(code).ok()?.parse().ok()
 }

@@ -17,8 +17,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
-use super::clock;
-use super::reactor::{Interest, Reactor, Source};
+use crate::io::runtime::clock;
+use crate::io::runtime::reactor::{Interest, Reactor, Source};
 
 /// One address is given this long before the next is tried: a SYN, and its repetition after 1 s.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(2);
@@ -70,7 +70,7 @@ const UNACKNOWLEDGED_MS_MAX: u32 = 15_000;
 ///
 /// # Errors
 /// There is no way to that address at all.
-pub(super) fn begin(address: SocketAddr) -> io::Result<TcpStream> {
+pub(in crate::io) fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
@@ -89,7 +89,7 @@ pub(super) fn begin(address: SocketAddr) -> io::Result<TcpStream> {
 ///
 /// # Errors
 /// `WouldBlock` while it is not; any other error is its end.
-pub(super) fn is_connected(stream: &TcpStream) -> io::Result<()> {
+pub(in crate::io) fn is_connected(stream: &TcpStream) -> io::Result<()> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
     }

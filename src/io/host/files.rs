@@ -16,10 +16,10 @@ use std::rc::Rc;
 
 use async_executor::{LocalExecutor, Task};
 
-use super::blocking::unblock;
-use super::mailbox::Mailbox;
-use super::reactor::Reactor;
 use crate::engine::port::{FileKey, FileNotice, FileOrder};
+use crate::io::runtime::blocking::unblock;
+use crate::io::runtime::mailbox::Mailbox;
+use crate::io::runtime::reactor::Reactor;
 use crate::limits::{FILE_ORDERS_MAX, FILES_MAX, STORED_BYTES_MAX, STREAM_BYTES_MAX, STREAM_CHUNK_BYTES};
 
 /// Notices that the engine has not taken yet: each file has one on its way, and one more at its end.
@@ -35,7 +35,7 @@ type Orders = Rc<Mailbox<FileOrder, FILE_ORDERS_MAX>>;
 type Notices = Rc<Mailbox<(FileKey, FileNotice), NOTICES>>;
 
 /// The files under way.
-pub(super) struct Files {
+pub(in crate::io) struct Files {
     folder: Option<PathBuf>,
     open: heapless::Vec<(FileKey, Orders, Task<()>), FILES_MAX>,
     notices: Notices,
@@ -43,7 +43,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Received files go to `folder`. What a power cut has left there of unfinished ones goes.
-    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+    pub(in crate::io) fn new(folder: Option<PathBuf>) -> Self {
         // A folder that cannot be read is told when something is to be stored there.
         let left = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
         for entry in left.filter(|entry| is_left_behind(&entry.file_name().to_string_lossy())) {
@@ -53,7 +53,7 @@ impl Files {
     }
 
     /// Carries out an order of the engine. What cannot be taken fails the file.
-    pub(super) fn order(
+    pub(in crate::io) fn order(
         &mut self,
         executor: &LocalExecutor<'_>,
         reactor: &Rc<Reactor>,
@@ -84,12 +84,12 @@ impl Files {
     }
 
     /// What has become of orders.
-    pub(super) fn take_notice(&mut self) -> Option<(FileKey, FileNotice)> {
+    pub(in crate::io) fn take_notice(&mut self) -> Option<(FileKey, FileNotice)> {
         self.notices.take()
     }
 
     /// Whether there is something to take.
-    pub(super) fn has_notices(&self) -> bool {
+    pub(in crate::io) fn has_notices(&self) -> bool {
         self.notices.has_items()
     }
 

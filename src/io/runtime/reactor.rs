@@ -286,7 +286,7 @@ fn arm(poller: &Poller, key: usize, slot: &Slot) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::clock;
+    use crate::io::runtime::clock;
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 

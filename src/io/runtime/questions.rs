@@ -7,13 +7,14 @@ use std::rc::Rc;
 use async_executor::{LocalExecutor, Task};
 
 use super::blocking::unblock;
-use super::credentials::Source;
-use super::dial::{self, Dial};
+use super::clock;
 use super::mailbox::Mailbox;
 use super::reactor::Reactor;
-use super::sound::recording;
-use super::{clock, dns};
 use crate::command::Ticket;
+use crate::io::signal::dial::{self, Dial};
+use crate::io::signal::dns;
+use crate::io::sound::recording;
+use crate::io::token::credentials::Source;
 use crate::limits::{ICE_SERVERS_MAX, RECORDINGS_LOADING_MAX, REGIONS_BYTES_MAX};
 use crate::media::prompt::Recording;
 use crate::signal::endpoint::Access;

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::dial::{self, Dial};
-use super::reactor::Reactor;
+use crate::io::runtime::reactor::Reactor;
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::url::validate_target;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use super::credentials::Source;
 use super::handlers::Handler;
-use super::proxy::ProxySettings;
-use super::sound::open_error::OpenError;
-use super::sound::setup::SoundSetup;
-use super::sound::spec::{InputSpec, OutputSpec};
-use super::{process, tls};
 use crate::engine::{PublishSettings, Settings};
 use crate::error::ExitStatus;
+use crate::io::host::process;
+use crate::io::signal::proxy::ProxySettings;
+use crate::io::signal::tls;
+use crate::io::sound::open_error::OpenError;
+use crate::io::sound::setup::SoundSetup;
+use crate::io::sound::spec::{InputSpec, OutputSpec};
+use crate::io::token::credentials::Source;
 use crate::local::policy::SubscriptionPolicy;
 use crate::media::send::audio_processor::Duplex;
 use crate::session::recovery::Retry;

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use super::dial::{self, Dial, explain};
+use super::dns;
 use super::proxy::ProxySettings;
-use super::reactor::Reactor;
 use super::tcp::{Stream, Tcp};
-use super::{dns, process};
+use crate::io::host::process;
+use crate::io::runtime::reactor::Reactor;
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::signal::refusal::Refusal;
 use crate::signal::secret::Secret;

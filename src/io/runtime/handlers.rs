@@ -10,14 +10,14 @@ use std::rc::Rc;
 
 use async_executor::LocalExecutor;
 
-use super::command::{CommandError, Program, run};
 use super::desk::{Desk, Slot};
-use super::environment::Environment;
 use super::reactor::Reactor;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Command, words};
 use crate::data::rpc::{RESPONSE_TIMEOUT, RpcCode};
 use crate::event::{Event, RpcCallFacts};
+use crate::io::host::command::{CommandError, Program, run};
+use crate::io::host::environment::Environment;
 use crate::limits::RPC_PAYLOAD_BYTES_MAX;
 use crate::signal::argument;
 
