@@ -1,6 +1,6 @@
 //! The whole box: what happens at its buttons, in its room and at its control socket, and what it does
 //! about it. [`Intercom`] joins the call with buttons, lamp and outputs.
-//! What the microphone does is [`Microphone`]'s.
+//! What the microphone does is [`MicrophoneGate`]'s.
 
 use std::time::Instant;
 

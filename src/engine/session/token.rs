@@ -24,7 +24,7 @@ const ASKS_AGAIN: Duration = Duration::from_secs(60);
 const TOKEN_KEPT: Duration = Duration::from_secs(5 * 60);
 
 impl Engine {
-    /// A new token, or why there is none; the answer to [`Action::RenewToken`](super::port::Action::RenewToken).
+    /// A new token, or why there is none; the answer to [`Action::RenewToken`](crate::engine::port::Action::RenewToken).
     pub fn handle_token(&mut self, access: Result<Access, String>, now: Instant) {
         match access {
             Ok(Access { token, server }) => {
