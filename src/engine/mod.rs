@@ -8,7 +8,7 @@
 //!             Notice ─► signal.rs ─┬─► room ─► Event ─► application
 //!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
 //!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
-//!            playback ◄─ Mixer ◄─ listen.rs ◄─ subscriber ──────┘
+//!            playback ◄─ Mixer ◄─ hearing ◄── subscriber ──────┘
 //!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us · relay.rs: TURN
 //!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost · regions.rs: somewhere else
 //! ```

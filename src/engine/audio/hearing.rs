@@ -1,7 +1,7 @@
 //! What we hear: the tracks of others, and our own prompts.
 
 use super::admission::Admission;
-use super::listener::Listener;
+use super::receiver_slots::Listener;
 use super::volume::Volume;
 use crate::engine::settings::Settings;
 use crate::limits::SUBSCRIPTIONS_MAX;

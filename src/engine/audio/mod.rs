@@ -2,9 +2,9 @@
 
 pub(in crate::engine) mod admission;
 pub(in crate::engine) mod hearing;
-pub(in crate::engine) mod listen;
-pub(in crate::engine) mod listener;
 pub(in crate::engine) mod local;
 pub(in crate::engine) mod prompts;
+pub(in crate::engine) mod receiver_slots;
+pub(in crate::engine) mod subscribed_tracks;
 pub(in crate::engine) mod subscriptions;
 pub(in crate::engine) mod volume;

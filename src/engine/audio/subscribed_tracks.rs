@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::listener::CarriedTrack;
+use super::receiver_slots::CarriedTrack;
 use crate::command::Answer;
 use crate::engine::Engine;
 use crate::event::{Event, TrackFacts, TrackSource};
