@@ -37,27 +37,37 @@ impl Engine {
             Command::Publish => self.publish_again(now).into(),
             Command::Unpublish => self.unpublish(now).into(),
             Command::Volume(percent) => {
-                self.set_volume(percent);
+                self.hearing.output_volume().set_percent(percent);
                 Ok(Value::Null).into()
             }
-            Command::Play(path) => self.play_file(path),
+            Command::Play(path) => self.prompts.play_file(path, self.settings.listens, &mut self.out),
             Command::Announce(path) => self.announce_file(path),
             Command::Tone(tone) => {
-                self.hearing.listener.prompts.player.play_tone(tone);
+                self.prompts.play_tone(tone);
                 Ok(Value::Null).into()
             }
-            Command::ToneSound { tone, sound } => self.set_tone_sound(tone, sound),
+            Command::ToneSound { tone, sound } => self.prompts.set_tone_sound(tone, sound, &mut self.out),
             Command::Quiet => {
-                self.hearing.listener.prompts.player.quiet();
+                self.prompts.quiet();
                 self.end_announcement(By::Us, Err("it was ended".to_owned()), now);
                 Ok(Value::Null).into()
             }
             Command::Hear(words) => self.set_policy(&words).into(),
-            Command::Subscribe(whom) => self.set_wanted(&whom, true).into(),
-            Command::Unsubscribe(whom) => self.set_wanted(&whom, false).into(),
-            Command::Pause(whom) => self.set_paused(&whom, true).into(),
-            Command::Resume(whom) => self.set_paused(&whom, false).into(),
-            Command::TalkerVolume { whom, percent } => self.set_talker_volume(&whom, percent).into(),
+            Command::Subscribe(whom) => {
+                self.with_hearing(|hearing, input, out| hearing.set_wanted(&whom, true, input, out)).into()
+            }
+            Command::Unsubscribe(whom) => {
+                self.with_hearing(|hearing, input, out| hearing.set_wanted(&whom, false, input, out)).into()
+            }
+            Command::Pause(whom) => {
+                self.with_hearing(|hearing, input, out| hearing.set_paused(&whom, true, input, out)).into()
+            }
+            Command::Resume(whom) => {
+                self.with_hearing(|hearing, input, out| hearing.set_paused(&whom, false, input, out)).into()
+            }
+            Command::TalkerVolume { whom, percent } => {
+                self.hearing.set_talker_volume(&whom, percent, &self.room).into()
+            }
             Command::HeardBy(identities) => self.set_audience(identities).into(),
             Command::Admit(rule) => self.admit(rule, now).into(),
             Command::Name(name) => self.update_profile(ProfileChange { name: Some(name), ..change }, now),

@@ -22,6 +22,7 @@ mod data;
 mod outbox;
 pub mod port;
 mod report;
+mod route_hearing;
 mod session;
 mod settings;
 mod signal;
@@ -40,8 +41,10 @@ use crate::session::recovery::{Outcome, Retry};
 use crate::signal::ping::Pinger;
 use crate::time::deadline::{Deadlines, Reason};
 
+use audio::admission::Admission;
 use audio::hearing::Hearing;
 use audio::local::LocalTracks;
+use audio::prompts::Prompts;
 pub use counters::Counters;
 use data::Data;
 use data::profile::OwnProfile;
@@ -64,6 +67,8 @@ pub struct Engine {
     room: Room,
     local: LocalTracks,
     hearing: Hearing,
+    admission: Admission,
+    prompts: Prompts,
     data: Box<Data>,
     own: OwnProfile,
     reported: stats::Reported,
@@ -86,7 +91,14 @@ impl Engine {
             transports: Transports::default(),
             room: Room::new(),
             local: LocalTracks::new(cid, settings.publish.as_ref())?,
-            hearing: Hearing::new(&settings, waits_ms_max)?,
+            hearing: Hearing::new(
+                settings.listens,
+                settings.hears.clone(),
+                settings.volume_percent,
+                waits_ms_max,
+            )?,
+            admission: Admission::default(),
+            prompts: Prompts::default(),
             data: Box::default(),
             own: OwnProfile::new(settings.attributes.clone()),
             deadlines: Deadlines::default(),

@@ -18,13 +18,13 @@ impl Engine {
         let hearing: Vec<&str> = self
             .room
             .audio_tracks()
-            .filter(|track| self.hearing.listener.carries(track.info.sid))
+            .filter(|track| self.hearing.is_subscribed(track.info.sid))
             .map(|track| track.identity)
             .collect();
-        let heard_by = self.hearing.admission.heard_by(self.room.participants().map(who));
-        let hears = match self.hearing.admission.hearing_rule() {
+        let heard_by = self.admission.heard_by(self.room.participants().map(who));
+        let hears = match self.admission.hearing_rule() {
             Some(rule) => rule.to_string(),
-            None => self.hearing.subscriptions.policy().to_string(),
+            None => self.hearing.policy().to_string(),
         };
         let microphone_dbfs = self.local.microphone.as_ref().and_then(|microphone| microphone.recent.read());
         let microphone_dbfs = microphone_dbfs.map(f32::round);
@@ -70,9 +70,9 @@ impl Engine {
                     "kind": track.info.kind,
                     "source": track.info.source,
                     "muted": track.info.muted,
-                    "subscribed": self.hearing.subscriptions.wanted().contains(&sid),
-                    "heard": self.hearing.listener.carries(sid),
-                    "paused": self.hearing.subscriptions.paused().contains(&sid),
+                    "subscribed": self.hearing.wanted().contains(&sid),
+                    "heard": self.hearing.is_subscribed(sid),
+                    "paused": self.hearing.paused().contains(&sid),
                     "forbidden": self.room.is_forbidden(sid),
                     "held_back": self.room.is_held_back(sid),
                 })

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Engine;
+use super::audio::hearing::Hearing;
 use super::session::state::Phase;
 use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
@@ -73,7 +74,7 @@ impl Engine {
             }
             Response::Speakers(changes) => {
                 self.with_room(|room, mut sink| room.apply_speakers(&changes, &mut sink));
-                self.speakers_changed();
+                self.hearing.speakers_changed(&self.room);
             }
             Response::Quality(changes) => {
                 self.with_room(|room, mut sink| room.apply_quality(&changes, &mut sink))
@@ -88,7 +89,7 @@ impl Engine {
                 let (room, room_sid) = (info.name.clone(), info.sid.map(|sid| sid.to_string()));
                 let sid = moved.participant.sid.to_string();
                 self.out.emit(Event::RoomMoved { room, room_sid: room_sid.unwrap_or_default(), sid });
-                self.tell_audience();
+                self.admission.restate_audience(&self.room, self.has_signal(), &mut self.out);
                 self.participants_changed(now);
             }
             Response::RefreshToken(token) => {
@@ -114,7 +115,9 @@ impl Engine {
             Response::Leave { reason, action, regions } => {
                 self.told_to_leave(reason, action, &regions, now);
             }
-            Response::Subscription { track_sid, error } => self.subscription_refused(track_sid, error),
+            Response::Subscription { track_sid, error } => self.with_hearing(|hearing, input, out| {
+                hearing.subscription_refused(track_sid, error, input, out);
+            }),
             Response::Request { request_id, about, reason, message } => {
                 if !self.answered_profile(request_id, reason, &message) {
                     self.answered_request(about, reason, &message, now);
@@ -132,11 +135,10 @@ impl Engine {
     }
 
     fn participants_changed(&mut self, now: Instant) {
-        self.update_audience();
+        self.admission.update_audience(&self.room, self.has_signal(), &mut self.out);
         self.own_tracks_changed(now);
         self.mute_seen(now);
-        self.update_subscriptions();
-        self.tracks_changed();
+        self.with_hearing(Hearing::update);
         self.permissions_changed(now);
     }
 
@@ -164,10 +166,10 @@ impl Engine {
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
         self.relay_only_told(join.configuration.relay_only);
         self.ice_servers_told(&join.ice_servers, now);
-        self.tell_audience();
+        self.admission.restate_audience(&self.room, self.has_signal(), &mut self.out);
         self.announce(now);
         self.offer(now);
-        self.update_subscriptions();
+        self.with_hearing(Hearing::update);
         self.restore_profile(now);
     }
 
@@ -181,7 +183,7 @@ impl Engine {
                 if self.ice(Peer::Subscriber).is_some_and(|mut ice| ice.take_begun()) {
                     self.ice_begins(Peer::Subscriber, now);
                 }
-                self.tracks_changed();
+                self.with_hearing(Hearing::update);
                 self.advance(Peer::Subscriber, now);
             }
             Err(failure) => self.lost(Cause::PeerDead(Peer::Subscriber, failure.0), now),

@@ -26,17 +26,6 @@ impl Engine {
             self.reported.at.map_or_else(|| self.elapsed(now), |at| now.saturating_duration_since(at));
         let bits = sent_bytes.saturating_sub(self.reported.sent_bytes) * 8;
         self.reported = Reported { at: Some(now), sent_bytes };
-        let room = &self.room;
-        let tracks = self
-            .hearing
-            .listener
-            .take_stats()
-            .map(|(sid, mut stats)| {
-                stats.sid = sid.to_string();
-                stats.identity = room.track(sid).map_or_else(String::new, |track| track.identity.to_owned());
-                stats
-            })
-            .collect();
         Stats {
             rtt_ms: self.round_trip_ms(),
             bitrate_out: if since.is_zero() { 0 } else { (bits as f64 / since.as_secs_f64()) as u32 },
@@ -45,7 +34,7 @@ impl Engine {
                 .microphone
                 .as_ref()
                 .map_or(0, |microphone| microphone.loss_permille),
-            tracks,
+            tracks: self.hearing.take_stats(&self.room),
             ..Stats::default()
         }
     }
@@ -109,7 +98,7 @@ impl Engine {
     }
 
     fn write_heard(&self, metrics: &mut Metrics) {
-        let total = |count: fn(&ReceiveCounters) -> u64| self.hearing.listener.total(count) as f64;
+        let total = |count: fn(&ReceiveCounters) -> u64| self.hearing.total(count) as f64;
         let packets = [
             ("received", total(|c| c.received)),
             ("lost", total(|c| c.lost)),

@@ -1,4 +1,4 @@
-//! Who may hear us, and whom we hear: a box's rule, and what the application has said over it.
+//! [`Admission`]: who may hear us, and whom we hear: a box's rule, and what the application has said over it.
 //!
 //! ```text
 //!   Admit(rule) ─► rule ──────────────┬─► Audience ─► the server, before a track and after each join and resume
@@ -6,22 +6,24 @@
 //!   hear ────────► the policy alone, over the rule
 //! ```
 //!
+//! Functions: `set_rule`, `set_audience` and `policy_set` for the commands `admit`, `heard-by` and `hear`;
+//! `update_audience` and `restate_audience` send the request; `is_heard`, `may_hear`, `heard_by` and `hearing_rule` are
+//! read by others.
+//!
 //! The server takes a list of identities, so the rule is asked about everybody in the room. The party, and identities
 //! that the rule names in full, are on the list while they are away, too: who comes or comes back hears at once. Who
 //! matches a pattern is put on it when the server shows it: at once if it publishes, else within 3 s (livekit-server
 //! 1.13.5, `subscriberUpdateInterval`). A participant that the server does not show is on no list; it hears us only
 //! where everybody may. Recorders (the token's grant `recorder`) hear everything: the server does not ask about them.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
+use crate::command::CommandError;
 use crate::command::admitted::Admitted;
-use crate::command::{Answer, CommandError};
-use crate::engine::Engine;
+use crate::engine::outbox::Outbox;
 use crate::event::ParticipantKind;
 use crate::limits::{IDENTITY_BYTES_MAX, PATTERNS_MAX};
-use crate::room::Participant;
+use crate::room::{Participant, Room};
 use crate::signal::request::{Audience, Request};
 
 /// A participant: its identity and what it is.
@@ -43,11 +45,47 @@ pub(in crate::engine) struct Admission {
 }
 
 impl Admission {
-    /// Takes a rule, in the place of all that was said before; whether it admits somebody new.
-    fn set_rule(&mut self, rule: Admitted) -> bool {
+    /// Sets a box's rule, in the place of all that was said before; whether it admits somebody new.
+    pub(in crate::engine) fn set_rule(&mut self, rule: Admitted) -> bool {
         let before = self.rule.replace(rule);
         (self.said, self.is_policy_said) = (None, false);
         before.is_some_and(|before| self.rule.as_ref().is_some_and(|rule| !rule.is_within(&before)))
+    }
+
+    /// Sets who may hear us, over the rule; kept over sessions, and until the next rule.
+    pub(in crate::engine) fn set_audience(&mut self, identities: Vec<String>) -> Result<(), CommandError> {
+        let audience = match &identities[..] {
+            [] => return Err(CommandError::usage("heard-by needs all, none or identities")),
+            [word] if word == "all" => Audience::Everybody,
+            [word] if word == "none" => Audience::Only(Vec::new()),
+            _ if identities.len() > PATTERNS_MAX
+                || identities.iter().any(|identity| identity.len() > IDENTITY_BYTES_MAX) =>
+            {
+                return Err(CommandError::usage(format!("at most {PATTERNS_MAX} identities")));
+            }
+            _ => Audience::Only(identities),
+        };
+        self.said = Some(audience);
+        Ok(())
+    }
+
+    /// `hear` was given: its policy alone decides whom we hear, until the next rule.
+    pub(in crate::engine) fn policy_set(&mut self) {
+        self.is_policy_said = true;
+    }
+
+    /// Somebody came, or the rule has changed: tells the server where that makes a difference.
+    pub(in crate::engine) fn update_audience(&mut self, room: &Room, has_signal: bool, out: &mut Outbox) {
+        if has_signal && let Some(audience) = self.poll(room.participants().map(who)) {
+            out.request(&Request::SubscriptionPermission(audience));
+        }
+    }
+
+    /// A session has begun or is resumed: tells the server in any case. A new session lets everybody hear us unless a
+    /// permission is sent before there is something to hear; in a resumed one the last request may have been lost.
+    pub(in crate::engine) fn restate_audience(&mut self, room: &Room, has_signal: bool, out: &mut Outbox) {
+        self.told = None;
+        self.update_audience(room, has_signal, out);
     }
 
     /// Whether a participant is heard, as far as the rule decides.
@@ -106,63 +144,6 @@ impl Admission {
     /// The rule that decides whom we hear, where one does.
     pub(in crate::engine) fn hearing_rule(&self) -> Option<&Admitted> {
         self.rule.as_ref().filter(|_| !self.is_policy_said)
-    }
-}
-
-impl Engine {
-    /// A box's rule, from now on.
-    pub(in crate::engine) fn admit(&mut self, rule: Admitted, now: Instant) -> Answer {
-        if self.hearing.admission.set_rule(rule) {
-            // What was said under the rule before is not for them.
-            self.discard_sound(now);
-        }
-        self.hearing.subscriptions.forget_wanted(self.settings.hears.clone());
-        self.update_audience();
-        self.update_subscriptions();
-        // Also while the server is away.
-        self.tracks_changed();
-        Ok(Value::Null)
-    }
-
-    /// Who may hear us; kept over sessions, and until a box's next rule.
-    pub(in crate::engine) fn set_audience(&mut self, identities: Vec<String>) -> Answer {
-        let audience = match &identities[..] {
-            [] => return Err(CommandError::usage("heard-by needs all, none or identities")),
-            [word] if word == "all" => Audience::Everybody,
-            [word] if word == "none" => Audience::Only(Vec::new()),
-            _ if identities.len() > PATTERNS_MAX
-                || identities.iter().any(|identity| identity.len() > IDENTITY_BYTES_MAX) =>
-            {
-                return Err(CommandError::usage(format!("at most {PATTERNS_MAX} identities")));
-            }
-            _ => Audience::Only(identities),
-        };
-        self.hearing.admission.said = Some(audience);
-        self.update_audience();
-        Ok(Value::Null)
-    }
-
-    /// `hear` was given: its policy alone decides, until a box's next rule.
-    pub(in crate::engine) fn policy_said(&mut self) {
-        self.hearing.admission.is_policy_said = true;
-    }
-
-    /// A new session lets everybody hear us unless a permission is sent before there is something to hear;
-    /// in a resumed one the last word may have been lost.
-    pub(in crate::engine) fn tell_audience(&mut self) {
-        self.hearing.admission.told = None;
-        self.update_audience();
-    }
-
-    /// Somebody came, or the rule is another one: tells the server where that makes a difference.
-    pub(in crate::engine) fn update_audience(&mut self) {
-        if !self.has_signal() {
-            return;
-        }
-        let room = self.room.participants().map(who);
-        if let Some(audience) = self.hearing.admission.poll(room) {
-            self.out.request(&Request::SubscriptionPermission(audience));
-        }
     }
 }
 

@@ -1,18 +1,18 @@
-//! Who is heard: the eight talkers that have a slot, and those who wait for one.
+//! The receivers of the tracks that sound: [`ReceiverSlots`], eight slots and those who wait for one.
 //!
 //! ```text
 //!   RTP ─► slot of its track (8) ─► TrackReceiver ─► Gain ─┐
-//!   our own tones, recordings ─► Player ────────────┼─► Mixer ─► volume ─► playback
-//!   RTP of a ninth talker ─► Activity, counted  …  ─┘
+//!   tone or recording of our own ──────────────────────────┼─► Mixer ─► volume ─► block to play
+//!   RTP of a ninth talker ─► Activity, counted  …        ──┘
 //! ```
 //!
-//! A slot belongs to a track from its first packet until the track is gone, or until another one wants to be
+//! A slot belongs to a track from its first packet until the track ends, or until another track wants to be
 //! heard and says clearly more. Whoever loses a slot fades within a block first.
 
 use std::time::{Duration, Instant};
 
-use super::prompts::Prompts;
-use crate::event::{TrackFacts, TrackStats};
+use super::subscribed_tracks::TrackState;
+use crate::event::TrackStats;
 use crate::limits::{SUBSCRIPTIONS_MAX, TALKERS_MAX};
 use crate::media::activity::Activity;
 use crate::media::block::Block;
@@ -28,30 +28,12 @@ use crate::signal::sid::Sid;
 /// DTX interval of 400 ms, so that a pause in speech does not.
 const SLOT_IDLE: Duration = Duration::from_millis(1000);
 
-/// The receiving half of the sound.
-pub(in crate::engine) struct Listener {
+/// [`TALKERS_MAX`] slots with a receiver each, and their mixer.
+pub(in crate::engine) struct ReceiverSlots {
     slots: Vec<Slot>,
     mixer: Mixer,
-    /// What we say ourselves.
-    pub(in crate::engine) prompts: Prompts,
     /// Tracks that send and have no slot.
     waiting: heapless::Vec<(Sid, Activity), SUBSCRIPTIONS_MAX>,
-    /// Tracks that the subscriber carries, as the application was told; when one is gone, the room may
-    /// have forgotten it already.
-    pub(in crate::engine) tracks: Carried,
-}
-
-/// As many tracks as we hear.
-pub(in crate::engine) type Carried = heapless::Vec<CarriedTrack, SUBSCRIPTIONS_MAX>;
-
-/// A track that the subscriber carries.
-pub(in crate::engine) struct CarriedTrack {
-    pub(in crate::engine) sid: Sid,
-    pub(in crate::engine) facts: TrackFacts,
-    /// Its own volume, a factor.
-    pub(in crate::engine) volume: f32,
-    /// Whether the server counts its publisher among those who speak.
-    pub(in crate::engine) speaks: bool,
 }
 
 struct Slot {
@@ -63,43 +45,26 @@ struct Slot {
     ssrc: u32,
     last_packet: Option<Instant>,
     activity: Activity,
-    talker: TrackReceiver,
+    receiver: TrackReceiver,
     gain: Gain,
     reported: ReceiveCounters,
 }
 
-impl Listener {
-    /// All talkers are made at the start: no memory is taken while sound flows.
+impl ReceiverSlots {
+    /// All receivers are made at the start: no memory is allocated while sound flows.
     /// None of them waits longer than `target_ms_max` for a late packet.
     pub(in crate::engine) fn new(target_ms_max: u32) -> Result<Self, DecoderError> {
         let slot = |_| Slot::new(target_ms_max);
         let slots = (0..TALKERS_MAX).map(slot).collect::<Result<_, DecoderError>>()?;
-        let prompts = Prompts::default();
-        Ok(Self {
-            slots,
-            mixer: Mixer::new(),
-            prompts,
-            waiting: heapless::Vec::new(),
-            tracks: heapless::Vec::new(),
-        })
+        Ok(Self { slots, mixer: Mixer::new(), waiting: heapless::Vec::new() })
     }
 
-    /// Whether this track can be heard: the subscriber carries it, and the application knows.
-    pub(in crate::engine) fn carries(&self, track: Sid) -> bool {
-        self.tracks.iter().any(|carried| carried.sid == track)
-    }
-
-    /// Takes a packet; `false` if its talker is one too many.
-    pub(in crate::engine) fn insert(&mut self, packet: &RtpArrival<'_>) -> bool {
-        // Not known yet, or not wanted any more while the server still sends it: it is not played.
-        let Some(carried) = self.tracks.iter().find(|carried| carried.sid == packet.track) else {
-            return true;
-        };
-        let (volume, speaks) = (carried.volume, carried.speaks);
-        let Some(slot) = self.slot_for(packet, speaks, volume) else { return false };
+    /// Takes a packet of a track that is in `state`; `false` if its talker is one too many.
+    pub(in crate::engine) fn insert(&mut self, packet: &RtpArrival<'_>, state: TrackState) -> bool {
+        let Some(slot) = self.slot_for(packet, state) else { return false };
         slot.last_packet = Some(packet.arrival);
-        slot.activity.packet(packet.payload.len(), speaks, packet.arrival);
-        slot.talker.insert(ArrivedPacket {
+        slot.activity.packet(packet.payload.len(), state.is_speaking, packet.arrival);
+        slot.receiver.insert(ArrivedPacket {
             sequence: packet.sequence,
             rtp_time: packet.rtp_time,
             arrival: packet.arrival,
@@ -109,7 +74,7 @@ impl Listener {
         true
     }
 
-    fn slot_for(&mut self, packet: &RtpArrival<'_>, speaks: bool, volume: f32) -> Option<&mut Slot> {
+    fn slot_for(&mut self, packet: &RtpArrival<'_>, state: TrackState) -> Option<&mut Slot> {
         let known = self.slots.iter().position(|slot| slot.track == Some(packet.track));
         let is_idle = |slot: &Slot| {
             slot.last_packet.is_none_or(|last| packet.arrival.saturating_duration_since(last) >= SLOT_IDLE)
@@ -118,7 +83,7 @@ impl Listener {
             .or_else(|| self.slots.iter().position(|slot| slot.track.is_none()))
             .or_else(|| self.slots.iter().position(is_idle));
         let Some(index) = index else {
-            self.wait_for_slot(packet, speaks);
+            self.wait_for_slot(packet, state.is_speaking);
             return None;
         };
         if known.is_none() {
@@ -127,9 +92,9 @@ impl Listener {
         let slot = &mut self.slots[index];
         if known.is_none() {
             slot.give_to(Some(packet.track));
-            slot.gain = Gain::new(volume);
+            slot.gain = Gain::new(state.volume);
         } else if slot.ssrc != packet.ssrc {
-            slot.talker.restart();
+            slot.receiver.restart();
         }
         slot.ssrc = packet.ssrc;
         Some(slot)
@@ -137,7 +102,7 @@ impl Listener {
 
     /// A ninth talker: if it says clearly more than the least active of those who have a slot, that one fades, and
     /// the slot is its own.
-    fn wait_for_slot(&mut self, packet: &RtpArrival<'_>, speaks: bool) {
+    fn wait_for_slot(&mut self, packet: &RtpArrival<'_>, is_speaking: bool) {
         let now = packet.arrival;
         let place = self.waiting.iter().position(|(track, _)| *track == packet.track).unwrap_or_else(|| {
             // As many places as subscriptions: who is gone makes room.
@@ -148,7 +113,7 @@ impl Listener {
             self.waiting.len() - 1
         });
         let Some((_, activity)) = self.waiting.get_mut(place) else { return };
-        activity.packet(packet.payload.len(), speaks, now);
+        activity.packet(packet.payload.len(), is_speaking, now);
         if self.slots.iter().any(|slot| slot.successor == Some(packet.track)) {
             return;
         }
@@ -161,12 +126,20 @@ impl Listener {
         }
     }
 
-    /// Fills `out` with everybody's next 10 ms.
-    pub(in crate::engine) fn mix(&mut self, volume: &mut Gain, out: &mut Block, now: Instant) {
+    /// Fills `out` with the next 10 ms of all tracks and of `prompt`, at `volume`. `volume_of` is the volume of a track
+    /// that takes over a slot.
+    pub(in crate::engine) fn mix(
+        &mut self,
+        prompt: Option<&Block>,
+        volume_of: impl Fn(Sid) -> f32,
+        volume: &mut Gain,
+        out: &mut Block,
+        now: Instant,
+    ) {
         self.mixer.start();
         let mut block = Block::SILENCE;
         for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
-            let pulled = slot.talker.pull(&mut block, now);
+            let pulled = slot.receiver.pull(&mut block, now);
             if slot.is_leaving && slot.gain.is_silent() {
                 // Faded out after its track ended, or for another one.
                 let successor = slot.successor;
@@ -175,8 +148,7 @@ impl Listener {
                 slot.last_packet = successor.map(|_| now);
                 let waited = self.waiting.iter().find(|(track, _)| Some(*track) == successor);
                 slot.activity = waited.map_or_else(Activity::default, |(_, activity)| *activity);
-                let carried = self.tracks.iter().find(|carried| Some(carried.sid) == successor);
-                slot.gain = Gain::new(carried.map_or(1.0, |carried| carried.volume));
+                slot.gain = Gain::new(successor.map_or(1.0, &volume_of));
                 self.waiting.retain(|(track, _)| Some(*track) != successor);
             } else if pulled == Pulled::Sound {
                 slot.gain.apply(&mut block);
@@ -185,20 +157,20 @@ impl Listener {
                 slot.gain.apply(&mut block);
             }
         }
-        if self.prompts.player.pull(&mut block) {
-            self.mixer.add(&block);
+        if let Some(prompt) = prompt {
+            self.mixer.add(prompt);
         }
         self.mixer.finish(volume, out);
     }
 
-    /// What waits to be heard is forgotten; all begin anew.
+    /// Discards what waits to be played: every receiver starts anew.
     pub(in crate::engine) fn restart(&mut self) {
         for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
-            slot.talker.restart();
+            slot.receiver.restart();
         }
     }
 
-    /// The talker of a track that is gone fades within one block, then its slot is free.
+    /// Ends a track: it fades within one block, then its slot is free.
     pub(in crate::engine) fn release(&mut self, track: Sid) {
         self.waiting.retain(|(waiting, _)| *waiting != track);
         for slot in &mut self.slots {
@@ -211,36 +183,33 @@ impl Listener {
         }
     }
 
-    /// This track's own volume, a factor: from the next block on, on a ramp.
+    /// Sets the volume of a track, a factor: on a ramp over the next block.
     pub(in crate::engine) fn set_volume(&mut self, track: Sid, volume: f32) {
-        if let Some(carried) = self.tracks.iter_mut().find(|carried| carried.sid == track) {
-            carried.volume = volume;
-        }
         for slot in self.slots.iter_mut().filter(|slot| slot.track == Some(track) && !slot.is_leaving) {
             slot.gain.set(volume);
         }
     }
 
-    /// What all talkers have counted together since the start: a slot keeps its count when it changes hands.
+    /// What all receivers have counted together since the start: a slot keeps its count when it changes hands.
     pub(in crate::engine) fn total(&self, count: fn(&ReceiveCounters) -> u64) -> u64 {
-        self.slots.iter().map(|slot| count(slot.talker.counters())).sum()
+        self.slots.iter().map(|slot| count(slot.receiver.counters())).sum()
     }
 
     /// Counters of each slot's track since the last call.
     pub(in crate::engine) fn take_stats(&mut self) -> impl Iterator<Item = (Sid, TrackStats)> + '_ {
         self.slots.iter_mut().filter_map(|slot| {
             let track = slot.track?;
-            let now = *slot.talker.counters();
+            let now = *slot.receiver.counters();
             let before = std::mem::replace(&mut slot.reported, now);
-            Some((track, track_stats(&slot.talker, &before, &now)))
+            Some((track, track_stats(&slot.receiver, &before, &now)))
         })
     }
 }
 
 impl Slot {
     fn new(target_ms_max: u32) -> Result<Slot, DecoderError> {
-        let mut talker = TrackReceiver::new()?;
-        talker.set_target_ms_max(target_ms_max);
+        let mut receiver = TrackReceiver::new()?;
+        receiver.set_target_ms_max(target_ms_max);
         Ok(Slot {
             track: None,
             successor: None,
@@ -248,19 +217,19 @@ impl Slot {
             ssrc: 0,
             last_packet: None,
             activity: Activity::default(),
-            reported: *talker.counters(),
-            talker,
+            reported: *receiver.counters(),
+            receiver,
             gain: Gain::new(1.0),
         })
     }
 
     /// Nothing of who had it before is left.
     fn give_to(&mut self, track: Option<Sid>) {
-        self.talker.restart();
+        self.receiver.restart();
         (self.track, self.successor, self.is_leaving) = (track, None, false);
         self.last_packet = None;
         self.activity = Activity::default();
-        self.reported = *self.talker.counters();
+        self.reported = *self.receiver.counters();
     }
 
     /// Who has it fades within a block.
@@ -270,21 +239,21 @@ impl Slot {
     }
 }
 
-fn track_stats(talker: &TrackReceiver, before: &ReceiveCounters, now: &ReceiveCounters) -> TrackStats {
+fn track_stats(receiver: &TrackReceiver, before: &ReceiveCounters, now: &ReceiveCounters) -> TrackStats {
     let since = |count: fn(&ReceiveCounters) -> u64| count(now).saturating_sub(count(before)) as u32;
     let concealed = since(|c| c.concealed_blocks);
     let played = since(|c| c.played_blocks);
     TrackStats {
         buffer_ms: since(|c| c.waited_samples).checked_div(since(|c| c.played_packets)).unwrap_or(0) / 48,
-        target_ms: talker.target_ms(),
+        target_ms: receiver.target_ms(),
         concealed_permille: if played == 0 { 0.0 } else { concealed as f32 * 1000.0 / played as f32 },
         received: since(|c| c.received),
         lost: since(|c| c.lost),
         late: since(|c| c.late),
         red_recovered: since(|c| c.red_recovered),
         fec_recovered: since(|c| c.fec_recovered),
-        drift_ppm: talker.drift_ppm(),
-        level_dbfs: talker.level_dbfs(),
+        drift_ppm: receiver.drift_ppm(),
+        level_dbfs: receiver.level_dbfs(),
         ..TrackStats::default()
     }
 }

@@ -1,102 +1,103 @@
-//! What we hear, as the room and the application wish it: which tracks there are, how loud each is.
+//! The subscribed tracks: those that the subscriber carries and that are to be heard, as the application was told.
+//!
+//! ```text
+//!   tracks of the last offer ─► those to be heard ─┬─► not in the room yet: not announced, not played
+//!                                                  └─► SubscribedTracks ─► TrackSubscribed … TrackUnsubscribed
+//! ```
+//!
+//! The server may offer a track before it tells who publishes it, and may end a track before it offers without it.
+//! What a track is called is kept here: at its end the room may have forgotten it.
 
-use std::time::Instant;
-
-use serde_json::Value;
-
-use super::receiver_slots::CarriedTrack;
-use crate::command::Answer;
-use crate::engine::Engine;
-use crate::event::{Event, TrackFacts, TrackSource};
+use crate::engine::outbox::Outbox;
+use crate::event::{Event, TrackFacts};
 use crate::limits::SUBSCRIPTIONS_MAX;
-use crate::media::block::Block;
+use crate::local::subscription::Sids;
+use crate::room::Room;
 use crate::signal::sid::Sid;
 
-impl Engine {
-    /// Fills `out` with the next 10 ms to play: always all of it, exact zeros where nobody is heard.
-    pub fn playback(&mut self, out: &mut Block, now: Instant) {
-        self.hearing.listener.mix(self.hearing.volume.gain(), out, now);
-        if let Some(microphone) = &mut self.local.microphone {
-            microphone.played(out);
+/// How a subscribed track is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::engine) struct TrackState {
+    /// Its own volume, a factor.
+    pub(in crate::engine) volume: f32,
+    /// Whether the server counts its publisher among those who speak.
+    pub(in crate::engine) is_speaking: bool,
+}
+
+/// At most [`SUBSCRIPTIONS_MAX`] tracks.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct SubscribedTracks {
+    list: heapless::Vec<SubscribedTrack, SUBSCRIPTIONS_MAX>,
+}
+
+#[derive(Debug)]
+struct SubscribedTrack {
+    sid: Sid,
+    facts: TrackFacts,
+    state: TrackState,
+}
+
+impl SubscribedTracks {
+    /// Takes over `wanted`, the tracks that are carried and to be heard, and reports the difference. Returns what ended.
+    pub(in crate::engine) fn update(
+        &mut self,
+        wanted: &Sids,
+        room: &Room,
+        volume_of: impl Fn(Sid, &TrackFacts) -> f32,
+        out: &mut Outbox,
+    ) -> Sids {
+        let ended = self.end_all_but(wanted, out);
+        for &sid in wanted {
+            let facts = room.track(sid).map(|track| track.facts());
+            let Some(facts) = facts.filter(|_| self.state(sid).is_none()) else { continue };
+            let state = TrackState {
+                volume: volume_of(sid, &facts),
+                is_speaking: is_speaking(room, &facts.identity),
+            };
+            // As many places as tracks are wanted.
+            let _ = self.list.push(SubscribedTrack { sid, facts: facts.clone(), state });
+            out.emit(Event::TrackSubscribed(facts));
+        }
+        ended
+    }
+
+    /// Ends all tracks but `stay`, and reports it. Returns what ended.
+    pub(in crate::engine) fn end_all_but(&mut self, stay: &[Sid], out: &mut Outbox) -> Sids {
+        let mut ended = Sids::new();
+        while let Some(place) = self.list.iter().position(|track| !stay.contains(&track.sid)) {
+            let track = self.list.remove(place);
+            // As many places as tracks.
+            let _ = ended.push(track.sid);
+            out.emit(Event::TrackUnsubscribed(track.facts));
+        }
+        ended
+    }
+
+    /// Follows the room's list of speakers: who speaks is heard first, where there are more talkers than slots.
+    pub(in crate::engine) fn set_speakers(&mut self, room: &Room) {
+        for track in &mut self.list {
+            track.state.is_speaking = is_speaking(room, &track.facts.identity);
         }
     }
 
-    /// The subscriber carries other tracks than before, or the room knows more of them, or others are wished: a track
-    /// may be carried before its participant is told, and is announced when it is.
-    pub(in crate::engine) fn tracks_changed(&mut self) {
-        let Some(subscriber) = &self.transports.subscriber else { return };
-        let wished = subscriber.tracks().filter(|sid| self.is_wished(*sid));
-        let carried: heapless::Vec<Sid, SUBSCRIPTIONS_MAX> = wished.take(SUBSCRIPTIONS_MAX).collect();
-        let mut told = std::mem::take(&mut self.hearing.listener.tracks);
-        while let Some(gone) = told.iter().position(|track| !carried.contains(&track.sid)) {
-            let gone = told.remove(gone);
-            self.track_gone(gone.sid, gone.facts);
-        }
-        for new in carried {
-            let facts = self.room.track(new).map(|track| track.facts());
-            if let Some(facts) = facts.filter(|_| !told.iter().any(|track| track.sid == new)) {
-                // As many places as tracks are looked at.
-                let volume = self.volume_of(new, &facts);
-                let speaks = self.speaks(&facts.identity);
-                let _ = told.push(CarriedTrack { sid: new, facts: facts.clone(), volume, speaks });
-                self.out.emit(Event::TrackSubscribed(facts));
-            }
-        }
-        self.hearing.listener.tracks = told;
-    }
-
-    /// Tracks that left the room end before the server offers without them.
-    pub(in crate::engine) fn tracks_ended(&mut self) {
-        let mut told = std::mem::take(&mut self.hearing.listener.tracks);
-        while let Some(gone) = told.iter().position(|track| self.room.track(track.sid).is_none()) {
-            let gone = told.remove(gone);
-            self.track_gone(gone.sid, gone.facts);
-        }
-        self.hearing.listener.tracks = told;
-    }
-
-    fn track_gone(&mut self, sid: Sid, facts: TrackFacts) {
-        self.hearing.listener.release(sid);
-        self.out.emit(Event::TrackUnsubscribed(facts));
-    }
-
-    pub(in crate::engine) fn unlisten_all(&mut self) {
-        let tracks = std::mem::take(&mut self.hearing.listener.tracks);
-        for gone in tracks {
-            self.track_gone(gone.sid, gone.facts);
+    /// Sets the volume of every track; calls `changed` with each.
+    pub(in crate::engine) fn set_volumes(
+        &mut self,
+        volume_of: impl Fn(Sid, &TrackFacts) -> f32,
+        mut changed: impl FnMut(Sid, f32),
+    ) {
+        for track in &mut self.list {
+            track.state.volume = volume_of(track.sid, &track.facts);
+            changed(track.sid, track.state.volume);
         }
     }
 
-    /// Others speak than before: who does is heard first, where there are more talkers than slots.
-    pub(in crate::engine) fn speakers_changed(&mut self) {
-        let mut tracks = std::mem::take(&mut self.hearing.listener.tracks);
-        for track in &mut tracks {
-            track.speaks = self.speaks(&track.facts.identity);
-        }
-        self.hearing.listener.tracks = tracks;
+    /// How this track is played; `None` where it is not subscribed.
+    pub(in crate::engine) fn state(&self, sid: Sid) -> Option<TrackState> {
+        self.list.iter().find(|track| track.sid == sid).map(|track| track.state)
     }
+}
 
-    /// How loud one talker is, in percent: by SID, or all microphones of an identity, who need not be in the room yet.
-    pub(in crate::engine) fn set_talker_volume(&mut self, whom: &str, percent: u16) -> Answer {
-        let whom = self.whom(whom)?;
-        self.hearing.talker_volumes.set(whom, percent);
-        let tracks = std::mem::take(&mut self.hearing.listener.tracks);
-        let volumes: heapless::Vec<(Sid, f32), SUBSCRIPTIONS_MAX> =
-            tracks.iter().map(|track| (track.sid, self.volume_of(track.sid, &track.facts))).collect();
-        self.hearing.listener.tracks = tracks;
-        for (track, volume) in volumes {
-            self.hearing.listener.set_volume(track, volume);
-        }
-        Ok(Value::Null)
-    }
-
-    fn volume_of(&self, track: Sid, facts: &TrackFacts) -> f32 {
-        let is_microphone = facts.source == TrackSource::Microphone;
-        let percent = self.hearing.talker_volumes.of(track, &facts.identity, is_microphone).unwrap_or(100);
-        f32::from(percent) / 100.0
-    }
-
-    fn speaks(&self, identity: &str) -> bool {
-        self.room.speakers().any(|(sid, _)| self.room.identity(sid) == Some(identity))
-    }
+fn is_speaking(room: &Room, identity: &str) -> bool {
+    room.speakers().any(|(sid, _)| room.identity(sid) == Some(identity))
 }

@@ -354,8 +354,7 @@ impl Engine {
         self.announcement_lost();
         self.requests_lost();
         self.local.publication.session_lost();
-        self.hearing.subscriptions.session_lost();
-        self.unlisten_all();
+        self.hearing.session_lost(&mut self.out);
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
     }
 }

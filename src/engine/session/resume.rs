@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::state::Phase;
 use crate::command::{Answer, CommandError};
 use crate::engine::Engine;
+use crate::engine::audio::hearing::Hearing;
 use crate::engine::port::Action;
 use crate::event::Event;
 use crate::local::publication::Publication;
@@ -182,14 +183,14 @@ impl Engine {
         self.deadlines.clear(Reason::Redial);
         self.session.pinger = Some(Pinger::new(self.session.ping_interval, self.session.ping_timeout, now));
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
-        self.speakers_changed();
+        self.hearing.speakers_changed(&self.room);
         self.relay_only_told(reconnect.configuration.relay_only);
         self.ice_servers_told(&reconnect.ice_servers, now);
         self.out.request(&Request::SyncState(Box::new(self.sync_state())));
         self.local.publication.mute.resumed();
         self.tell_mute(now);
-        self.resume_subscriptions();
-        self.tell_audience();
+        self.with_hearing(Hearing::resumed);
+        self.admission.restate_audience(&self.room, self.has_signal(), &mut self.out);
         // An offer whose answer was lost with the connection is made anew, too.
         let is_unanswered = self.transports.publisher.as_ref().is_some_and(Publisher::awaits_answer);
         if mend == Mend::Path || is_unanswered {
@@ -281,8 +282,8 @@ impl Engine {
         SyncState {
             offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
-            subscribed: self.hearing.subscriptions.wanted().to_vec(),
-            paused: self.hearing.subscriptions.paused().to_vec(),
+            subscribed: self.hearing.wanted().to_vec(),
+            paused: self.hearing.paused().to_vec(),
             published: tracks.into_iter().filter_map(published).collect(),
             received: self.data.received().states().to_vec(),
         }

@@ -207,7 +207,7 @@ impl Engine {
         };
         let mut unheard = 0;
         let mut packets = |packet: RtpArrival<'_>| {
-            unheard += u64::from(!hearing.listener.insert(&packet));
+            unheard += u64::from(!hearing.insert(&packet));
         };
         let result = match datagram {
             Some(datagram) => subscriber.receive(datagram, now, &mut sink, &mut packets),

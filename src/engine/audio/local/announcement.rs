@@ -91,7 +91,7 @@ impl Engine {
     /// Plays a file into the room as soon as it is read.
     pub(in crate::engine) fn announce_file(&mut self, path: String) -> Reply {
         match self.may_announce() {
-            Ok(()) => self.load(Purpose::Announce, path),
+            Ok(()) => self.prompts.load(Purpose::Announce, path, &mut self.out),
             Err(why) => Err(CommandError::refused(why)).into(),
         }
     }

@@ -251,9 +251,7 @@ impl Engine {
     /// Agents who may hear us: the recording is for them as the track is.
     fn agents_that_hear(&self) -> impl Iterator<Item = &str> {
         let agents = self.room.participants().filter(|who| who.kind == ParticipantKind::Agent);
-        agents
-            .filter(|agent| self.hearing.admission.may_hear(who(agent)))
-            .map(|agent| agent.identity.as_str())
+        agents.filter(|agent| self.admission.may_hear(who(agent))).map(|agent| agent.identity.as_str())
     }
 
     fn send_recording(&mut self, pcm: Vec<u8>, now: Instant) {
