@@ -29,7 +29,7 @@ use crate::event::{Event, TrackFacts, TrackSource, TrackStats};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::local::overrides::{Overrides, TrackSelector};
 use crate::local::policy::SubscriptionPolicy;
-use crate::local::subscription::{Change, Offered, Sids, Subscriptions};
+use crate::local::subscription::{Offered, Sids, SubscriptionChange, Subscriptions};
 use crate::media::block::Block;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
@@ -320,7 +320,7 @@ impl Hearing {
     }
 }
 
-fn request(change: &Change, out: &mut Outbox) {
+fn request(change: &SubscriptionChange, out: &mut Outbox) {
     for (sids, subscribe) in [(&change.unsubscribe, false), (&change.subscribe, true)] {
         if !sids.is_empty() {
             out.request(&Request::Subscription { sids: sids.to_vec(), subscribe });
