@@ -9,6 +9,7 @@
 
 pub mod activity;
 pub mod block;
+pub mod channel_input;
 pub mod chirp;
 pub mod drift;
 pub mod gain;
@@ -16,9 +17,11 @@ pub mod level;
 pub mod limiter;
 pub mod mix;
 pub mod prompt;
+pub mod rate_converter;
 pub mod receive;
 pub mod recent;
 pub mod resample;
+pub mod sample_format;
 pub mod send;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,8 +8,6 @@ use std::time::Instant;
 
 use crate::io::sound::captured::Captured;
 use crate::io::sound::card::Card;
-use crate::io::sound::condition::{Conditioner, Conditioning};
-use crate::io::sound::convert::Resampler;
 use crate::io::sound::end::End;
 use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
@@ -18,12 +16,14 @@ use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::Moved;
 use crate::limits::CAPTURE_GAP_MS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
+use crate::media::channel_input::{ChannelInput, ChannelInputSettings};
+use crate::media::rate_converter::RateConverter;
 
 /// A recording card.
 #[derive(Debug)]
 pub struct Capture {
     card: Card,
-    conditioning: Conditioning,
+    channel: ChannelInputSettings,
     gather: Gather,
     /// When frames were last read, and how many were left behind then.
     read_at: Option<Instant>,
@@ -32,10 +32,10 @@ pub struct Capture {
 
 impl Capture {
     /// Opens a PCM; none is what `auto` means.
-    pub fn open(name: Option<&str>, wish: Wish, conditioning: Conditioning) -> Result<Capture, OpenError> {
+    pub fn open(name: Option<&str>, wish: Wish, channel: ChannelInputSettings) -> Result<Capture, OpenError> {
         let card = Card::open(name, Way::Capture, wish)?;
-        let gather = Gather::new(card.settings(), conditioning);
-        Ok(Capture { card, conditioning, gather, read_at: None, left_frames: 0 })
+        let gather = Gather::new(card.settings(), channel);
+        Ok(Capture { card, channel, gather, read_at: None, left_frames: 0 })
     }
 
     /// What has become of the card, each once.
@@ -105,7 +105,7 @@ impl Capture {
     fn overrun(&mut self, now: Instant) {
         let settings = self.card.settings().copied();
         if self.card.xrun(now) {
-            self.gather = Gather::new(self.card.settings(), self.conditioning);
+            self.gather = Gather::new(self.card.settings(), self.channel);
         }
         let (Some(settings), Some(read_at)) = (settings, self.read_at) else { return };
         let gap_ms = now.saturating_duration_since(read_at).as_secs_f64() * 1000.0;
@@ -129,7 +129,7 @@ impl End for Capture {
     }
 
     fn renew(&mut self) {
-        self.gather = Gather::new(self.card.settings(), self.conditioning);
+        self.gather = Gather::new(self.card.settings(), self.channel);
         self.read_at = None;
         self.left_frames = 0;
     }
@@ -138,8 +138,8 @@ impl End for Capture {
 /// Frames of the card until they make a block.
 #[derive(Debug)]
 struct Gather {
-    resampler: Option<Resampler>,
-    conditioner: Conditioner,
+    converter: Option<RateConverter>,
+    channel_input: ChannelInput,
     frame_bytes: usize,
     rate_hz: u32,
     settings: Option<Settings>,
@@ -153,15 +153,15 @@ struct Gather {
 }
 
 impl Gather {
-    fn new(settings: Option<&Settings>, conditioning: Conditioning) -> Gather {
+    fn new(settings: Option<&Settings>, channel: ChannelInputSettings) -> Gather {
         let rate_hz = settings.map_or(SAMPLE_RATE_HZ, |settings| settings.rate_hz);
         let frame_bytes = settings.map_or(1, Settings::frame_bytes);
-        // A block of the card's frames, and one for the fraction that the resampler carries over.
+        // A block of the card's frames, and one for the fraction that the converter carries over.
         let frames_max =
             (BLOCK_FRAMES as u64 * u64::from(rate_hz)).div_ceil(u64::from(SAMPLE_RATE_HZ)) as usize + 1;
         Gather {
-            resampler: Resampler::new(rate_hz, SAMPLE_RATE_HZ),
-            conditioner: Conditioner::new(conditioning, rate_hz),
+            converter: RateConverter::new(rate_hz, SAMPLE_RATE_HZ),
+            channel_input: ChannelInput::new(channel, rate_hz),
             frame_bytes,
             rate_hz,
             settings: settings.copied(),
@@ -175,7 +175,7 @@ impl Gather {
     /// Frames that make the next block.
     fn needed(&self) -> usize {
         let needed =
-            self.resampler.as_ref().map_or(BLOCK_FRAMES, |resampler| resampler.inputs_for(BLOCK_FRAMES));
+            self.converter.as_ref().map_or(BLOCK_FRAMES, |converter| converter.inputs_for(BLOCK_FRAMES));
         needed.min(self.frames.len())
     }
 
@@ -195,7 +195,7 @@ impl Gather {
         self.fill_lost();
         let room = self.frames.get_mut(self.filled..).unwrap_or_default();
         let count = frames.min(room.len());
-        self.conditioner.samples(&self.bytes, &settings, &mut room[..count]);
+        self.channel_input.samples(&self.bytes, settings.format, settings.channels, &mut room[..count]);
         self.filled += count;
     }
 
@@ -205,12 +205,12 @@ impl Gather {
 
     fn take(&mut self, block: &mut Block) {
         self.fill_lost();
-        match &mut self.resampler {
+        match &mut self.converter {
             None => block.0.copy_from_slice(&self.frames[..BLOCK_FRAMES]),
-            Some(resampler) => {
+            Some(converter) => {
                 let mut input = self.frames[..self.filled].iter().copied();
                 for sample in &mut block.0 {
-                    *sample = resampler.pull(&mut || input.next()).unwrap_or(0.0);
+                    *sample = converter.pull(&mut || input.next()).unwrap_or(0.0);
                 }
             }
         }
@@ -232,14 +232,14 @@ impl Gather {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::format::SampleFormat;
     use crate::io::sound::sizes::Buffering;
+    use crate::media::sample_format::SampleFormat;
 
     fn gather(rate_hz: u32, channels: u32, format: SampleFormat) -> Gather {
         let buffering = Buffering::default();
         let (period_frames, buffer_frames) = buffering.wanted(Way::Capture, rate_hz);
         let sizes = buffering.granted(Way::Capture, rate_hz, period_frames, buffer_frames).unwrap();
-        Gather::new(Some(&Settings { rate_hz, channels, format, sizes }), Conditioning::default())
+        Gather::new(Some(&Settings { rate_hz, channels, format, sizes }), ChannelInputSettings::default())
     }
 
     /// Gives `frames` frames whose first channel is `value`, and the others loud.

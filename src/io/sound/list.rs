@@ -13,7 +13,7 @@ use crate::io::sound::holder::{self, Holder};
 use crate::io::sound::mixer::Volume;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pcm::direction;
-use crate::io::sound::settings::Wish;
+use crate::io::sound::settings::{Wish, alsa_format};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::{Stream, quiet};
 use crate::limits::CARD_CHANNELS_MAX;
@@ -116,7 +116,7 @@ pub fn list() -> Vec<CardListing> {
                     pcm.opens_as = Some(OpensAs {
                         rate_hz: settings.rate_hz,
                         channels: settings.channels,
-                        format: settings.format.alsa().to_string(),
+                        format: alsa_format(settings.format).to_string(),
                         period_frames: settings.sizes.period_frames,
                         buffer_frames: settings.sizes.buffer_frames,
                     });

@@ -50,8 +50,8 @@ impl Microphone {
     /// `setup` names the PCM that `auto` means, and how a card is used.
     pub fn open(spec: &InputSpec, loop_input: bool, setup: &SoundSetup) -> Result<Microphone, OpenError> {
         let card = |pcm: Option<&str>| {
-            let CaptureSetup { wish, conditioning, .. } = setup.capture;
-            Ok(Source::Card(Box::new(Capture::open(pcm, wish, conditioning)?)))
+            let CaptureSetup { wish, channel, .. } = setup.capture;
+            Ok(Source::Card(Box::new(Capture::open(pcm, wish, channel)?)))
         };
         let source = match spec {
             InputSpec::Auto => card(setup.capture.pcm.as_deref())?,

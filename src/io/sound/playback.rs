@@ -7,7 +7,6 @@
 use std::time::Instant;
 
 use crate::io::sound::card::Card;
-use crate::io::sound::convert::Resampler;
 use crate::io::sound::end::End;
 use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
@@ -15,6 +14,7 @@ use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
 use crate::io::sound::stream::Moved;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
+use crate::media::rate_converter::RateConverter;
 
 /// A playing card.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl End for Playback {
 #[derive(Debug)]
 struct Spread {
     settings: Option<Settings>,
-    resampler: Option<Resampler>,
+    converter: Option<RateConverter>,
     /// A block at the card's rate.
     frames: Box<[f32]>,
     bytes: Box<[u8]>,
@@ -166,7 +166,7 @@ impl Spread {
         let frames_of_a_block = settings.map_or(0, |settings| frames_of_a_block(settings.rate_hz));
         Spread {
             settings: settings.copied(),
-            resampler: settings.and_then(|settings| Resampler::new(SAMPLE_RATE_HZ, settings.rate_hz)),
+            converter: settings.and_then(|settings| RateConverter::new(SAMPLE_RATE_HZ, settings.rate_hz)),
             frames: vec![0.0; frames_of_a_block].into(),
             bytes: vec![0; 2 * frames_of_a_block * settings.map_or(0, Settings::frame_bytes)].into(),
             begin: 0,
@@ -182,13 +182,13 @@ impl Spread {
         if self.end + frames_of_a_block(settings.rate_hz) * settings.frame_bytes() > self.bytes.len() {
             return false;
         }
-        let samples = match &mut self.resampler {
+        let samples = match &mut self.converter {
             None => &block.0[..],
-            Some(resampler) => {
+            Some(converter) => {
                 let mut input = block.0.iter().copied();
                 let mut outputs = 0;
                 while let Some(frame) = self.frames.get_mut(outputs)
-                    && let Some(sample) = resampler.pull(&mut || input.next())
+                    && let Some(sample) = converter.pull(&mut || input.next())
                 {
                     *frame = sample;
                     outputs += 1;
@@ -197,7 +197,7 @@ impl Spread {
             }
         };
         let end = self.end + samples.len() * settings.frame_bytes();
-        settings.format.spread(samples, settings.channels as usize, &mut self.bytes[self.end..end]);
+        settings.format.encode_frames(samples, settings.channels as usize, &mut self.bytes[self.end..end]);
         self.end = end;
         true
     }
@@ -229,9 +229,9 @@ fn frames_of_a_block(rate_hz: u32) -> usize {
 #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
 mod tests {
     use super::*;
-    use crate::io::sound::format::SampleFormat;
     use crate::io::sound::scripted::Script;
     use crate::io::sound::sizes::Buffering;
+    use crate::media::sample_format::SampleFormat;
     use std::time::Duration;
 
     fn spread(rate_hz: u32, channels: u32, format: SampleFormat) -> Spread {

@@ -13,11 +13,11 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 use crate::io::sound::captured::Captured;
-use crate::io::sound::format::SampleFormat;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::spec::RawSpec;
 use crate::limits::RAW_INPUT_BYTES;
 use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::sample_format::SampleFormat;
 
 /// Samples from a descriptor.
 #[derive(Debug)]

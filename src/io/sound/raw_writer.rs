@@ -13,11 +13,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::io::sound::format::to_s16;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::spec::RawSpec;
 use crate::limits::RAW_OUTPUT_BYTES;
 use crate::media::block::{BLOCK_FRAMES, Block};
+use crate::media::sample_format::to_s16;
 
 /// Samples to a descriptor.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use crate::io::sound::captured::Captured;
-use crate::io::sound::format::to_s16;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::wav_reader::WavReader;
 use crate::limits::RECORDING_SAMPLES_MAX;
 use crate::media::block::{Block, SAMPLE_RATE_HZ};
 use crate::media::prompt::Recording;
+use crate::media::sample_format::to_s16;
 
 /// Reads a file of any rate and number of channels.
 ///

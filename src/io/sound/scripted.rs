@@ -8,11 +8,11 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
-use crate::io::sound::format::SampleFormat;
 use crate::io::sound::list::{CardListing, PcmListing};
 use crate::io::sound::open_error::CardFault;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
+use crate::media::sample_format::SampleFormat;
 
 /// The test's hand on the card of that name, opened as `scripted:NAME` on this thread.
 #[derive(Debug, Clone)]

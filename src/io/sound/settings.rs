@@ -4,13 +4,13 @@
 //! nearest is taken, and converted by us; only what cannot be converted is refused.
 
 use alsa::ValueOr;
-use alsa::pcm::{Access, Frames, HwParams, PCM};
+use alsa::pcm::{Access, Format, Frames, HwParams, PCM};
 
-use crate::io::sound::format::SampleFormat;
 use crate::io::sound::open_error::CardFault;
 use crate::io::sound::sizes::{Buffering, Sizes, Way};
 use crate::limits::{CARD_CHANNELS_MAX, CARD_RATE_HZ_MAX};
 use crate::media::block::SAMPLE_RATE_HZ;
+use crate::media::sample_format::SampleFormat;
 
 /// What is wanted of a PCM. Left out: what suits us best of what it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,12 +61,12 @@ pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault
     hw.set_access(Access::RWInterleaved).map_err(refused("refuses interleaved frames"))?;
     let format = match wish.format {
         Some(format) => {
-            hw.set_format(format.alsa()).map_err(refused("refuses the sample format"))?;
+            hw.set_format(alsa_format(format)).map_err(refused("refuses the sample format"))?;
             format
         }
         None => SampleFormat::OF_CARDS
             .into_iter()
-            .find(|format| hw.set_format(format.alsa()).is_ok())
+            .find(|&format| hw.set_format(alsa_format(format)).is_ok())
             .ok_or(CardFault::Refused("has none of the sample formats that we know", libc::EINVAL))?,
     };
     let channels = match wish.channels {
@@ -104,6 +104,18 @@ pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault
         .map_err(refused("refuses software settings"))?;
     pcm.prepare().map_err(refused("cannot be prepared"))?;
     Ok(Settings { rate_hz, channels, format, sizes })
+}
+
+/// ALSA's constant for a sample format.
+pub fn alsa_format(format: SampleFormat) -> Format {
+    match format {
+        SampleFormat::U8 => Format::U8,
+        SampleFormat::S16 => Format::S16LE,
+        SampleFormat::S24Packed => Format::S243LE,
+        SampleFormat::S24 => Format::S24LE,
+        SampleFormat::S32 => Format::S32LE,
+        SampleFormat::Float => Format::FloatLE,
+    }
 }
 
 /// Lowest rate of a card: that of a telephone.

@@ -1,13 +1,13 @@
 //! How cards are to be used: what a board file says, or nothing in particular.
 
 use crate::config::board::{Board, BoardChannel, BoardFormat, BoardLevel, BoardPcm, BoardSide, BoardValue};
-use crate::io::sound::condition::{Conditioning, Pick};
-use crate::io::sound::format::SampleFormat;
 use crate::io::sound::mixer::{Level, LevelValue};
 use crate::io::sound::pcm_name::card_of;
 use crate::io::sound::settings::Wish;
 use crate::io::sound::sizes::{Buffering, Way};
 use crate::io::sound::spec::{InputSpec, OutputSpec};
+use crate::media::channel_input::{ChannelInputSettings, ChannelSelection};
+use crate::media::sample_format::SampleFormat;
 
 /// How the cards are to be used. The default suits every card that hides nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,7 +28,7 @@ pub struct CaptureSetup {
     /// What is asked of it.
     pub wish: Wish,
     /// What is done to its samples.
-    pub conditioning: Conditioning,
+    pub channel: ChannelInputSettings,
 }
 
 /// How a loudspeaker's card is to be used.
@@ -47,15 +47,19 @@ pub struct PlaybackSetup {
 impl SoundSetup {
     /// What a board file says.
     pub fn of_board(board: &Board) -> SoundSetup {
-        let pick = match board.channel {
-            BoardChannel::Number(number) => Pick::Channel(number),
-            BoardChannel::Mean => Pick::Mean,
+        let selection = match board.channel {
+            BoardChannel::Number(number) => ChannelSelection::Channel(number),
+            BoardChannel::Mean => ChannelSelection::Mean,
         };
         SoundSetup {
             capture: CaptureSetup {
                 pcm: board.capture.pcm.clone(),
                 wish: wish(&board.capture),
-                conditioning: Conditioning { pick, gain_db: board.gain_db, blocks_dc: board.blocks_dc },
+                channel: ChannelInputSettings {
+                    selection,
+                    gain_db: board.gain_db,
+                    blocks_dc: board.blocks_dc,
+                },
             },
             playback: PlaybackSetup {
                 pcm: board.playback.pcm.clone(),
@@ -154,7 +158,7 @@ mod tests {
         assert_eq!(setup.clone().for_specs(&input, &output), setup);
         let (input, output) = specs("alsa:hw:CARD=Usb", "alsa:default");
         let other = setup.for_specs(&input, &output);
-        assert_eq!((other.capture.pcm, other.capture.conditioning.gain_db), (None, 0.0));
+        assert_eq!((other.capture.pcm, other.capture.channel.gain_db), (None, 0.0));
         assert_eq!((other.playback.volume_control, other.playback.echo_delay_ms), (None, 0));
         assert_eq!(other.capture.wish.buffering.period_ms, 20, "what the board's bus needs stays");
     }

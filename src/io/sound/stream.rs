@@ -180,8 +180,8 @@ const DRAIN_STEP: rustix::event::Timespec =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::format::SampleFormat;
     use crate::io::sound::scripted::Script;
+    use crate::media::sample_format::SampleFormat;
 
     #[test]
     fn a_card_that_is_not_there() {

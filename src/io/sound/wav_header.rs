@@ -11,8 +11,8 @@
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::io::sound::format::SampleFormat;
 use crate::limits::{WAV_CHANNELS_MAX, WAV_CHUNKS_MAX, WAV_RATE_HZ_MAX};
+use crate::media::sample_format::SampleFormat;
 
 /// Bytes of the header that we write.
 pub const HEADER_BYTES: usize = 44;

@@ -9,12 +9,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::io::sound::captured::Captured;
-use crate::io::sound::convert::Resampler;
-use crate::io::sound::format::SampleFormat;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::wav_header::WavHeader;
 use crate::limits::WAV_CHANNELS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
+use crate::media::rate_converter::RateConverter;
+use crate::media::sample_format::SampleFormat;
 
 /// Bytes asked of the disk at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -23,7 +23,7 @@ const READ_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct WavReader {
     samples: Samples,
-    resampler: Option<Resampler>,
+    converter: Option<RateConverter>,
     ended: bool,
 }
 
@@ -42,8 +42,8 @@ impl WavReader {
         }
         let mut file = BufReader::with_capacity(READ_BYTES, file);
         let header = WavHeader::read(&mut file).map_err(|error| fail(error.to_string()))?;
-        let resampler = Resampler::new(header.rate_hz, SAMPLE_RATE_HZ);
-        let tail_frames = resampler.as_ref().map_or(0, Resampler::delay_inputs);
+        let converter = RateConverter::new(header.rate_hz, SAMPLE_RATE_HZ);
+        let tail_frames = converter.as_ref().map_or(0, RateConverter::delay_inputs);
         Ok(WavReader {
             samples: Samples {
                 file,
@@ -56,7 +56,7 @@ impl WavReader {
                 tail_frames,
                 fault: None,
             },
-            resampler,
+            converter,
             ended: false,
         })
     }
@@ -66,9 +66,9 @@ impl WavReader {
         if self.ended {
             return Captured::End;
         }
-        let WavReader { samples, resampler, .. } = self;
-        let filled = match resampler {
-            Some(resampler) => fill(&mut block.0, || resampler.pull(&mut || samples.next())),
+        let WavReader { samples, converter, .. } = self;
+        let filled = match converter {
+            Some(converter) => fill(&mut block.0, || converter.pull(&mut || samples.next())),
             None => samples.read(&mut block.0),
         };
         if filled == block.0.len() {
@@ -105,7 +105,7 @@ struct Samples {
     ready: Block,
     ready_at: usize,
     ready_end: usize,
-    /// Silence still to be given at the end, to get the last frames out of the resampler.
+    /// Silence still to be given at the end, to get the last frames out of the converter.
     tail_frames: usize,
     fault: Option<std::io::ErrorKind>,
 }
@@ -123,7 +123,7 @@ impl Samples {
         filled
     }
 
-    /// The next sample for the resampler.
+    /// The next sample for the converter.
     fn next(&mut self) -> Option<f32> {
         if self.is_ready() {
             self.ready_at += 1;
@@ -187,12 +187,12 @@ impl Samples {
 /// The means of as many frames' channels as there are samples to be filled; how many these are.
 fn mono(frames: &[u8], format: SampleFormat, channels: u16, samples: &mut [f32]) -> usize {
     let frame_bytes = usize::from(channels) * format.bytes();
-    format.pick(frames, frame_bytes, 0, samples);
+    format.decode_channel(frames, frame_bytes, 0, samples);
     if channels > 1 {
         let mut others = Block::SILENCE;
         let others = &mut others.0[..samples.len()];
         for channel in 1..usize::from(channels) {
-            format.pick(frames, frame_bytes, channel * format.bytes(), others);
+            format.decode_channel(frames, frame_bytes, channel * format.bytes(), others);
             samples.iter_mut().zip(&*others).for_each(|(sum, other)| *sum += other);
         }
         let share = 1.0 / f32::from(channels);

@@ -9,11 +9,11 @@ use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::io::sound::format::to_s16;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::wav_header::{HEADER_BYTES, header};
 use crate::limits::WAV_WRITE_BYTES;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
+use crate::media::sample_format::to_s16;
 
 /// Bytes of sound between two headers: one second.
 const HEADER_EVERY_BYTES: u64 = SAMPLE_RATE_HZ as u64 * 2;

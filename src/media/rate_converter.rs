@@ -1,4 +1,5 @@
-//! From any sample rate to any other: windowed sinc, polyphase, exact in the long run.
+//! Converts any sample rate to any other: windowed sinc, polyphase, exact in the long run.
+//! [`resample`](crate::media::resample) follows a clock that is almost right; this changes the nominal rate.
 //!
 //! ```text
 //! input ─► the last `taps` samples ─► · kernel(phase) ─► output      phase += from / to per output
@@ -25,7 +26,7 @@ const CUT_OFF: f64 = 0.91;
 
 /// Converts one channel. All memory is taken at creation.
 #[derive(Debug, Clone)]
-pub struct Resampler {
+pub struct RateConverter {
     from: u32,
     to: u32,
     /// Input time since the newest sample in `history`, in `1 / to` of an input sample.
@@ -40,9 +41,9 @@ pub struct Resampler {
     simd: SimdBackend,
 }
 
-impl Resampler {
+impl RateConverter {
     /// A converter; `None` where there is nothing to convert. Rates are not zero.
-    pub fn new(from_hz: u32, to_hz: u32) -> Option<Resampler> {
+    pub fn new(from_hz: u32, to_hz: u32) -> Option<RateConverter> {
         if from_hz == to_hz || from_hz == 0 || to_hz == 0 {
             return None;
         }
@@ -51,7 +52,7 @@ impl Resampler {
         // Input samples per sample of the lower rate.
         let stretch = (f64::from(from) / f64::from(to)).max(1.0);
         let taps = (CROSSINGS as f64 * stretch).ceil() as usize;
-        Some(Resampler {
+        Some(RateConverter {
             from,
             to,
             // The first output waits for the first input.
@@ -79,7 +80,7 @@ impl Resampler {
         Some(output)
     }
 
-    /// Inputs that the next `outputs` calls of [`Resampler::pull`] take.
+    /// Inputs that the next `outputs` calls of [`RateConverter::pull`] take.
     pub fn inputs_for(&self, outputs: usize) -> usize {
         if outputs == 0 {
             return 0;
@@ -151,7 +152,7 @@ mod tests {
 
     /// Converts a sine and gives what is left of it, and of everything else, in dB over the input.
     fn measure(from_hz: u32, to_hz: u32, tone_hz: f64) -> (f64, f64) {
-        let mut resampler = Resampler::new(from_hz, to_hz).unwrap();
+        let mut converter = RateConverter::new(from_hz, to_hz).unwrap();
         let mut n = 0u32;
         let mut input = || {
             n += 1;
@@ -159,7 +160,7 @@ mod tests {
         };
         let settle = 2 * CROSSINGS * (to_hz / from_hz.min(to_hz)) as usize + 200;
         let output: Vec<f64> = (0..settle + to_hz as usize / 5)
-            .map(|_| f64::from(resampler.pull(&mut input).unwrap()))
+            .map(|_| f64::from(converter.pull(&mut input).unwrap()))
             .skip(settle)
             .collect();
         // Least squares on sine and cosine; a fifth of a second holds whole periods of the tones used.
@@ -205,14 +206,14 @@ mod tests {
         for (from_hz, to_hz, tone_hz) in
             [(96_000, 48_000, 30_000.0), (192_000, 48_000, 60_000.0), (48_000, 16_000, 10_000.0)]
         {
-            let mut resampler = Resampler::new(from_hz, to_hz).unwrap();
+            let mut converter = RateConverter::new(from_hz, to_hz).unwrap();
             let mut n = 0u32;
             let mut input = || {
                 n += 1;
                 Some((TAU * tone_hz * f64::from(n) / f64::from(from_hz)).sin() as f32)
             };
             let peak =
-                (0..2_000).map(|_| resampler.pull(&mut input).unwrap().abs()).skip(500).fold(0.0, f32::max);
+                (0..2_000).map(|_| converter.pull(&mut input).unwrap().abs()).skip(500).fold(0.0, f32::max);
             assert!(peak < 1e-4, "{from_hz} to {to_hz}, {tone_hz} Hz: {peak}");
         }
     }
@@ -222,17 +223,17 @@ mod tests {
         for (from_hz, to_hz) in
             [(44_100, 48_000), (22_050, 48_000), (8_000, 48_000), (192_000, 48_000), (48_000, 11_025)]
         {
-            let mut resampler = Resampler::new(from_hz, to_hz).unwrap();
+            let mut converter = RateConverter::new(from_hz, to_hz).unwrap();
             let mut total = 0;
             for _ in 0..100 {
-                let expected = resampler.inputs_for(480);
+                let expected = converter.inputs_for(480);
                 let mut taken = 0;
                 for _ in 0..480 {
                     let mut input = || {
                         taken += 1;
                         (taken <= expected).then_some(0.5)
                     };
-                    assert!(resampler.pull(&mut input).is_some());
+                    assert!(converter.pull(&mut input).is_some());
                 }
                 assert_eq!(taken, expected);
                 total += taken;
@@ -241,18 +242,18 @@ mod tests {
             let step = i64::from(from_hz.div_ceil(to_hz));
             assert!((total as i64 - 48_000 * i64::from(from_hz) / i64::from(to_hz)).abs() <= step);
         }
-        assert!(Resampler::new(48_000, 48_000).is_none());
+        assert!(RateConverter::new(48_000, 48_000).is_none());
     }
 
     #[test]
     fn a_dry_input_loses_nothing() {
-        let mut resampler = Resampler::new(16_000, 48_000).unwrap();
+        let mut converter = RateConverter::new(16_000, 48_000).unwrap();
         let mut given = 0;
         let mut outputs = 0;
         for _ in 0..1_000 {
             let mut one = Some(1.0);
             given += 1;
-            while resampler.pull(&mut || one.take()).is_some() {
+            while converter.pull(&mut || one.take()).is_some() {
                 outputs += 1;
             }
         }

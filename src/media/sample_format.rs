@@ -1,9 +1,7 @@
-//! Sample formats, and the way between them and `f32`.
+//! Sample formats, and their conversion from and to `f32`.
 //!
 //! All are little-endian, as WAV files and the cards of every Linux device that we run on have them.
 //! Full scale is ±1: an integer of n bits is divided by 2^(n-1). Back, samples are rounded and saturated.
-
-use alsa::pcm::Format;
 
 /// How one sample lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +41,6 @@ impl SampleFormat {
         }
     }
 
-    /// ALSA's name for it.
-    pub fn alsa(self) -> Format {
-        match self {
-            SampleFormat::U8 => Format::U8,
-            SampleFormat::S16 => Format::S16LE,
-            SampleFormat::S24Packed => Format::S243LE,
-            SampleFormat::S24 => Format::S24LE,
-            SampleFormat::S32 => Format::S32LE,
-            SampleFormat::Float => Format::FloatLE,
-        }
-    }
-
     /// The sample at the beginning of `bytes`, within ±1; zero where there are too few bytes or the
     /// number is none.
     pub fn decode(self, bytes: &[u8]) -> f32 {
@@ -76,7 +62,7 @@ impl SampleFormat {
     }
 
     /// The sample `at` this many bytes in each frame of `frame_bytes` bytes.
-    pub fn pick(self, frames: &[u8], frame_bytes: usize, at: usize, samples: &mut [f32]) {
+    pub fn decode_channel(self, frames: &[u8], frame_bytes: usize, at: usize, samples: &mut [f32]) {
         const S16_BYTES: usize = 2;
         match (self, frame_bytes) {
             // What most cards and files have; it need not be asked for with each sample.
@@ -85,48 +71,50 @@ impl SampleFormat {
                     *sample = SampleFormat::S16.decode(frame);
                 }
             }
-            (SampleFormat::S16, _) => pick(SampleFormat::S16, frames, frame_bytes, at, samples),
-            _ => pick(self, frames, frame_bytes, at, samples),
+            (SampleFormat::S16, _) => decode_channel(SampleFormat::S16, frames, frame_bytes, at, samples),
+            _ => decode_channel(self, frames, frame_bytes, at, samples),
         }
     }
 
     /// Writes a sample to the beginning of `bytes`, which has room for it.
     pub fn encode(self, sample: f32, bytes: &mut [u8]) {
-        self.spread(&[sample], 1, bytes);
+        self.encode_frames(&[sample], 1, bytes);
     }
 
     /// Writes each sample into all `channels` of its frame, as far as there is room in `bytes`.
-    pub fn spread(self, samples: &[f32], channels: usize, bytes: &mut [u8]) {
+    pub fn encode_frames(self, samples: &[f32], channels: usize, bytes: &mut [u8]) {
         match self {
             SampleFormat::U8 => {
-                spread(samples, channels, bytes, |s| [(integer(s, 128.0, 127.0) + 128) as u8])
+                encode_frames(samples, channels, bytes, |s| [(integer(s, 128.0, 127.0) + 128) as u8])
             }
-            SampleFormat::S16 => spread(samples, channels, bytes, |s| to_s16(s).to_le_bytes()),
-            SampleFormat::S24Packed => spread(samples, channels, bytes, |s| {
+            SampleFormat::S16 => encode_frames(samples, channels, bytes, |s| to_s16(s).to_le_bytes()),
+            SampleFormat::S24Packed => encode_frames(samples, channels, bytes, |s| {
                 let [a, b, c, _] = integer(s, 8_388_608.0, 8_388_607.0).to_le_bytes();
                 [a, b, c]
             }),
             SampleFormat::S24 => {
-                spread(samples, channels, bytes, |s| integer(s, 8_388_608.0, 8_388_607.0).to_le_bytes());
+                encode_frames(samples, channels, bytes, |s| {
+                    integer(s, 8_388_608.0, 8_388_607.0).to_le_bytes()
+                });
             }
             SampleFormat::S32 => {
-                spread(samples, channels, bytes, |s| {
+                encode_frames(samples, channels, bytes, |s| {
                     integer(s, 2_147_483_648.0, 2_147_483_647.0).to_le_bytes()
                 });
             }
-            SampleFormat::Float => spread(samples, channels, bytes, f32::to_le_bytes),
+            SampleFormat::Float => encode_frames(samples, channels, bytes, f32::to_le_bytes),
         }
     }
 }
 
 #[inline(always)]
-fn pick(format: SampleFormat, frames: &[u8], frame_bytes: usize, at: usize, samples: &mut [f32]) {
+fn decode_channel(format: SampleFormat, frames: &[u8], frame_bytes: usize, at: usize, samples: &mut [f32]) {
     for (sample, frame) in samples.iter_mut().zip(frames.chunks_exact(frame_bytes.max(1))) {
         *sample = format.decode(frame.get(at..).unwrap_or_default());
     }
 }
 
-fn spread<const BYTES: usize>(
+fn encode_frames<const BYTES: usize>(
     samples: &[f32],
     channels: usize,
     bytes: &mut [u8],

@@ -1,47 +1,47 @@
-//! From what a microphone's card gives to one clean channel: which channel, without its offset, loud enough.
+//! Makes one clean channel of the frames of a microphone's card: selects it, removes its DC offset, amplifies it.
 //!
 //! I2S microphones need all three. They sit on one of two channels (L/R pin), the other holds zeros or noise;
 //! some have a constant offset of a per cent of full scale, which eats headroom and clicks at every mute; and
 //! their 18 or 24 bits leave speech 30 dB below what other cards give.
 
-use crate::io::sound::settings::Settings;
+use crate::media::sample_format::SampleFormat;
 
-/// Which channel of a frame is the voice.
+/// Selects the channel of a frame that is the voice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pick {
+pub enum ChannelSelection {
     /// This one, from 0; the last one where there are fewer.
     Channel(u32),
     /// The mean of all.
     Mean,
 }
 
-impl Default for Pick {
+impl Default for ChannelSelection {
     fn default() -> Self {
-        Pick::Channel(0)
+        ChannelSelection::Channel(0)
     }
 }
 
-/// What is done to the samples of a microphone.
+/// How one channel is made of a microphone's frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Conditioning {
-    /// Which channel.
-    pub pick: Pick,
-    /// How much louder, in decibels.
+pub struct ChannelInputSettings {
+    /// The channel.
+    pub selection: ChannelSelection,
+    /// Amplification, in decibels.
     pub gain_db: f32,
     /// A constant offset is taken out.
     pub blocks_dc: bool,
 }
 
-impl Default for Conditioning {
+impl Default for ChannelInputSettings {
     fn default() -> Self {
-        Conditioning { pick: Pick::default(), gain_db: 0.0, blocks_dc: false }
+        ChannelInputSettings { selection: ChannelSelection::default(), gain_db: 0.0, blocks_dc: false }
     }
 }
 
-/// Does it, frame by frame.
+/// Makes samples of frames; it holds the state of the DC blocker.
 #[derive(Debug)]
-pub struct Conditioner {
-    pick: Pick,
+pub struct ChannelInput {
+    selection: ChannelSelection,
     gain: f32,
     dc_blocker: Option<DcBlocker>,
 }
@@ -57,30 +57,30 @@ struct DcBlocker {
 /// -3 dB of the blocker: below every voice, and an offset is gone in a tenth of a second.
 const DC_CUT_OFF_HZ: f32 = 10.0;
 
-impl Conditioner {
+impl ChannelInput {
     /// For samples of this rate.
-    pub fn new(conditioning: Conditioning, rate_hz: u32) -> Conditioner {
+    pub fn new(settings: ChannelInputSettings, rate_hz: u32) -> ChannelInput {
         let pole = 1.0 - std::f32::consts::TAU * DC_CUT_OFF_HZ / rate_hz as f32;
         let blocker = DcBlocker { pole, last_input: 0.0, last_output: 0.0 };
-        Conditioner {
-            pick: conditioning.pick,
-            gain: 10.0_f32.powf(conditioning.gain_db / 20.0),
-            dc_blocker: conditioning.blocks_dc.then_some(blocker),
+        ChannelInput {
+            selection: settings.selection,
+            gain: 10.0_f32.powf(settings.gain_db / 20.0),
+            dc_blocker: settings.blocks_dc.then_some(blocker),
         }
     }
 
     /// The voice in each of these frames, within ±1.
-    pub fn samples(&mut self, frames: &[u8], settings: &Settings, samples: &mut [f32]) {
-        let (format, frame_bytes) = (settings.format, settings.frame_bytes());
-        match self.pick {
-            Pick::Channel(channel) => {
-                let channel = channel.min(settings.channels.saturating_sub(1)) as usize;
-                format.pick(frames, frame_bytes, channel * format.bytes(), samples);
+    pub fn samples(&mut self, frames: &[u8], format: SampleFormat, channels: u32, samples: &mut [f32]) {
+        let frame_bytes = channels as usize * format.bytes();
+        match self.selection {
+            ChannelSelection::Channel(channel) => {
+                let channel = channel.min(channels.saturating_sub(1)) as usize;
+                format.decode_channel(frames, frame_bytes, channel * format.bytes(), samples);
             }
-            Pick::Mean => {
+            ChannelSelection::Mean => {
                 for (sample, frame) in samples.iter_mut().zip(frames.chunks_exact(frame_bytes.max(1))) {
                     let sum: f32 = frame.chunks_exact(format.bytes()).map(|bytes| format.decode(bytes)).sum();
-                    *sample = sum / settings.channels.max(1) as f32;
+                    *sample = sum / channels.max(1) as f32;
                 }
             }
         }
@@ -105,14 +105,6 @@ impl DcBlocker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::format::SampleFormat;
-    use crate::io::sound::sizes::{Buffering, Way};
-
-    fn settings(channels: u32, format: SampleFormat) -> Settings {
-        let buffering = Buffering::default();
-        let sizes = buffering.granted(Way::Capture, 48_000, 480, 3_840).unwrap();
-        Settings { rate_hz: 48_000, channels, format, sizes }
-    }
 
     fn frame(samples: &[f32], format: SampleFormat) -> Vec<u8> {
         let mut bytes = vec![0; samples.len() * format.bytes()];
@@ -122,37 +114,43 @@ mod tests {
         bytes
     }
 
-    fn sample(conditioner: &mut Conditioner, frame: &[u8], settings: &Settings) -> f32 {
+    fn sample(channel_input: &mut ChannelInput, frame: &[u8], format: SampleFormat, channels: u32) -> f32 {
         let mut sample = [0.0];
-        conditioner.samples(frame, settings, &mut sample);
+        channel_input.samples(frame, format, channels, &mut sample);
         sample[0]
     }
 
     #[test]
     fn the_channel_that_is_named() {
-        let settings = settings(2, SampleFormat::S32);
         let frame = frame(&[0.25, -0.75], SampleFormat::S32);
-        for (pick, expected) in [
-            (Pick::Channel(0), 0.25),
-            (Pick::Channel(1), -0.75),
-            (Pick::Channel(9), -0.75),
-            (Pick::Mean, -0.25),
+        for (selection, expected) in [
+            (ChannelSelection::Channel(0), 0.25),
+            (ChannelSelection::Channel(1), -0.75),
+            (ChannelSelection::Channel(9), -0.75),
+            (ChannelSelection::Mean, -0.25),
         ] {
-            let mut conditioner = Conditioner::new(Conditioning { pick, ..Conditioning::default() }, 48_000);
-            assert_eq!(sample(&mut conditioner, &frame, &settings), expected, "{pick:?}");
-            assert_eq!(sample(&mut conditioner, &frame[..0], &settings), 0.0, "half a frame is no panic");
+            let mut channel_input = ChannelInput::new(
+                ChannelInputSettings { selection, ..ChannelInputSettings::default() },
+                48_000,
+            );
+            assert_eq!(sample(&mut channel_input, &frame, SampleFormat::S32, 2), expected, "{selection:?}");
+            assert_eq!(
+                sample(&mut channel_input, &frame[..0], SampleFormat::S32, 2),
+                0.0,
+                "half a frame is no panic"
+            );
         }
     }
 
     #[test]
     fn a_quiet_microphone_with_an_offset() {
-        let settings = settings(1, SampleFormat::S24);
-        let conditioning = Conditioning { gain_db: 20.0, blocks_dc: true, ..Conditioning::default() };
-        let mut conditioner = Conditioner::new(conditioning, 48_000);
+        let settings =
+            ChannelInputSettings { gain_db: 20.0, blocks_dc: true, ..ChannelInputSettings::default() };
+        let mut channel_input = ChannelInput::new(settings, 48_000);
         let heard: Vec<f32> = (0..48_000)
             .map(|n| {
                 let voice = 0.01 * (std::f32::consts::TAU * 300.0 * n as f32 / 48_000.0).sin();
-                sample(&mut conditioner, &frame(&[0.05 + voice], SampleFormat::S24), &settings)
+                sample(&mut channel_input, &frame(&[0.05 + voice], SampleFormat::S24), SampleFormat::S24, 1)
             })
             .skip(24_000)
             .collect();
@@ -160,7 +158,10 @@ mod tests {
         let peak = heard.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
         assert!(mean.abs() < 1e-3, "offset {mean}");
         assert!((peak - 0.1).abs() < 0.002, "peak {peak}");
-        let mut loud = Conditioner::new(Conditioning { gain_db: 60.0, ..Conditioning::default() }, 48_000);
-        assert_eq!(sample(&mut loud, &frame(&[0.5], SampleFormat::S24), &settings), 1.0);
+        let mut loud = ChannelInput::new(
+            ChannelInputSettings { gain_db: 60.0, ..ChannelInputSettings::default() },
+            48_000,
+        );
+        assert_eq!(sample(&mut loud, &frame(&[0.5], SampleFormat::S24), SampleFormat::S24, 1), 1.0);
     }
 }
