@@ -39,7 +39,7 @@ pub(super) fn begins_anew_for(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
+    use crate::io::tests::temp::TempFile;
 
     const DOOR: &str = "[server]\nurl='wss://a.example'\ntoken={file='/t'}\n[audio]\nvolume=80\nprofile='default'\n\
         [call]\nring_timeout_s=30\n[gpio]\ndoor={line='A',pulse_ms=100,rpc='open',allow=['x']}\n\

@@ -49,7 +49,7 @@ pub fn silent(config: &Config, surroundings: &Surroundings) -> Result<Options, R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
+    use crate::io::tests::temp::TempFile;
 
     #[test]
     fn a_look_calls_no_agent() {

@@ -19,6 +19,8 @@ mod net;
 mod runtime;
 mod signal;
 pub mod sound;
+#[cfg(test)]
+pub(crate) mod tests;
 mod token;
 
 pub(crate) use host::{command, fingerprint, signals};

@@ -24,7 +24,7 @@ impl Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
+    use crate::io::tests::temp::TempFile;
 
     #[test]
     fn it_goes_by_what_is_in_the_file() {

@@ -152,7 +152,7 @@ fn loudspeaker(card: &CardListing) -> Option<&PcmListing> {
 /// The cards of this machine, or of a test.
 fn cards() -> Vec<CardListing> {
     #[cfg(test)]
-    if let Some(cards) = crate::io::sound::scripted::cards() {
+    if let Some(cards) = crate::io::sound::tests::scripted::cards() {
         return cards;
     }
     scan()

@@ -43,7 +43,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
+    use crate::io::tests::temp::TempFile;
 
     #[test]
     fn by_name_and_by_file() {

@@ -356,4 +356,5 @@ const STALLED_AFTER: Duration = Duration::from_millis(500);
 const BEGINS_WITHIN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
+#[path = "tests/card.rs"]
 mod tests;

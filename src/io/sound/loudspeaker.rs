@@ -222,7 +222,7 @@ impl Loudspeaker {
 #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
 mod tests {
     use super::*;
-    use crate::io::sound::testing::{TempFile, TempPipe};
+    use crate::io::tests::temp::{TempFile, TempPipe};
     use crate::media::block::BLOCK_FRAMES;
     use std::time::Duration;
 

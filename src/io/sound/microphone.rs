@@ -225,7 +225,7 @@ impl Microphone {
 #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
+    use crate::io::tests::temp::TempFile;
     use std::time::Duration;
 
     #[test]

@@ -34,8 +34,6 @@ pub mod loudspeaker;
 pub mod microphone;
 pub mod mixer;
 pub mod note;
-#[cfg(test)]
-mod on_board;
 pub mod open_error;
 mod pace;
 pub mod pair;
@@ -46,15 +44,13 @@ mod raw_reader;
 mod raw_writer;
 mod readiness;
 pub(crate) mod recording;
-#[cfg(test)]
-mod scripted;
 pub mod settings;
 pub mod setup;
 pub mod sizes;
 pub mod spec;
 mod stream;
 #[cfg(test)]
-pub(crate) mod testing;
+mod tests;
 mod tone;
 pub mod trial;
 mod watch;

@@ -340,4 +340,5 @@ fn can(pcm: &str, way: Way, rate_hz: u32) -> bool {
 const WORDS: [&str; 2] = ["capture", "playback"];
 
 #[cfg(test)]
-mod story;
+#[path = "tests/pair.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! A PCM as alsa-lib has it: calls and errno, nothing decided. [`super::stream`] makes sense of them.
 //!
-//! In tests a name that begins with `scripted:` opens a [`Scripted`](crate::io::sound::scripted) one, which
+//! In tests a name that begins with `scripted:` opens a [`Scripted`](crate::io::sound::tests::scripted) one, which
 //! can do what no real card does on demand: lie, stall, fall asleep, be pulled out. That, and the kernel's cards
 //! in the rig, are the two callers of everything above.
 
@@ -22,7 +22,7 @@ pub enum Pcm {
     Alsa(PCM),
     /// Of a test.
     #[cfg(test)]
-    Scripted(crate::io::sound::scripted::Scripted),
+    Scripted(crate::io::sound::tests::scripted::Scripted),
 }
 
 /// Whether alsa-lib may convert.
@@ -44,7 +44,7 @@ impl Pcm {
     ) -> Result<(Pcm, Settings), CardFault> {
         #[cfg(test)]
         if let Some(name) = name.strip_prefix("scripted:") {
-            let (pcm, settings) = crate::io::sound::scripted::Scripted::open(name, way, wish)?;
+            let (pcm, settings) = crate::io::sound::tests::scripted::Scripted::open(name, way, wish)?;
             return Ok((Pcm::Scripted(pcm), settings));
         }
         let name = CString::new(name).map_err(|_| CardFault::Missing)?;

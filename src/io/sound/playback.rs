@@ -229,8 +229,8 @@ fn frames_of_a_block(rate_hz: u32) -> usize {
 #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
 mod tests {
     use super::*;
-    use crate::io::sound::scripted::Script;
     use crate::io::sound::sizes::Buffering;
+    use crate::io::sound::tests::scripted::Script;
     use crate::media::sample_format::SampleFormat;
     use std::time::Duration;
 

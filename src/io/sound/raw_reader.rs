@@ -148,7 +148,7 @@ fn is_ready(fd: BorrowedFd<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::{TempFile, TempPipe};
+    use crate::io::tests::temp::{TempFile, TempPipe};
     use std::io::Write;
 
     fn samples(range: std::ops::Range<i16>) -> Vec<u8> {

@@ -116,7 +116,7 @@ fn is_ready(fd: BorrowedFd<'_>, wait: &Timespec) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::{TempFile, TempPipe};
+    use crate::io::tests::temp::{TempFile, TempPipe};
     use std::io::Read;
 
     fn numbered(n: i16) -> Block {

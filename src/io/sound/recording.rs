@@ -35,8 +35,8 @@ pub fn load(path: &Path) -> Result<Recording, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
     use crate::io::sound::wav_header;
+    use crate::io::tests::temp::TempFile;
 
     fn wav(samples: impl ExactSizeIterator<Item = i16>) -> Vec<u8> {
         let mut bytes = wav_header::header(2 * samples.len() as u64).to_vec();

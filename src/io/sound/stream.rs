@@ -180,7 +180,7 @@ const DRAIN_STEP: rustix::event::Timespec =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::scripted::Script;
+    use crate::io::sound::tests::scripted::Script;
     use crate::media::sample_format::SampleFormat;
 
     #[test]

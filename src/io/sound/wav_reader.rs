@@ -204,7 +204,7 @@ fn mono(frames: &[u8], format: SampleFormat, channels: u16, samples: &mut [f32])
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
+    use crate::io::tests::temp::TempFile;
 
     /// A WAV file of any layout; `value(frame, channel)` gives its samples.
     fn wav(

@@ -106,8 +106,8 @@ impl Drop for WavWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sound::testing::TempFile;
     use crate::io::sound::wav_header::WavHeader;
+    use crate::io::tests::temp::TempFile;
     use std::io::Cursor;
 
     #[test]

@@ -214,10 +214,8 @@ mod tests {
 
     #[test]
     fn it_is_asked_as_the_protocol_has_it() {
-        let file = crate::io::sound::testing::TempFile::new(
-            "headers",
-            b"# ours\n\nAuthorization:  Bearer s3cret \n",
-        );
+        let file =
+            crate::io::tests::temp::TempFile::new("headers", b"# ours\n\nAuthorization:  Bearer s3cret \n");
         let answer = "HTTP/1.1 201 Created\r\nContent-Length: 31\r\n\r\n{\"participant_token\":\"eyJ.b.c\"}";
         let (token, asked) = ask(answer, Some(file.path().to_owned()));
         assert_eq!(token.expect("a token").token.reveal(), "eyJ.b.c");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::io::runtime::clock;
 use crate::io::sound::Captured;
-use crate::io::sound::scripted::{self, Script, pcm_of};
+use crate::io::sound::tests::scripted::{self, Script, pcm_of};
 use crate::media::block::Block;
 
 const BOTH: &[Way] = &[Way::Playback, Way::Capture];

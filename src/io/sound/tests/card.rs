@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::io::runtime::clock;
-use crate::io::sound::scripted::Script;
+use crate::io::sound::tests::scripted::Script;
 
 fn card(name: &str, way: Way) -> (Script, Card, Instant) {
     let script = Script::new(name);

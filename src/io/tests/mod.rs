@@ -1,0 +1,3 @@
+//! What tests share that need files or pipes.
+
+pub(crate) mod temp;
