@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use kinglet::io::sound::captured::Captured;
+use kinglet::io::sound::Captured;
 use kinglet::io::sound::loudspeaker::Loudspeaker;
 use kinglet::io::sound::microphone::Microphone;
 use kinglet::io::sound::setup::SoundSetup;

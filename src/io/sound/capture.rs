@@ -6,13 +6,12 @@
 
 use std::time::Instant;
 
-use crate::io::sound::captured::Captured;
 use crate::io::sound::card::Card;
 use crate::io::sound::end::End;
-use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
+use crate::io::sound::status::{Captured, CardNote};
 use crate::io::sound::stream::Moved;
 use crate::limits::CAPTURE_GAP_MS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};

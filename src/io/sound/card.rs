@@ -18,15 +18,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::io::sound::absence::Absence;
-use crate::io::sound::counters::SoundCounters;
-use crate::io::sound::note::CardNote;
+use crate::io::sound::card_health::{Absence, Readiness, Xruns};
 use crate::io::sound::open_error::OpenError;
-use crate::io::sound::readiness::Readiness;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
+use crate::io::sound::status::{CardNote, SoundCounters};
 use crate::io::sound::stream::{Moved, Stream};
-use crate::io::sound::xruns::Xruns;
 use crate::io::sound::{SoundState, auto};
 use crate::limits::{CARD_DESCRIPTORS_MAX, CARD_NOTES_MAX};
 use crate::media::block::BLOCK_MS;

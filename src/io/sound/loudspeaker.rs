@@ -9,15 +9,14 @@
 
 use std::time::Instant;
 
-use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::end::End;
-use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::playback::Playback;
 use crate::io::sound::raw_writer::RawWriter;
 use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::spec::OutputSpec;
+use crate::io::sound::status::{CardNote, SoundCounters};
 use crate::io::sound::wav_writer::WavWriter;
 use crate::io::sound::{SoundState, stream};
 use crate::limits::CARD_DESCRIPTORS_MAX;

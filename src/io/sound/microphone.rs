@@ -11,15 +11,13 @@
 use std::time::Instant;
 
 use crate::io::sound::capture::Capture;
-use crate::io::sound::captured::Captured;
-use crate::io::sound::counters::SoundCounters;
 use crate::io::sound::end::End;
-use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::raw_reader::RawReader;
 use crate::io::sound::setup::{CaptureSetup, SoundSetup};
 use crate::io::sound::spec::InputSpec;
+use crate::io::sound::status::{Captured, CardNote, SoundCounters};
 use crate::io::sound::tone::Tone;
 use crate::io::sound::wav_reader::WavReader;
 use crate::io::sound::{SoundState, stream};

@@ -18,13 +18,11 @@
 // Files are this module's business; the core has none (.clippy.toml).
 #![allow(clippy::disallowed_types)]
 
-mod absence;
 pub mod auto;
 pub mod board;
 mod capture;
-pub mod captured;
 pub mod card;
-pub mod counters;
+mod card_health;
 mod end;
 mod follow;
 pub mod holder;
@@ -33,7 +31,6 @@ pub mod list;
 pub mod loudspeaker;
 pub mod microphone;
 pub mod mixer;
-pub mod note;
 pub mod open_error;
 mod pace;
 pub mod pair;
@@ -42,12 +39,12 @@ pub mod pcm_name;
 mod playback;
 mod raw_reader;
 mod raw_writer;
-mod readiness;
 pub(crate) mod recording;
 pub mod settings;
 pub mod setup;
 pub mod sizes;
 pub mod spec;
+pub mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -57,24 +54,11 @@ mod watch;
 mod wav_header;
 mod wav_reader;
 mod wav_writer;
-mod xruns;
 
 pub use auto::{AutoChoice, auto_choice};
-pub use captured::Captured;
-pub use counters::SoundCounters;
 pub use loudspeaker::Loudspeaker;
 pub use microphone::Microphone;
 pub use open_error::OpenError;
 pub use sizes::Way;
 pub use spec::{InputSpec, OutputSpec};
-
-/// Where a sound source or sink stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SoundState {
-    /// It works, or waits to be started.
-    Open,
-    /// The card is gone, and is being looked for.
-    Lost,
-    /// It has ended for good: the input is at its end, or nobody reads the output any more.
-    Closed,
-}
+pub use status::{Captured, SoundCounters, SoundState};

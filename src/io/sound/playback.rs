@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use crate::io::sound::card::Card;
 use crate::io::sound::end::End;
-use crate::io::sound::note::CardNote;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::settings::{Settings, Wish};
 use crate::io::sound::sizes::Way;
+use crate::io::sound::status::CardNote;
 use crate::io::sound::stream::Moved;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use crate::media::rate_converter::RateConverter;

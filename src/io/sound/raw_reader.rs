@@ -12,9 +12,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
-use crate::io::sound::captured::Captured;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::spec::RawSpec;
+use crate::io::sound::status::Captured;
 use crate::limits::RAW_INPUT_BYTES;
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::sample_format::SampleFormat;

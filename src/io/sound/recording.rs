@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::io::sound::captured::Captured;
 use crate::io::sound::open_error::OpenError;
+use crate::io::sound::status::Captured;
 use crate::io::sound::wav_reader::WavReader;
 use crate::limits::RECORDING_SAMPLES_MAX;
 use crate::media::block::{Block, SAMPLE_RATE_HZ};

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use crate::io::runtime::clock;
 use crate::io::runtime::reactor::Reactor;
-use crate::io::sound::captured::Captured;
 use crate::io::sound::loudspeaker::Loudspeaker;
 use crate::io::sound::microphone::Microphone;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::spec::{InputSpec, OutputSpec};
+use crate::io::sound::status::Captured;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use crate::media::chirp::{self, CHIRP_FRAMES, Match};
 

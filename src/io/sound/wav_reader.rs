@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::io::sound::captured::Captured;
 use crate::io::sound::open_error::OpenError;
+use crate::io::sound::status::Captured;
 use crate::io::sound::wav_header::WavHeader;
 use crate::limits::WAV_CHANNELS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};

@@ -1,11 +1,72 @@
-//! The time that passes without a card, in blocks: nothing is recorded in it, but RTP time goes on.
+//! How well a card works: its xruns, its descriptors, and the time without it.
+//!
+//! - [`Xruns`]: now and then one is normal; again and again, the period is too short for this machine.
+//! - [`Readiness`]: descriptors that stay ready and bring nothing would take all of the CPU. After three such wakes they are
+//!   left alone, and the period is counted by our clock.
+//! - [`Absence`]: nothing is recorded in the time without a card, but RTP time goes on.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::CAPTURE_GAP_MS_MAX;
 use crate::media::block::BLOCK_MS;
 
-/// Counts it, while there is any.
+/// This many xruns…
+const XRUNS_MAX: usize = 3;
+
+/// …within this time, and the period is too short for this machine.
+const XRUNS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Wakes without a frame, in a row, after which descriptors are left alone.
+const EMPTY_WAKES_MAX: u32 = 3;
+
+/// The times of the last xruns, the newest at the end.
+#[derive(Debug, Default)]
+pub struct Xruns(heapless::Deque<Instant, XRUNS_MAX>);
+
+impl Xruns {
+    /// One more. Says whether that is too often, and begins anew then.
+    pub fn add(&mut self, now: Instant) -> bool {
+        if self.0.is_full() {
+            self.0.pop_front();
+        }
+        let _ = self.0.push_back(now);
+        let is_often = self.0.is_full()
+            && self.0.front().is_some_and(|&first| now.saturating_duration_since(first) <= XRUNS_WITHIN);
+        if is_often {
+            self.0.clear();
+        }
+        is_often
+    }
+}
+
+/// Whether the descriptors of a card are believed.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    /// Wakes in a row that brought nothing.
+    empty_wakes: u32,
+    is_lie: bool,
+}
+
+impl Readiness {
+    /// Whether to wait for them.
+    pub fn is_believed(&self) -> bool {
+        !self.is_lie
+    }
+
+    /// A wake brought something.
+    pub fn was_true(&mut self) {
+        self.empty_wakes = 0;
+    }
+
+    /// A wake brought nothing. Says whether they are not believed from now on.
+    pub fn was_false(&mut self) -> bool {
+        self.empty_wakes = self.empty_wakes.saturating_add(1);
+        let is_lie = self.empty_wakes >= EMPTY_WAKES_MAX;
+        is_lie && !std::mem::replace(&mut self.is_lie, is_lie)
+    }
+}
+
+/// The time without the card, counted in blocks.
 #[derive(Debug, Default)]
 pub struct Absence {
     /// Counted up to here.
