@@ -126,7 +126,11 @@ fn others_are_silenced_at_once_even_while_the_server_is_away() {
     let mut street = Street::new();
     street.world.command(street.door, Command::Enter);
     street.world.run_ms(2000);
+    // A portal answers in its place, and sound flows on.
+    street.world.sfu.refuse(Some((302, "")));
     street.world.sfu.cut_signal("door");
+    street.world.run_ms(500);
+    assert_eq!(street.heard(100).1, "12");
     street.admit(party());
     street.world.run_ms(30);
     street.world.client(street.door).forget();
