@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::Engine;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
-use crate::error::ExitStatus;
 use crate::event::{By, Metrics};
 use crate::session::cause::Cause;
 use crate::session::recovery::Outcome;
-use crate::signal::request::ProfileChange;
+use crate::signal::request::{ProfileChange, Request};
+use crate::signal::scenario::{SCENARIOS, Scenario};
 
 impl Engine {
     /// Something that the application asks for.
@@ -89,10 +89,7 @@ impl Engine {
                 self.lost(Cause::Asked, now);
                 Ok(Value::Null).into()
             }
-            Command::Leave => {
-                let outcome = Outcome { status: ExitStatus::AsAsked, text: String::new() };
-                self.leave_by_command(Some(outcome), now)
-            }
+            Command::Leave => self.leave_by_command(Some(Outcome::as_asked()), now),
             Command::Ring(_) | Command::Answer | Command::HangUp | Command::Pulse(_) | Command::Reload => {
                 Err(CommandError::refused("this is no box: that is for `kinglet run`")).into()
             }
@@ -107,5 +104,18 @@ impl Engine {
     /// Next answer to a command that was answered with [`Reply::Later`].
     pub fn poll_answer(&mut self) -> Option<(Ticket, Answer)> {
         self.out.poll_answer()
+    }
+
+    /// Asks the server to play a fault on us, to see how we come back.
+    fn simulate(&mut self, name: &str) -> Answer {
+        let Some(scenario) = Scenario::of_name(name) else {
+            let names: Vec<&str> = SCENARIOS.iter().map(|&(name, _)| name).collect();
+            return Err(CommandError::usage(format!("one of: {}", names.join(", "))));
+        };
+        if !self.session.has_signal() {
+            return Err(CommandError::refused("not connected to the server at the moment"));
+        }
+        self.out.request(&Request::Simulate(scenario));
+        Ok(Value::Null)
     }
 }

@@ -22,6 +22,7 @@ mod data;
 mod outbox;
 pub mod port;
 mod report;
+mod route;
 mod route_hearing;
 mod session;
 mod settings;
@@ -38,7 +39,6 @@ use crate::media::receive::delay_target::TARGET_MS_MAX;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
 use crate::session::recovery::{Outcome, Retry};
-use crate::signal::ping::Pinger;
 use crate::time::deadline::{Deadlines, Reason};
 
 use audio::admission::Admission;
@@ -51,7 +51,6 @@ use data::profile::OwnProfile;
 use outbox::Outbox;
 pub use port::{Action, FileKey, FileNotice, FileOrder, Notice, StreamNotice};
 use session::Session;
-use session::state::Phase;
 pub use settings::{PublishSettings, Settings};
 pub use start::StartError;
 use transport::Transports;
@@ -87,7 +86,7 @@ impl Engine {
         let waits_ms_max =
             settings.publish.as_ref().map_or(TARGET_MS_MAX, |publish| publish.profile.target_ms_max());
         let mut engine = Self {
-            session: Session::new(settings.token.clone(), random.u64(..), now),
+            session: Session::new(&settings, random.u64(..), now),
             transports: Transports::default(),
             room: Room::new(),
             local: LocalTracks::new(cid, settings.publish.as_ref())?,
@@ -138,12 +137,11 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let publisher = self.transports.publisher.as_ref().and_then(Publisher::poll_timeout);
         let subscriber = self.transports.subscriber.as_ref().and_then(Subscriber::poll_timeout);
-        let ping = self.session.pinger.as_ref().and_then(Pinger::poll_timeout);
         [
             self.deadlines.next(),
             publisher.map(|at| (at, Reason::Publisher)),
             subscriber.map(|at| (at, Reason::Subscriber)),
-            ping.map(|at| (at, Reason::Ping)),
+            self.session.poll_timeout(),
             self.fallback_timeout().map(|at| (at, Reason::Fallback)),
             self.bindings_timeout().map(|at| (at, Reason::Bindings)),
             self.relay_timeout().map(|at| (at, Reason::Relay)),
@@ -155,7 +153,7 @@ impl Engine {
 
     /// How it ended, once it has. Nothing happens afterwards.
     pub fn outcome(&self) -> Option<&Outcome> {
-        self.session.outcome.as_ref().filter(|_| self.session.phase == Phase::Ended)
+        self.session.outcome()
     }
 
     /// Whether sound that is captured now reaches the server: files and pipes start then.
@@ -166,7 +164,7 @@ impl Engine {
 
     /// Whether `connected` was reached.
     pub fn was_connected(&self) -> bool {
-        self.session.was_connected
+        self.session.was_connected()
     }
 
     /// What was lost or left out since the start.

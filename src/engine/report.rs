@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::Engine;
 use super::audio::admission::who;
-use super::session::state::Phase;
 
 impl Engine {
     pub(super) fn status(&self) -> Value {
@@ -29,10 +28,10 @@ impl Engine {
         let microphone_dbfs = self.local.microphone.as_ref().and_then(|microphone| microphone.recent.read());
         let microphone_dbfs = microphone_dbfs.map(f32::round);
         json!({
-            "state": self.session.phase.words(),
-            "server": self.session.server,
+            "state": self.session.words(),
+            "server": self.session.server(),
             // Before the first dial it is not known: a token endpoint may name it.
-            "server_url": self.session.detour.dialled().map(ToString::to_string),
+            "server_url": self.session.server_url().map(ToString::to_string),
             "room": info.name,
             "room_sid": info.sid.map(|sid| sid.to_string()),
             "identity": own.map(|own| own.identity.as_str()),
@@ -96,19 +95,5 @@ impl Engine {
     pub(super) fn stats_value(&mut self, now: Instant) -> Value {
         // Plain numbers and texts: they always serialise.
         serde_json::to_value(self.take_stats(now)).unwrap_or_default()
-    }
-}
-
-impl Phase {
-    /// For `status`.
-    fn words(self) -> &'static str {
-        match self {
-            Phase::Idle => "outside",
-            Phase::Dialing | Phase::Joined => "joining",
-            Phase::Active => "connected",
-            Phase::Resuming => "resuming",
-            Phase::Waiting => "waiting",
-            Phase::Leaving | Phase::Ended => "ended",
-        }
     }
 }

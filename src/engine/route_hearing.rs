@@ -73,7 +73,7 @@ impl Engine {
     /// Who may hear us, whatever the rule says.
     pub(super) fn set_audience(&mut self, identities: Vec<String>) -> Answer {
         self.admission.set_audience(identities)?;
-        self.admission.update_audience(&self.room, self.has_signal(), &mut self.out);
+        self.admission.update_audience(&self.room, self.session.has_signal(), &mut self.out);
         Ok(Value::Null)
     }
 
@@ -83,7 +83,7 @@ impl Engine {
             // What was said under the rule before is not for them.
             self.discard_sound(now);
         }
-        self.admission.update_audience(&self.room, self.has_signal(), &mut self.out);
+        self.admission.update_audience(&self.room, self.session.has_signal(), &mut self.out);
         self.with_hearing(Hearing::forget_wanted);
         Ok(Value::Null)
     }
@@ -93,7 +93,7 @@ impl Engine {
         &mut self,
         act: impl FnOnce(&mut Hearing, &HearingInput<'_>, &mut Outbox) -> R,
     ) -> R {
-        let has_signal = self.has_signal();
+        let has_signal = self.session.has_signal();
         let Self { transports, room, hearing, admission, out, .. } = self;
         let carried = transports.subscriber.iter().flat_map(Subscriber::tracks);
         let carried: heapless::Vec<Sid, M_LINES_MAX> = carried.take(M_LINES_MAX).collect();

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::Engine;
 use super::audio::hearing::Hearing;
-use super::session::state::Phase;
 use crate::event::{By, Event};
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
@@ -13,20 +12,15 @@ use crate::signal::description::Description;
 use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
 use crate::signal::participant::{ParticipantInfo, ParticipantState};
-use crate::signal::ping::Pinger;
 use crate::signal::regions::Regions;
 use crate::signal::request::Request;
 use crate::signal::response::{self, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
-use crate::signal::token::longer_lived;
 use crate::signal::truncated::Truncated;
 use crate::time::deadline::Reason;
 
 impl Engine {
     pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
-        if let Some(pinger) = &mut self.session.pinger {
-            pinger.heard(now);
-        }
         match response::decode(bytes) {
             Ok(decoded) => {
                 self.count_truncated(decoded.truncated);
@@ -82,20 +76,17 @@ impl Engine {
             Response::Room(info) => self.with_room(|room, mut sink| room.apply_room(&info, &mut sink)),
             Response::RoomMoved(moved) => {
                 if let Some(token) = &moved.token {
-                    self.token_came(token.clone(), now);
+                    self.session.token_came(token.clone(), now);
                 }
                 self.with_room(|room, mut sink| room.apply_moved(&moved, &mut sink));
                 let info = self.room.info();
                 let (room, room_sid) = (info.name.clone(), info.sid.map(|sid| sid.to_string()));
                 let sid = moved.participant.sid.to_string();
                 self.out.emit(Event::RoomMoved { room, room_sid: room_sid.unwrap_or_default(), sid });
-                self.admission.restate_audience(&self.room, self.has_signal(), &mut self.out);
+                self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
                 self.participants_changed(now);
             }
-            Response::RefreshToken(token) => {
-                let token = longer_lived(&token, &self.settings.token).clone();
-                self.token_came(token, now);
-            }
+            Response::RefreshToken(token) => self.session.token_refreshed(&token, now),
             Response::TrackPublished { cid, track } => self.published(&cid, track.sid, now),
             Response::TrackUnpublished { sid } => self.unpublished_by_server(sid, now),
             Response::TrackSubscribed { sid } if self.local.publication.sid() == Some(sid) => {
@@ -107,9 +98,7 @@ impl Engine {
             Response::Mute { sid, muted } => self.muted_by_server(sid, muted, now),
             Response::Pong { last_ping_timestamp_ms, timestamp_ms } => {
                 self.server_time_heard(timestamp_ms, now);
-                if let Some(pinger) = &mut self.session.pinger {
-                    pinger.handle_pong(last_ping_timestamp_ms, now);
-                }
+                self.session.handle_pong(last_ping_timestamp_ms, now);
             }
             Response::Reconnect(reconnect) => self.taken_back(&reconnect, now),
             Response::Leave { reason, action, regions } => {
@@ -135,7 +124,7 @@ impl Engine {
     }
 
     fn participants_changed(&mut self, now: Instant) {
-        self.admission.update_audience(&self.room, self.has_signal(), &mut self.out);
+        self.admission.update_audience(&self.room, self.session.has_signal(), &mut self.out);
         self.own_tracks_changed(now);
         self.mute_seen(now);
         self.with_hearing(Hearing::update);
@@ -152,21 +141,19 @@ impl Engine {
     }
 
     fn joined(&mut self, join: Join, now: Instant) {
-        if self.session.phase != Phase::Dialing {
+        if !self.session.awaits_join() {
             return;
         }
-        self.await_connection(now);
+        let round_trip = self.session.joined(&join, now);
+        if let (Some(round_trip), Some(subscriber)) = (round_trip, &mut self.transports.subscriber) {
+            subscriber.set_round_trip(round_trip);
+        }
         self.transports.is_subscriber_primary = join.subscriber_primary;
-        (self.session.ping_interval, self.session.ping_timeout) = (join.ping_interval, join.ping_timeout);
-        self.session.is_resume_disabled = join.configuration.resume_disabled;
-        self.session.pinger = Some(Pinger::new(join.ping_interval, join.ping_timeout, now));
-        let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
-        self.session.server = format!("{edition} {}", join.server.version);
         self.server_time_heard(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
         self.relay_only_told(join.configuration.relay_only);
         self.ice_servers_told(&join.ice_servers, now);
-        self.admission.restate_audience(&self.room, self.has_signal(), &mut self.out);
+        self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
         self.announce(now);
         self.offer(now);
         self.with_hearing(Hearing::update);
@@ -219,7 +206,7 @@ impl Engine {
             LeaveAction::Disconnect => Cause::Told(reason),
             LeaveAction::Resume => Cause::ToldToResume(reason),
             LeaveAction::Reconnect => {
-                self.sent_elsewhere(regions, now);
+                self.session.moved(regions, now, &mut self.out);
                 Cause::ToldToRejoin(reason)
             }
         };

@@ -4,12 +4,10 @@
 use std::time::Instant;
 
 use super::Engine;
-use super::session::state::Phase;
 use crate::event::{MetricKind, Metrics, Stats};
 use crate::media::block::BLOCK_MS;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::rtc::{Publisher, Subscriber};
-use crate::signal::ping::Pinger;
 
 /// What the last report said.
 #[derive(Debug, Default)]
@@ -46,14 +44,14 @@ impl Engine {
         let sound = up.or_else(|| self.transports.subscriber.as_ref().and_then(Subscriber::round_trip));
         match sound {
             Some(round_trip) => u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX).max(1),
-            None => self.session.pinger.as_ref().map_or(0, Pinger::rtt_ms),
+            None => self.session.round_trip_ms(),
         }
     }
 
     /// Totals since the start, and the state now.
     pub fn write_metrics(&self, metrics: &mut Metrics) {
         let flag = |is_so| f64::from(u8::from(is_so));
-        let is_connected = matches!(self.session.phase, Phase::Active | Phase::Resuming);
+        let is_connected = self.session.is_in_room();
         metrics.one(
             MetricKind::Gauge,
             "kinglet_connected",
@@ -62,7 +60,7 @@ impl Engine {
         );
         let participants = self.room.participants().count() as f64;
         metrics.one(MetricKind::Gauge, "kinglet_participants", "Others in the room.", participants);
-        let round_trip_s = f64::from(self.session.pinger.as_ref().map_or(0, Pinger::rtt_ms)) / 1000.0;
+        let round_trip_s = f64::from(self.session.round_trip_ms()) / 1000.0;
         let help = "Round trip of the signal connection.";
         metrics.one(MetricKind::Gauge, "kinglet_signal_round_trip_seconds", help, round_trip_s);
         let is_sending = self.is_publishing() && self.local.publication.mute.is_open();

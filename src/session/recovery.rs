@@ -140,6 +140,13 @@ pub struct Outcome {
     pub text: String,
 }
 
+impl Outcome {
+    /// The end that was asked for.
+    pub fn as_asked() -> Outcome {
+        Outcome { status: ExitStatus::AsAsked, text: String::new() }
+    }
+}
+
 /// What is done about a loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {

@@ -26,7 +26,6 @@ use crate::data::packet::{Content, Origin, Outgoing, Packet};
 use crate::data::reliable::{Outbox, Received, Withdrawn};
 use crate::engine::Engine;
 use crate::engine::audio::local::preconnect::EarlyStream;
-use crate::engine::session::state::Phase;
 use crate::event::{DataFacts, Event};
 use crate::limits::{DATA_PACKETS_PER_DRAIN, LOSSY_WAITING_MAX};
 use crate::rtc::{Channel, Peer, Publisher, Written};
@@ -130,12 +129,7 @@ impl Data {
 impl Engine {
     /// Whether a message can be sent now, or will be when the session is mended.
     pub(in crate::engine) fn may_send_data(&self) -> Result<(), CommandError> {
-        if !matches!(self.session.phase, Phase::Joined | Phase::Active | Phase::Resuming) {
-            return Err(CommandError::refused("not in the room at the moment"));
-        }
-        if self.is_leaving() {
-            return Err(CommandError::refused("we are leaving the room"));
-        }
+        self.session.may_send()?;
         if self.room.own().is_none_or(|own| !own.permission.data) {
             return Err(CommandError::refused("the token does not allow data to be sent (canPublishData)"));
         }
@@ -207,7 +201,9 @@ impl Engine {
     /// The channels are part of the publisher's first offer, which a listener has not made yet.
     fn want_channels(&mut self, now: Instant) {
         self.data.is_wanted = true;
-        if self.has_signal() && !self.transports.publisher.as_ref().is_some_and(Publisher::was_offered) {
+        if self.session.has_signal()
+            && !self.transports.publisher.as_ref().is_some_and(Publisher::was_offered)
+        {
             self.offer(now);
         }
     }
@@ -217,7 +213,7 @@ impl Engine {
         loop {
             let Some(publisher) = &mut self.transports.publisher else { return };
             let mut has_written = false;
-            if matches!(self.session.phase, Phase::Joined | Phase::Active) {
+            if self.session.is_whole() {
                 let data = &mut self.data;
                 while let Some(bytes) = data.outbox.next_to_write()
                     && publisher.write(Channel::Reliable, bytes) == Written::Taken

@@ -54,7 +54,7 @@ impl Engine {
         if let Err(error) = Profile::check(&change) {
             return Err(CommandError::usage(error.to_string())).into();
         }
-        if !self.has_signal() {
+        if !self.session.has_signal() {
             return Err(CommandError::refused("not connected to the server at the moment")).into();
         }
         let ticket = match self.out.take_ticket() {

@@ -62,7 +62,7 @@ impl Engine {
     }
 
     fn cannot_call(&self, to: &str, method: &str, payload: &str) -> Option<RpcCode> {
-        if !is_known_to(&self.session.server) {
+        if !is_known_to(self.session.server()) {
             Some(RpcCode::UnsupportedServer)
         } else if payload.len() > RPC_PAYLOAD_BYTES_MAX {
             Some(RpcCode::RequestPayloadTooLarge)

@@ -1,31 +1,62 @@
-//! Dial, join, lose, dial again, leave: the life of sessions. What follows from a loss is looked up in
-//! [`session::recovery`](crate::session::recovery), whose drawing shows the phases; here it is carried
-//! out, but for the resume, which is carried out in `resume.rs`.
+//! The life of a session: dial, join, lose, resume or join anew, leave: [`Session`].
+//!
+//! ```text
+//!   Notice, command, deadline ─► Session ─┬─► Outbox: Dial, Drop, HangUp, RenewToken, AskRegions, events
+//!   Cause (of any part), Facts ─►         └─► Loss, Due, Ending ─► the coordinator: what the other parts do about it
+//!
+//!   state.rs   State with the data of each state            visit.rs     times and reports over sessions
+//!   token.rs   Access: the token and its source             resume.rs    one resume, and earlier ones
+//!   regions.rs RegionFailover: the URL that is dialled      farewell.rs  messages first, then the hang-up
+//! ```
+//!
+//! What follows from a loss is looked up in [`session::recovery`](crate::session::recovery). A session ends in two steps,
+//! so that events come in order: [`Session::lost`] and others return an [`Ending`], the coordinator lets every other part
+//! drop what belonged to the session, and [`Session::dropped`] does what comes next.
+//!
+//! Functions: `enter`, `handle_notice`, `joined`, `connected`, `taken_back`, `caught_up`, `resumed_if_complete`, `lost`,
+//! `dropped`, `leave`, `messages_moved`, `handle_token`, `handle_regions`, `network_changed`, `peer_closed`, `ping`,
+//! `poll_timeout`, `handle_timeout`, and questions about the state.
 
-pub(in crate::engine) mod farewell;
-pub(in crate::engine) mod regions;
-pub(in crate::engine) mod resume;
-pub(in crate::engine) mod state;
-pub(in crate::engine) mod token;
+mod farewell;
+mod health;
+mod loss;
+mod regions;
+mod resume;
+mod standing;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod token;
+mod visit;
 
 use std::time::{Duration, Instant};
 
-use crate::engine::Engine;
-use crate::engine::port::{Action, Notice};
-use crate::event::{By, Event};
+use crate::command::Ticket;
+use crate::engine::outbox::Outbox;
+use crate::engine::port::Notice;
+use crate::engine::settings::Settings;
+use crate::event::Event;
 use crate::room::Room;
-use crate::rtc::Peer;
 use crate::session::cause::Cause;
-use crate::session::recovery::{RetryPolicy, SessionStage, Standing, Step, next_step};
-use crate::signal::leave::DisconnectReason;
-use crate::signal::parameters::{JoinParameters, Resume};
-use crate::signal::ping::PingAction;
-use crate::signal::refusal::Refusal;
-use crate::signal::request::Request;
-use crate::time::backoff::GOOD_SESSION;
-use crate::time::deadline::{Deadlines, Reason};
+use crate::session::recovery::{Mend, Outcome, Retry};
+use crate::signal::endpoint::Access as Accessible;
+use crate::signal::join::{Join, Reconnect};
+use crate::signal::parameters::JoinParameters;
+use crate::signal::regions::Regions;
+use crate::signal::secret::Secret;
+use crate::signal::sid::Sid;
+use crate::time::backoff::Backoff;
 
-pub(in crate::engine) use state::{Phase, Session};
+use farewell::Farewell;
+pub(in crate::engine) use farewell::Pending;
+use health::SignalHealth;
+pub(in crate::engine) use loss::{Dropped, Ending, Loss};
+use regions::RegionFailover;
+use resume::ResumeHistory;
+use state::{Next, State};
+use token::Access;
+use visit::Visit;
 
 /// From the dial to the primary connection (command line: "all of it within 15 s"); of a later session,
 /// from its `join`.
@@ -39,322 +70,326 @@ const DIAL_PATIENCE: Duration = Duration::from_secs(8);
 const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// After the server closed a peer connection without a word on the signal connection.
-pub(in crate::engine) const CLOSED_PATIENCE: Duration = Duration::from_secs(2);
+const CLOSED_PATIENCE: Duration = Duration::from_secs(2);
 
-impl Engine {
+/// A new network comes in pieces: link, address, route. Together they take less than this once DHCP has
+/// answered; each would make us dial by itself.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// The session with the server, as far as it concerns the signal connection and the decision what follows.
+pub(in crate::engine) struct Session {
+    retry: Retry,
+    parameters: JoinParameters,
+    state: State,
+    access: Access,
+    regions: RegionFailover,
+    visit: Visit,
+    resumes: ResumeHistory,
+    farewell: Option<Farewell>,
+    health: SignalHealth,
+    backoff: Backoff,
+    /// Edition and version of the server, for people.
+    server: String,
+    /// The server has closed a peer connection: the session counts as lost then.
+    closed_until: Option<Instant>,
+    /// The device's addresses have changed, and have settled then.
+    network_settles_at: Option<Instant>,
+    /// Told to enter the room while the hang-up is on its way.
+    enters_again: bool,
+}
+
+/// What the session has to know of the other parts where something is lost or due.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Facts {
+    /// Our SID in the room, once we have joined.
+    pub own_sid: Option<Sid>,
+    /// Every exchange with the server is whole: no track or first offer without its answer, and nothing in SCTP that must
+    /// not be sent again.
+    pub is_whole: bool,
+    /// Sound can flow on every peer connection in use.
+    pub has_paths: bool,
+    /// The server takes TCP connections for every peer connection in use.
+    pub can_use_tcp: bool,
+    /// The address of ours that reached the server is gone.
+    pub is_home_gone: bool,
+    /// Seconds since 1970 by the server's clock, 0 where that is not known.
+    pub unix_s: u64,
+}
+
+/// What a notice of the signal connection means for the other parts.
+#[derive(Debug)]
+pub(in crate::engine) enum Noticed {
+    /// Nothing.
+    Nothing,
+    /// The server is reached for a new session: peer connections are opened.
+    Reached,
+    /// The server is reached for a resume: sockets are opened on the addresses of now.
+    ReachedAgain,
+    /// One protobuf message.
+    Message(Vec<u8>),
+    /// The session is lost, or has left.
+    Lost(Cause),
+}
+
+/// What is due, and concerns other parts.
+#[derive(Debug)]
+pub(in crate::engine) enum Due {
+    /// The session is lost.
+    Lost(Cause),
+    /// The session has ended.
+    Ending(Ending),
+    /// The time of messages under way is over: [`Session::hang_up`] follows.
+    Farewell,
+}
+
+impl Session {
+    /// Outside of the room. `seed` jitters the waits between attempts.
+    pub(in crate::engine) fn new(settings: &Settings, seed: u64, now: Instant) -> Session {
+        Session {
+            retry: settings.retry,
+            parameters: settings.parameters.clone(),
+            state: State::Idle,
+            access: Access::new(settings.token.clone(), settings.renews_token),
+            regions: RegionFailover::new(settings.url.clone()),
+            visit: Visit::new(now),
+            resumes: ResumeHistory::default(),
+            farewell: None,
+            health: SignalHealth::default(),
+            backoff: Backoff::new(seed),
+            server: String::new(),
+            closed_until: None,
+            network_settles_at: None,
+            enters_again: false,
+        }
+    }
+
+    /// Goes into the room; nothing where we are there, or on the way. `true` where the way begins now.
+    pub(in crate::engine) fn enter(&mut self, now: Instant, out: &mut Outbox) -> bool {
+        let is_outside = matches!(self.state, State::Idle);
+        if !is_outside {
+            self.enters_again |= self.is_leaving_to_stand_by();
+        } else if self.access.is_missing() || self.access.is_old(now) {
+            self.ask_for_token(now, out);
+        } else {
+            self.dial(now, out);
+        }
+        is_outside
+    }
+
     /// What happened to the signal connection.
-    pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
-        match (self.session.phase, notice) {
-            (Phase::Leaving, Notice::Closed(_) | Notice::Unreachable(_) | Notice::Refused(_)) => {
-                self.hung_up(now)
+    pub(in crate::engine) fn handle_notice(&mut self, notice: Notice, now: Instant) -> Noticed {
+        match (&mut self.state, notice) {
+            (State::Idle | State::Waiting { .. } | State::Ended(_), _) => Noticed::Nothing,
+            (State::Leaving { .. }, Notice::Reached | Notice::Opened | Notice::Message(_)) => {
+                Noticed::Nothing
             }
-            (Phase::Idle | Phase::Waiting | Phase::Leaving | Phase::Ended, _) => {}
-            (Phase::Resuming, Notice::Reached) => self.open_sockets_again(),
-            (_, Notice::Reached) => self.open_peers(now),
-            (_, Notice::Opened) => {}
-            (_, Notice::Message(bytes)) => self.message(&bytes, now),
-            (_, Notice::Refused(refusal)) => self.lost(Cause::Refused(refusal), now),
-            (_, Notice::Unreachable(text)) => self.lost(Cause::Unreachable(text), now),
-            (_, Notice::Closed(text)) => self.lost(Cause::SignalLost(text), now),
-        }
-    }
-
-    /// Goes into the room; nothing where we are there, or on the way.
-    pub(in crate::engine) fn enter(&mut self, now: Instant) {
-        if self.session.phase == Phase::Idle {
-            self.early_begins(now);
-        }
-        match self.session.phase {
-            Phase::Idle if self.lacks_token() || self.is_token_old(now) => {
-                self.session.phase = Phase::Waiting;
-                self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
-                self.out.act(Action::RenewToken);
+            (State::Resuming(_), Notice::Reached) => Noticed::ReachedAgain,
+            (State::Dialing { reached_at, .. }, Notice::Reached) => {
+                *reached_at = Some(now);
+                Noticed::Reached
             }
-            Phase::Idle => self.dial(now),
-            _ if self.is_leaving_to_stand_by() => self.session.enters_again = true,
-            _ => {}
+            (_, Notice::Reached) => Noticed::Reached,
+            (_, Notice::Opened) => Noticed::Nothing,
+            (_, Notice::Message(bytes)) => {
+                self.health.heard(now);
+                Noticed::Message(bytes)
+            }
+            (_, Notice::Refused(refusal)) => Noticed::Lost(Cause::Refused(refusal)),
+            (_, Notice::Unreachable(text)) => Noticed::Lost(Cause::Unreachable(text)),
+            (_, Notice::Closed(text)) => Noticed::Lost(Cause::SignalLost(text)),
         }
     }
 
-    pub(in crate::engine) fn dial(&mut self, now: Instant) {
-        self.new_session_begins(now);
-        self.dial_there(now);
+    /// Whether a `join` is awaited.
+    pub(in crate::engine) fn awaits_join(&self) -> bool {
+        matches!(self.state, State::Dialing { .. })
     }
 
-    /// The same, where a region was just chosen.
-    pub(in crate::engine) fn dial_there(&mut self, now: Instant) {
-        self.session.phase = Phase::Dialing;
-        self.session.reached_at = None;
-        self.session.join_began = now;
-        let patience = if self.session.was_connected { DIAL_PATIENCE } else { JOIN_PATIENCE };
-        self.deadlines.set(Reason::Join, now + patience);
-        self.dial_with(None, now);
+    /// The server has joined us: the primary connection is awaited. What the upgrade took, there and back.
+    pub(in crate::engine) fn joined(&mut self, join: &Join, now: Instant) -> Option<Duration> {
+        let State::Dialing { until, reached_at } = self.state else { return None };
+        let until = if self.visit.was_connected() { now + JOIN_PATIENCE } else { until };
+        self.state = State::Joined { until };
+        self.resumes.set_disabled(join.configuration.resume_disabled);
+        self.health.begin(join.ping_interval, join.ping_timeout, now);
+        let edition = if join.server.is_cloud { "LiveKit Cloud" } else { "LiveKit" };
+        self.server = format!("{edition} {}", join.server.version);
+        reached_at.map(|reached| now.saturating_duration_since(reached))
     }
 
-    pub(in crate::engine) fn dial_with(&mut self, resume: Option<Resume>, now: Instant) {
-        self.session.attempt_began = now;
-        let parameters = JoinParameters { resume, ..self.settings.parameters.clone() };
-        let (url, token) = (self.dialled_url(), self.session.token.clone());
-        let target = url.join_target(&parameters);
-        self.out.act(Action::Dial { url, target, token });
-    }
-
-    /// Whether a message to the server reaches it.
-    pub(in crate::engine) fn has_signal(&self) -> bool {
-        matches!(self.session.phase, Phase::Joined | Phase::Active)
-            || self.session.resuming.is_some_and(|resuming| resuming.has_signal())
-    }
-
-    /// The primary peer connection is up.
-    pub(in crate::engine) fn connected(&mut self, now: Instant) {
-        self.session.phase = Phase::Active;
-        self.deadlines.clear(Reason::Join);
-        self.session.session_began = Some(now);
-        self.session.detour.arrived();
-        self.session.told_cause.clear();
-        self.session.told_reason = None;
-        if self.session.was_connected {
-            let gap = self
-                .session
-                .lost_at
-                .take()
-                .map_or(Duration::ZERO, |lost| now.saturating_duration_since(lost));
-            self.out.emit(Event::Reconnected { gap_ms: gap.as_millis() as u64 });
+    /// The primary peer connection is up: the session is, where that was awaited.
+    pub(in crate::engine) fn connected(&mut self, room: &Room, now: Instant, out: &mut Outbox) {
+        if !matches!(self.state, State::Joined { .. }) {
             return;
         }
-        self.session.was_connected = true;
-        let info = self.room.info();
+        self.state = State::Active;
+        self.regions.arrived();
+        if let Some(reconnected) = self.visit.connected(now) {
+            return out.emit(reconnected);
+        }
+        let info = room.info();
         let (identity, sid) =
-            self.room.own().map_or_else(Default::default, |own| (own.identity.clone(), own.sid.to_string()));
-        let event = Event::Connected {
+            room.own().map_or_else(Default::default, |own| (own.identity.clone(), own.sid.to_string()));
+        out.emit(Event::Connected {
             room: info.name.clone(),
             room_sid: info.sid.map(|sid| sid.to_string()).unwrap_or_default(),
             identity,
             sid,
-            server: self.session.server.clone(),
-        };
-        self.out.emit(event);
-    }
-
-    /// The server has taken us in: the primary connection is awaited.
-    pub(in crate::engine) fn await_connection(&mut self, now: Instant) {
-        self.session.phase = Phase::Joined;
-        if let (Some(reached), Some(subscriber)) =
-            (self.session.reached_at.take(), &mut self.transports.subscriber)
-        {
-            subscriber.set_round_trip(now.saturating_duration_since(reached));
-        }
-        if self.session.was_connected {
-            self.deadlines.set(Reason::Join, now + JOIN_PATIENCE);
-        }
-    }
-
-    /// Something is lost: look up what follows, and carry it out.
-    pub(in crate::engine) fn lost(&mut self, cause: Cause, now: Instant) {
-        let stage = match self.session.phase {
-            Phase::Leaving => return self.hung_up(now),
-            Phase::Waiting if matches!(cause, Cause::NetworkChanged | Cause::Asked) => {
-                return self.deadlines.set(Reason::Redial, now);
-            }
-            Phase::Idle | Phase::Waiting | Phase::Ended => return,
-            Phase::Dialing | Phase::Joined => SessionStage::Joining,
-            Phase::Active => SessionStage::Active,
-            Phase::Resuming => SessionStage::Resuming,
-        };
-        if stage == SessionStage::Joining
-            && (self.farewell_is_lost(now) || self.tries_another_region(&cause, now))
-        {
-            return;
-        }
-        let policy = RetryPolicy { retry: self.settings.retry, renews_token: self.settings.renews_token };
-        let can_resume = self.can_resume(now);
-        let standing = Standing { stage, can_resume, was_connected: self.session.was_connected, policy };
-        match next_step(&cause, standing) {
-            Step::Resume(mend) => self.resume(mend, &cause, now),
-            Step::Probe => self.probe(&cause, now),
-            Step::Widen => self.widen(now),
-            Step::Join | Step::End(_) if self.farewell_is_lost(now) => {}
-            Step::Join => self.rejoin(&cause, now),
-            Step::End(outcome) => {
-                self.drop_session(now);
-                self.disconnected(cause.reason(), None);
-                self.session.phase = Phase::Ended;
-                self.session.outcome = Some(outcome);
-            }
-        }
-    }
-
-    /// Drops the session, and begins a new one when its time has come.
-    fn rejoin(&mut self, cause: &Cause, now: Instant) {
-        let is_about_token = |refusal: &Refusal| refusal.is_about_token() || self.token_has_expired(now);
-        if matches!(cause, Cause::Refused(refusal) if is_about_token(refusal)) {
-            // The server's refreshed token may have run out while the one that we began with is still good,
-            // or a new one can be had.
-            self.session.token_is_refused = true;
-            self.session.token = self.settings.token.clone();
-        }
-        if matches!(cause, Cause::Unreachable(_) | Cause::TimedOut(_)) {
-            self.asks_where_again(now);
-        }
-        let lasted = self.session.session_began.take().map(|began| now.saturating_duration_since(began));
-        if lasted.is_some_and(|lasted| lasted >= GOOD_SESSION) {
-            self.session.backoff.reset();
-        }
-        let was_active = self.session.phase == Phase::Active;
-        self.drop_session(now);
-        self.tell_cause(cause, was_active, now);
-        // A resume that is refused is no reason to wait: the server that does not know us was just started.
-        let at = match cause {
-            Cause::Asked | Cause::NetworkChanged => now,
-            // From the removal on, however long we were there: whoever has our identity would be removed at once.
-            Cause::Told(reason) if reason.is_removal() => now + self.session.backoff.removal_delay(),
-            Cause::Unreachable(_) => now.max(self.session.join_began + self.session.backoff.probe_delay()),
-            _ => now.max(self.session.join_began + self.session.backoff.next_delay()),
-        };
-        self.session.phase = Phase::Waiting;
-        self.deadlines.set(Reason::Redial, at);
-        self.disconnected(cause.reason(), Some(at.saturating_duration_since(now)));
-    }
-
-    /// A session that was there is being brought back; an attempt that fails is explained, once for
-    /// each explanation.
-    pub(in crate::engine) fn tell_cause(&mut self, cause: &Cause, was_active: bool, now: Instant) {
-        let text = cause.to_string();
-        if was_active {
-            self.session.lost_at = Some(now);
-            self.out.emit(Event::Reconnecting { cause: text.clone() });
-            self.session.told_cause = text;
-        } else {
-            self.tell_once(format!("not in the room: {text}"));
-        }
-    }
-
-    /// A warning, unless it is the same as the last one.
-    pub(in crate::engine) fn tell_once(&mut self, text: String) {
-        if text != self.session.told_cause {
-            self.out.warn(text.clone());
-            self.session.told_cause = text;
-        }
-    }
-
-    pub(in crate::engine) fn deadline_passed(&mut self, reason: Reason, now: Instant) {
-        match reason {
-            Reason::Join if self.goes_on_unmended(now) => {}
-            Reason::Join => {
-                let stage = match self.session.phase {
-                    Phase::Resuming => "resuming the session",
-                    Phase::Dialing => "joining: the server did not answer",
-                    _ => "connecting: neither UDP nor TCP reaches the server's media ports",
-                };
-                self.lost(Cause::TimedOut(stage), now);
-            }
-            Reason::Redial if self.session.detour.is_asking() => self.handle_regions(None, now),
-            Reason::Redial if self.session.token_is_refused || self.session.token.is_empty() => {
-                self.session.token_is_refused = false;
-                self.deadlines.set(Reason::Redial, now + TOKEN_PATIENCE);
-                self.out.act(Action::RenewToken);
-            }
-            Reason::Redial if self.session.phase == Phase::Resuming => self.dial_resume(now),
-            Reason::Path => self.lost(Cause::PathMissing, now),
-            Reason::Redial => self.dial(now),
-            Reason::Network => self.network_settled(now),
-            Reason::Recovery if self.session.phase == Phase::Leaving => self.hung_up(now),
-            Reason::Recovery => {
-                let text = "the server closed it".to_owned();
-                self.lost(Cause::PeerDead(Peer::Subscriber, text), now);
-            }
-            Reason::PublisherConnection => {
-                let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
-                self.lost(Cause::PeerDead(Peer::Publisher, text), now);
-            }
-            Reason::Farewell => self.farewell_is_over(now),
-            Reason::Announcement => self.announcement_moves(now),
-            Reason::Captions => self.captions_due(now),
-            Reason::TalkHold => self.mute_changed(By::Us, now),
-            Reason::Answer => self.requests_unanswered(now),
-            Reason::Call => self.calls_overdue(now),
-            Reason::PublisherAnswer => {
-                let text = "the server does not answer our offer".to_owned();
-                self.lost(Cause::PeerDead(Peer::Publisher, text), now);
-            }
-            // These are kept by their owners.
-            Reason::Ping
-            | Reason::Fallback
-            | Reason::Bindings
-            | Reason::Relay
-            | Reason::Publisher
-            | Reason::Subscriber => {}
-        }
-    }
-
-    pub(in crate::engine) fn ping(&mut self, now: Instant) {
-        let sound_flows = self.has_paths();
-        match self.session.pinger.as_mut().and_then(|pinger| pinger.handle_timeout(now, sound_flows)) {
-            Some(PingAction::Send { timestamp_ms, rtt_ms }) => {
-                self.out.request(&Request::Ping { timestamp_ms, rtt_ms });
-            }
-            Some(PingAction::Dead) => self.lost(Cause::SignalSilent, now),
-            None => {}
-        }
-    }
-
-    pub(in crate::engine) fn hung_up(&mut self, now: Instant) {
-        self.drop_session(now);
-        self.disconnected(DisconnectReason::ClientInitiated, None);
-        if self.session.outcome.is_some() {
-            self.session.phase = Phase::Ended;
-            return;
-        }
-        self.session.phase = Phase::Idle;
-        // The next visit is a first one again.
-        self.local.publication.mute.left();
-        self.room = Room::new();
-        self.session.was_connected = false;
-        self.session.detour.end();
-        self.session.told_cause.clear();
-        if std::mem::take(&mut self.session.enters_again) {
-            self.enter(now);
-        }
-    }
-
-    /// Said once for each reason in a row, and at the end: the next attempts are nobody's news.
-    fn disconnected(&mut self, reason: DisconnectReason, retry_in: Option<Duration>) {
-        if retry_in.is_some() && self.session.told_reason.replace(reason) == Some(reason) {
-            return;
-        }
-        self.out.emit(Event::Disconnected {
-            reason: reason.name().to_owned(),
-            will_retry: retry_in.is_some(),
-            retry_in_ms: retry_in.map_or(0, |delay| delay.as_millis() as u64),
+            server: self.server.clone(),
         });
     }
 
-    /// Everything that belongs to one session goes; the room stays, to be compared with the next join.
-    pub(in crate::engine) fn drop_session(&mut self, now: Instant) {
-        self.out.act(Action::Drop);
-        if let Some(subscriber) = self.transports.subscriber.take() {
-            self.out.counters.packets_unknown += u64::from(subscriber.unknown_packets());
+    /// `reconnect`: the server has taken us back. What is to be mended, and [`Session::caught_up`] must follow.
+    pub(in crate::engine) fn taken_back(&mut self, reconnect: &Reconnect, now: Instant) -> Option<Mend> {
+        let State::Resuming(resume) = &mut self.state else { return None };
+        self.resumes.set_disabled(reconnect.configuration.resume_disabled);
+        self.health.begin_again(now);
+        Some(resume.taken_back(self.visit.lost_for(now), self.retry != Retry::Never, now))
+    }
+
+    /// The server knows how things stand, and the paths were begun anew where they must be.
+    pub(in crate::engine) fn caught_up(&mut self, now: Instant) {
+        if let State::Resuming(resume) = &mut self.state {
+            resume.caught_up(now);
         }
-        self.transports.publisher = None;
-        for peer in [Peer::Publisher, Peer::Subscriber] {
-            self.out.act(Action::CloseSockets(peer));
+    }
+
+    /// Whether a resume is complete with what has come back now.
+    pub(in crate::engine) fn resumed_if_complete(
+        &mut self,
+        has_paths: bool,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> bool {
+        let is_complete = matches!(&self.state, State::Resuming(resume) if resume.is_complete(has_paths));
+        if is_complete {
+            self.resumes.completed(now);
+            self.state = State::Active;
+            out.emit(self.visit.resumed(now));
         }
-        self.out.clear_transmits();
-        self.drop_relays(now);
-        self.transports.fallbacks = Default::default();
-        self.transports.whereabouts = Default::default();
-        self.transports.reflexive = Default::default();
-        self.transports.ice_servers.clear();
-        self.session.pinger = None;
-        self.session.resuming = None;
-        self.deadlines = Deadlines::default();
-        self.data_lost_with_session();
-        self.unpublished();
-        self.early_lost();
-        self.announcement_lost();
-        self.requests_lost();
-        self.local.publication.session_lost();
-        self.hearing.session_lost(&mut self.out);
-        self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
+        is_complete
+    }
+
+    /// Leaves the room, and ends with `outcome`; without one it stands by outside of the room. Messages under way go first.
+    pub(in crate::engine) fn leave(
+        &mut self,
+        outcome: Option<Outcome>,
+        pending: Pending,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Option<Ending> {
+        self.enters_again = false;
+        if let Some(farewell) = &mut self.farewell {
+            farewell.ask(outcome);
+            return None;
+        }
+        let farewell = match self.state.is_in_session() {
+            true => Farewell::begin(outcome, pending, now),
+            false => Err(outcome),
+        };
+        match farewell {
+            Ok(farewell) => self.farewell = Some(farewell),
+            Err(outcome) => return self.hang_up_with(outcome, now, out),
+        }
+        None
+    }
+
+    /// A ticket for the command that has asked to leave, where messages go first.
+    pub(in crate::engine) fn await_farewell(&mut self, out: &mut Outbox) -> Option<Ticket> {
+        let farewell = self.farewell.as_mut().filter(|farewell| farewell.has_no_ticket())?;
+        // Where too many commands wait for their answers, this one does not.
+        let ticket = out.take_ticket().ok()?;
+        farewell.set_ticket(ticket);
+        Some(ticket)
+    }
+
+    /// Messages have moved: whether [`Session::hang_up`] is to follow, since they were the last ones before we leave.
+    pub(in crate::engine) fn messages_moved(&mut self, pending: Pending, now: Instant) -> bool {
+        self.farewell.as_mut().is_some_and(|farewell| farewell.moves(pending, now))
+    }
+
+    /// The messages before the hang-up have arrived, or had their time. `unsent`: topics of those that have not arrived.
+    pub(in crate::engine) fn hang_up(
+        &mut self,
+        unsent: Vec<(String, u32)>,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Option<Ending> {
+        let outcome = self.end_farewell(unsent, out)?;
+        self.hang_up_with(outcome, now, out)
+    }
+
+    /// A new token, or why there is none: the answer to [`Action::RenewToken`](crate::engine::port::Action::RenewToken).
+    pub(in crate::engine) fn handle_token(
+        &mut self,
+        access: Result<Accessible, String>,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        match access {
+            Ok(Accessible { token, server }) => {
+                if let Some(url) = server {
+                    self.access.server_named(now);
+                    self.regions.server_named(url);
+                }
+                self.access.renewed(token, now);
+            }
+            Err(why) => self
+                .visit
+                .warning(format!("no new token: {why}"))
+                .into_iter()
+                .for_each(|event| out.emit(event)),
+        }
+        if !matches!(self.state, State::Waiting { .. }) {
+            return;
+        }
+        if self.access.token().is_empty() {
+            self.access.ask_again();
+            self.state = State::Waiting { until: now + self.backoff.next_delay(), next: Next::Attempt };
+        } else {
+            self.dial(now, out);
+        }
+    }
+
+    /// A token of the server: one that is moved to another room with us.
+    pub(in crate::engine) fn token_came(&mut self, token: Secret, now: Instant) {
+        self.access.came(token, now);
+    }
+
+    /// `refresh_token`: the one that lives longer is kept.
+    pub(in crate::engine) fn token_refreshed(&mut self, token: &Secret, now: Instant) {
+        self.access.refreshed(token, now);
+    }
+
+    /// The answer to [`Action::AskRegions`](crate::engine::port::Action::AskRegions); the loss that follows, where one was put off for it.
+    pub(in crate::engine) fn handle_regions(&mut self, answer: Option<&[u8]>, now: Instant) -> Option<Cause> {
+        self.take_regions(answer, now)
+    }
+
+    /// The server asks for a new session, and names where.
+    pub(in crate::engine) fn moved(&mut self, regions: &Regions, now: Instant, out: &mut Outbox) {
+        if !self.regions.moved(regions, now) {
+            out.warn(format!(
+                "the server names other servers, none of which is used: this device goes to {}, and elsewhere only from \
+                 LiveKit Cloud to its regions",
+                self.regions.configured()
+            ));
+        }
+    }
+
+    /// The device's addresses have changed.
+    pub(in crate::engine) fn network_changed(&mut self, now: Instant) {
+        self.network_settles_at.get_or_insert(now + SETTLE);
+    }
+
+    /// The server has closed a peer connection. It ends both when it ends the participant, and mostly says why on the
+    /// signal connection; where it does not within the time of a resend, the session is lost.
+    pub(in crate::engine) fn peer_closed(&mut self, now: Instant) {
+        self.closed_until.get_or_insert(now + CLOSED_PATIENCE);
+    }
+
+    /// The server has answered the ping of that time.
+    pub(in crate::engine) fn handle_pong(&mut self, ping_timestamp_ms: u64, now: Instant) {
+        self.health.handle_pong(ping_timestamp_ms, now);
     }
 }

@@ -15,9 +15,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::engine::port::{Action, StreamNotice};
-use crate::rtc::{Ice, IceTcpStream, Peer, Protocol, Publisher, SILENCE_MAX, Subscriber};
+use crate::rtc::{Ice, IceTcpStream, Peer, Protocol, Publisher, Subscriber};
 use crate::session::cause::Cause;
-use crate::signal::ping::Pinger;
 
 /// What UDP is given. The server waits 1 s before it nominates an address that it was not told of (behind
 /// a NAT), and decides at ticks of 200 ms; with the round trips of a slow line that is below 2 s.
@@ -137,16 +136,8 @@ impl Engine {
         }
     }
 
-    /// Whether a path that is lost now may be blamed for it (`reconnect_reason` 2 and 3): the server then takes
-    /// candidates of TCP only, for minutes, if the session is younger than 90 s. So only where UDP alone has
-    /// ended, because the signal connection was heard meanwhile, and where the server takes TCP connections.
-    pub(in crate::engine) fn may_blame_path(&mut self, now: Instant) -> bool {
-        let is_heard = |pinger: &Pinger| now.saturating_duration_since(pinger.heard_at()) < SILENCE_MAX;
-        self.session.pinger.as_ref().is_some_and(is_heard) && self.can_use_tcp()
-    }
-
     /// Whether the server takes TCP connections for both peer connections that there are.
-    fn can_use_tcp(&mut self) -> bool {
+    pub(in crate::engine) fn can_use_tcp(&mut self) -> bool {
         [Peer::Publisher, Peer::Subscriber]
             .into_iter()
             .all(|peer| self.ice(peer).is_none_or(|ice| ice.stream_addresses().next().is_some()))

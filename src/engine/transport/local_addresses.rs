@@ -9,19 +9,12 @@
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::engine::Engine;
 use crate::engine::port::Action;
-use crate::engine::session::state::Phase;
 use crate::limits::LOCAL_ADDRESSES_MAX;
 use crate::rtc::Peer;
-use crate::session::cause::Cause;
-use crate::time::deadline::Reason;
-
-/// A new network comes in pieces: link, address, route. Together they take less than this once DHCP has
-/// answered; each would make us dial by itself.
-const SETTLE: Duration = Duration::from_millis(50);
 
 /// Where we are reached.
 #[derive(Debug, Default)]
@@ -34,6 +27,11 @@ pub(in crate::engine) struct Whereabouts {
 }
 
 impl Whereabouts {
+    /// Whether our address that reached the server is gone.
+    pub(in crate::engine) fn is_home_gone(&self) -> bool {
+        self.is_home_gone
+    }
+
     /// The UDP sockets of a peer connection.
     pub(in crate::engine) fn sockets(&self, peer: Peer) -> heapless::Vec<SocketAddr, LOCAL_ADDRESSES_MAX> {
         self.sockets[peer as usize].clone()
@@ -45,26 +43,7 @@ impl Engine {
     pub fn handle_network(&mut self, addresses: &[IpAddr], now: Instant) {
         let whereabouts = &mut self.transports.whereabouts;
         whereabouts.is_home_gone = whereabouts.home.is_some_and(|home| !addresses.contains(&home));
-        if !self.deadlines.is_set(Reason::Network) {
-            self.deadlines.set(Reason::Network, now + SETTLE);
-        }
-    }
-
-    pub(in crate::engine) fn network_settled(&mut self, now: Instant) {
-        // The first attempt goes on: that it fails may be the end.
-        if !self.session.was_connected && self.session.phase != Phase::Waiting {
-            return;
-        }
-        let waits = match self.session.phase {
-            Phase::Waiting => true,
-            // A SYN that was lost with the old network is repeated after a second only.
-            Phase::Dialing => self.session.reached_at.is_none(),
-            Phase::Resuming => !self.has_signal(),
-            _ => false,
-        };
-        if self.transports.whereabouts.is_home_gone || waits {
-            self.lost(Cause::NetworkChanged, now);
-        }
+        self.session.network_changed(now);
     }
 
     /// The io ring opened sockets for `peer`; call it for each [`Action::OpenSockets`]. Addresses told after

@@ -12,7 +12,6 @@ use std::time::Instant;
 use crate::engine::Engine;
 use crate::engine::outbox::Outbox;
 use crate::engine::port::Action;
-use crate::engine::session::state::Phase;
 use crate::limits::TALKERS_MAX;
 use crate::rtc::{
     Datagram, Failure, Output, Peer, Publisher, PublisherEvent, Relay, RtpArrival, Subscriber,
@@ -74,7 +73,6 @@ impl Engine {
     /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
     /// the first offer is answered without delay.
     pub(in crate::engine) fn open_peers(&mut self, now: Instant) {
-        self.session.reached_at = Some(now);
         if self.local.microphone.is_some() {
             self.open_publisher(now);
         }
@@ -84,7 +82,7 @@ impl Engine {
 
     /// Tells the server a candidate. Without the signal connection the descriptions of the restart tell it.
     pub(in crate::engine) fn trickle(&mut self, peer: Peer, candidate: String) {
-        if self.has_signal() {
+        if self.session.has_signal() {
             self.out.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
         }
     }
@@ -102,6 +100,7 @@ impl Engine {
         while let Some(reason) = self.deadlines.take_due(now) {
             self.deadline_passed(reason, now);
         }
+        self.attend_session(now);
         self.ping(now);
         self.fall_back(now);
         self.attend_relays(now);
@@ -239,17 +238,15 @@ impl Engine {
 
     fn peer_connected(&mut self, peer: Peer, now: Instant) {
         let is_primary = self.transports.is_subscriber_primary == (peer == Peer::Subscriber);
-        if is_primary && self.session.phase == Phase::Joined {
-            self.connected(now);
+        if is_primary {
+            self.session.connected(&self.room, now, &mut self.out);
         }
     }
 
     /// The server ends both connections when it ends the participant, and mostly says why on the
     /// signal connection; where it does not within the time of a resend, the session is lost.
     fn peer_closed(&mut self, now: Instant) {
-        if !self.deadlines.is_set(Reason::Recovery) {
-            self.deadlines.set(Reason::Recovery, now + crate::engine::session::CLOSED_PATIENCE);
-        }
+        self.session.peer_closed(now);
     }
 }
 

@@ -246,7 +246,7 @@ impl Engine {
             return;
         }
         self.stop_announcement(by, how);
-        if self.has_signal() {
+        if self.session.has_signal() {
             self.offer(now);
         }
     }
@@ -268,7 +268,7 @@ impl Engine {
     }
 
     fn may_announce(&self) -> Result<(), &'static str> {
-        if !self.has_signal() {
+        if !self.session.has_signal() {
             Err("there is no room to announce it in")
         } else if !self.room.own().is_some_and(|own| own.permission.microphone) {
             Err("the token does not allow a microphone, as which the server takes it")

@@ -148,7 +148,7 @@ impl Engine {
     /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
     pub fn takes_sound(&self) -> bool {
         let is_kept = self.local.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some());
-        !self.is_leaving() && (self.is_publishing() || is_kept)
+        !self.session.is_leaving() && (self.is_publishing() || is_kept)
     }
 
     /// Takes the next 10 ms from the microphone. Before the track is published it is kept or dropped, as it is

@@ -70,7 +70,7 @@ impl Engine {
 
     /// Tells the server of a mute that it does not know; while it is away, it is told when it is back.
     pub(in crate::engine) fn tell_mute(&mut self, now: Instant) {
-        if let Some(sid) = self.local.publication.sid().filter(|_| self.has_signal())
+        if let Some(sid) = self.local.publication.sid().filter(|_| self.session.has_signal())
             && let Some(muted) = self.local.publication.mute.poll_server(now)
         {
             self.out.request(&Request::Mute { sid, muted });

@@ -169,7 +169,7 @@ impl Engine {
             return Err(CommandError::refused("there is no input to publish"));
         }
         self.local.is_unpublished = false;
-        if !self.has_signal() {
+        if !self.session.has_signal() {
             self.local.publication.allow();
             return Ok(Value::Null);
         }
@@ -193,7 +193,7 @@ impl Engine {
             let name = self.local.publication.name().to_owned();
             self.out.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name, by: By::Us });
         }
-        if self.has_signal() {
+        if self.session.has_signal() {
             self.offer(now);
         }
         Ok(Value::Null)

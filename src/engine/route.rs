@@ -1,0 +1,292 @@
+//! What an output of one part means for the others.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::Engine;
+use super::audio::hearing::Hearing;
+use super::port::{Action, Notice};
+use super::session::{Dropped, Due, Ending, Facts, Loss, Noticed, Pending};
+use crate::command::Reply;
+use crate::event::By;
+use crate::local::publication::Publication;
+use crate::room::Room;
+use crate::rtc::{Peer, Publisher, Subscriber};
+use crate::session::cause::Cause;
+use crate::session::recovery::{Mend, Outcome};
+use crate::signal::endpoint::Access;
+use crate::signal::join::Reconnect;
+use crate::signal::request::{PublishedTrack, Request, SyncState};
+use crate::time::deadline::{Deadlines, Reason};
+
+impl Engine {
+    /// What happened to the signal connection.
+    pub fn handle_notice(&mut self, notice: Notice, now: Instant) {
+        match self.session.handle_notice(notice, now) {
+            Noticed::Nothing => {}
+            Noticed::Reached => self.open_peers(now),
+            Noticed::ReachedAgain => self.open_sockets_again(),
+            Noticed::Message(bytes) => self.message(&bytes, now),
+            Noticed::Lost(cause) => self.lost(cause, now),
+        }
+    }
+
+    /// A new token, or why there is none; the answer to [`Action::RenewToken`].
+    pub fn handle_token(&mut self, access: Result<Access, String>, now: Instant) {
+        self.session.handle_token(access, now, &mut self.out);
+    }
+
+    /// The answer to [`Action::AskRegions`].
+    pub fn handle_regions(&mut self, answer: Option<&[u8]>, now: Instant) {
+        if let Some(cause) = self.session.handle_regions(answer, now) {
+            self.lost(cause, now);
+        }
+    }
+
+    /// Leaves and ends, as asked; messages that are under way go first. It may be asked for any number of times.
+    pub fn end(&mut self, now: Instant) {
+        self.leave(Some(Outcome::as_asked()), now);
+    }
+
+    /// Goes into the room; nothing where we are there, or on the way.
+    pub(super) fn enter(&mut self, now: Instant) {
+        if self.session.enter(now, &mut self.out) {
+            self.early_begins(now);
+        }
+    }
+
+    /// Something is lost: what follows for every part.
+    pub(super) fn lost(&mut self, cause: Cause, now: Instant) {
+        let facts = self.facts(now);
+        match self.session.lost(cause, &facts, now, &mut self.out) {
+            Loss::Nothing => {}
+            Loss::Resuming => self.deadlines.clear(Reason::PublisherAnswer),
+            Loss::Ending(ending) => self.session_ended(ending, now),
+            Loss::Farewell => {
+                let unsent = self.data.unsent();
+                if let Some(ending) = self.session.farewell_lost(unsent, &mut self.out) {
+                    self.session_ended(ending, now);
+                }
+            }
+        }
+    }
+
+    /// Does what is due in the session.
+    pub(super) fn attend_session(&mut self, now: Instant) {
+        while self.session.is_due(now) {
+            let facts = self.facts(now);
+            match self.session.handle_timeout(&facts, now, &mut self.out) {
+                Some(Due::Lost(cause)) => self.lost(cause, now),
+                Some(Due::Ending(ending)) => self.session_ended(ending, now),
+                Some(Due::Farewell) => self.hang_up(now),
+                None => return,
+            }
+        }
+    }
+
+    pub(super) fn ping(&mut self, now: Instant) {
+        let sound_flows = self.has_paths();
+        if let Some(cause) = self.session.ping(sound_flows, now, &mut self.out) {
+            self.lost(cause, now);
+        }
+    }
+
+    /// Leaves the room, and ends with `outcome`; without one we are only outside of the room then.
+    pub(super) fn leave(&mut self, outcome: Option<Outcome>, now: Instant) {
+        // The end of a file is no secret: what waits of it is sent.
+        let is_required = self.settings.publish.as_ref().is_some_and(|publish| publish.is_required);
+        if !self.session.is_leaving() && !is_required {
+            self.microphone_closes(now);
+        }
+        let pending = self.pending();
+        if let Some(ending) = self.session.leave(outcome, pending, now, &mut self.out) {
+            self.session_ended(ending, now);
+        }
+    }
+
+    /// The same by a command, which is answered when all messages have arrived, or with those that have not.
+    pub(super) fn leave_by_command(&mut self, outcome: Option<Outcome>, now: Instant) -> Reply {
+        self.leave(outcome, now);
+        match self.session.await_farewell(&mut self.out) {
+            Some(ticket) => Reply::Later(ticket),
+            None => Ok(Value::Null).into(),
+        }
+    }
+
+    /// Messages have moved: perhaps they were the last before we leave.
+    pub(super) fn farewell_moves(&mut self, now: Instant) {
+        let pending = self.pending();
+        if self.session.messages_moved(pending, now) {
+            self.hang_up(now);
+        }
+    }
+
+    /// Messages before the hang-up have arrived, or had their time.
+    fn hang_up(&mut self, now: Instant) {
+        let unsent = self.data.unsent();
+        if let Some(ending) = self.session.hang_up(unsent, now, &mut self.out) {
+            self.session_ended(ending, now);
+        }
+    }
+
+    fn pending(&mut self) -> Pending {
+        let lossy = self.transports.publisher.as_mut().map_or(0, Publisher::buffered_lossy_bytes);
+        let is_unconfirmed = self.data.has_unsent() || lossy > 0;
+        Pending { is_unconfirmed, moved_at: self.data.moved_at() }
+    }
+
+    fn facts(&mut self, now: Instant) -> Facts {
+        // An exchange that was cut in two (a track or a first offer without its answer) cannot be taken up again.
+        let is_half_published =
+            self.local.publication.is_announced() && self.local.publication.sid().is_none();
+        let is_half_offered = self.deadlines.is_set(Reason::PublisherConnection);
+        Facts {
+            own_sid: self.room.own().map(|own| own.sid),
+            // SCTP would send again what has become private.
+            is_whole: !is_half_published && !is_half_offered && !self.data.holds_withdrawn(),
+            has_paths: self.has_paths(),
+            can_use_tcp: self.can_use_tcp(),
+            is_home_gone: self.transports.whereabouts.is_home_gone(),
+            unix_s: u64::try_from(self.unix_ms(now) / 1000).unwrap_or(0),
+        }
+    }
+
+    /// The session has ended: every part drops what belonged to it, then the next thing begins. The room stays, to be
+    /// compared with the next join.
+    fn session_ended(&mut self, ending: Ending, now: Instant) {
+        self.drop_session(now);
+        match self.session.dropped(ending, now, &mut self.out) {
+            Dropped::Nothing => {}
+            Dropped::Left { enters_again } => {
+                self.local.publication.mute.left();
+                self.room = Room::new();
+                if enters_again {
+                    self.enter(now);
+                }
+            }
+        }
+    }
+
+    fn drop_session(&mut self, now: Instant) {
+        if let Some(subscriber) = self.transports.subscriber.take() {
+            self.out.counters.packets_unknown += u64::from(subscriber.unknown_packets());
+        }
+        self.transports.publisher = None;
+        for peer in [Peer::Publisher, Peer::Subscriber] {
+            self.out.act(Action::CloseSockets(peer));
+        }
+        self.out.clear_transmits();
+        self.drop_relays(now);
+        self.transports.fallbacks = Default::default();
+        self.transports.whereabouts = Default::default();
+        self.transports.reflexive = Default::default();
+        self.transports.ice_servers.clear();
+        self.deadlines = Deadlines::default();
+        self.data_lost_with_session();
+        self.unpublished();
+        self.early_lost();
+        self.announcement_lost();
+        self.requests_lost();
+        self.local.publication.session_lost();
+        self.hearing.session_lost(&mut self.out);
+        self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
+    }
+
+    pub(super) fn deadline_passed(&mut self, reason: Reason, now: Instant) {
+        match reason {
+            Reason::PublisherConnection => {
+                let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
+                self.lost(Cause::PeerDead(Peer::Publisher, text), now);
+            }
+            Reason::Announcement => self.announcement_moves(now),
+            Reason::Captions => self.captions_due(now),
+            Reason::TalkHold => self.mute_changed(By::Us, now),
+            Reason::Answer => self.requests_unanswered(now),
+            Reason::Call => self.calls_overdue(now),
+            Reason::PublisherAnswer => {
+                let text = "the server does not answer our offer".to_owned();
+                self.lost(Cause::PeerDead(Peer::Publisher, text), now);
+            }
+            // These are kept by their owners.
+            _ => {}
+        }
+    }
+
+    /// `reconnect`: the server has taken us back.
+    pub(super) fn taken_back(&mut self, reconnect: &Reconnect, now: Instant) {
+        let Some(mend) = self.session.taken_back(reconnect, now) else { return };
+        self.data.resumed(reconnect.last_message_seq);
+        self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
+        self.hearing.speakers_changed(&self.room);
+        self.relay_only_told(reconnect.configuration.relay_only);
+        self.ice_servers_told(&reconnect.ice_servers, now);
+        let sync_state = self.sync_state();
+        self.out.request(&Request::SyncState(Box::new(sync_state)));
+        self.local.publication.mute.resumed();
+        self.tell_mute(now);
+        self.with_hearing(Hearing::resumed);
+        self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
+        // An offer whose answer was lost with the connection is made anew, too.
+        let is_unanswered = self.transports.publisher.as_ref().is_some_and(Publisher::awaits_answer);
+        if mend == Mend::Path || is_unanswered {
+            self.restart_publisher(now);
+        }
+        if mend == Mend::Path
+            && let Some(subscriber) = &mut self.transports.subscriber
+        {
+            subscriber.expect_restart();
+        }
+        self.session.caught_up(now);
+        self.resumed_if_complete(now);
+    }
+
+    /// Looks whether everything is back; called whenever something has come back.
+    pub(super) fn resumed_if_complete(&mut self, now: Instant) {
+        let has_paths = self.has_paths();
+        if !self.session.resumed_if_complete(has_paths, now, &mut self.out) {
+            return;
+        }
+        if self.data.is_wanted && !self.transports.publisher.as_ref().is_some_and(Publisher::was_offered) {
+            // The first message came while the server was away.
+            self.offer(now);
+        }
+        self.send_waiting(now);
+        self.files_move(now);
+        self.recording_moves(now);
+    }
+
+    /// Whether sound can flow, on every peer connection that is in use.
+    pub(super) fn has_paths(&self) -> bool {
+        let subscriber = self.transports.subscriber.as_ref().is_none_or(Subscriber::has_path);
+        let is_in_use = |publisher: &Publisher| publisher.was_offered();
+        subscriber
+            && self.transports.publisher.as_ref().filter(|p| is_in_use(p)).is_none_or(Publisher::has_path)
+    }
+
+    fn restart_publisher(&mut self, now: Instant) {
+        let Some((sdp, id)) = self.transports.publisher.as_mut().and_then(Publisher::restart) else { return };
+        self.send_offer(sdp, id, now);
+    }
+
+    fn sync_state(&self) -> SyncState {
+        let descriptions = self.transports.subscriber.as_ref().map(Subscriber::last_exchange);
+        let published = |track: &Publication| {
+            track.sid().map(|sid| PublishedTrack {
+                cid: track.cid().to_owned(),
+                sid,
+                name: track.name().to_owned(),
+                muted: !track.mute.is_open(),
+            })
+        };
+        let tracks = [&self.local.publication, &self.local.announcements.publication];
+        SyncState {
+            offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
+            answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
+            subscribed: self.hearing.wanted().to_vec(),
+            paused: self.hearing.paused().to_vec(),
+            published: tracks.into_iter().filter_map(published).collect(),
+            received: self.data.received().states().to_vec(),
+        }
+    }
+}
