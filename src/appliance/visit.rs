@@ -27,7 +27,7 @@ pub struct Cards {
 pub fn cards(config: &Config) -> Result<Cards, RunError> {
     let (input, output) = specs(config)?;
     let mut setup = setup(config)?;
-    (setup.capture.wish.waits, setup.playback.wish.waits) = (false, false);
+    (setup.capture.request.waits, setup.playback.request.waits) = (false, false);
     Ok(Cards { input, output, setup })
 }
 

@@ -105,14 +105,14 @@ fn range(min: u32, max: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kinglet::io::sound::Way;
+    use kinglet::io::sound::StreamDirection;
     use kinglet::io::sound::list::{ControlListing, Offers, OpensAs};
 
     fn card() -> CardListing {
         let pcm = PcmListing {
             name: "plughw:CARD=X,DEV=0".to_owned(),
             description: "USB Audio".to_owned(),
-            direction: Way::Playback,
+            direction: StreamDirection::Playback,
             offers: Some(Offers {
                 rate_hz_min: 8_000,
                 rate_hz_max: 48_000,

@@ -134,7 +134,7 @@ fn speech(index: usize) -> Block {
 /// The null PCM always has frames, and a clock that stands still asks for no more than that.
 fn capture(blocks: u64, rate_hz: u32) {
     let mut setup = SoundSetup::default();
-    setup.capture.wish.rate_hz = Some(rate_hz);
+    setup.capture.request.rate_hz = Some(rate_hz);
     let null = InputSpec::Alsa("null".to_owned());
     let mut microphone = Microphone::open(&null, false, &setup).expect("ALSA's null PCM");
     let (mut block, now) = (Block::SILENCE, an_instant());
@@ -147,7 +147,7 @@ fn capture(blocks: u64, rate_hz: u32) {
 
 fn playback(speech: &Speech, blocks: u64, rate_hz: u32) {
     let mut setup = SoundSetup::default();
-    setup.playback.wish.rate_hz = Some(rate_hz);
+    setup.playback.request.rate_hz = Some(rate_hz);
     let null = OutputSpec::Alsa("null".to_owned());
     let mut loudspeaker = Loudspeaker::open(&null, &setup).expect("ALSA's null PCM");
     let now = an_instant();

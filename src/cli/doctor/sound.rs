@@ -7,7 +7,7 @@ use kinglet::io::sound::auto::choose;
 use kinglet::io::sound::list::{CardListing, OpensAs, PcmListing};
 use kinglet::io::sound::pcm_name::card_of;
 use kinglet::io::sound::spec::{InputSpec, OutputSpec};
-use kinglet::io::sound::{Way, trial};
+use kinglet::io::sound::{StreamDirection, self_test};
 use kinglet::media::block::{BLOCK_FRAMES, Block};
 use kinglet::media::level::level_dbfs;
 
@@ -43,9 +43,13 @@ pub fn examine(listed: &[CardListing], cards: &Cards, is_served: bool) -> Vec<Fi
         OutputSpec::Auto => cards.setup.playback.pcm.clone().or(auto.output),
         _ => None,
     };
-    findings.extend(microphone(cards).then(|| direction(Way::Capture, input.as_deref(), listed, is_served)));
-    findings
-        .extend(loudspeaker(cards).then(|| direction(Way::Playback, output.as_deref(), listed, is_served)));
+    findings.extend(
+        microphone(cards).then(|| direction(StreamDirection::Capture, input.as_deref(), listed, is_served)),
+    );
+    findings.extend(
+        loudspeaker(cards)
+            .then(|| direction(StreamDirection::Playback, output.as_deref(), listed, is_served)),
+    );
     let card = output.as_deref().and_then(card_of);
     let card = listed.iter().find(|listed| card == Some(&*listed.id));
     findings.extend(card.map(|card| match &card.volume {
@@ -72,10 +76,10 @@ fn device_of(name: &str) -> u32 {
 }
 
 /// The PCM that would be used for one direction.
-fn direction(way: Way, name: Option<&str>, listed: &[CardListing], is_served: bool) -> Finding {
+fn direction(way: StreamDirection, name: Option<&str>, listed: &[CardListing], is_served: bool) -> Finding {
     let check = match way {
-        Way::Capture => "microphone",
-        Way::Playback => "loudspeaker",
+        StreamDirection::Capture => "microphone",
+        StreamDirection::Playback => "loudspeaker",
     };
     let Some(name) = name else { return Finding::warning(check, "no card has one: one direction only") };
     let cards = listed.iter().filter(|card| card_of(name) == Some(&*card.id));
@@ -112,7 +116,7 @@ fn settings(opens: &OpensAs) -> String {
 
 /// Two seconds of the microphone.
 pub fn listen(cards: &Cards) -> Finding {
-    match trial::listen(&cards.input, &cards.setup, LISTENED) {
+    match self_test::listen(&cards.input, &cards.setup, LISTENED) {
         Ok(heard) => judge(&heard),
         Err(error) => Finding::failed("level", error.to_string()),
     }
@@ -161,7 +165,7 @@ fn judge(heard: &[f32]) -> Finding {
 /// Chirps, played and heard back.
 pub fn echo(cards: &Cards) -> Finding {
     let told_ms = cards.setup.playback.echo_delay_ms;
-    match trial::hear_ourselves(&cards.input, &cards.output, &cards.setup) {
+    match self_test::measure_echo(&cards.input, &cards.output, &cards.setup) {
         Ok(Some(echo)) => {
             let text = format!(
                 "heard {:.1} ms after the cards say, {:+.0} dB: echo_delay_ms = {:.0}",
@@ -210,13 +214,13 @@ mod tests {
         let name = "plughw:CARD=X,DEV=0".to_owned();
         let microphone = PcmListing {
             name: name.clone(),
-            direction: Way::Capture,
+            direction: StreamDirection::Capture,
             opens_as: Some(opens_as),
             ..PcmListing::default()
         };
         let loudspeaker = PcmListing {
             name,
-            direction: Way::Playback,
+            direction: StreamDirection::Playback,
             fault: Some("is busy".to_owned()),
             holders: vec![Holder { pid: 7, program: program.to_owned() }],
             ..PcmListing::default()

@@ -17,7 +17,7 @@ use std::fmt;
 
 use crate::io::sound::list::{CardListing, PcmListing, scan};
 use crate::io::sound::open_error::OpenError;
-use crate::io::sound::sizes::Way;
+use crate::io::sound::sizes::StreamDirection;
 
 /// What `auto` means on this machine now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,10 +48,10 @@ pub enum Why {
 
 impl AutoChoice {
     /// The PCM for this direction.
-    pub fn of(&self, way: Way) -> Option<&str> {
-        match way {
-            Way::Capture => self.input.as_deref(),
-            Way::Playback => self.output.as_deref(),
+    pub fn of(&self, direction: StreamDirection) -> Option<&str> {
+        match direction {
+            StreamDirection::Capture => self.input.as_deref(),
+            StreamDirection::Playback => self.output.as_deref(),
         }
     }
 }
@@ -81,10 +81,13 @@ pub fn choose(cards: &[CardListing]) -> AutoChoice {
 }
 
 /// The PCM that `auto` means for this direction.
-pub fn auto_pcm(way: Way) -> Result<String, OpenError> {
+pub fn auto_pcm(direction: StreamDirection) -> Result<String, OpenError> {
     let cards = cards();
-    let pcm = choose(&cards).of(way).map(str::to_owned);
-    pcm.ok_or_else(|| OpenError::NoCard { way, others: cards.into_iter().map(|card| card.id).collect() })
+    let pcm = choose(&cards).of(direction).map(str::to_owned);
+    pcm.ok_or_else(|| OpenError::NoCard {
+        direction,
+        others: cards.into_iter().map(|card| card.id).collect(),
+    })
 }
 
 impl fmt::Display for AutoChoice {
@@ -138,13 +141,13 @@ fn pair(card: &CardListing) -> Option<(&PcmListing, &PcmListing)> {
 }
 
 fn microphone(card: &CardListing) -> Option<&PcmListing> {
-    card.pcms.iter().find(|pcm| pcm.direction == Way::Capture)
+    card.pcms.iter().find(|pcm| pcm.direction == StreamDirection::Capture)
 }
 
 fn loudspeaker(card: &CardListing) -> Option<&PcmListing> {
     card.pcms.iter().find(|pcm| {
         let of_hdmi = |text: &str| text.to_ascii_lowercase().contains("hdmi");
-        pcm.direction == Way::Playback
+        pcm.direction == StreamDirection::Playback
             && ![&card.id, &card.name, &card.driver, &pcm.description].into_iter().any(|text| of_hdmi(text))
     })
 }
@@ -177,7 +180,11 @@ mod tests {
         let pcms = pcms.iter().enumerate().map(|(device, text)| PcmListing {
             name: format!("plughw:CARD={id},DEV={device}"),
             description: text[1..].to_owned(),
-            direction: if text.starts_with('<') { Way::Capture } else { Way::Playback },
+            direction: if text.starts_with('<') {
+                StreamDirection::Capture
+            } else {
+                StreamDirection::Playback
+            },
             ..PcmListing::default()
         });
         CardListing {

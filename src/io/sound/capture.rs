@@ -7,12 +7,12 @@
 use std::time::Instant;
 
 use crate::io::sound::card::Card;
-use crate::io::sound::end::End;
+use crate::io::sound::card_end::CardEnd;
 use crate::io::sound::open_error::OpenError;
-use crate::io::sound::settings::{Settings, Wish};
-use crate::io::sound::sizes::Way;
+use crate::io::sound::pcm_settings::{PcmRequest, PcmSettings};
+use crate::io::sound::pcm_stream::Moved;
+use crate::io::sound::sizes::StreamDirection;
 use crate::io::sound::status::{Captured, CardNote};
-use crate::io::sound::stream::Moved;
 use crate::limits::CAPTURE_GAP_MS_MAX;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use crate::media::channel_input::{ChannelInput, ChannelInputSettings};
@@ -23,7 +23,7 @@ use crate::media::rate_converter::RateConverter;
 pub struct Capture {
     card: Card,
     channel: ChannelInputSettings,
-    gather: Gather,
+    buffer: CaptureBuffer,
     /// When frames were last read, and how many were left behind then.
     read_at: Option<Instant>,
     left_frames: usize,
@@ -31,10 +31,14 @@ pub struct Capture {
 
 impl Capture {
     /// Opens a PCM; none is what `auto` means.
-    pub fn open(name: Option<&str>, wish: Wish, channel: ChannelInputSettings) -> Result<Capture, OpenError> {
-        let card = Card::open(name, Way::Capture, wish)?;
-        let gather = Gather::new(card.settings(), channel);
-        Ok(Capture { card, channel, gather, read_at: None, left_frames: 0 })
+    pub fn open(
+        name: Option<&str>,
+        request: PcmRequest,
+        channel: ChannelInputSettings,
+    ) -> Result<Capture, OpenError> {
+        let card = Card::open(name, StreamDirection::Capture, request)?;
+        let buffer = CaptureBuffer::new(card.settings(), channel);
+        Ok(Capture { card, channel, buffer, read_at: None, left_frames: 0 })
     }
 
     /// What has become of the card, each once.
@@ -60,14 +64,14 @@ impl Capture {
         self.attend(now);
         // One recovery a call: a card that does nothing but overrun must not keep us here.
         for _ in 0..2 {
-            if self.gather.is_full() {
-                self.gather.take(block);
+            if self.buffer.is_full() {
+                self.buffer.take(block);
                 return Captured::Block;
             }
             let Some(stream) = self.card.stream() else { return Captured::NotYet };
-            match stream.read(self.gather.room()) {
+            match stream.read(self.buffer.room()) {
                 Moved::Frames(frames) => {
-                    self.gather.add(frames);
+                    self.buffer.add(frames);
                     self.left_frames = match stream.available() {
                         Moved::Frames(left) => left,
                         _ => 0,
@@ -83,8 +87,8 @@ impl Capture {
                 Moved::Lost => self.card.lose(now),
             }
         }
-        if self.gather.is_full() {
-            self.gather.take(block);
+        if self.buffer.is_full() {
+            self.buffer.take(block);
             return Captured::Block;
         }
         Captured::NotYet
@@ -92,19 +96,19 @@ impl Capture {
 
     /// When to call again even if no descriptor wakes.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let backlog = self.card.settings().is_some() && self.gather.is_full();
+        let backlog = self.card.settings().is_some() && self.buffer.is_full();
         if backlog { Some(now) } else { self.card.next_due(now) }
     }
 
     /// Age of the oldest sample not yet given out, in milliseconds.
     pub fn delay_ms(&self) -> f32 {
-        self.card.delay_ms() + self.gather.delay_ms()
+        self.card.delay_ms() + self.buffer.delay_ms()
     }
 
     fn overrun(&mut self, now: Instant) {
         let settings = self.card.settings().copied();
         if self.card.xrun(now) {
-            self.gather = Gather::new(self.card.settings(), self.channel);
+            self.buffer = CaptureBuffer::new(self.card.settings(), self.channel);
         }
         let (Some(settings), Some(read_at)) = (settings, self.read_at) else { return };
         let gap_ms = now.saturating_duration_since(read_at).as_secs_f64() * 1000.0;
@@ -112,13 +116,13 @@ impl Capture {
         let lost_frames = (gap_ms * f64::from(settings.rate_hz) / 1000.0).round() as usize + self.left_frames;
         let lost_at_48k = lost_frames as u64 * u64::from(SAMPLE_RATE_HZ) / u64::from(settings.rate_hz);
         self.card.counters.frames_lost = self.card.counters.frames_lost.wrapping_add(lost_at_48k);
-        self.gather.lose(lost_frames);
+        self.buffer.lose(lost_frames);
         self.read_at = Some(now);
         self.left_frames = 0;
     }
 }
 
-impl End for Capture {
+impl CardEnd for Capture {
     fn card(&self) -> &Card {
         &self.card
     }
@@ -128,7 +132,7 @@ impl End for Capture {
     }
 
     fn renew(&mut self) {
-        self.gather = Gather::new(self.card.settings(), self.channel);
+        self.buffer = CaptureBuffer::new(self.card.settings(), self.channel);
         self.read_at = None;
         self.left_frames = 0;
     }
@@ -136,12 +140,12 @@ impl End for Capture {
 
 /// Frames of the card until they make a block.
 #[derive(Debug)]
-struct Gather {
+struct CaptureBuffer {
     converter: Option<RateConverter>,
     channel_input: ChannelInput,
     frame_bytes: usize,
     rate_hz: u32,
-    settings: Option<Settings>,
+    settings: Option<PcmSettings>,
     /// As the card gives them.
     bytes: Box<[u8]>,
     /// One channel of them.
@@ -151,14 +155,14 @@ struct Gather {
     lost_frames: usize,
 }
 
-impl Gather {
-    fn new(settings: Option<&Settings>, channel: ChannelInputSettings) -> Gather {
+impl CaptureBuffer {
+    fn new(settings: Option<&PcmSettings>, channel: ChannelInputSettings) -> CaptureBuffer {
         let rate_hz = settings.map_or(SAMPLE_RATE_HZ, |settings| settings.rate_hz);
-        let frame_bytes = settings.map_or(1, Settings::frame_bytes);
+        let frame_bytes = settings.map_or(1, PcmSettings::frame_bytes);
         // A block of the card's frames, and one for the fraction that the converter carries over.
         let frames_max =
             (BLOCK_FRAMES as u64 * u64::from(rate_hz)).div_ceil(u64::from(SAMPLE_RATE_HZ)) as usize + 1;
-        Gather {
+        CaptureBuffer {
             converter: RateConverter::new(rate_hz, SAMPLE_RATE_HZ),
             channel_input: ChannelInput::new(channel, rate_hz),
             frame_bytes,
@@ -234,64 +238,68 @@ mod tests {
     use crate::io::sound::sizes::Buffering;
     use crate::media::sample_format::SampleFormat;
 
-    fn gather(rate_hz: u32, channels: u32, format: SampleFormat) -> Gather {
+    fn buffer(rate_hz: u32, channels: u32, format: SampleFormat) -> CaptureBuffer {
         let buffering = Buffering::default();
-        let (period_frames, buffer_frames) = buffering.wanted(Way::Capture, rate_hz);
-        let sizes = buffering.granted(Way::Capture, rate_hz, period_frames, buffer_frames).unwrap();
-        Gather::new(Some(&Settings { rate_hz, channels, format, sizes }), ChannelInputSettings::default())
+        let (period_frames, buffer_frames) = buffering.wanted(StreamDirection::Capture, rate_hz);
+        let sizes =
+            buffering.granted(StreamDirection::Capture, rate_hz, period_frames, buffer_frames).unwrap();
+        CaptureBuffer::new(
+            Some(&PcmSettings { rate_hz, channels, format, sizes }),
+            ChannelInputSettings::default(),
+        )
     }
 
     /// Gives `frames` frames whose first channel is `value`, and the others loud.
-    fn give(gather: &mut Gather, frames: usize, value: f32) {
-        let Settings { format, channels, .. } = gather.settings.unwrap();
-        let room = gather.room();
+    fn give(buffer: &mut CaptureBuffer, frames: usize, value: f32) {
+        let PcmSettings { format, channels, .. } = buffer.settings.unwrap();
+        let room = buffer.room();
         for (i, bytes) in room.chunks_exact_mut(format.bytes()).take(frames * channels as usize).enumerate() {
             format.encode(if i % channels as usize == 0 { value } else { 0.9 }, bytes);
         }
-        gather.add(frames);
+        buffer.add(frames);
     }
 
     #[test]
     fn the_first_channel_in_pieces() {
-        let mut gather = gather(48_000, 2, SampleFormat::S32);
-        give(&mut gather, 100, 0.25);
-        assert!(!gather.is_full());
-        assert_eq!(gather.room().len(), 380 * 8, "no more than a block is read");
-        give(&mut gather, 380, 0.5);
+        let mut buffer = buffer(48_000, 2, SampleFormat::S32);
+        give(&mut buffer, 100, 0.25);
+        assert!(!buffer.is_full());
+        assert_eq!(buffer.room().len(), 380 * 8, "no more than a block is read");
+        give(&mut buffer, 380, 0.5);
         let mut block = Block::SILENCE;
-        gather.take(&mut block);
+        buffer.take(&mut block);
         assert_eq!((block.0[99], block.0[100], block.0[479]), (0.25, 0.5, 0.5));
-        assert!(!gather.is_full());
+        assert!(!buffer.is_full());
     }
 
     #[test]
     fn what_was_lost_is_silence_in_its_place() {
-        let mut gather = gather(48_000, 1, SampleFormat::S16);
-        give(&mut gather, 100, 0.5);
-        gather.lose(800);
+        let mut buffer = buffer(48_000, 1, SampleFormat::S16);
+        give(&mut buffer, 100, 0.5);
+        buffer.lose(800);
         let mut block = Block::SILENCE;
-        assert!(gather.is_full());
-        gather.take(&mut block);
+        assert!(buffer.is_full());
+        buffer.take(&mut block);
         assert_eq!((block.0[99], block.0[100], block.0[479]), (0.5, 0.0, 0.0));
-        assert!(!gather.is_full(), "420 of 480 frames of silence are left");
-        give(&mut gather, 60, 0.25);
-        gather.take(&mut block);
-        assert_eq!((block.0[419], block.0[420], gather.lost_frames), (0.0, 0.25, 0));
+        assert!(!buffer.is_full(), "420 of 480 frames of silence are left");
+        give(&mut buffer, 60, 0.25);
+        buffer.take(&mut block);
+        assert_eq!((block.0[419], block.0[420], buffer.lost_frames), (0.0, 0.25, 0));
     }
 
     #[test]
     fn other_rates_take_as_many_frames_as_they_last() {
         for rate_hz in [8_000, 22_050, 44_100, 96_000, 192_000] {
-            let mut gather = gather(rate_hz, 1, SampleFormat::S24Packed);
+            let mut buffer = buffer(rate_hz, 1, SampleFormat::S24Packed);
             let mut block = Block::SILENCE;
             let mut taken = 0;
             for _ in 0..100 {
-                while !gather.is_full() {
-                    let frames = (gather.room().len() / 3).min(97);
-                    give(&mut gather, frames, 0.5);
+                while !buffer.is_full() {
+                    let frames = (buffer.room().len() / 3).min(97);
+                    give(&mut buffer, frames, 0.5);
                     taken += frames;
                 }
-                gather.take(&mut block);
+                buffer.take(&mut block);
             }
             assert!(
                 (taken as i64 - i64::from(rate_hz)).abs() <= i64::from(rate_hz / 48_000) + 1,

@@ -10,7 +10,7 @@
 //! A card that does not run yet moves no frames, so its loss is found by asking it ([`Card::check`]) when `/dev/snd`
 //! changes. A card that `auto` has chosen becomes another one by [`Card::move_to`].
 //!
-//! A box that starts before its sound driver begins with a lost card, if it is told to wait ([`Wish::waits`]).
+//! A box that starts before its sound driver begins with a lost card, if it is told to wait ([`PcmRequest::waits`]).
 //! Names hold `CARD=<id>`, never an index, so a card that comes back elsewhere is the same card. The
 //! 500 ms are for plugins that notice nothing when their card is pulled out (dmix says `EAGAIN` for
 //! ever). Before its first frame a card has 2 s: a sound server takes 1.5 s to begin.
@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 use crate::io::sound::card_health::{Absence, Readiness, Xruns};
 use crate::io::sound::open_error::OpenError;
-use crate::io::sound::settings::{Settings, Wish};
-use crate::io::sound::sizes::Way;
+use crate::io::sound::pcm_settings::{PcmRequest, PcmSettings};
+use crate::io::sound::pcm_stream::{Moved, PcmStream};
+use crate::io::sound::sizes::StreamDirection;
 use crate::io::sound::status::{CardNote, SoundCounters};
-use crate::io::sound::stream::{Moved, Stream};
 use crate::io::sound::{SoundState, auto};
 use crate::limits::{CARD_DESCRIPTORS_MAX, CARD_NOTES_MAX};
 use crate::media::block::BLOCK_MS;
@@ -35,9 +35,9 @@ pub struct Card {
     name: Option<String>,
     /// Whether `auto` chose it, and may choose another one.
     is_auto: bool,
-    way: Way,
-    wish: Wish,
-    stream: Option<Stream>,
+    direction: StreamDirection,
+    request: PcmRequest,
+    stream: Option<PcmStream>,
     started: bool,
     retry_at: Option<Instant>,
     /// When a frame was last moved.
@@ -55,12 +55,16 @@ pub struct Card {
 
 impl Card {
     /// Opens a card, or the one that `auto` means where none is named; it does not run yet.
-    pub fn open(name: Option<&str>, way: Way, wish: Wish) -> Result<Card, OpenError> {
+    pub fn open(
+        name: Option<&str>,
+        direction: StreamDirection,
+        request: PcmRequest,
+    ) -> Result<Card, OpenError> {
         let is_auto = name.is_none();
         let mut name = name.map(str::to_owned);
         let mut notes = heapless::Deque::new();
-        let stream = match open(&mut name, way, &wish) {
-            Err(error) if wish.waits => {
+        let stream = match open(&mut name, direction, &request) {
+            Err(error) if request.waits => {
                 let _ = notes.push_back(CardNote::Awaited(error));
                 None
             }
@@ -69,8 +73,8 @@ impl Card {
         Ok(Card {
             is_auto,
             name,
-            way,
-            wish,
+            direction,
+            request,
             openings: u32::from(stream.is_some()),
             stream,
             started: false,
@@ -94,7 +98,7 @@ impl Card {
         self.started = true;
         self.progress_at = Some(now);
         self.has_moved = false;
-        let begins = self.way == Way::Capture;
+        let begins = self.direction == StreamDirection::Capture;
         if self.stream.as_mut().is_none_or(|stream| begins && stream.start() == Moved::Lost) {
             self.lose(now);
         }
@@ -126,13 +130,13 @@ impl Card {
     }
 
     /// The stream, while the card is there.
-    pub fn stream(&mut self) -> Option<&mut Stream> {
+    pub fn stream(&mut self) -> Option<&mut PcmStream> {
         self.stream.as_mut()
     }
 
     /// Its settings, while the card is there.
-    pub fn settings(&self) -> Option<&Settings> {
-        self.stream.as_ref().map(Stream::settings)
+    pub fn settings(&self) -> Option<&PcmSettings> {
+        self.stream.as_ref().map(PcmStream::settings)
     }
 
     /// Where it stands.
@@ -180,12 +184,12 @@ impl Card {
         // A card that does nothing but xrun keeps its descriptors ready, too.
         self.empty_wake();
         let is_often = self.xruns.add(now);
-        let Some(buffering) = self.wish.buffering.raised().filter(|_| is_often) else { return false };
-        self.wish.buffering = buffering;
+        let Some(buffering) = self.request.buffering.raised().filter(|_| is_often) else { return false };
+        self.request.buffering = buffering;
         self.readiness.was_true();
         // Closed first: a card is opened once.
         self.stream = None;
-        match open(&mut self.name, self.way, &self.wish) {
+        match open(&mut self.name, self.direction, &self.request) {
             Ok(stream) => {
                 self.stream = Some(stream);
                 self.openings = self.openings.wrapping_add(1);
@@ -218,17 +222,17 @@ impl Card {
 
     /// `auto` means this PCM. It is opened before the one in use is closed, so that one that cannot be had costs nothing;
     /// a lost card is looked for under this name from now on. Says whether this PCM is open.
-    pub fn move_to(&mut self, pcm: &str, wish: Wish, now: Instant) -> bool {
+    pub fn move_to(&mut self, pcm: &str, request: PcmRequest, now: Instant) -> bool {
         if self.name.as_deref() == Some(pcm) {
             return self.stream.is_some();
         }
         let was_open = self.stream.is_some();
-        let opened = Stream::open(pcm, self.way, &wish);
+        let opened = PcmStream::open(pcm, self.direction, &request);
         if opened.is_err() && was_open {
             return false;
         }
         self.name = Some(pcm.to_owned());
-        (self.wish, self.xruns, self.readiness) = (wish, Xruns::default(), Readiness::default());
+        (self.request, self.xruns, self.readiness) = (request, Xruns::default(), Readiness::default());
         self.moves = self.moves.wrapping_add(1);
         let Ok(stream) = opened else {
             self.retry_at = Some(now + RETRY_EVERY);
@@ -245,15 +249,15 @@ impl Card {
     /// Opens the card again with this rate, where it has that itself. Says whether it did.
     pub fn set_rate(&mut self, rate_hz: u32, now: Instant) -> bool {
         let Some(name) = &self.name else { return false };
-        let wish = Wish { rate_hz: Some(rate_hz), ..self.wish };
+        let request = PcmRequest { rate_hz: Some(rate_hz), ..self.request };
         // Closed first: a card is opened once.
         self.stream = None;
-        let opened = Stream::open_unconverted(name, self.way, &wish);
+        let opened = PcmStream::open_unconverted(name, self.direction, &request);
         let is_set = opened.is_ok();
         if is_set {
-            self.wish = wish;
+            self.request = request;
         }
-        match opened.or_else(|_| Stream::open(name, self.way, &self.wish)) {
+        match opened.or_else(|_| PcmStream::open(name, self.direction, &self.request)) {
             Ok(stream) => self.take(stream, now),
             Err(_) => self.lose(now),
         }
@@ -275,7 +279,7 @@ impl Card {
         // What `auto` means is found out elsewhere, for both directions together.
         self.retry_at = self.name.is_some().then(|| now + RETRY_EVERY);
         let Some(name) = &self.name else { return false };
-        let Ok(stream) = Stream::open(name, self.way, &self.wish) else { return false };
+        let Ok(stream) = PcmStream::open(name, self.direction, &self.request) else { return false };
         self.take(stream, now);
         self.counters.reopens = self.counters.reopens.wrapping_add(1);
         self.stream.is_some()
@@ -304,7 +308,7 @@ impl Card {
     }
 
     /// Goes on with another stream.
-    fn take(&mut self, stream: Stream, now: Instant) {
+    fn take(&mut self, stream: PcmStream, now: Instant) {
         self.stream = Some(stream);
         self.retry_at = None;
         self.openings = self.openings.wrapping_add(1);
@@ -323,7 +327,7 @@ impl Card {
     }
 
     fn period(&self) -> Duration {
-        Duration::from_millis(u64::from(self.wish.buffering.period_ms.min(BLOCK_MS)))
+        Duration::from_millis(u64::from(self.request.buffering.period_ms.min(BLOCK_MS)))
     }
 
     fn patience(&self) -> Duration {
@@ -336,9 +340,13 @@ impl Card {
 }
 
 /// Opens the PCM of this name; what `auto` means is settled when it is there.
-fn open(name: &mut Option<String>, way: Way, wish: &Wish) -> Result<Stream, OpenError> {
-    let pcm = name.clone().map_or_else(|| auto::auto_pcm(way), Ok)?;
-    let stream = Stream::open(&pcm, way, wish)?;
+fn open(
+    name: &mut Option<String>,
+    direction: StreamDirection,
+    request: &PcmRequest,
+) -> Result<PcmStream, OpenError> {
+    let pcm = name.clone().map_or_else(|| auto::auto_pcm(direction), Ok)?;
+    let stream = PcmStream::open(&pcm, direction, request)?;
     *name = Some(pcm);
     Ok(stream)
 }

@@ -13,9 +13,9 @@
 use std::time::{Duration, Instant};
 
 use crate::io::sound::auto::{self, Why};
-use crate::io::sound::end::End;
-use crate::io::sound::settings::Wish;
-use crate::io::sound::sizes::Way;
+use crate::io::sound::card_end::CardEnd;
+use crate::io::sound::pcm_settings::PcmRequest;
+use crate::io::sound::sizes::StreamDirection;
 
 /// Follows `auto`.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Follower {
 }
 
 /// An end, its direction, and what is asked of the card that it moves to.
-pub type Followed<'a> = (Option<&'a mut dyn End>, Way, Wish);
+pub type Followed<'a> = (Option<&'a mut dyn CardEnd>, StreamDirection, PcmRequest);
 
 impl Follower {
     /// Moves the ends that are to be moved; why they are where they are now, where that was found out. `is_settled`: the cards
@@ -41,8 +41,9 @@ impl Follower {
         now: Instant,
     ) -> Option<Why> {
         let is_over = std::mem::replace(&mut self.was_in_call, in_call) && !in_call;
-        let mut ends =
-            ends.map(|(end, way, wish)| Some((end.filter(|end| end.card().is_auto())?, way, wish)));
+        let mut ends = ends.map(|(end, direction, request)| {
+            Some((end.filter(|end| end.card().is_auto())?, direction, request))
+        });
         if ends.iter().all(Option::is_none) {
             return None;
         }
@@ -54,11 +55,11 @@ impl Follower {
         }
         let choice = auto::auto_choice();
         let (mut is_settled, mut is_refused) = (true, false);
-        for (end, way, wish) in ends.iter_mut().flatten() {
-            let is_there = choice.of(*way).is_some_and(|pcm| end.move_to(pcm, *wish, now));
+        for (end, direction, request) in ends.iter_mut().flatten() {
+            let is_there = choice.of(*direction).is_some_and(|pcm| end.move_to(pcm, *request, now));
             is_settled &= is_there;
             // A lost one looks for its card itself.
-            is_refused |= !is_there && choice.of(*way).is_some() && end.card().settings().is_some();
+            is_refused |= !is_there && choice.of(*direction).is_some() && end.card().settings().is_some();
         }
         self.is_displaced &= !is_settled;
         self.retry_at = is_refused.then_some(now + RETRY_EVERY);

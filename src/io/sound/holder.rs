@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::io::sound::sizes::Way;
+use crate::io::sound::sizes::StreamDirection;
 use crate::limits::CARD_HOLDERS_MAX;
 
 /// A program that has a PCM open.
@@ -15,10 +15,10 @@ pub struct Holder {
 }
 
 /// Who has this device open; nobody where the kernel does not tell.
-pub fn of(card: i32, device: u32, way: Way) -> Vec<Holder> {
-    let letter = match way {
-        Way::Capture => 'c',
-        Way::Playback => 'p',
+pub fn of(card: i32, device: u32, direction: StreamDirection) -> Vec<Holder> {
+    let letter = match direction {
+        StreamDirection::Capture => 'c',
+        StreamDirection::Playback => 'p',
     };
     let mut holders: Vec<Holder> = Vec::new();
     for sub in 0..CARD_HOLDERS_MAX {
@@ -48,6 +48,6 @@ mod tests {
         let running = "state: RUNNING\nowner_pid   : 1234\ntrigger_time: 0.0\n";
         assert_eq!(owner(running), Some(1234));
         assert_eq!((owner("closed\n"), owner("owner_pid : x")), (None, None));
-        assert!(of(99, 0, Way::Capture).is_empty());
+        assert!(of(99, 0, StreamDirection::Capture).is_empty());
     }
 }

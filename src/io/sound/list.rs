@@ -12,10 +12,10 @@ use serde::{Serialize, Serializer};
 use crate::io::sound::holder::{self, Holder};
 use crate::io::sound::mixer::Volume;
 use crate::io::sound::open_error::OpenError;
-use crate::io::sound::pcm::direction;
-use crate::io::sound::settings::{Wish, alsa_format};
-use crate::io::sound::sizes::Way;
-use crate::io::sound::stream::{Stream, quiet};
+use crate::io::sound::pcm::alsa_direction;
+use crate::io::sound::pcm_settings::{PcmRequest, alsa_format};
+use crate::io::sound::pcm_stream::{PcmStream, quiet};
+use crate::io::sound::sizes::StreamDirection;
 use crate::limits::CARD_CHANNELS_MAX;
 
 /// A sound card.
@@ -47,8 +47,8 @@ pub struct PcmListing {
     /// What the driver calls it.
     pub description: String,
     /// Which direction.
-    #[serde(serialize_with = "way_word")]
-    pub direction: Way,
+    #[serde(serialize_with = "direction_word")]
+    pub direction: StreamDirection,
     /// What the hardware can do; none where that could not be found out.
     pub offers: Option<Offers>,
     /// With what the program would open it.
@@ -110,7 +110,7 @@ pub fn list() -> Vec<CardListing> {
             // Before we open it ourselves.
             pcm.holders = holder::of(card.index, pcm.device, pcm.direction);
             pcm.offers = offers(&pcm.name, pcm.direction);
-            match Stream::open(&pcm.name, pcm.direction, &Wish::default()) {
+            match PcmStream::open(&pcm.name, pcm.direction, &PcmRequest::default()) {
                 Ok(stream) => {
                     let settings = stream.settings();
                     pcm.opens_as = Some(OpensAs {
@@ -142,13 +142,13 @@ fn look_at(card: &alsa::Card) -> Option<CardListing> {
     let id = info.get_id().ok()?.to_owned();
     let mut pcms = Vec::new();
     for device in DeviceIter::new(&ctl).filter_map(|device| u32::try_from(device).ok()) {
-        for way in [Way::Playback, Way::Capture] {
-            if let Ok(pcm) = ctl.pcm_info(device, 0, direction(way)) {
+        for direction in [StreamDirection::Playback, StreamDirection::Capture] {
+            if let Ok(pcm) = ctl.pcm_info(device, 0, alsa_direction(direction)) {
                 pcms.push(PcmListing {
                     name: format!("plughw:CARD={id},DEV={device}"),
                     device,
                     description: pcm.get_name().unwrap_or_default().to_owned(),
-                    direction: way,
+                    direction,
                     ..PcmListing::default()
                 });
             }
@@ -165,9 +165,9 @@ fn look_at(card: &alsa::Card) -> Option<CardListing> {
     })
 }
 
-fn offers(plug_name: &str, way: Way) -> Option<Offers> {
+fn offers(plug_name: &str, direction: StreamDirection) -> Option<Offers> {
     // The hardware itself, since the plug layer can do everything.
-    let pcm = PCM::new(plug_name.strip_prefix("plug")?, direction(way), true).ok()?;
+    let pcm = PCM::new(plug_name.strip_prefix("plug")?, alsa_direction(direction), true).ok()?;
     let hw = HwParams::any(&pcm).ok()?;
     hw.set_access(Access::RWInterleaved).ok()?;
     let formats =
@@ -195,8 +195,8 @@ fn controls(card_id: &str) -> Vec<ControlListing> {
     mixer.iter().filter_map(Selem::new).filter_map(control).collect()
 }
 
-fn way_word<S: Serializer>(way: &Way, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(way.word())
+fn direction_word<S: Serializer>(direction: &StreamDirection, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(direction.word())
 }
 
 #[cfg(test)]
@@ -213,8 +213,11 @@ mod tests {
 
     #[test]
     fn serialises_as_documented() {
-        let pcm =
-            PcmListing { name: "plughw:CARD=X,DEV=0".into(), direction: Way::Capture, ..Default::default() };
+        let pcm = PcmListing {
+            name: "plughw:CARD=X,DEV=0".into(),
+            direction: StreamDirection::Capture,
+            ..Default::default()
+        };
         let card = CardListing { id: "X".into(), pcms: vec![pcm], ..Default::default() };
         let json = serde_json::to_value(&card).unwrap();
         assert_eq!(json["pcms"][0]["direction"], "capture");

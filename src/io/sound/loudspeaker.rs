@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use crate::io::sound::end::End;
+use crate::io::sound::card_end::CardEnd;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::playback::Playback;
@@ -18,7 +18,7 @@ use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::spec::OutputSpec;
 use crate::io::sound::status::{CardNote, SoundCounters};
 use crate::io::sound::wav_writer::WavWriter;
-use crate::io::sound::{SoundState, stream};
+use crate::io::sound::{SoundState, pcm_stream};
 use crate::limits::CARD_DESCRIPTORS_MAX;
 use crate::media::block::Block;
 
@@ -44,7 +44,7 @@ impl Loudspeaker {
     /// Opens a sink; a file is created or emptied, and a WAV file has its header.
     /// `setup` names the PCM that `auto` means, and how a card is used.
     pub fn open(spec: &OutputSpec, setup: &SoundSetup) -> Result<Loudspeaker, OpenError> {
-        let card = |pcm: Option<&str>| Ok(Sink::Card(Box::new(Playback::open(pcm, setup.playback.wish)?)));
+        let card = |pcm: Option<&str>| Ok(Sink::Card(Box::new(Playback::open(pcm, setup.playback.request)?)));
         let sink = match spec {
             OutputSpec::Auto => card(setup.playback.pcm.as_deref())?,
             OutputSpec::Alsa(pcm) => card(Some(pcm))?,
@@ -52,7 +52,7 @@ impl Loudspeaker {
             OutputSpec::Raw(place) => Sink::Raw(Box::new(RawWriter::open(place)?)),
             OutputSpec::None => Sink::None,
         };
-        stream::quiet();
+        pcm_stream::quiet();
         let echo_delay_ms = setup.playback.echo_delay_ms as f32;
         let name = spec.to_string();
         Ok(Loudspeaker { sink, name, pace: Pace::default(), blocks_dropped: 0, echo_delay_ms })
@@ -84,7 +84,7 @@ impl Loudspeaker {
     }
 
     /// The card, where it is one.
-    pub fn end(&mut self) -> Option<&mut dyn End> {
+    pub fn end(&mut self) -> Option<&mut dyn CardEnd> {
         match &mut self.sink {
             Sink::Card(playback) => Some(&mut **playback),
             _ => None,

@@ -11,7 +11,7 @@
 use std::time::Instant;
 
 use crate::io::sound::capture::Capture;
-use crate::io::sound::end::End;
+use crate::io::sound::card_end::CardEnd;
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pace::Pace;
 use crate::io::sound::raw_reader::RawReader;
@@ -20,7 +20,7 @@ use crate::io::sound::spec::InputSpec;
 use crate::io::sound::status::{Captured, CardNote, SoundCounters};
 use crate::io::sound::tone::Tone;
 use crate::io::sound::wav_reader::WavReader;
-use crate::io::sound::{SoundState, stream};
+use crate::io::sound::{SoundState, pcm_stream};
 use crate::limits::CARD_DESCRIPTORS_MAX;
 use crate::media::block::Block;
 
@@ -48,8 +48,8 @@ impl Microphone {
     /// `setup` names the PCM that `auto` means, and how a card is used.
     pub fn open(spec: &InputSpec, loop_input: bool, setup: &SoundSetup) -> Result<Microphone, OpenError> {
         let card = |pcm: Option<&str>| {
-            let CaptureSetup { wish, channel, .. } = setup.capture;
-            Ok(Source::Card(Box::new(Capture::open(pcm, wish, channel)?)))
+            let CaptureSetup { request, channel, .. } = setup.capture;
+            Ok(Source::Card(Box::new(Capture::open(pcm, request, channel)?)))
         };
         let source = match spec {
             InputSpec::Auto => card(setup.capture.pcm.as_deref())?,
@@ -59,7 +59,7 @@ impl Microphone {
             InputSpec::Tone(hz) => Source::Tone(Tone::new(*hz)),
             InputSpec::None => Source::None,
         };
-        stream::quiet();
+        pcm_stream::quiet();
         Ok(Microphone { source, name: spec.to_string(), pace: Pace::default(), late_turns: 0, ended: false })
     }
 
@@ -89,7 +89,7 @@ impl Microphone {
     }
 
     /// The card, where it is one.
-    pub fn end(&mut self) -> Option<&mut dyn End> {
+    pub fn end(&mut self) -> Option<&mut dyn CardEnd> {
         match &mut self.source {
             Source::Card(capture) => Some(&mut **capture),
             _ => None,

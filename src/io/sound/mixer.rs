@@ -11,8 +11,8 @@
 use alsa::Round;
 use alsa::mixer::{MilliBel, Mixer, Selem, SelemChannelId, SelemId};
 
-use crate::io::sound::sizes::Way;
-use crate::io::sound::stream::quiet;
+use crate::io::sound::pcm_stream::quiet;
+use crate::io::sound::sizes::StreamDirection;
 
 /// What a control is set to.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Level {
     /// Its simple name, as `kinglet devices` and `amixer` show it.
     pub control: String,
     /// On which side; `None` is each that it has.
-    pub side: Option<Way>,
+    pub side: Option<StreamDirection>,
     /// What it is set to.
     pub value: LevelValue,
 }
@@ -100,8 +100,8 @@ pub fn apply(card: &str, levels: &[Level]) -> Vec<String> {
 
 /// Sets the sides that are asked for; `None` where the control has none of them, or one refuses.
 fn set(control: &Selem<'_>, level: &Level) -> Option<()> {
-    let asks = |way| level.side.is_none_or(|side| side == way);
-    let (plays, records) = (asks(Way::Playback), asks(Way::Capture));
+    let asks = |direction| level.side.is_none_or(|side| side == direction);
+    let (plays, records) = (asks(StreamDirection::Playback), asks(StreamDirection::Capture));
     let volumes = (plays && control.has_playback_volume(), records && control.has_capture_volume());
     let switches = (plays && control.has_playback_switch(), records && control.has_capture_switch());
     let (is_played, is_recorded) = match &level.value {

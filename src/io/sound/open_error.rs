@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::ExitStatus;
-use crate::io::sound::sizes::Way;
+use crate::io::sound::sizes::StreamDirection;
 
 /// Why sound cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum OpenError {
     /// `auto` found no card for this direction.
     NoCard {
         /// Which direction.
-        way: Way,
+        direction: StreamDirection,
         /// Cards that are there and do not suit, for the message.
         others: Vec<String>,
     },
@@ -69,10 +69,10 @@ impl CardFault {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenError::NoCard { way, others } => {
-                let (what, option) = match way {
-                    Way::Capture => ("microphone", "--input"),
-                    Way::Playback => ("loudspeaker (HDMI apart)", "--output"),
+            OpenError::NoCard { direction, others } => {
+                let (what, option) = match direction {
+                    StreamDirection::Capture => ("microphone", "--input"),
+                    StreamDirection::Playback => ("loudspeaker (HDMI apart)", "--output"),
                 };
                 if others.is_empty() {
                     write!(f, "there is no sound card: connect one, or name a file with {option} wav:FILE")
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn errors_say_what_to_do() {
         let no_card = |others: &[&str]| OpenError::NoCard {
-            way: Way::Playback,
+            direction: StreamDirection::Playback,
             others: others.iter().map(|&id| id.to_owned()).collect(),
         };
         let of_card =

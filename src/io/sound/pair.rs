@@ -15,19 +15,19 @@ use serde_json::{Value, json};
 use crate::event::{CardState, Event, MetricKind, Metrics, Stats};
 use crate::io::sound::SoundState;
 use crate::io::sound::auto::{self, Why};
-use crate::io::sound::end::End;
+use crate::io::sound::card_end::CardEnd;
 use crate::io::sound::follow::Follower;
 use crate::io::sound::loudspeaker::Loudspeaker;
 use crate::io::sound::microphone::Microphone;
 use crate::io::sound::mixer::{self, Volume};
 use crate::io::sound::open_error::OpenError;
 use crate::io::sound::pcm_name::card_of;
-use crate::io::sound::settings::Wish;
+use crate::io::sound::pcm_settings::PcmRequest;
+use crate::io::sound::pcm_stream::PcmStream;
 use crate::io::sound::setup::SoundSetup;
-use crate::io::sound::sizes::Way;
+use crate::io::sound::sizes::StreamDirection;
 use crate::io::sound::spec::{InputSpec, OutputSpec};
 use crate::io::sound::status::SoundCounters;
-use crate::io::sound::stream::Stream;
 use crate::io::sound::watch::Watch;
 use crate::limits::CARD_DESCRIPTORS_MAX;
 
@@ -40,7 +40,7 @@ pub struct Pair {
     pub loudspeaker: Loudspeaker,
     setup: SoundSetup,
     /// What is asked of a card that `auto` moves to.
-    wishes: [Wish; 2],
+    requests: [PcmRequest; 2],
     volume: Option<Volume>,
     /// In percent, where somebody has set it.
     volume_percent: Option<u8>,
@@ -69,7 +69,7 @@ impl Pair {
         setup: SoundSetup,
     ) -> Result<Pair, OpenError> {
         let mut setup = setup.for_specs(input, output);
-        let wishes = [setup.capture.wish, setup.playback.wish];
+        let requests = [setup.capture.request, setup.playback.request];
         let is_auto = *input == InputSpec::Auto && setup.capture.pcm.is_none()
             || *output == OutputSpec::Auto && setup.playback.pcm.is_none();
         let why = if is_auto { auto::auto_choice().why } else { Why::default() };
@@ -82,15 +82,15 @@ impl Pair {
             // Closed before it is opened otherwise: a card has one place.
             let (name, setup_before) = (loudspeaker.name().to_owned(), setup.clone());
             drop(loudspeaker);
-            if can(&name, Way::Playback, heard) {
-                setup.playback.wish.rate_hz = Some(heard);
+            if can(&name, StreamDirection::Playback, heard) {
+                setup.playback.request.rate_hz = Some(heard);
             }
             loudspeaker = Loudspeaker::open(output, &setup)?;
             if setup == setup_before {
                 let name = microphone.name().to_owned();
                 drop(microphone);
-                if can(&name, Way::Capture, played) {
-                    setup.capture.wish.rate_hz = Some(played);
+                if can(&name, StreamDirection::Capture, played) {
+                    setup.capture.request.rate_hz = Some(played);
                 }
                 microphone = Microphone::open(input, loops_input, &setup)?;
             }
@@ -99,7 +99,7 @@ impl Pair {
             microphone,
             loudspeaker,
             setup,
-            wishes,
+            requests,
             volume: None,
             volume_percent: None,
             volume_change: None,
@@ -179,8 +179,8 @@ impl Pair {
         }
         self.was_lost = is_lost;
         let ends = [
-            (self.microphone.end(), Way::Capture, self.wishes[0]),
-            (self.loudspeaker.end(), Way::Playback, self.wishes[1]),
+            (self.microphone.end(), StreamDirection::Capture, self.requests[0]),
+            (self.loudspeaker.end(), StreamDirection::Playback, self.requests[1]),
         ];
         if let Some(why) = self.follower.attend(ends, news.is_settled, in_call, now) {
             self.why = why;
@@ -301,7 +301,7 @@ impl Pair {
     }
 
     /// The ends that are cards.
-    fn ends(&mut self) -> impl Iterator<Item = &mut dyn End> {
+    fn ends(&mut self) -> impl Iterator<Item = &mut dyn CardEnd> {
         [self.microphone.end(), self.loudspeaker.end()].into_iter().flatten()
     }
 
@@ -332,9 +332,9 @@ impl Pair {
 }
 
 /// Whether the card of a PCM has this rate.
-fn can(pcm: &str, way: Way, rate_hz: u32) -> bool {
-    let wish = Wish { rate_hz: Some(rate_hz), ..Wish::default() };
-    Stream::open_unconverted(pcm, way, &wish).is_ok()
+fn can(pcm: &str, direction: StreamDirection, rate_hz: u32) -> bool {
+    let request = PcmRequest { rate_hz: Some(rate_hz), ..PcmRequest::default() };
+    PcmStream::open_unconverted(pcm, direction, &request).is_ok()
 }
 
 const WORDS: [&str; 2] = ["capture", "playback"];

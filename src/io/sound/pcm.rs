@@ -1,4 +1,4 @@
-//! A PCM as alsa-lib has it: calls and errno, nothing decided. [`super::stream`] makes sense of them.
+//! A PCM as alsa-lib has it: calls and errno, nothing decided. [`super::pcm_stream`] makes sense of them.
 //!
 //! In tests a name that begins with `scripted:` opens a [`Scripted`](crate::io::sound::tests::scripted) one, which
 //! can do what no real card does on demand: lie, stall, fall asleep, be pulled out. That, and the kernel's cards
@@ -11,8 +11,8 @@ use alsa::pcm::PCM;
 use alsa::poll::{Descriptors, Flags};
 
 use crate::io::sound::open_error::CardFault;
-use crate::io::sound::settings::{Settings, Wish, negotiate};
-use crate::io::sound::sizes::Way;
+use crate::io::sound::pcm_settings::{PcmRequest, PcmSettings, negotiate};
+use crate::io::sound::sizes::StreamDirection;
 use crate::limits::CARD_DESCRIPTORS_MAX;
 
 /// An open PCM. Errors are errno.
@@ -38,13 +38,14 @@ impl Pcm {
     /// Opens a PCM by any name that ALSA knows, and settles what both can do. It does not run yet.
     pub fn open(
         name: &str,
-        way: Way,
-        wish: &Wish,
+        direction: StreamDirection,
+        request: &PcmRequest,
         conversion: Conversion,
-    ) -> Result<(Pcm, Settings), CardFault> {
+    ) -> Result<(Pcm, PcmSettings), CardFault> {
         #[cfg(test)]
         if let Some(name) = name.strip_prefix("scripted:") {
-            let (pcm, settings) = crate::io::sound::tests::scripted::Scripted::open(name, way, wish)?;
+            let (pcm, settings) =
+                crate::io::sound::tests::scripted::Scripted::open(name, direction, request)?;
             return Ok((Pcm::Scripted(pcm), settings));
         }
         let name = CString::new(name).map_err(|_| CardFault::Missing)?;
@@ -54,9 +55,9 @@ impl Pcm {
         };
         // SAFETY: the flags are those of alsa-lib's pcm.h, which the C function takes beside the
         // mode; none of them changes who owns memory or how frames are moved.
-        let pcm = unsafe { PCM::open_with_flags(&name, direction(way), true, flags) }
+        let pcm = unsafe { PCM::open_with_flags(&name, alsa_direction(direction), true, flags) }
             .map_err(|error| CardFault::of(error.errno(), "cannot be opened"))?;
-        let settings = negotiate(&pcm, way, wish)?;
+        let settings = negotiate(&pcm, direction, request)?;
         Ok((Pcm::Alsa(pcm), settings))
     }
 
@@ -185,10 +186,10 @@ impl Pcm {
 const AS_IT_IS: i32 = 0x0001_0000 | 0x0002_0000 | 0x0004_0000;
 
 /// ALSA's word for it.
-pub fn direction(way: Way) -> Direction {
-    match way {
-        Way::Capture => Direction::Capture,
-        Way::Playback => Direction::Playback,
+pub fn alsa_direction(direction: StreamDirection) -> Direction {
+    match direction {
+        StreamDirection::Capture => Direction::Capture,
+        StreamDirection::Playback => Direction::Playback,
     }
 }
 

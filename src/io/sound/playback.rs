@@ -7,12 +7,12 @@
 use std::time::Instant;
 
 use crate::io::sound::card::Card;
-use crate::io::sound::end::End;
+use crate::io::sound::card_end::CardEnd;
 use crate::io::sound::open_error::OpenError;
-use crate::io::sound::settings::{Settings, Wish};
-use crate::io::sound::sizes::Way;
+use crate::io::sound::pcm_settings::{PcmRequest, PcmSettings};
+use crate::io::sound::pcm_stream::Moved;
+use crate::io::sound::sizes::StreamDirection;
 use crate::io::sound::status::CardNote;
-use crate::io::sound::stream::Moved;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use crate::media::rate_converter::RateConverter;
 
@@ -20,15 +20,15 @@ use crate::media::rate_converter::RateConverter;
 #[derive(Debug)]
 pub struct Playback {
     card: Card,
-    spread: Spread,
+    buffer: PlaybackBuffer,
 }
 
 impl Playback {
     /// Opens a PCM; none is what `auto` means.
-    pub fn open(name: Option<&str>, wish: Wish) -> Result<Playback, OpenError> {
-        let card = Card::open(name, Way::Playback, wish)?;
-        let spread = Spread::new(card.settings());
-        Ok(Playback { card, spread })
+    pub fn open(name: Option<&str>, request: PcmRequest) -> Result<Playback, OpenError> {
+        let card = Card::open(name, StreamDirection::Playback, request)?;
+        let buffer = PlaybackBuffer::new(card.settings());
+        Ok(Playback { card, buffer })
     }
 
     /// What has become of the card, each once.
@@ -59,7 +59,7 @@ impl Playback {
             match stream.available() {
                 Moved::Frames(frames) => {
                     let kept_free = (sizes.buffer_frames - sizes.target_frames) as usize;
-                    let room = frames.saturating_sub(kept_free).saturating_sub(self.spread.waiting_frames());
+                    let room = frames.saturating_sub(kept_free).saturating_sub(self.buffer.waiting_frames());
                     let blocks = room / sizes.block_frames as usize;
                     if blocks > 0 {
                         self.card.progress(now);
@@ -78,7 +78,7 @@ impl Playback {
 
     /// Plays a block.
     pub fn write(&mut self, block: &Block, now: Instant) {
-        if self.card.settings().is_none() || !self.spread.add(block) {
+        if self.card.settings().is_none() || !self.buffer.add(block) {
             self.drop_block();
         }
         self.flush(now);
@@ -91,7 +91,7 @@ impl Playback {
 
     /// Time until a block written now is heard, in milliseconds.
     pub fn delay_ms(&self) -> f32 {
-        self.card.delay_ms() + self.spread.delay_ms()
+        self.card.delay_ms() + self.buffer.delay_ms()
     }
 
     /// Waits, some tens of milliseconds, until all is heard.
@@ -107,13 +107,13 @@ impl Playback {
     fn flush(&mut self, now: Instant) {
         for _ in 0..2 {
             let Some(stream) = self.card.stream() else { return };
-            let waiting = self.spread.waiting();
+            let waiting = self.buffer.waiting();
             if waiting.is_empty() {
                 return;
             }
             match stream.write(waiting) {
                 Moved::Frames(frames) => {
-                    self.spread.written(frames);
+                    self.buffer.written(frames);
                     self.card.progress(now);
                 }
                 Moved::Nothing => return,
@@ -125,7 +125,7 @@ impl Playback {
 
     fn underrun(&mut self, now: Instant) {
         if self.card.xrun(now) {
-            self.spread = Spread::new(self.card.settings());
+            self.buffer = PlaybackBuffer::new(self.card.settings());
         }
     }
 
@@ -134,7 +134,7 @@ impl Playback {
     }
 }
 
-impl End for Playback {
+impl CardEnd for Playback {
     fn card(&self) -> &Card {
         &self.card
     }
@@ -144,14 +144,14 @@ impl End for Playback {
     }
 
     fn renew(&mut self) {
-        self.spread = Spread::new(self.card.settings());
+        self.buffer = PlaybackBuffer::new(self.card.settings());
     }
 }
 
 /// Blocks until they are frames of the card.
 #[derive(Debug)]
-struct Spread {
-    settings: Option<Settings>,
+struct PlaybackBuffer {
+    settings: Option<PcmSettings>,
     converter: Option<RateConverter>,
     /// A block at the card's rate.
     frames: Box<[f32]>,
@@ -161,14 +161,14 @@ struct Spread {
     end: usize,
 }
 
-impl Spread {
-    fn new(settings: Option<&Settings>) -> Spread {
+impl PlaybackBuffer {
+    fn new(settings: Option<&PcmSettings>) -> PlaybackBuffer {
         let frames_of_a_block = settings.map_or(0, |settings| frames_of_a_block(settings.rate_hz));
-        Spread {
+        PlaybackBuffer {
             settings: settings.copied(),
             converter: settings.and_then(|settings| RateConverter::new(SAMPLE_RATE_HZ, settings.rate_hz)),
             frames: vec![0.0; frames_of_a_block].into(),
-            bytes: vec![0; 2 * frames_of_a_block * settings.map_or(0, Settings::frame_bytes)].into(),
+            bytes: vec![0; 2 * frames_of_a_block * settings.map_or(0, PcmSettings::frame_bytes)].into(),
             begin: 0,
             end: 0,
         }
@@ -234,16 +234,17 @@ mod tests {
     use crate::media::sample_format::SampleFormat;
     use std::time::Duration;
 
-    fn spread(rate_hz: u32, channels: u32, format: SampleFormat) -> Spread {
+    fn buffer(rate_hz: u32, channels: u32, format: SampleFormat) -> PlaybackBuffer {
         let buffering = Buffering::default();
-        let (period_frames, buffer_frames) = buffering.wanted(Way::Playback, rate_hz);
-        let sizes = buffering.granted(Way::Playback, rate_hz, period_frames, buffer_frames).unwrap();
-        Spread::new(Some(&Settings { rate_hz, channels, format, sizes }))
+        let (period_frames, buffer_frames) = buffering.wanted(StreamDirection::Playback, rate_hz);
+        let sizes =
+            buffering.granted(StreamDirection::Playback, rate_hz, period_frames, buffer_frames).unwrap();
+        PlaybackBuffer::new(Some(&PcmSettings { rate_hz, channels, format, sizes }))
     }
 
     fn playback(name: &str) -> (Script, Playback, Instant) {
         let script = Script::new(name);
-        let playback = Playback::open(Some(&format!("scripted:{name}")), Wish::default()).unwrap();
+        let playback = Playback::open(Some(&format!("scripted:{name}")), PcmRequest::default()).unwrap();
         (script, playback, Instant::now())
     }
 
@@ -311,35 +312,35 @@ mod tests {
 
     #[test]
     fn every_channel_carries_it() {
-        let mut spread = spread(48_000, 3, SampleFormat::S24Packed);
-        assert!(spread.add(&Block([0.5; BLOCK_FRAMES])));
-        assert_eq!((spread.waiting_frames(), spread.waiting().len()), (480, 480 * 9));
-        assert!(spread.waiting().chunks_exact(3).all(|bytes| SampleFormat::S24Packed.decode(bytes) == 0.5));
+        let mut buffer = buffer(48_000, 3, SampleFormat::S24Packed);
+        assert!(buffer.add(&Block([0.5; BLOCK_FRAMES])));
+        assert_eq!((buffer.waiting_frames(), buffer.waiting().len()), (480, 480 * 9));
+        assert!(buffer.waiting().chunks_exact(3).all(|bytes| SampleFormat::S24Packed.decode(bytes) == 0.5));
     }
 
     #[test]
     fn what_the_card_leaves_waits_and_a_third_block_is_refused() {
-        let mut spread = spread(48_000, 1, SampleFormat::S16);
-        assert!(spread.add(&Block([0.25; BLOCK_FRAMES])));
-        spread.written(479);
-        assert!(spread.add(&Block([0.5; BLOCK_FRAMES])));
-        assert_eq!(spread.waiting_frames(), 481);
-        assert_eq!(SampleFormat::S16.decode(spread.waiting()), 0.25);
-        assert!(spread.add(&Block::SILENCE));
-        assert!(!spread.add(&Block::SILENCE));
-        spread.written(100_000);
-        assert!(spread.waiting().is_empty());
+        let mut buffer = buffer(48_000, 1, SampleFormat::S16);
+        assert!(buffer.add(&Block([0.25; BLOCK_FRAMES])));
+        buffer.written(479);
+        assert!(buffer.add(&Block([0.5; BLOCK_FRAMES])));
+        assert_eq!(buffer.waiting_frames(), 481);
+        assert_eq!(SampleFormat::S16.decode(buffer.waiting()), 0.25);
+        assert!(buffer.add(&Block::SILENCE));
+        assert!(!buffer.add(&Block::SILENCE));
+        buffer.written(100_000);
+        assert!(buffer.waiting().is_empty());
     }
 
     #[test]
     fn other_rates_become_as_many_frames_as_they_last() {
         for rate_hz in [8_000, 22_050, 44_100, 96_000, 192_000] {
-            let mut spread = spread(rate_hz, 2, SampleFormat::Float);
+            let mut buffer = buffer(rate_hz, 2, SampleFormat::Float);
             let mut frames = 0;
             for _ in 0..100 {
-                assert!(spread.add(&Block([0.5; BLOCK_FRAMES])));
-                frames += spread.waiting_frames();
-                spread.written(spread.waiting_frames());
+                assert!(buffer.add(&Block([0.5; BLOCK_FRAMES])));
+                frames += buffer.waiting_frames();
+                buffer.written(buffer.waiting_frames());
             }
             assert!(
                 (frames as i64 - i64::from(rate_hz)).abs() <= i64::from(rate_hz / 48_000) + 1,

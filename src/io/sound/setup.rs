@@ -3,8 +3,8 @@
 use crate::config::board::{Board, BoardChannel, BoardFormat, BoardLevel, BoardPcm, BoardSide, BoardValue};
 use crate::io::sound::mixer::{Level, LevelValue};
 use crate::io::sound::pcm_name::card_of;
-use crate::io::sound::settings::Wish;
-use crate::io::sound::sizes::{Buffering, Way};
+use crate::io::sound::pcm_settings::PcmRequest;
+use crate::io::sound::sizes::{Buffering, StreamDirection};
 use crate::io::sound::spec::{InputSpec, OutputSpec};
 use crate::media::channel_input::{ChannelInputSettings, ChannelSelection};
 use crate::media::sample_format::SampleFormat;
@@ -26,7 +26,7 @@ pub struct CaptureSetup {
     /// The PCM that `auto` means; `None` is what suits best of what is there.
     pub pcm: Option<String>,
     /// What is asked of it.
-    pub wish: Wish,
+    pub request: PcmRequest,
     /// What is done to its samples.
     pub channel: ChannelInputSettings,
 }
@@ -37,7 +37,7 @@ pub struct PlaybackSetup {
     /// The PCM that `auto` means; `None` is what suits best of what is there.
     pub pcm: Option<String>,
     /// What is asked of it.
-    pub wish: Wish,
+    pub request: PcmRequest,
     /// The mixer control that is the volume; `None` is the first of the usual names.
     pub volume_control: Option<String>,
     /// What the card's own figure of its delay leaves out: converters, and the air to the microphone.
@@ -54,7 +54,7 @@ impl SoundSetup {
         SoundSetup {
             capture: CaptureSetup {
                 pcm: board.capture.pcm.clone(),
-                wish: wish(&board.capture),
+                request: request(&board.capture),
                 channel: ChannelInputSettings {
                     selection,
                     gain_db: board.gain_db,
@@ -63,7 +63,7 @@ impl SoundSetup {
             },
             playback: PlaybackSetup {
                 pcm: board.playback.pcm.clone(),
-                wish: wish(&board.playback),
+                request: request(&board.playback),
                 volume_control: board.volume.clone(),
                 echo_delay_ms: board.echo_delay_ms.unwrap_or(0),
             },
@@ -79,36 +79,36 @@ impl SoundSetup {
         if let InputSpec::Alsa(named) = input
             && is_other(named, &self.capture.pcm)
         {
-            let wish = self.capture.wish.for_another_card();
-            self.capture = CaptureSetup { wish, ..CaptureSetup::default() };
+            let request = self.capture.request.for_another_card();
+            self.capture = CaptureSetup { request, ..CaptureSetup::default() };
         }
         if let OutputSpec::Alsa(named) = output
             && is_other(named, &self.playback.pcm)
         {
-            let wish = self.playback.wish.for_another_card();
-            self.playback = PlaybackSetup { wish, ..PlaybackSetup::default() };
+            let request = self.playback.request.for_another_card();
+            self.playback = PlaybackSetup { request, ..PlaybackSetup::default() };
         }
         self
     }
 
     /// Cards that cannot be had yet are waited for.
     pub fn waiting(mut self) -> SoundSetup {
-        self.capture.wish.waits = true;
-        self.playback.wish.waits = true;
+        self.capture.request.waits = true;
+        self.playback.request.waits = true;
         self
     }
 
     /// Both directions with this much sound between us and the card.
     pub fn with_buffering(mut self, buffering: Buffering) -> SoundSetup {
-        self.capture.wish.buffering = buffering;
-        self.playback.wish.buffering = buffering;
+        self.capture.request.buffering = buffering;
+        self.playback.request.buffering = buffering;
         self
     }
 }
 
-fn wish(pcm: &BoardPcm) -> Wish {
+fn request(pcm: &BoardPcm) -> PcmRequest {
     let usual = Buffering::default();
-    Wish {
+    PcmRequest {
         rate_hz: pcm.rate_hz,
         format: pcm.format.map(|format| match format {
             BoardFormat::S16 => SampleFormat::S16,
@@ -127,8 +127,8 @@ fn level(level: &BoardLevel) -> Level {
     Level {
         control: level.control.clone(),
         side: level.side.map(|side| match side {
-            BoardSide::Capture => Way::Capture,
-            BoardSide::Playback => Way::Playback,
+            BoardSide::Capture => StreamDirection::Capture,
+            BoardSide::Playback => StreamDirection::Playback,
         }),
         value: match &level.value {
             BoardValue::Percent(percent) => LevelValue::Percent(*percent),
@@ -148,9 +148,9 @@ mod tests {
         let text = "title='T'\ntested_on='nothing yet'\necho_delay_ms=9\n[capture]\npcm='hw:CARD=Hat,DEV=0'\nformat='S32_LE'\n\
             gain_db=20\nperiod_ms=20\n[playback]\npcm='hw:CARD=Hat,DEV=0'\nvolume='Speaker'\n";
         let setup = SoundSetup::of_board(&Board::read(text).0.expect("usable"));
-        assert_eq!(setup.capture.wish.format, Some(SampleFormat::S32));
+        assert_eq!(setup.capture.request.format, Some(SampleFormat::S32));
         assert_eq!(
-            (setup.capture.wish.buffering.period_ms, setup.playback.wish.buffering.period_ms),
+            (setup.capture.request.buffering.period_ms, setup.playback.request.buffering.period_ms),
             (20, 10)
         );
         let specs = |input: &str, output: &str| (input.parse().unwrap(), output.parse().unwrap());
@@ -160,6 +160,6 @@ mod tests {
         let other = setup.for_specs(&input, &output);
         assert_eq!((other.capture.pcm, other.capture.channel.gain_db), (None, 0.0));
         assert_eq!((other.playback.volume_control, other.playback.echo_delay_ms), (None, 0));
-        assert_eq!(other.capture.wish.buffering.period_ms, 20, "what the board's bus needs stays");
+        assert_eq!(other.capture.request.buffering.period_ms, 20, "what the board's bus needs stays");
     }
 }

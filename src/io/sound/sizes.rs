@@ -19,7 +19,7 @@ const PERIOD_MS_MAX: u32 = 40;
 
 /// Which way the sound goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Way {
+pub enum StreamDirection {
     /// From a microphone.
     #[default]
     Capture,
@@ -27,12 +27,12 @@ pub enum Way {
     Playback,
 }
 
-impl Way {
+impl StreamDirection {
     /// ALSA's word for it.
     pub fn word(self) -> &'static str {
         match self {
-            Way::Capture => "capture",
-            Way::Playback => "playback",
+            StreamDirection::Capture => "capture",
+            StreamDirection::Playback => "playback",
         }
     }
 }
@@ -65,41 +65,49 @@ impl Buffering {
     }
 
     /// Period and buffer to ask a card of this rate for.
-    pub fn wanted(self, way: Way, rate_hz: u32) -> (u32, u32) {
+    pub fn wanted(self, direction: StreamDirection, rate_hz: u32) -> (u32, u32) {
         let period_frames = frames(self.period_ms, rate_hz);
         let step_frames = period_frames.max(frames(BLOCK_MS, rate_hz));
-        match way {
-            Way::Capture => (period_frames, step_frames * CAPTURE_PERIODS),
-            Way::Playback => (period_frames, step_frames + period_frames * self.spare_periods),
+        match direction {
+            StreamDirection::Capture => (period_frames, step_frames * CAPTURE_PERIODS),
+            StreamDirection::Playback => (period_frames, step_frames + period_frames * self.spare_periods),
         }
     }
 
     /// How to use what the card granted; `None` where its buffer does not hold what it must.
-    pub fn granted(self, way: Way, rate_hz: u32, period_frames: u32, buffer_frames: u32) -> Option<Sizes> {
+    pub fn granted(
+        self,
+        direction: StreamDirection,
+        rate_hz: u32,
+        period_frames: u32,
+        buffer_frames: u32,
+    ) -> Option<Sizes> {
         let block_frames = frames(BLOCK_MS, rate_hz);
         // A block that plays, and one that is being made: or, at short periods, half of one.
         let least_frames = block_frames + block_frames.min(frames(self.period_ms, rate_hz));
         if block_frames == 0 || period_frames == 0 || buffer_frames < least_frames {
             return None;
         }
-        let (_, wanted_frames) = self.wanted(way, rate_hz);
-        let target_frames = match way {
-            Way::Capture => buffer_frames,
-            Way::Playback => wanted_frames.max(2u32.saturating_mul(period_frames)).min(buffer_frames),
+        let (_, wanted_frames) = self.wanted(direction, rate_hz);
+        let target_frames = match direction {
+            StreamDirection::Capture => buffer_frames,
+            StreamDirection::Playback => {
+                wanted_frames.max(2u32.saturating_mul(period_frames)).min(buffer_frames)
+            }
         };
         Some(Sizes {
             block_frames,
             period_frames,
             buffer_frames,
             target_frames,
-            avail_min_frames: match way {
+            avail_min_frames: match direction {
                 // Parts of a block are taken as they come.
-                Way::Capture => period_frames.min(block_frames),
-                Way::Playback => buffer_frames - target_frames + block_frames,
+                StreamDirection::Capture => period_frames.min(block_frames),
+                StreamDirection::Playback => buffer_frames - target_frames + block_frames,
             },
-            start_threshold_frames: match way {
-                Way::Capture => 1,
-                Way::Playback => target_frames - block_frames,
+            start_threshold_frames: match direction {
+                StreamDirection::Capture => 1,
+                StreamDirection::Playback => target_frames - block_frames,
             },
         })
     }
@@ -134,21 +142,21 @@ mod tests {
 
     #[test]
     fn as_asked_for() {
-        assert_eq!(USUAL.wanted(Way::Playback, 48_000), (480, 1440));
-        assert_eq!(USUAL.wanted(Way::Capture, 16_000), (160, 1280));
-        let sizes = USUAL.granted(Way::Playback, 48_000, 480, 1440).unwrap();
+        assert_eq!(USUAL.wanted(StreamDirection::Playback, 48_000), (480, 1440));
+        assert_eq!(USUAL.wanted(StreamDirection::Capture, 16_000), (160, 1280));
+        let sizes = USUAL.granted(StreamDirection::Playback, 48_000, 480, 1440).unwrap();
         assert_eq!((sizes.target_frames, sizes.avail_min_frames), (1440, 480));
         assert_eq!(sizes.start_threshold_frames, 960);
-        let sizes = USUAL.granted(Way::Capture, 48_000, 480, 3840).unwrap();
+        let sizes = USUAL.granted(StreamDirection::Capture, 48_000, 480, 3840).unwrap();
         assert_eq!((sizes.avail_min_frames, sizes.start_threshold_frames), (480, 1));
     }
 
     #[test]
     fn low_latency_keeps_a_block_and_five_milliseconds() {
         let low = Buffering::LOW_LATENCY;
-        assert_eq!(low.wanted(Way::Playback, 48_000), (240, 720));
-        assert_eq!(low.wanted(Way::Capture, 48_000), (240, 3840));
-        let sizes = low.granted(Way::Playback, 48_000, 240, 720).unwrap();
+        assert_eq!(low.wanted(StreamDirection::Playback, 48_000), (240, 720));
+        assert_eq!(low.wanted(StreamDirection::Capture, 48_000), (240, 3840));
+        let sizes = low.granted(StreamDirection::Playback, 48_000, 240, 720).unwrap();
         assert_eq!(
             (sizes.target_frames, sizes.avail_min_frames, sizes.start_threshold_frames),
             (720, 480, 240)
@@ -164,26 +172,26 @@ mod tests {
             periods.push(now.period_ms);
         }
         assert_eq!((periods, now.spare_periods), (vec![5, 10, 20, 40], 2));
-        let sizes = now.granted(Way::Playback, 48_000, 1920, 5760).unwrap();
+        let sizes = now.granted(StreamDirection::Playback, 48_000, 1920, 5760).unwrap();
         assert_eq!((sizes.target_frames, sizes.avail_min_frames), (5760, 480));
     }
 
     #[test]
     fn a_card_with_a_will_of_its_own() {
         // A sound server: large buffer, so only 30 ms of it are used and it sleeps until 20 are left.
-        let sizes = USUAL.granted(Way::Playback, 48_000, 480, 96_000).unwrap();
+        let sizes = USUAL.granted(StreamDirection::Playback, 48_000, 480, 96_000).unwrap();
         assert_eq!((sizes.target_frames, sizes.avail_min_frames), (1440, 95_040));
         // Periods of 21 ms: two of them.
-        let sizes = USUAL.granted(Way::Playback, 48_000, 1024, 4096).unwrap();
+        let sizes = USUAL.granted(StreamDirection::Playback, 48_000, 1024, 4096).unwrap();
         assert_eq!((sizes.target_frames, sizes.avail_min_frames), (2048, 2528));
         // Periods of 5 ms: woken when a block fits, not at each of them for nothing.
-        let sizes = USUAL.granted(Way::Playback, 48_000, 256, 1536).unwrap();
+        let sizes = USUAL.granted(StreamDirection::Playback, 48_000, 256, 1536).unwrap();
         assert_eq!((sizes.target_frames, sizes.avail_min_frames), (1440, 576));
-        assert_eq!(USUAL.granted(Way::Playback, 48_000, 480, 959), None);
-        assert_eq!(USUAL.granted(Way::Capture, 48_000, 0, 9600), None);
+        assert_eq!(USUAL.granted(StreamDirection::Playback, 48_000, 480, 959), None);
+        assert_eq!(USUAL.granted(StreamDirection::Capture, 48_000, 0, 9600), None);
         for period in [1, 100, 480, 5000, u32::MAX] {
             for buffer in [960, 1000, 4096, u32::MAX] {
-                let sizes = USUAL.granted(Way::Playback, 48_000, period, buffer).unwrap();
+                let sizes = USUAL.granted(StreamDirection::Playback, 48_000, period, buffer).unwrap();
                 assert!(sizes.avail_min_frames <= buffer && sizes.start_threshold_frames >= 480);
             }
         }

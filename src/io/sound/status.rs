@@ -59,18 +59,18 @@ pub enum CardNote {
 }
 
 impl CardNote {
-    /// As a sentence; `way` is what is done with the card, `name` its PCM.
-    pub fn words(&self, way: &str, name: &str) -> String {
+    /// As a sentence; `direction` is what is done with the card, `name` its PCM.
+    pub fn words(&self, direction: &str, name: &str) -> String {
         match self {
             CardNote::PeriodRaised { period_ms } => format!(
-                "{way} of '{name}' broke off three times in ten seconds: from now on its period is {period_ms} ms"
+                "{direction} of '{name}' broke off three times in ten seconds: from now on its period is {period_ms} ms"
             ),
             CardNote::ServedByClock => {
                 format!(
-                    "{way} of '{name}' says that it is ready when it is not: served by the clock from now on"
+                    "{direction} of '{name}' says that it is ready when it is not: served by the clock from now on"
                 )
             }
-            CardNote::Awaited(error) => format!("{way} begins later: {error}"),
+            CardNote::Awaited(error) => format!("{direction} begins later: {error}"),
         }
     }
 }

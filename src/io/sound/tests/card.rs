@@ -4,15 +4,15 @@ use super::*;
 use crate::io::runtime::clock;
 use crate::io::sound::tests::scripted::Script;
 
-fn card(name: &str, way: Way) -> (Script, Card, Instant) {
+fn card(name: &str, direction: StreamDirection) -> (Script, Card, Instant) {
     let script = Script::new(name);
-    let card = Card::open(Some(&format!("scripted:{name}")), way, Wish::default()).unwrap();
+    let card = Card::open(Some(&format!("scripted:{name}")), direction, PcmRequest::default()).unwrap();
     (script, card, clock::now())
 }
 
 #[test]
 fn descriptors_that_lie_are_left_alone_after_three_wakes() {
-    let (script, mut card, start) = card("liar", Way::Playback);
+    let (script, mut card, start) = card("liar", StreamDirection::Playback);
     let mut fds = heapless::Vec::new();
     card.descriptors(&mut fds);
     assert!(fds.is_empty() && card.next_due(start).is_none(), "silent before its start");
@@ -38,7 +38,7 @@ fn descriptors_that_lie_are_left_alone_after_three_wakes() {
 /// As dmix after its card was pulled out: EAGAIN for ever.
 #[test]
 fn a_card_that_stalls_is_lost_and_comes_back() {
-    let (_script, mut card, start) = card("stalls", Way::Playback);
+    let (_script, mut card, start) = card("stalls", StreamDirection::Playback);
     card.start(start);
     assert!(card.no_progress(start + BEGINS_WITHIN - Duration::from_millis(1)), "a sound server begins");
     card.progress(start);
@@ -56,7 +56,7 @@ fn a_card_that_stalls_is_lost_and_comes_back() {
 
 #[test]
 fn a_lost_card_costs_a_look_a_second_and_is_back_when_something_changes() {
-    let (script, mut card, start) = card("pulled", Way::Capture);
+    let (script, mut card, start) = card("pulled", StreamDirection::Capture);
     card.start(start);
     card.progress(start);
     script.plug(false);
@@ -85,7 +85,13 @@ fn a_lost_card_costs_a_look_a_second_and_is_back_when_something_changes() {
 fn a_card_that_is_not_there_yet_is_waited_for() {
     let script = Script::new("late");
     script.plug(false);
-    let open = |waits| Card::open(Some("scripted:late"), Way::Capture, Wish { waits, ..Wish::default() });
+    let open = |waits| {
+        Card::open(
+            Some("scripted:late"),
+            StreamDirection::Capture,
+            PcmRequest { waits, ..PcmRequest::default() },
+        )
+    };
     let error = open(false).expect_err("asked for now");
     let (mut card, start) = (open(true).unwrap(), clock::now());
     assert_eq!((card.state(), card.openings(), card.next_due(start)), (SoundState::Lost, 0, None));
@@ -101,7 +107,7 @@ fn a_card_that_is_not_there_yet_is_waited_for() {
 
 #[test]
 fn three_xruns_in_ten_seconds_lengthen_the_period() {
-    let (script, mut card, start) = card("xruns", Way::Playback);
+    let (script, mut card, start) = card("xruns", StreamDirection::Playback);
     card.start(start);
     let mut at_s = |seconds| {
         let at = start + Duration::from_secs(seconds);
@@ -111,7 +117,7 @@ fn three_xruns_in_ten_seconds_lengthen_the_period() {
     assert_eq!([at_s(0), at_s(9), at_s(18), at_s(27)], [false; 4], "now and then is normal");
     assert!(!at_s(30) && at_s(31));
     assert!(!at_s(32) && !at_s(33) && at_s(34) && !at_s(35) && !at_s(35) && !at_s(35), "40 ms is the last");
-    let periods: Vec<u32> = script.wishes().iter().map(|wish| wish.buffering.period_ms).collect();
+    let periods: Vec<u32> = script.requests().iter().map(|request| request.buffering.period_ms).collect();
     assert_eq!(periods, [10, 20, 40]);
     assert_eq!(card.take_note(), Some(CardNote::PeriodRaised { period_ms: 20 }));
     assert_eq!((card.counters.xruns, card.state(), card.openings()), (12, SoundState::Open, 3));

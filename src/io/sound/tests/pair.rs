@@ -8,12 +8,12 @@ use crate::io::sound::Captured;
 use crate::io::sound::tests::scripted::{self, Script, pcm_of};
 use crate::media::block::Block;
 
-const BOTH: &[Way] = &[Way::Playback, Way::Capture];
-const MICROPHONE: &[Way] = &[Way::Capture];
+const BOTH: &[StreamDirection] = &[StreamDirection::Playback, StreamDirection::Capture];
+const MICROPHONE: &[StreamDirection] = &[StreamDirection::Capture];
 
 /// A device with these cards, none of which is plugged in at first.
-struct Desk {
-    cards: Vec<(&'static str, &'static [Way], Vec<Script>)>,
+struct TestDevice {
+    cards: Vec<(&'static str, &'static [StreamDirection], Vec<Script>)>,
     plugged: Vec<&'static str>,
     pair: Option<Pair>,
     runs: bool,
@@ -23,19 +23,29 @@ struct Desk {
     turns: u32,
 }
 
-impl Desk {
-    fn new(cards: &[(&'static str, &'static [Way])]) -> Desk {
-        let script = |id: &str, way: Way| {
-            let script = Script::new(pcm_of(id, way).trim_start_matches("scripted:"));
+impl TestDevice {
+    fn new(cards: &[(&'static str, &'static [StreamDirection])]) -> TestDevice {
+        let script = |id: &str, direction: StreamDirection| {
+            let script = Script::new(pcm_of(id, direction).trim_start_matches("scripted:"));
             script.plug(false);
             script
         };
-        let cards =
-            cards.iter().map(|&(id, ways)| (id, ways, ways.iter().map(|&way| script(id, way)).collect()));
+        let cards = cards.iter().map(|&(id, directions)| {
+            (id, directions, directions.iter().map(|&direction| script(id, direction)).collect())
+        });
         scripted::list(&[]);
         let (plugged, heard) = (Vec::new(), Vec::new());
         let (runs, in_call, turns) = (false, false, 0);
-        Desk { cards: cards.collect(), plugged, pair: None, runs, in_call, now: clock::now(), heard, turns }
+        TestDevice {
+            cards: cards.collect(),
+            plugged,
+            pair: None,
+            runs,
+            in_call,
+            now: clock::now(),
+            heard,
+            turns,
+        }
     }
 
     fn open(&mut self, input: &str, output: &str) {
@@ -59,8 +69,9 @@ impl Desk {
 
     /// The kernel knows these cards, whether they can be opened or not.
     fn list(&mut self) {
-        let ways = |id: &str| self.cards.iter().find(|card| card.0 == id).expect("a card").1;
-        let listed: Vec<(&str, &[Way])> = self.plugged.iter().map(|&id| (id, ways(id))).collect();
+        let directions = |id: &str| self.cards.iter().find(|card| card.0 == id).expect("a card").1;
+        let listed: Vec<(&str, &[StreamDirection])> =
+            self.plugged.iter().map(|&id| (id, directions(id))).collect();
         scripted::list(&listed);
         if let Some(pair) = &mut self.pair {
             pair.watch.wake(self.now);
@@ -106,7 +117,7 @@ impl Desk {
     }
 
     fn is_on(&self, id: &str) -> bool {
-        self.names() == (&pcm_of(id, Way::Capture), &pcm_of(id, Way::Playback))
+        self.names() == (&pcm_of(id, StreamDirection::Capture), &pcm_of(id, StreamDirection::Playback))
             && self.states() == [SoundState::Open; 2]
     }
 
@@ -120,17 +131,17 @@ impl Desk {
 fn the_pair_whatever_comes_first() {
     for order in [["camera", "jabra"], ["jabra", "camera"]] {
         for runs in [false, true] {
-            let mut desk = Desk::new(&[("camera", MICROPHONE), ("jabra", BOTH)]);
-            desk.plug(order[0], true);
-            desk.open("auto", "auto");
-            desk.runs = runs;
-            desk.wait_ms(3_000);
-            desk.plug(order[1], true);
-            desk.wait_ms(500);
-            assert!(desk.is_on("jabra"), "{order:?}: {:?}", desk.names());
-            let why = desk.pair.as_ref().map(|pair| pair.why);
+            let mut device = TestDevice::new(&[("camera", MICROPHONE), ("jabra", BOTH)]);
+            device.plug(order[0], true);
+            device.open("auto", "auto");
+            device.runs = runs;
+            device.wait_ms(3_000);
+            device.plug(order[1], true);
+            device.wait_ms(500);
+            assert!(device.is_on("jabra"), "{order:?}: {:?}", device.names());
+            let why = device.pair.as_ref().map(|pair| pair.why);
             assert_eq!(why, Some(Why::OneCard));
-            let told = desk.told();
+            let told = device.told();
             assert!(told.ends_with("open") && told.contains("jabra-in capture open"), "{told}");
         }
     }
@@ -139,21 +150,21 @@ fn the_pair_whatever_comes_first() {
 #[test]
 fn another_model_takes_the_place_of_a_card_that_was_pulled_out() {
     for in_call in [false, true] {
-        let mut desk = Desk::new(&[("poly", BOTH), ("jabra", BOTH)]);
-        desk.plug("jabra", true);
-        desk.open("auto", "auto");
-        (desk.runs, desk.in_call) = (true, in_call);
-        desk.wait_ms(2_000);
-        desk.plug("jabra", false);
-        desk.wait_ms(3_000);
-        assert_eq!(desk.states(), [SoundState::Lost; 2]);
-        desk.plug("poly", true);
-        desk.wait_ms(1_000);
-        assert!(desk.is_on("poly"), "{:?}", desk.names());
-        let counters = desk.pair.as_ref().map(|pair| pair.microphone.counters());
+        let mut device = TestDevice::new(&[("poly", BOTH), ("jabra", BOTH)]);
+        device.plug("jabra", true);
+        device.open("auto", "auto");
+        (device.runs, device.in_call) = (true, in_call);
+        device.wait_ms(2_000);
+        device.plug("jabra", false);
+        device.wait_ms(3_000);
+        assert_eq!(device.states(), [SoundState::Lost; 2]);
+        device.plug("poly", true);
+        device.wait_ms(1_000);
+        assert!(device.is_on("poly"), "{:?}", device.names());
+        let counters = device.pair.as_ref().map(|pair| pair.microphone.counters());
         assert_eq!(counters.map(|counters| counters.reopens), Some(1));
         assert_eq!(
-            desk.told(),
+            device.told(),
             "jabra-in capture open, jabra-out playback open, jabra-in capture lost, jabra-out playback lost, \
              poly-in capture open, poly-out playback open"
         );
@@ -162,126 +173,127 @@ fn another_model_takes_the_place_of_a_card_that_was_pulled_out() {
 
 #[test]
 fn a_card_that_is_lost_before_the_kernel_says_so_is_left() {
-    let mut desk = Desk::new(&[("jabra", BOTH), ("poly", BOTH)]);
-    desk.plug("jabra", true);
-    desk.open("auto", "auto");
-    desk.runs = true;
-    desk.wait_ms(1_000);
-    desk.plug("poly", true);
-    desk.wait_ms(500);
-    assert!(desk.is_on("jabra"), "{:?}", desk.names());
+    let mut device = TestDevice::new(&[("jabra", BOTH), ("poly", BOTH)]);
+    device.plug("jabra", true);
+    device.open("auto", "auto");
+    device.runs = true;
+    device.wait_ms(1_000);
+    device.plug("poly", true);
+    device.wait_ms(500);
+    assert!(device.is_on("jabra"), "{:?}", device.names());
     // Nothing wakes, and the next look of each second is half a second away.
-    let watched = desk.pair.take();
-    desk.plug("jabra", false);
-    desk.pair = watched;
-    desk.wait_ms(300);
-    assert!(desk.is_on("poly"), "{:?}", desk.names());
+    let watched = device.pair.take();
+    device.plug("jabra", false);
+    device.pair = watched;
+    device.wait_ms(300);
+    assert!(device.is_on("poly"), "{:?}", device.names());
 }
 
 #[test]
 fn in_a_call_nothing_moves_that_works() {
-    let mut desk = Desk::new(&[("camera", MICROPHONE), ("jack", &[Way::Playback]), ("jabra", BOTH)]);
-    desk.plug("camera", true);
-    desk.plug("jack", true);
-    desk.open("auto", "auto");
-    (desk.runs, desk.in_call) = (true, true);
-    desk.wait_ms(1_000);
-    desk.plug("jabra", true);
-    desk.wait_ms(10_000);
-    assert_eq!(desk.names(), ("scripted:camera-in", "scripted:jack-out"));
-    desk.in_call = false;
-    desk.wait_ms(10);
-    assert!(desk.is_on("jabra"), "at once when the call is over: {:?}", desk.names());
+    let mut device =
+        TestDevice::new(&[("camera", MICROPHONE), ("jack", &[StreamDirection::Playback]), ("jabra", BOTH)]);
+    device.plug("camera", true);
+    device.plug("jack", true);
+    device.open("auto", "auto");
+    (device.runs, device.in_call) = (true, true);
+    device.wait_ms(1_000);
+    device.plug("jabra", true);
+    device.wait_ms(10_000);
+    assert_eq!(device.names(), ("scripted:camera-in", "scripted:jack-out"));
+    device.in_call = false;
+    device.wait_ms(10);
+    assert!(device.is_on("jabra"), "at once when the call is over: {:?}", device.names());
 }
 
 /// One that came back is a pair again: its loudspeaker alone would hear no echo reference, and be heard.
 #[test]
 fn a_pair_that_was_lost_in_a_call_comes_back_as_a_pair() {
-    let mut desk = Desk::new(&[("camera", MICROPHONE), ("jabra", BOTH)]);
-    desk.plug("camera", true);
-    desk.plug("jabra", true);
-    desk.open("auto", "auto");
-    (desk.runs, desk.in_call) = (true, true);
-    desk.wait_ms(1_000);
-    desk.plug("jabra", false);
-    desk.wait_ms(1_000);
-    assert_eq!(desk.names().0, "scripted:camera-in", "meanwhile the microphone that there is");
-    assert_eq!(desk.states(), [SoundState::Open, SoundState::Lost]);
-    desk.plug("jabra", true);
-    desk.wait_ms(1_000);
-    assert!(desk.is_on("jabra"), "{:?}", desk.names());
-    desk.plug("camera", false);
-    desk.wait_ms(1_000);
-    assert!(desk.is_on("jabra"));
+    let mut device = TestDevice::new(&[("camera", MICROPHONE), ("jabra", BOTH)]);
+    device.plug("camera", true);
+    device.plug("jabra", true);
+    device.open("auto", "auto");
+    (device.runs, device.in_call) = (true, true);
+    device.wait_ms(1_000);
+    device.plug("jabra", false);
+    device.wait_ms(1_000);
+    assert_eq!(device.names().0, "scripted:camera-in", "meanwhile the microphone that there is");
+    assert_eq!(device.states(), [SoundState::Open, SoundState::Lost]);
+    device.plug("jabra", true);
+    device.wait_ms(1_000);
+    assert!(device.is_on("jabra"), "{:?}", device.names());
+    device.plug("camera", false);
+    device.wait_ms(1_000);
+    assert!(device.is_on("jabra"));
 }
 
 #[test]
 fn a_choice_that_cannot_be_opened_costs_nothing_and_is_asked_each_second() {
-    let mut desk = Desk::new(&[("camera", MICROPHONE), ("jabra", BOTH)]);
-    desk.plug("camera", true);
-    desk.open("auto", "none");
+    let mut device = TestDevice::new(&[("camera", MICROPHONE), ("jabra", BOTH)]);
+    device.plug("camera", true);
+    device.open("auto", "none");
     // Another program has it.
-    desk.plugged.push("jabra");
-    desk.list();
-    desk.wait_ms(500);
-    let turns = desk.turns;
-    desk.wait_ms(20_000);
-    assert_eq!(desk.names().0, "scripted:camera-in");
-    assert_eq!(desk.states()[0], SoundState::Open);
-    assert!(desk.turns - turns <= 21, "{} wake-ups in 20 s", desk.turns - turns);
-    desk.cards.iter().flat_map(|card| &card.2).for_each(|script| script.plug(true));
-    desk.wait_ms(1_100);
-    assert_eq!(desk.names().0, "scripted:jabra-in");
+    device.plugged.push("jabra");
+    device.list();
+    device.wait_ms(500);
+    let turns = device.turns;
+    device.wait_ms(20_000);
+    assert_eq!(device.names().0, "scripted:camera-in");
+    assert_eq!(device.states()[0], SoundState::Open);
+    assert!(device.turns - turns <= 21, "{} wake-ups in 20 s", device.turns - turns);
+    device.cards.iter().flat_map(|card| &card.2).for_each(|script| script.plug(true));
+    device.wait_ms(1_100);
+    assert_eq!(device.names().0, "scripted:jabra-in");
 }
 
 #[test]
 fn cards_are_watched_while_nobody_needs_them() {
     for spec in [["alsa:scripted:jabra-in", "alsa:scripted:jabra-out"], ["auto", "auto"]] {
-        let mut desk = Desk::new(&[("jabra", BOTH)]);
-        desk.plug("jabra", true);
-        desk.open(spec[0], spec[1]);
-        assert_eq!(desk.told(), "jabra-in capture open, jabra-out playback open");
-        let turns = desk.turns;
-        desk.wait_ms(60_000);
-        assert!(desk.turns - turns <= 1, "no wake-up while all is well");
-        desk.plug("jabra", false);
-        desk.wait_ms(10);
-        assert_eq!(desk.told(), "jabra-in capture lost, jabra-out playback lost");
-        let turns = desk.turns;
-        desk.wait_ms(60_000);
-        assert!(desk.turns - turns <= 62, "{} wake-ups in a minute", desk.turns - turns);
-        desk.plug("jabra", true);
+        let mut device = TestDevice::new(&[("jabra", BOTH)]);
+        device.plug("jabra", true);
+        device.open(spec[0], spec[1]);
+        assert_eq!(device.told(), "jabra-in capture open, jabra-out playback open");
+        let turns = device.turns;
+        device.wait_ms(60_000);
+        assert!(device.turns - turns <= 1, "no wake-up while all is well");
+        device.plug("jabra", false);
+        device.wait_ms(10);
+        assert_eq!(device.told(), "jabra-in capture lost, jabra-out playback lost");
+        let turns = device.turns;
+        device.wait_ms(60_000);
+        assert!(device.turns - turns <= 62, "{} wake-ups in a minute", device.turns - turns);
+        device.plug("jabra", true);
         // As soon as the kernel says so, and `auto` has come to rest; not with the next look of each second.
-        desk.wait_ms(250);
-        assert_eq!(desk.told(), "jabra-in capture open, jabra-out playback open");
-        let missed = desk.pair.as_mut().map(|pair| pair.microphone.take_missed(desk.now));
+        device.wait_ms(250);
+        assert_eq!(device.told(), "jabra-in capture open, jabra-out playback open");
+        let missed = device.pair.as_mut().map(|pair| pair.microphone.take_missed(device.now));
         assert_eq!(missed, Some(0), "nobody waited for its sound");
     }
 }
 
 #[test]
 fn a_card_that_is_named_stays() {
-    let mut desk = Desk::new(&[("camera", MICROPHONE), ("jabra", BOTH), ("poly", BOTH)]);
-    desk.plug("camera", true);
-    desk.plug("poly", true);
-    desk.open("alsa:scripted:camera-in", "auto");
-    desk.runs = true;
-    desk.plug("jabra", true);
-    desk.wait_ms(1_000);
-    assert_eq!(desk.names(), ("scripted:camera-in", "scripted:jabra-out"), "only what is auto moves");
-    desk.plug("camera", false);
-    desk.wait_ms(5_000);
-    assert_eq!((desk.names().0, desk.states()[0]), ("scripted:camera-in", SoundState::Lost));
+    let mut device = TestDevice::new(&[("camera", MICROPHONE), ("jabra", BOTH), ("poly", BOTH)]);
+    device.plug("camera", true);
+    device.plug("poly", true);
+    device.open("alsa:scripted:camera-in", "auto");
+    device.runs = true;
+    device.plug("jabra", true);
+    device.wait_ms(1_000);
+    assert_eq!(device.names(), ("scripted:camera-in", "scripted:jabra-out"), "only what is auto moves");
+    device.plug("camera", false);
+    device.wait_ms(5_000);
+    assert_eq!((device.names().0, device.states()[0]), ("scripted:camera-in", SoundState::Lost));
 }
 
 #[test]
 fn status_names_both_ends() {
-    let mut desk = Desk::new(&[("jabra", BOTH)]);
-    desk.plug("jabra", true);
-    desk.open("auto", "auto");
-    desk.plug("jabra", false);
-    desk.wait_ms(10);
-    let status = desk.pair.as_ref().map(Pair::status).unwrap_or_default();
+    let mut device = TestDevice::new(&[("jabra", BOTH)]);
+    device.plug("jabra", true);
+    device.open("auto", "auto");
+    device.plug("jabra", false);
+    device.wait_ms(10);
+    let status = device.pair.as_ref().map(Pair::status).unwrap_or_default();
     let both = (&status["input"], &status["output"]);
     assert_eq!(both, (&json!("scripted:jabra-in lost"), &json!("scripted:jabra-out lost")));
 }

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use crate::io::sound::list::{CardListing, PcmListing};
 use crate::io::sound::open_error::CardFault;
-use crate::io::sound::settings::{Settings, Wish};
-use crate::io::sound::sizes::Way;
+use crate::io::sound::pcm_settings::{PcmRequest, PcmSettings};
+use crate::io::sound::sizes::StreamDirection;
 use crate::media::sample_format::SampleFormat;
 
 /// The test's hand on the card of that name, opened as `scripted:NAME` on this thread.
@@ -37,7 +37,7 @@ struct State {
     resumes: Result<(), i32>,
     is_ready: bool,
     calls: Vec<&'static str>,
-    wishes: Vec<Wish>,
+    requests: Vec<PcmRequest>,
     written_frames: usize,
 }
 
@@ -53,12 +53,12 @@ pub fn cards() -> Option<Vec<CardListing>> {
 
 /// From now on these are the cards that `auto` chooses from on this thread: their ids, and the directions of each, whose
 /// PCMs are `scripted:ID-in` and `scripted:ID-out`.
-pub fn list(cards: &[(&str, &[Way])]) {
-    let cards = cards.iter().map(|(id, ways)| CardListing {
+pub fn list(cards: &[(&str, &[StreamDirection])]) {
+    let cards = cards.iter().map(|(id, directions)| CardListing {
         id: (*id).to_owned(),
-        pcms: ways
+        pcms: directions
             .iter()
-            .map(|&way| PcmListing { name: pcm_of(id, way), direction: way, ..Default::default() })
+            .map(|&direction| PcmListing { name: pcm_of(id, direction), direction, ..Default::default() })
             .collect(),
         ..CardListing::default()
     });
@@ -66,8 +66,8 @@ pub fn list(cards: &[(&str, &[Way])]) {
 }
 
 /// The PCM of a listed card.
-pub fn pcm_of(id: &str, way: Way) -> String {
-    let end = if way == Way::Capture { "in" } else { "out" };
+pub fn pcm_of(id: &str, direction: StreamDirection) -> String {
+    let end = if direction == StreamDirection::Capture { "in" } else { "out" };
     format!("scripted:{id}-{end}")
 }
 
@@ -82,7 +82,7 @@ impl Script {
             resumes: Ok(()),
             is_ready: false,
             calls: Vec::new(),
-            wishes: Vec::new(),
+            requests: Vec::new(),
             written_frames: 0,
         };
         let state = Rc::new(RefCell::new(state));
@@ -124,8 +124,8 @@ impl Script {
     }
 
     /// What each opening asked for.
-    pub fn wishes(&self) -> Vec<Wish> {
-        self.0.borrow().wishes.clone()
+    pub fn requests(&self) -> Vec<PcmRequest> {
+        self.0.borrow().requests.clone()
     }
 
     /// Frames written so far.
@@ -136,19 +136,23 @@ impl Script {
 
 impl Scripted {
     /// Opens the card of that name, as 48 kHz mono S16 unless wished otherwise.
-    pub fn open(name: &str, way: Way, wish: &Wish) -> Result<(Scripted, Settings), CardFault> {
+    pub fn open(
+        name: &str,
+        direction: StreamDirection,
+        request: &PcmRequest,
+    ) -> Result<(Scripted, PcmSettings), CardFault> {
         let state = CARDS.with_borrow(|cards| cards.get(name).cloned()).ok_or(CardFault::Missing)?;
         if !state.borrow().is_there {
             return Err(CardFault::Missing);
         }
-        state.borrow_mut().wishes.push(*wish);
-        let rate_hz = wish.rate_hz.unwrap_or(48_000);
-        let (period_frames, buffer_frames) = wish.buffering.wanted(way, rate_hz);
-        let sizes = wish.buffering.granted(way, rate_hz, period_frames, buffer_frames);
-        let settings = Settings {
+        state.borrow_mut().requests.push(*request);
+        let rate_hz = request.rate_hz.unwrap_or(48_000);
+        let (period_frames, buffer_frames) = request.buffering.wanted(direction, rate_hz);
+        let sizes = request.buffering.granted(direction, rate_hz, period_frames, buffer_frames);
+        let settings = PcmSettings {
             rate_hz,
-            channels: wish.channels.unwrap_or(1),
-            format: wish.format.unwrap_or(SampleFormat::S16),
+            channels: request.channels.unwrap_or(1),
+            format: request.format.unwrap_or(SampleFormat::S16),
             sizes: sizes.ok_or(CardFault::Refused("is too small", libc::EINVAL))?,
         };
         let plug = state.borrow().plug;

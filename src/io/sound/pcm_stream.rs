@@ -14,16 +14,16 @@
 
 use crate::io::sound::open_error::{CardFault, OpenError};
 use crate::io::sound::pcm::{Conversion, Pcm};
-use crate::io::sound::settings::{Settings, Wish};
-use crate::io::sound::sizes::Way;
+use crate::io::sound::pcm_settings::{PcmRequest, PcmSettings};
+use crate::io::sound::sizes::StreamDirection;
 use crate::limits::CARD_DESCRIPTORS_MAX;
 
 /// An open PCM.
 #[derive(Debug)]
-pub struct Stream {
+pub struct PcmStream {
     pcm: Pcm,
-    way: Way,
-    settings: Settings,
+    direction: StreamDirection,
+    settings: PcmSettings,
 }
 
 /// What came of an attempt to move frames.
@@ -39,31 +39,44 @@ pub enum Moved {
     Lost,
 }
 
-impl Stream {
-    /// Opens a PCM by any name that ALSA knows. Capture does not run before [`Stream::start`];
+impl PcmStream {
+    /// Opens a PCM by any name that ALSA knows. Capture does not run before [`PcmStream::start`];
     /// playback starts by itself when enough is written.
-    pub fn open(name: &str, way: Way, wish: &Wish) -> Result<Stream, OpenError> {
-        Self::open_unconverted(name, way, wish)
+    pub fn open(
+        name: &str,
+        direction: StreamDirection,
+        request: &PcmRequest,
+    ) -> Result<PcmStream, OpenError> {
+        Self::open_unconverted(name, direction, request)
             .or_else(|fault| match fault {
-                CardFault::Refused(..) => Self::open_with(name, way, wish, Conversion::Any),
+                CardFault::Refused(..) => Self::open_with(name, direction, request, Conversion::Any),
                 fault => Err(fault),
             })
             .map_err(|fault| OpenError::Card { pcm: name.to_owned(), fault })
     }
 
-    /// As [`Stream::open`], refusing what the card itself cannot do.
-    pub fn open_unconverted(name: &str, way: Way, wish: &Wish) -> Result<Stream, CardFault> {
-        Self::open_with(name, way, wish, Conversion::Ours)
+    /// As [`PcmStream::open`], refusing what the card itself cannot do.
+    pub fn open_unconverted(
+        name: &str,
+        direction: StreamDirection,
+        request: &PcmRequest,
+    ) -> Result<PcmStream, CardFault> {
+        Self::open_with(name, direction, request, Conversion::Ours)
     }
 
-    fn open_with(name: &str, way: Way, wish: &Wish, conversion: Conversion) -> Result<Stream, CardFault> {
+    fn open_with(
+        name: &str,
+        direction: StreamDirection,
+        request: &PcmRequest,
+        conversion: Conversion,
+    ) -> Result<PcmStream, CardFault> {
         quiet();
-        let (pcm, settings) = Pcm::open(name, way, wish, conversion)?;
-        Ok(Stream { pcm, way, settings })
+        let (pcm, settings) = Pcm::open(name, direction, request, conversion)?;
+        Ok(PcmStream { pcm, direction, settings })
     }
 
     /// What it was opened with.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &PcmSettings {
         &self.settings
     }
 
@@ -158,9 +171,9 @@ impl Stream {
             libc::EPIPE | libc::EBADFD => {}
             _ => return Moved::Lost,
         }
-        let restarted = self.pcm.prepare().and_then(|()| match self.way {
-            Way::Capture => self.pcm.start(),
-            Way::Playback => Ok(()),
+        let restarted = self.pcm.prepare().and_then(|()| match self.direction {
+            StreamDirection::Capture => self.pcm.start(),
+            StreamDirection::Playback => Ok(()),
         });
         if restarted.is_ok() { Moved::Xrun } else { Moved::Lost }
     }
@@ -185,9 +198,9 @@ mod tests {
 
     #[test]
     fn a_card_that_is_not_there() {
-        for way in [Way::Capture, Way::Playback] {
+        for direction in [StreamDirection::Capture, StreamDirection::Playback] {
             for name in ["hw:CARD=NoSuchCard,DEV=0", "no such pcm", "plughw:CARD=NoSuchCard", "a\0b", ""] {
-                let error = Stream::open(name, way, &Wish::default()).unwrap_err();
+                let error = PcmStream::open(name, direction, &PcmRequest::default()).unwrap_err();
                 assert_eq!(error.exit_status().code(), 6, "{name}: {error}");
             }
         }
@@ -196,7 +209,10 @@ mod tests {
     /// The `null` plugin of alsa-lib takes and gives frames without a clock: all but the pace is real.
     #[test]
     fn frames_move_through_the_null_plugin() {
-        let Ok(mut playback) = Stream::open("null", Way::Playback, &Wish::default()) else { return };
+        let Ok(mut playback) = PcmStream::open("null", StreamDirection::Playback, &PcmRequest::default())
+        else {
+            return;
+        };
         let settings = *playback.settings();
         assert_eq!((settings.rate_hz, settings.channels, settings.format), (48_000, 1, SampleFormat::S16));
         assert!(matches!(playback.available(), Moved::Frames(_)));
@@ -205,8 +221,8 @@ mod tests {
         playback.descriptors(&mut fds);
         assert!(!fds.is_empty());
         playback.drain();
-        let wish = Wish { rate_hz: Some(16_000), channels: Some(2), ..Wish::default() };
-        let mut capture = Stream::open("null", Way::Capture, &wish).unwrap();
+        let request = PcmRequest { rate_hz: Some(16_000), channels: Some(2), ..PcmRequest::default() };
+        let mut capture = PcmStream::open("null", StreamDirection::Capture, &request).unwrap();
         assert_eq!((capture.settings().rate_hz, capture.settings().channels), (16_000, 2));
         assert_eq!(capture.start(), Moved::Nothing);
         assert_eq!(capture.read(&mut [1; 960]), Moved::Frames(240));
@@ -214,19 +230,25 @@ mod tests {
 
     #[test]
     fn what_alsa_reports_is_answered_as_the_table_says() {
-        for (errno, way, resumes, expected, calls) in [
-            (libc::EAGAIN, Way::Capture, Ok(()), Moved::Nothing, ""),
-            (libc::EINTR, Way::Playback, Ok(()), Moved::Nothing, ""),
-            (libc::EPIPE, Way::Capture, Ok(()), Moved::Xrun, "prepare start"),
-            (libc::EPIPE, Way::Playback, Ok(()), Moved::Xrun, "prepare"),
-            (libc::EBADFD, Way::Playback, Ok(()), Moved::Xrun, "prepare"),
-            (libc::ESTRPIPE, Way::Playback, Err(libc::EAGAIN), Moved::Nothing, "resume"),
-            (libc::ESTRPIPE, Way::Capture, Err(libc::ENOSYS), Moved::Xrun, "resume prepare start"),
-            (libc::ENODEV, Way::Capture, Ok(()), Moved::Lost, ""),
-            (libc::EIO, Way::Playback, Ok(()), Moved::Lost, ""),
+        for (errno, direction, resumes, expected, calls) in [
+            (libc::EAGAIN, StreamDirection::Capture, Ok(()), Moved::Nothing, ""),
+            (libc::EINTR, StreamDirection::Playback, Ok(()), Moved::Nothing, ""),
+            (libc::EPIPE, StreamDirection::Capture, Ok(()), Moved::Xrun, "prepare start"),
+            (libc::EPIPE, StreamDirection::Playback, Ok(()), Moved::Xrun, "prepare"),
+            (libc::EBADFD, StreamDirection::Playback, Ok(()), Moved::Xrun, "prepare"),
+            (libc::ESTRPIPE, StreamDirection::Playback, Err(libc::EAGAIN), Moved::Nothing, "resume"),
+            (
+                libc::ESTRPIPE,
+                StreamDirection::Capture,
+                Err(libc::ENOSYS),
+                Moved::Xrun,
+                "resume prepare start",
+            ),
+            (libc::ENODEV, StreamDirection::Capture, Ok(()), Moved::Lost, ""),
+            (libc::EIO, StreamDirection::Playback, Ok(()), Moved::Lost, ""),
         ] {
             let script = Script::new("table");
-            let mut stream = Stream::open("scripted:table", way, &Wish::default()).unwrap();
+            let mut stream = PcmStream::open("scripted:table", direction, &PcmRequest::default()).unwrap();
             script.fail_once(errno);
             script.resumes(resumes);
             assert_eq!(stream.available(), expected, "errno {errno}");

@@ -1,20 +1,20 @@
 //! What we ask of a PCM, and what it grants.
 //!
-//! Asked for: one channel, 48 kHz, periods of 10 ms, unless a [`Wish`] says otherwise. Whatever comes
+//! Asked for: one channel, 48 kHz, periods of 10 ms, unless a [`PcmRequest`] says otherwise. Whatever comes
 //! nearest is taken, and converted by us; only what cannot be converted is refused.
 
 use alsa::ValueOr;
 use alsa::pcm::{Access, Format, Frames, HwParams, PCM};
 
 use crate::io::sound::open_error::CardFault;
-use crate::io::sound::sizes::{Buffering, Sizes, Way};
+use crate::io::sound::sizes::{Buffering, Sizes, StreamDirection};
 use crate::limits::{CARD_CHANNELS_MAX, CARD_RATE_HZ_MAX};
 use crate::media::block::SAMPLE_RATE_HZ;
 use crate::media::sample_format::SampleFormat;
 
 /// What is wanted of a PCM. Left out: what suits us best of what it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wish {
+pub struct PcmRequest {
     /// Frames per second.
     pub rate_hz: Option<u32>,
     /// Sample format.
@@ -27,16 +27,16 @@ pub struct Wish {
     pub waits: bool,
 }
 
-impl Wish {
+impl PcmRequest {
     /// The same for another card: without what is said of this one.
-    pub fn for_another_card(self) -> Wish {
-        Wish { rate_hz: None, format: None, channels: None, ..self }
+    pub fn for_another_card(self) -> PcmRequest {
+        PcmRequest { rate_hz: None, format: None, channels: None, ..self }
     }
 }
 
 /// What a PCM was opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct PcmSettings {
     /// Frames per second.
     pub rate_hz: u32,
     /// Samples of one frame.
@@ -47,7 +47,7 @@ pub struct Settings {
     pub sizes: Sizes,
 }
 
-impl Settings {
+impl PcmSettings {
     /// Bytes of one frame.
     pub fn frame_bytes(&self) -> usize {
         self.channels as usize * self.format.bytes()
@@ -55,11 +55,15 @@ impl Settings {
 }
 
 /// Settles with a PCM what both can do, and prepares it.
-pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault> {
+pub fn negotiate(
+    pcm: &PCM,
+    direction: StreamDirection,
+    request: &PcmRequest,
+) -> Result<PcmSettings, CardFault> {
     let refused = |what: &'static str| move |error: alsa::Error| CardFault::of(error.errno(), what);
     let hw = HwParams::any(pcm).map_err(refused("has no settings"))?;
     hw.set_access(Access::RWInterleaved).map_err(refused("refuses interleaved frames"))?;
-    let format = match wish.format {
+    let format = match request.format {
         Some(format) => {
             hw.set_format(alsa_format(format)).map_err(refused("refuses the sample format"))?;
             format
@@ -69,12 +73,12 @@ pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault
             .find(|&format| hw.set_format(alsa_format(format)).is_ok())
             .ok_or(CardFault::Refused("has none of the sample formats that we know", libc::EINVAL))?,
     };
-    let channels = match wish.channels {
+    let channels = match request.channels {
         Some(channels) => hw.set_channels(channels).map(|()| channels),
         None => hw.set_channels_near(1),
     };
     let channels = channels.map_err(refused("refuses a number of channels"))?;
-    let rate_hz = match wish.rate_hz {
+    let rate_hz = match request.rate_hz {
         Some(rate_hz) => hw.set_rate(rate_hz, ValueOr::Nearest).map(|()| rate_hz),
         None => hw.set_rate_near(SAMPLE_RATE_HZ, ValueOr::Nearest),
     };
@@ -85,7 +89,7 @@ pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault
     if !(RATE_HZ_MIN..=CARD_RATE_HZ_MAX).contains(&rate_hz) {
         return Err(CardFault::Refused("has no rate between 8 and 192 kHz", libc::EINVAL));
     }
-    let (period_frames, buffer_frames) = wish.buffering.wanted(way, rate_hz);
+    let (period_frames, buffer_frames) = request.buffering.wanted(direction, rate_hz);
     hw.set_period_size_near(period_frames as Frames, ValueOr::Nearest)
         .map_err(refused("refuses a period"))?;
     hw.set_buffer_size_near(buffer_frames as Frames).map_err(refused("refuses a buffer size"))?;
@@ -93,7 +97,7 @@ pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault
 
     let granted = |frames: alsa::Result<Frames>| frames.ok().and_then(|frames| u32::try_from(frames).ok());
     let sizes = match (granted(hw.get_period_size()), granted(hw.get_buffer_size())) {
-        (Some(period), Some(buffer)) => wish.buffering.granted(way, rate_hz, period, buffer),
+        (Some(period), Some(buffer)) => request.buffering.granted(direction, rate_hz, period, buffer),
         _ => None,
     };
     let sizes = sizes.ok_or(CardFault::Refused("has a buffer of less than two blocks", libc::EINVAL))?;
@@ -103,7 +107,7 @@ pub fn negotiate(pcm: &PCM, way: Way, wish: &Wish) -> Result<Settings, CardFault
         .and_then(|()| pcm.sw_params(&sw))
         .map_err(refused("refuses software settings"))?;
     pcm.prepare().map_err(refused("cannot be prepared"))?;
-    Ok(Settings { rate_hz, channels, format, sizes })
+    Ok(PcmSettings { rate_hz, channels, format, sizes })
 }
 
 /// ALSA's constant for a sample format.

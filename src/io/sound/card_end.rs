@@ -1,15 +1,15 @@
 //! One end of the sound that is a card: what its capture and its playback have in common.
 //!
-//! The samples that wait between us and a card are of that card: whenever it is opened again, [`End::renew`] begins
+//! The samples that wait between us and a card are of that card: whenever it is opened again, [`CardEnd::renew`] begins
 //! anew with its settings.
 
 use std::time::Instant;
 
 use crate::io::sound::card::Card;
-use crate::io::sound::settings::Wish;
+use crate::io::sound::pcm_settings::PcmRequest;
 
 /// Capture or playback of a card.
-pub trait End {
+pub trait CardEnd {
     /// The card behind it.
     fn card(&self) -> &Card;
 
@@ -27,9 +27,9 @@ pub trait End {
     }
 
     /// `auto` means this PCM. Says whether it is open.
-    fn move_to(&mut self, pcm: &str, wish: Wish, now: Instant) -> bool {
+    fn move_to(&mut self, pcm: &str, request: PcmRequest, now: Instant) -> bool {
         let moves = self.card().moves();
-        let is_there = self.card_mut().move_to(pcm, wish, now);
+        let is_there = self.card_mut().move_to(pcm, request, now);
         if moves != self.card().moves() {
             self.renew();
         }

@@ -22,7 +22,7 @@ use crate::io::sound::status::Captured;
 use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use crate::media::chirp::{self, CHIRP_FRAMES, Match};
 
-/// Chirps of one trial: two of three must agree.
+/// Chirps of one self-test: two of three must agree.
 const CHIRPS: usize = 3;
 
 /// From the begin to the first of them (cards settle), and from one to the next (rooms fall silent).
@@ -43,9 +43,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A card that brings nothing is not waited for longer than this beyond its time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Why a trial came to nothing.
+/// Why a self-test fails.
 #[derive(Debug)]
-pub enum TrialError {
+pub enum SelfTestError {
     /// A card cannot be opened.
     Open(OpenError),
     /// The microphone's card brings nothing.
@@ -67,7 +67,7 @@ pub struct Echo {
 ///
 /// # Errors
 /// There is nothing to be had.
-pub fn listen(spec: &InputSpec, setup: &SoundSetup, duration: Duration) -> Result<Vec<f32>, TrialError> {
+pub fn listen(spec: &InputSpec, setup: &SoundSetup, duration: Duration) -> Result<Vec<f32>, SelfTestError> {
     let mut microphone = Microphone::open(spec, false, setup)?;
     let reactor = Reactor::new()?;
     let start = clock::now();
@@ -83,18 +83,18 @@ pub fn listen(spec: &InputSpec, setup: &SoundSetup, duration: Duration) -> Resul
         reactor.wait(Some(now + LOOK_EVERY), now)?;
         now = clock::now();
     }
-    if heard.is_empty() { Err(TrialError::Silent) } else { Ok(heard) }
+    if heard.is_empty() { Err(SelfTestError::Silent) } else { Ok(heard) }
 }
 
 /// Plays chirps and listens for them; `None` where the microphone does not hear them.
 ///
 /// # Errors
 /// A card cannot be opened, or brings nothing.
-pub fn hear_ourselves(
+pub fn measure_echo(
     input: &InputSpec,
     output: &OutputSpec,
     setup: &SoundSetup,
-) -> Result<Option<Echo>, TrialError> {
+) -> Result<Option<Echo>, SelfTestError> {
     let mut loudspeaker = Loudspeaker::open(output, setup)?;
     let mut microphone = Microphone::open(input, false, setup)?;
     let reactor = Reactor::new()?;
@@ -119,7 +119,7 @@ pub fn hear_ourselves(
     }
     loudspeaker.finish();
     if heard.samples.is_empty() {
-        return Err(TrialError::Silent);
+        return Err(SelfTestError::Silent);
     }
     let matches: Vec<Match> = played.began_s.iter().filter_map(|at_s| heard.find(&chirp, *at_s)).collect();
     Ok(agreed(&matches))
@@ -213,29 +213,29 @@ impl Heard {
     }
 }
 
-impl std::fmt::Display for TrialError {
+impl std::fmt::Display for SelfTestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            TrialError::Open(error) => error.fmt(f),
-            TrialError::Silent => {
+            SelfTestError::Open(error) => error.fmt(f),
+            SelfTestError::Silent => {
                 f.write_str("the card was opened and brings no sound: is it plugged in well?")
             }
-            TrialError::System(error) => write!(f, "the system refuses: {error}"),
+            SelfTestError::System(error) => write!(f, "the system refuses: {error}"),
         }
     }
 }
 
-impl std::error::Error for TrialError {}
+impl std::error::Error for SelfTestError {}
 
-impl From<OpenError> for TrialError {
+impl From<OpenError> for SelfTestError {
     fn from(error: OpenError) -> Self {
-        TrialError::Open(error)
+        SelfTestError::Open(error)
     }
 }
 
-impl From<io::Error> for TrialError {
+impl From<io::Error> for SelfTestError {
     fn from(error: io::Error) -> Self {
-        TrialError::System(error)
+        SelfTestError::System(error)
     }
 }
 
