@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::io::clock;
 use crate::io::gpio::InputLine;
 use crate::io::keys::{Key, KeyError};
-use crate::io::reactor::{Interest, Reactor, Source};
+use crate::io::reactor::{AsyncFd, Interest, Reactor};
 
 /// Between two looks for a key whose device is not there.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ const EDGES_MAX: u32 = 16;
 
 /// Watches a line: its level now, then each edge. Ends with the line.
 pub(super) async fn watch_line(line: InputLine, number: usize, reactor: Rc<Reactor>, inbox: Rc<Inbox>) {
-    let Ok(source) = Source::new(&reactor, line) else { return };
+    let Ok(source) = AsyncFd::new(&reactor, line) else { return };
     let Ok(is_active) = source.get_ref().is_active() else { return };
     inbox.send(Input::Begins(number, is_active)).await;
     let (mut edges, mut since) = (0, clock::now());
@@ -83,7 +83,7 @@ pub(super) async fn watch_key(
 
 async fn follow(key: Key, number: usize, reactor: &Rc<Reactor>, inbox: &Inbox) {
     inbox.send(Input::Begins(number, key.is_down())).await;
-    let Ok(source) = Source::new(reactor, key) else { return };
+    let Ok(source) = AsyncFd::new(reactor, key) else { return };
     loop {
         let change = std::future::poll_fn(|context| source.poll_with(context, Interest::Read, Key::read));
         let Ok(is_down) = change.await else { return };

@@ -30,7 +30,7 @@ use crate::event::escaped;
 use crate::io::client::Commands;
 use crate::io::clock;
 use crate::io::mailbox::Mailbox;
-use crate::io::reactor::{Interest, Reactor, Source};
+use crate::io::reactor::{AsyncFd, Interest, Reactor};
 use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, WATCHERS_MAX};
 
 /// The group `kinglet` may use it, the world may not.
@@ -70,7 +70,7 @@ pub(super) async fn serve(
     watched: Rc<Watched>,
 ) {
     let reactor = commands.reactor().clone();
-    let Ok(listener) = Source::new(&reactor, listener) else { return };
+    let Ok(listener) = AsyncFd::new(&reactor, listener) else { return };
     let mut clients = FuturesUnordered::new();
     loop {
         let accepted = {
@@ -91,7 +91,7 @@ pub(super) async fn serve(
 }
 
 /// The next client. Where none can be taken, for lack of descriptors, it waits in the kernel's queue.
-async fn accept(listener: &Source<UnixListener>, reactor: &Reactor) -> UnixStream {
+async fn accept(listener: &AsyncFd<UnixListener>, reactor: &Reactor) -> UnixStream {
     loop {
         let accepted = std::future::poll_fn(|context| {
             listener.poll_with(context, Interest::Read, |listener| listener.accept())
@@ -117,7 +117,7 @@ async fn attend(
     inbox: &Rc<Inbox>,
     watched: &Rc<Watched>,
 ) {
-    let Ok(stream) = Source::new(reactor, stream) else { return };
+    let Ok(stream) = AsyncFd::new(reactor, stream) else { return };
     let mut unread = Vec::new();
     while let Some(words) = read_line(&stream, &mut unread).await {
         if words.is_empty() {
@@ -173,7 +173,7 @@ async fn carry_out(words: &str, commands: &Commands, inbox: &Inbox) -> Answer {
     }
 }
 
-async fn watch(stream: &Source<UnixStream>, reactor: &Reactor, watcher: Watcher) {
+async fn watch(stream: &AsyncFd<UnixStream>, reactor: &Reactor, watcher: Watcher) {
     let mut is_there = write(stream, reactor, &reply(Ok(Value::Null))).await.is_ok();
     while is_there {
         let gone = std::pin::pin!(gone(stream));
@@ -184,13 +184,13 @@ async fn watch(stream: &Source<UnixStream>, reactor: &Reactor, watcher: Watcher)
 }
 
 /// Resolves when the client has closed its end; what it says while it watches is not heard.
-async fn gone(stream: &Source<UnixStream>) {
+async fn gone(stream: &AsyncFd<UnixStream>) {
     let mut piece = [0; 256];
     while read(stream, &mut piece).await.is_ok_and(|count| count > 0) {}
 }
 
 /// The next line without its end; `None` when the client is gone.
-async fn read_line(stream: &Source<UnixStream>, unread: &mut Vec<u8>) -> Option<String> {
+async fn read_line(stream: &AsyncFd<UnixStream>, unread: &mut Vec<u8>) -> Option<String> {
     let mut piece = [0; 1024];
     loop {
         if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
@@ -206,7 +206,7 @@ async fn read_line(stream: &Source<UnixStream>, unread: &mut Vec<u8>) -> Option<
     }
 }
 
-async fn read(stream: &Source<UnixStream>, piece: &mut [u8]) -> io::Result<usize> {
+async fn read(stream: &AsyncFd<UnixStream>, piece: &mut [u8]) -> io::Result<usize> {
     std::future::poll_fn(|context| {
         stream.poll_with(context, Interest::Read, |mut stream| io::Read::read(&mut stream, piece))
     })
@@ -214,7 +214,7 @@ async fn read(stream: &Source<UnixStream>, piece: &mut [u8]) -> io::Result<usize
 }
 
 /// Writes all of `text`, unless the client goes or is stuck.
-async fn write(stream: &Source<UnixStream>, reactor: &Reactor, text: &str) -> io::Result<()> {
+async fn write(stream: &AsyncFd<UnixStream>, reactor: &Reactor, text: &str) -> io::Result<()> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         let writing = std::future::poll_fn(|context| {

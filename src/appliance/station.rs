@@ -30,7 +30,7 @@ use crate::device::intercom::Intercom;
 use crate::event::Event;
 use crate::io::client::{Commands, Events};
 use crate::io::clock;
-use crate::io::reactor::{Interest, Reactor, Source};
+use crate::io::reactor::{AsyncFd, Interest, Reactor};
 use crate::io::signals::Signals;
 use crate::io::systemd::ServiceManager;
 
@@ -137,7 +137,7 @@ async fn pass_on(mut events: Events, inbox: Rc<Inbox>) {
 }
 
 async fn watch_signal(signals: Signals, reactor: Rc<Reactor>, inbox: Rc<Inbox>) {
-    let Ok(source) = Source::new(&reactor, signals) else { return };
+    let Ok(source) = AsyncFd::new(&reactor, signals) else { return };
     while std::future::poll_fn(|context| source.poll_with(context, Interest::Read, Signals::read))
         .await
         .is_ok()

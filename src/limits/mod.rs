@@ -322,7 +322,7 @@ pub const EVENT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
 /// Events handed to the program that it has not taken yet, in bytes as JSON: ten of the largest messages. Fuller: they
 /// wait with the engine.
-pub const DESK_EVENT_BYTES_MAX: usize = 1024 * 1024;
+pub const CLIENT_QUEUE_EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Actions waiting for the io ring. A join makes about ten, each turn takes all.
 pub const ACTIONS_MAX: usize = 64;

@@ -23,7 +23,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use super::environment::Environment;
 use super::signals;
 use crate::io::runtime::clock;
-use crate::io::runtime::reactor::{Interest, Reactor, Source};
+use crate::io::runtime::reactor::{AsyncFd, Interest, Reactor};
 
 /// What is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,10 +89,10 @@ pub async fn run(reactor: &Rc<Reactor>, program: Program<'_>) -> Result<Vec<u8>,
 /// A program under way. Dropped before its end, it is killed.
 struct Running {
     child: Child,
-    ended: Source<OwnedFd>,
-    stdin: Option<Source<ChildStdin>>,
+    ended: AsyncFd<OwnedFd>,
+    stdin: Option<AsyncFd<ChildStdin>>,
     input: Vec<u8>,
-    stdout: Option<Source<ChildStdout>>,
+    stdout: Option<AsyncFd<ChildStdout>>,
     output: Vec<u8>,
     is_over: bool,
 }
@@ -123,7 +123,7 @@ impl Running {
     fn watch(
         reactor: &Rc<Reactor>,
         child: &mut Child,
-    ) -> io::Result<(Source<OwnedFd>, Source<ChildStdin>, Source<ChildStdout>)> {
+    ) -> io::Result<(AsyncFd<OwnedFd>, AsyncFd<ChildStdin>, AsyncFd<ChildStdout>)> {
         let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
@@ -131,7 +131,7 @@ impl Running {
         };
         rustix::io::ioctl_fionbio(stdin.as_fd(), true)?;
         rustix::io::ioctl_fionbio(stdout.as_fd(), true)?;
-        Ok((Source::new(reactor, ended)?, Source::new(reactor, stdin)?, Source::new(reactor, stdout)?))
+        Ok((AsyncFd::new(reactor, ended)?, AsyncFd::new(reactor, stdin)?, AsyncFd::new(reactor, stdout)?))
     }
 
     fn poll(

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::io::runtime::reactor::{Interest, Reactor, Source};
+use crate::io::runtime::reactor::{AsyncFd, Interest, Reactor};
 
 const PIECE_BYTES: usize = 4096;
 
@@ -23,7 +23,7 @@ pub struct Stdin {
 
 enum Input {
     /// A pipe, terminal or socket.
-    Waits(Source<Handle>),
+    Waits(AsyncFd<Handle>),
     /// A regular file: always ready.
     Ready(Handle),
 }
@@ -42,7 +42,7 @@ impl Stdin {
     /// # Errors
     /// It is closed, or the reactor is full.
     pub fn open(reactor: &Rc<Reactor>) -> io::Result<Self> {
-        let input = match Source::new(reactor, Handle(io::stdin())) {
+        let input = match AsyncFd::new(reactor, Handle(io::stdin())) {
             Ok(source) => Input::Waits(source),
             // epoll(7) refuses regular files, which never keep anybody waiting.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

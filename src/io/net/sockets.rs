@@ -2,9 +2,9 @@
 //! one to a TURN server where that is asked for.
 //!
 //! ```text
-//!   udp.rs ────┐
-//!              ├─► Arrived ─► engine ─► Transmit ─► the socket that has its source address
-//!   stream.rs ─┘
+//!   udp.rs ──────────┐
+//!                    ├─► Arrived ─► engine ─► Transmit ─► the socket that has its source address
+//!   media_stream.rs ─┘
 //! ```
 
 use std::io;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::stream::{MediaStream, State};
-use super::udp::{Port, local_addresses};
+use super::media_stream::{MediaStream, StreamState};
+use super::udp::{UdpPort, local_addresses};
 use crate::engine::StreamNotice;
 use crate::engine::turn::Arrived;
 use crate::io::runtime::clock;
@@ -27,7 +27,7 @@ use crate::rtc::{Peer, Protocol, Transmit};
 /// All of them.
 pub struct Sockets {
     reactor: Rc<Reactor>,
-    ports: heapless::Vec<Port, { 2 * LOCAL_ADDRESSES_MAX }>,
+    ports: heapless::Vec<UdpPort, { 2 * LOCAL_ADDRESSES_MAX }>,
     next_port: usize,
     /// For each peer connection one to the server, then one for each to a TURN server.
     streams: [Option<Watched>; STREAMS_MAX],
@@ -64,13 +64,13 @@ impl Sockets {
         self.close_ports(|port| port.peer == peer && !wanted.contains(&port.address.ip()));
         let mut addresses = heapless::Vec::new();
         for ip in wanted {
-            let is_there = |port: &&Port| port.peer == peer && port.address.ip() == ip;
+            let is_there = |port: &&UdpPort| port.peer == peer && port.address.ip() == ip;
             if let Some(port) = self.ports.iter().find(is_there) {
                 let _ = addresses.push(port.address);
                 continue;
             }
             // An address that vanished meanwhile is simply not offered.
-            let Ok(port) = Port::bind(peer, ip) else { continue };
+            let Ok(port) = UdpPort::bind(peer, ip) else { continue };
             if self.reactor.watch(port.raw_fd(), Interest::Read).is_ok() {
                 let _ = addresses.push(port.address);
                 let _ = self.ports.push(port);
@@ -138,7 +138,7 @@ impl Sockets {
             }
         }
         for Watched { stream, .. } in self.streams.iter_mut().flatten() {
-            let State::Open(destination) = stream.poll_state() else { continue };
+            let StreamState::Open(destination) = stream.poll_state() else { continue };
             if let Some(len) = stream.receive(buffer) {
                 let (peer, protocol, source) = (stream.peer, stream.protocol, stream.remote);
                 return Some(Arrived { peer, protocol, source, destination, len, arrival: clock::now() });
@@ -153,14 +153,14 @@ impl Sockets {
             let Some(watched) = &mut self.streams[place] else { continue };
             let (peer, protocol) = (watched.stream.peer, watched.stream.protocol);
             match watched.stream.poll_state() {
-                State::Connecting => self.rewatch(place),
-                State::Open(local) if !watched.is_open => {
+                StreamState::Connecting => self.rewatch(place),
+                StreamState::Open(local) if !watched.is_open => {
                     watched.is_open = true;
                     self.rewatch(place);
                     return Some(StreamNotice::Opened { peer, protocol, local });
                 }
-                State::Open(_) => self.rewatch(place),
-                State::Ended => {
+                StreamState::Open(_) => self.rewatch(place),
+                StreamState::Ended => {
                     self.close_stream(peer, protocol);
                     return Some(StreamNotice::Closed { peer, protocol });
                 }
@@ -173,7 +173,7 @@ impl Sockets {
     pub fn transmit(&mut self, peer: Peer, transmit: &Transmit) {
         match transmit.protocol {
             Protocol::Udp => {
-                let is_source = |port: &&Port| port.peer == peer && port.address == transmit.source;
+                let is_source = |port: &&UdpPort| port.peer == peer && port.address == transmit.source;
                 if let Some(port) = self.ports.iter().find(is_source) {
                     port.send(transmit.destination, transmit.bytes());
                 }
@@ -181,7 +181,7 @@ impl Sockets {
             Protocol::Tcp | Protocol::Turn => {
                 let place = place_of(peer, transmit.protocol);
                 let Some(watched) = &mut self.streams[place] else { return };
-                if watched.stream.poll_state() == State::Open(transmit.source) {
+                if watched.stream.poll_state() == StreamState::Open(transmit.source) {
                     watched.stream.send(transmit.bytes());
                     self.rewatch(place);
                 }
@@ -203,7 +203,7 @@ impl Sockets {
         }
     }
 
-    fn close_ports(&mut self, is_over: impl Fn(&Port) -> bool) {
+    fn close_ports(&mut self, is_over: impl Fn(&UdpPort) -> bool) {
         for port in self.ports.iter().filter(|port| is_over(port)) {
             self.reactor.unwatch(port.raw_fd());
         }

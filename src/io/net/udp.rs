@@ -19,7 +19,7 @@ const TRAFFIC_CLASS: libc::c_int = 46 << 2;
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// One bound socket.
-pub struct Port {
+pub struct UdpPort {
     /// The peer connection that it serves.
     pub peer: Peer,
     /// Its concrete address.
@@ -29,7 +29,7 @@ pub struct Port {
     socket: UdpSocket,
 }
 
-impl Port {
+impl UdpPort {
     /// Binds a free port of `address`.
     ///
     /// # Errors
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn two_ports_exchange_a_datagram() {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let one = Port::bind(Peer::Publisher, loopback).expect("bound");
-        let mut other = Port::bind(Peer::Subscriber, loopback).expect("bound");
+        let one = UdpPort::bind(Peer::Publisher, loopback).expect("bound");
+        let mut other = UdpPort::bind(Peer::Subscriber, loopback).expect("bound");
         let mut buffer = [0; 16];
         assert_eq!(other.receive(&mut buffer), None);
         assert!(!other.is_ready, "not looked at again until the reactor says so");

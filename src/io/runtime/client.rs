@@ -10,8 +10,9 @@
 
 use std::rc::Rc;
 
-use super::desk::{Desk, Slot};
+use super::client_queue::ClientQueue;
 use super::driver;
+use super::mailbox::AnswerSlot;
 pub use super::options::{Options, StartError};
 use super::reactor::Reactor;
 use crate::command::{Answer, Command};
@@ -43,28 +44,28 @@ where
     F: Future<Output = ()>,
 {
     let reactor = Reactor::new()?;
-    let desk = Rc::new(Desk::default());
-    let commands = Commands { desk: desk.clone(), reactor: reactor.clone() };
-    let program = program(Events { desk: desk.clone() }, commands);
-    driver::drive(options, termination, &reactor, &desk, program)
+    let queue = Rc::new(ClientQueue::default());
+    let commands = Commands { queue: queue.clone(), reactor: reactor.clone() };
+    let program = program(Events { queue: queue.clone() }, commands);
+    driver::drive(options, termination, &reactor, &queue, program)
 }
 
 /// What happens, in order.
 pub struct Events {
-    desk: Rc<Desk>,
+    queue: Rc<ClientQueue>,
 }
 
 impl Events {
     /// The next event; `None` when the client has ended.
     pub async fn next(&mut self) -> Option<Event> {
-        self.desk.next_event().await
+        self.queue.next_event().await
     }
 }
 
 /// What the program asks for. Clones ask on their own: one may wait while another goes on.
 #[derive(Clone)]
 pub struct Commands {
-    desk: Rc<Desk>,
+    queue: Rc<ClientQueue>,
     reactor: Rc<Reactor>,
 }
 
@@ -79,20 +80,20 @@ impl Commands {
 
     /// Gives a command in its turn, and does not wait for what becomes of it: that is the answer's future.
     pub async fn begin(&self, command: Command) -> impl Future<Output = Answer> + use<> {
-        let slot = Slot::default();
-        self.desk.commands.send((command, slot.clone())).await;
+        let slot = AnswerSlot::default();
+        self.queue.commands.send((command, slot.clone())).await;
         async move { slot.receive().await }
     }
 
     /// Puts an event of the program's own into the stream that [`Events`] gives; lost where that is full.
     pub fn report(&self, event: Event) {
-        self.desk.tell(event);
+        self.queue.tell(event);
     }
 
     /// Whether people talk now. In a call `auto` goes to other cards only when one of its own is lost; a program that
     /// never says is in a call from `connected` on.
     pub fn set_in_call(&self, in_call: bool) {
-        self.desk.in_call.set(Some(in_call));
+        self.queue.in_call.set(Some(in_call));
     }
 
     /// Where the program can wait for descriptors of its own.

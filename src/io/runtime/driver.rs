@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use async_executor::{LocalExecutor, Task};
 
-use super::desk::Desk;
+use super::client_queue::ClientQueue;
 use super::options::{Options, StartError};
-use super::ports::{RealPorts, Way};
+use super::ports::{DialOptions, RealPorts};
 use super::reactor::{Interest, Reactor};
 use super::{clock, handlers};
 use crate::command::{Command, Reply};
@@ -41,7 +41,7 @@ pub(super) fn drive(
     options: Options,
     termination: &Termination,
     reactor: &Rc<Reactor>,
-    desk: &Rc<Desk>,
+    queue: &Rc<ClientQueue>,
     program: impl Future<Output = ()>,
 ) -> Result<Outcome, StartError> {
     reactor.watch(termination.raw_fd(), Interest::Read)?;
@@ -52,7 +52,7 @@ pub(super) fn drive(
     }
     let sound = Pair::open(&options.input, options.loops_input, &options.output, options.sound)?;
     if sound.has_card() {
-        desk.tell(Event::Log { text: realtime::claim().to_string() });
+        queue.tell(Event::Log { text: realtime::claim().to_string() });
     }
     let seed = process::random_seed();
     let volume_percent = options.settings.volume_percent;
@@ -67,10 +67,16 @@ pub(super) fn drive(
     let executor = LocalExecutor::new();
     let program = executor.spawn(program);
     let ends_with_input = options.duration.is_none() && !options.loops_input;
-    let way = Way { tls: options.tls, proxies: options.proxies };
+    let dial_options = DialOptions { tls: options.tls, proxies: options.proxies };
     let files = Files::new(options.files);
-    let mut ports =
-        RealPorts::new(&executor, reactor, (way, options.token_source), sound, ends_with_input, files);
+    let mut ports = RealPorts::new(
+        &executor,
+        reactor,
+        (dial_options, options.token_source),
+        sound,
+        ends_with_input,
+        files,
+    );
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
@@ -92,7 +98,7 @@ pub(super) fn drive(
         if schedule.is_over(&engine, now) || asked_to_end {
             engine.end(now);
         }
-        while let Some((command, slot)) = desk.commands.take() {
+        while let Some((command, slot)) = queue.commands.take() {
             if let Command::Volume(percent) = command {
                 ports.set_volume(&mut engine, percent);
             }
@@ -112,44 +118,44 @@ pub(super) fn drive(
                 },
                 command => engine.handle_command(command, now),
             };
-            desk.reply(reply, slot);
+            queue.reply(reply, slot);
         }
         let has_news = |netlink: &mut Netlink| reactor.was_ready(netlink.raw_fd()) && netlink.take();
         if netlink.as_mut().is_some_and(has_news) {
             engine.handle_network(&udp::all_addresses(), now);
         }
-        if let Some(token) = ports.questions.take_token() {
+        if let Some(token) = ports.requests.take_token() {
             engine.handle_token(token, now);
         }
-        if let Some(answer) = ports.questions.take_regions() {
+        if let Some(answer) = ports.requests.take_regions() {
             engine.handle_regions(answer.as_deref(), now);
         }
-        while let Some(found) = ports.questions.take_resolved() {
+        while let Some(found) = ports.requests.take_resolved() {
             engine.handle_resolved(&found.host, found.port, &found.addresses, now);
         }
         while let Some((key, notice)) = ports.take_file_notice() {
             engine.handle_file(key, notice, now);
         }
-        while let Some((ticket, loaded)) = ports.questions.take_recording() {
+        while let Some((ticket, loaded)) = ports.requests.take_recording() {
             engine.handle_recording(ticket, loaded, now);
         }
-        let in_call = desk.in_call.get().unwrap_or_else(|| engine.was_connected());
+        let in_call = queue.in_call.get().unwrap_or_else(|| engine.was_connected());
         ports.attend_sound(&mut engine, in_call, now);
         let more = turn(&mut engine, &mut ports, now);
         engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();
         // A full table costs the line, not the sound.
         // Told later where there is no room: a lamp may show what has become of a card.
-        if desk.has_room() {
-            ports.sound_changes(|event| desk.tell(event));
+        if queue.has_room() {
+            ports.sound_changes(|event| queue.tell(event));
         }
         if schedule.stats_due(now) {
             let stats = measure(&mut engine, &mut ports, &mut usage, now);
-            desk.tell(Event::Stats(stats));
+            queue.tell(Event::Stats(stats));
         }
-        desk.deliver_answers(&mut engine);
-        deliver(&mut engine, desk, |call| {
-            handlers::answer(&executor, reactor, desk, &options.handlers, call)
+        queue.deliver_answers(&mut engine);
+        deliver(&mut engine, queue, |call| {
+            handlers::answer(&executor, reactor, queue, &options.handlers, call)
         });
         if engine.outcome().is_some() {
             continue;
@@ -159,8 +165,8 @@ pub(super) fn drive(
         let is_busy = more
             || !tick(&executor)
             || ports.has_notices()
-            || desk.commands.has_items()
-            || engine.has_events() && desk.has_room();
+            || queue.commands.has_items()
+            || engine.has_events() && queue.has_room();
         let until = match is_busy {
             true => Some(now),
             false => {
@@ -176,7 +182,7 @@ pub(super) fn drive(
         reactor.wake_timers(clock::now());
     };
     ports.finish();
-    farewell(&mut engine, reactor, desk, &executor, &program, termination);
+    farewell(&mut engine, reactor, queue, &executor, &program, termination);
     Ok(outcome)
 }
 
@@ -203,14 +209,14 @@ fn tick(executor: &LocalExecutor<'_>) -> bool {
 }
 
 /// Events that the program has no room for stay with the engine, whose table counts what is lost.
-fn deliver(engine: &mut Engine, desk: &Desk, mut answer: impl FnMut(&RpcCallFacts)) {
-    while desk.has_room()
+fn deliver(engine: &mut Engine, queue: &ClientQueue, mut answer: impl FnMut(&RpcCallFacts)) {
+    while queue.has_room()
         && let Some(event) = engine.poll_event()
     {
         if let Event::RpcInvoked(call) = &event {
             answer(call);
         }
-        desk.tell(event);
+        queue.tell(event);
     }
 }
 
@@ -219,7 +225,7 @@ fn deliver(engine: &mut Engine, desk: &Desk, mut answer: impl FnMut(&RpcCallFact
 fn farewell(
     engine: &mut Engine,
     reactor: &Reactor,
-    desk: &Desk,
+    queue: &ClientQueue,
     executor: &LocalExecutor<'_>,
     program: &Task<()>,
     termination: &Termination,
@@ -228,13 +234,13 @@ fn farewell(
     let mut is_told = false;
     while clock::now() < deadline && !program.is_finished() {
         let is_idle = tick(executor);
-        deliver(engine, desk, |_| {});
-        let has_refused = desk.refuse_commands();
+        deliver(engine, queue, |_| {});
+        let has_refused = queue.refuse_commands();
         if !is_idle || has_refused || program.is_finished() {
             continue;
         }
         if !is_told && !engine.has_events() {
-            is_told = desk.tell_end();
+            is_told = queue.tell_end();
             if is_told {
                 continue;
             }

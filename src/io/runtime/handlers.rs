@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use async_executor::LocalExecutor;
 
-use super::desk::{Desk, Slot};
+use super::client_queue::ClientQueue;
+use super::mailbox::AnswerSlot;
 use super::reactor::Reactor;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Command, words};
@@ -60,12 +61,12 @@ impl std::error::Error for HandlerError {}
 pub(super) fn answer(
     executor: &LocalExecutor<'_>,
     reactor: &Rc<Reactor>,
-    desk: &Rc<Desk>,
+    queue: &Rc<ClientQueue>,
     handlers: &[Handler],
     call: &RpcCallFacts,
 ) {
     let Some(handler) = handlers.iter().find(|handler| handler.method == call.method) else { return };
-    let (reactor, desk, words, call) = (reactor.clone(), desk.clone(), handler.words.clone(), call.clone());
+    let (reactor, queue, words, call) = (reactor.clone(), queue.clone(), handler.words.clone(), call.clone());
     let environment = handler
         .environment
         .clone()
@@ -82,11 +83,11 @@ pub(super) fn answer(
         let result = result_of(run(&reactor, program).await);
         if let Err(refusal) = &result {
             let text = format!("the command of {} for {}: {}", call.method, call.identity, refusal.message);
-            desk.tell(Event::Warning { text });
+            queue.tell(Event::Warning { text });
         }
         let answer = Command::RpcAnswer(RpcAnswer { id: call.id, result });
         // Whether anybody still waits for it only the engine knows.
-        desk.commands.send((answer, Slot::default())).await;
+        queue.commands.send((answer, AnswerSlot::default())).await;
     };
     executor.spawn(answering).detach();
 }

@@ -4,7 +4,13 @@
 //! task waits for either.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
+
+use crate::command::Answer;
+
+/// Where one answer is put. The one that asked may have stopped waiting.
+pub type AnswerSlot = Rc<Mailbox<Answer, 1>>;
 
 /// The queue. Both sides hold it behind an `Rc`.
 pub struct Mailbox<T, const N: usize> {

@@ -4,22 +4,25 @@
 //!   client.rs run(options, program)
 //!       │
 //!   driver.rs  loop { tasks ─► engine::turn over ports.rs ─► events ─► wait in reactor.rs }
-//!       │                                  │
-//!   desk.rs    commands and events         questions.rs   look-ups, tokens, regions: tasks and threads
-//!       │      between driver and program      │
-//!   handlers.rs  commands that answer RPC      blocking.rs  a thread for what can only block
+//!       │                                   │
+//!   client_queue.rs                     async_requests.rs
+//!   events and commands between         look-ups, tokens, regions:
+//!   driver and program                  tasks and threads
+//!       │                                   │
+//!   handlers.rs                         blocking.rs
+//!   commands that answer RPC            a thread for what can only block
 //! ```
 //!
 //! `mailbox.rs` is the bounded queue between the driver and a task, `clock.rs` the one reader of the clocks.
 
+mod async_requests;
 pub(crate) mod blocking;
 pub mod client;
+mod client_queue;
 pub mod clock;
-mod desk;
 mod driver;
 pub mod handlers;
 pub(crate) mod mailbox;
 pub(crate) mod options;
 mod ports;
-mod questions;
 pub mod reactor;

@@ -9,7 +9,7 @@ use async_executor::{LocalExecutor, Task};
 use rustls::ClientConfig;
 use serde_json::Value;
 
-use super::questions::Questions;
+use super::async_requests::AsyncRequests;
 use super::reactor::{Interest, Reactor};
 use crate::engine::turn::{Arrived, Ports};
 use crate::engine::{Action, Engine, FileKey, FileNotice, Notice, StreamNotice};
@@ -38,7 +38,7 @@ pub(super) struct RealPorts<'e, 'r> {
     reactor: &'e Rc<Reactor>,
     signal: SignalPort,
     /// What is asked beside the call.
-    pub(super) questions: Questions<'e, 'r>,
+    pub(super) requests: AsyncRequests<'e, 'r>,
     sockets: Sockets,
     sound: Pair,
     watched: Descriptors,
@@ -58,7 +58,7 @@ struct Tail {
 
 /// How servers are reached.
 #[derive(Clone)]
-pub(super) struct Way {
+pub(super) struct DialOptions {
     /// TLS settings.
     pub(super) tls: Arc<ClientConfig>,
     /// What may be between: which of them, the server that is dialled decides.
@@ -66,11 +66,11 @@ pub(super) struct Way {
 }
 
 struct SignalPort {
-    way: Way,
+    dial_options: DialOptions,
     connection: Option<(Rc<Wire>, Task<()>)>,
 }
 
-impl Way {
+impl DialOptions {
     fn dial(&self, url: ServerUrl, target: String, token: Secret) -> Dial {
         Dial { url, target, token, tls: self.tls.clone(), proxies: self.proxies.clone() }
     }
@@ -81,7 +81,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
     pub(super) fn new(
         executor: &'e LocalExecutor<'r>,
         reactor: &'e Rc<Reactor>,
-        (way, token_source): (Way, Option<Source>),
+        (dial_options, token_source): (DialOptions, Option<Source>),
         sound: Pair,
         ends_with_input: bool,
         files: Files,
@@ -89,8 +89,8 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         Self {
             executor,
             reactor,
-            signal: SignalPort { way, connection: None },
-            questions: Questions::new(executor, reactor, token_source),
+            signal: SignalPort { dial_options, connection: None },
+            requests: AsyncRequests::new(executor, reactor, token_source),
             sockets: Sockets::new(reactor),
             sound,
             watched: Descriptors::new(),
@@ -187,7 +187,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
 
     /// Whether the signal connection, a file or a question has something to tell.
     pub(super) fn has_notices(&self) -> bool {
-        self.questions.has_answers()
+        self.requests.has_answers()
             || self.files.has_notices()
             || self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
     }
@@ -287,9 +287,11 @@ impl Ports for RealPorts<'_, '_> {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Dial { url, target, token } => self.dial(self.signal.way.dial(url, target, token)),
+            Action::Dial { url, target, token } => {
+                self.dial(self.signal.dial_options.dial(url, target, token))
+            }
             Action::AskRegions { url, target, token } => {
-                self.questions.ask_regions(self.signal.way.dial(url, target, token));
+                self.requests.request_regions(self.signal.dial_options.dial(url, target, token));
             }
             Action::Send(bytes) => self.order(Order::Send(bytes)),
             Action::HangUp => self.order(Order::HangUp),
@@ -299,12 +301,12 @@ impl Ports for RealPorts<'_, '_> {
             Action::CloseStream(peer, protocol) => self.sockets.close_stream(peer, protocol),
             Action::DiscardSound(peer) => self.sockets.discard_sound(peer),
             Action::DialRelay { peer, address, tls_name } => {
-                let tls = tls_name.as_deref().map(|name| (name, self.signal.way.tls.clone()));
+                let tls = tls_name.as_deref().map(|name| (name, self.signal.dial_options.tls.clone()));
                 self.sockets.dial_relay(peer, address, tls);
             }
-            Action::RenewToken => self.questions.renew_token(),
-            Action::Resolve { host, port } => self.questions.resolve(host, port),
-            Action::LoadRecording { ticket, path } => self.questions.load_recording(ticket, path),
+            Action::RenewToken => self.requests.renew_token(),
+            Action::Resolve { host, port } => self.requests.resolve(host, port),
+            Action::LoadRecording { ticket, path } => self.requests.load_recording(ticket, path),
             Action::File(key, order) => self.files.order(self.executor, self.reactor, key, order),
             // `turn` opens sockets itself, because the engine wants the addresses.
             Action::OpenSockets(_) => {}

@@ -204,13 +204,13 @@ pub enum Interest {
 }
 
 /// A descriptor that a task waits on. A file can be registered once at a time.
-pub struct Source<T: AsFd> {
+pub struct AsyncFd<T: AsFd> {
     inner: T,
     key: usize,
     reactor: Rc<Reactor>,
 }
 
-impl<T: AsFd> Source<T> {
+impl<T: AsFd> AsyncFd<T> {
     /// Registers `inner`, which must not block.
     ///
     /// # Errors
@@ -263,7 +263,7 @@ impl<T: AsFd> Source<T> {
     }
 }
 
-impl<T: AsFd> Drop for Source<T> {
+impl<T: AsFd> Drop for AsyncFd<T> {
     fn drop(&mut self) {
         let _ = self.reactor.poller.delete(self.inner.as_fd());
         self.reactor.slots.borrow_mut()[self.key] = None;
@@ -278,7 +278,7 @@ fn arm(poller: &Poller, key: usize, slot: &Slot) -> io::Result<()> {
     let mut event = Event::none(key);
     event.readable = slot.read.is_some();
     event.writable = slot.write.is_some();
-    // SAFETY: the slot lives no longer than the descriptor (`Source::drop`).
+    // SAFETY: the slot lives no longer than the descriptor (`AsyncFd::drop`).
     let fd = unsafe { BorrowedFd::borrow_raw(slot.fd) };
     poller.modify_with_mode(fd, event, PollMode::Oneshot)
 }
@@ -296,7 +296,7 @@ mod tests {
         let executor = async_executor::LocalExecutor::new();
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
         ours.set_nonblocking(true).expect("non-blocking");
-        let source = Source::new(&reactor, ours).expect("a place");
+        let source = AsyncFd::new(&reactor, ours).expect("a place");
         let task = executor.spawn(async move {
             let mut byte = [0];
             let read = std::future::poll_fn(|context| {

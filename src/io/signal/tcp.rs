@@ -18,13 +18,13 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::io::runtime::clock;
-use crate::io::runtime::reactor::{Interest, Reactor, Source};
+use crate::io::runtime::reactor::{AsyncFd, Interest, Reactor};
 
 /// One address is given this long before the next is tried: a SYN, and its repetition after 1 s.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A connected socket.
-pub struct Tcp(Source<TcpStream>);
+pub struct Tcp(AsyncFd<TcpStream>);
 
 impl Tcp {
     /// Connects to the first of `addresses` that answers.
@@ -57,7 +57,7 @@ impl Tcp {
 }
 
 async fn connect_one(reactor: &Rc<Reactor>, address: SocketAddr) -> io::Result<Tcp> {
-    let source = Source::new(reactor, begin(address)?)?;
+    let source = AsyncFd::new(reactor, begin(address)?)?;
     std::future::poll_fn(|context| source.poll_with(context, Interest::Write, is_connected)).await?;
     Ok(Tcp(source))
 }

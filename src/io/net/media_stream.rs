@@ -34,7 +34,7 @@ pub struct MediaStream {
     socket: Socket,
     /// Our address, once TCP is up.
     local: Option<SocketAddr>,
-    state: State,
+    state: StreamState,
     deframer: Box<Deframer>,
     queue: Box<FrameQueue>,
 }
@@ -46,7 +46,7 @@ enum Socket {
 
 /// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum StreamState {
     /// The SYN is on its way, or the keys are being agreed on.
     Connecting,
     /// It is there; our address of it.
@@ -102,7 +102,7 @@ impl MediaStream {
             remote,
             socket,
             local: None,
-            state: State::Connecting,
+            state: StreamState::Connecting,
             deframer: Box::new(Deframer::new(framing)),
             queue: Box::new(FrameQueue::new(framing)),
         }
@@ -116,19 +116,19 @@ impl MediaStream {
     /// What to watch it for.
     pub fn interest(&self) -> Interest {
         match self.state {
-            State::Connecting if self.local.is_none() => Interest::Write,
+            StreamState::Connecting if self.local.is_none() => Interest::Write,
             _ if self.queue.unwritten().is_empty() && !self.socket.wants_write() => Interest::Read,
             _ => Interest::Both,
         }
     }
 
     /// How far it has come by now.
-    pub fn poll_state(&mut self) -> State {
-        if self.state == State::Connecting {
+    pub fn poll_state(&mut self) -> StreamState {
+        if self.state == StreamState::Connecting {
             match self.connect() {
-                Ok(local) => self.state = State::Open(local),
+                Ok(local) => self.state = StreamState::Open(local),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => self.state = State::Ended,
+                Err(_) => self.state = StreamState::Ended,
             }
         }
         self.write();
@@ -159,22 +159,22 @@ impl MediaStream {
             if let Some(len) = self.deframer.take(buffer) {
                 return Some(len);
             }
-            if !matches!(self.state, State::Open(_)) {
+            if !matches!(self.state, StreamState::Open(_)) {
                 return None;
             }
             match self.socket.read(self.deframer.space()) {
-                Ok(0) => self.state = State::Ended,
+                Ok(0) => self.state = StreamState::Ended,
                 Ok(count) => self.deframer.filled(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(_) => self.state = State::Ended,
+                Err(_) => self.state = StreamState::Ended,
             }
         }
     }
 
     /// Sends a datagram; `false` if it was lost, because too much waits already.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
-        let is_taken = matches!(self.state, State::Open(_)) && self.queue.push(bytes);
+        let is_taken = matches!(self.state, StreamState::Open(_)) && self.queue.push(bytes);
         self.write();
         is_taken
     }
@@ -185,18 +185,18 @@ impl MediaStream {
     }
 
     fn write(&mut self) {
-        while matches!(self.state, State::Open(_)) && !self.queue.unwritten().is_empty() {
+        while matches!(self.state, StreamState::Open(_)) && !self.queue.unwritten().is_empty() {
             let unwritten = self.queue.unwritten();
             match self.socket.write(&unwritten[..unwritten.len().min(UNSENT_BYTES_MAX)]) {
-                Ok(0) => self.state = State::Ended,
+                Ok(0) => self.state = StreamState::Ended,
                 Ok(count) => self.queue.written(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => self.state = State::Ended,
+                Err(_) => self.state = StreamState::Ended,
             }
         }
         // What TLS has taken may still wait in it; an error shows at the next read.
-        if matches!(self.state, State::Open(_)) && self.socket.wants_write() {
+        if matches!(self.state, StreamState::Open(_)) && self.socket.wants_write() {
             let _ = self.socket.flush();
         }
     }
@@ -266,7 +266,7 @@ mod tests {
             MediaStream::dial(Peer::Publisher, listener.local_addr().expect("an address")).expect("dials");
         let (mut theirs, from) = listener.accept().expect("accepted");
         let local = until(|| match ours.poll_state() {
-            State::Open(local) => Some(local),
+            StreamState::Open(local) => Some(local),
             _ => None,
         });
         assert_eq!(local, from);
@@ -283,7 +283,7 @@ mod tests {
         drop(theirs);
         until(|| {
             ours.receive(&mut buffer);
-            (ours.poll_state() == State::Ended).then_some(())
+            (ours.poll_state() == StreamState::Ended).then_some(())
         });
     }
 
@@ -293,7 +293,7 @@ mod tests {
         let mut ours =
             MediaStream::dial(Peer::Publisher, listener.local_addr().expect("an address")).expect("dials");
         let _theirs = listener.accept().expect("accepted");
-        until(|| matches!(ours.poll_state(), State::Open(_)).then_some(()));
+        until(|| matches!(ours.poll_state(), StreamState::Open(_)).then_some(()));
         let lost = (0..20_000).filter(|_| !ours.send(&[1; 1000])).count();
         assert!(lost > 5_000, "the kernel takes a few megabytes, we no more than the queue: {lost} lost");
         assert_eq!(ours.interest(), Interest::Both);
@@ -307,7 +307,7 @@ mod tests {
         let mut ours =
             MediaStream::dial(Peer::Publisher, listener.local_addr().expect("an address")).expect("dials");
         let (mut theirs, _) = listener.accept().expect("accepted");
-        until(|| matches!(ours.poll_state(), State::Open(_)).then_some(()));
+        until(|| matches!(ours.poll_state(), StreamState::Open(_)).then_some(()));
         // 128: the first byte of RTP.
         while ours.send(&[128; 200]) {}
         ours.discard_sound();
@@ -332,6 +332,6 @@ mod tests {
         let address =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("bound");
         let Ok(mut ours) = MediaStream::dial(Peer::Subscriber, address) else { return };
-        until(|| (ours.poll_state() == State::Ended).then_some(()));
+        until(|| (ours.poll_state() == StreamState::Ended).then_some(()));
     }
 }

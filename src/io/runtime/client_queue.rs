@@ -1,33 +1,29 @@
-//! What lies between the driver and the program: two bounded boxes, and the answers that are awaited.
+//! The queues between the driver and the program: events, commands, and the answers that are awaited.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
-use super::mailbox::Mailbox;
-use crate::command::{Answer, Command, CommandError, Reply, Ticket};
+use super::mailbox::{AnswerSlot, Mailbox};
+use crate::command::{Command, CommandError, Reply, Ticket};
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::limits::{ANSWERS_MAX, COMMANDS_MAX, DESK_EVENT_BYTES_MAX, EVENTS_MAX};
+use crate::limits::{ANSWERS_MAX, CLIENT_QUEUE_EVENT_BYTES_MAX, COMMANDS_MAX, EVENTS_MAX};
 
-/// Where one answer is put. Whoever has asked may have stopped waiting.
-pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
-
-/// The boxes of one client.
+/// The queues of one client.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct ClientQueue {
     /// With their sizes; `None` is the end. Each by itself: room for all would be 90 kB, which passes over the stack when it
     /// is made.
     events: Mailbox<Option<(usize, Box<Event>)>, EVENTS_MAX>,
     event_bytes: Cell<usize>,
-    pub(super) commands: Mailbox<(Command, Slot), COMMANDS_MAX>,
-    awaited: RefCell<heapless::Vec<(Ticket, Slot), ANSWERS_MAX>>,
+    pub(super) commands: Mailbox<(Command, AnswerSlot), COMMANDS_MAX>,
+    awaited: RefCell<heapless::Vec<(Ticket, AnswerSlot), ANSWERS_MAX>>,
     /// Whether people talk, where the program knows; `auto` goes to other cards before or afterwards.
     pub(super) in_call: Cell<Option<bool>>,
 }
 
-impl Desk {
+impl ClientQueue {
     /// The engine's reply to a command: put into its slot, or awaited.
-    pub(super) fn reply(&self, reply: Reply, slot: Slot) {
+    pub(super) fn reply(&self, reply: Reply, slot: AnswerSlot) {
         match reply {
             Reply::Now(answer) => _ = slot.post(answer),
             // As many places as the engine has tickets.
@@ -37,10 +33,10 @@ impl Desk {
 
     /// Whether an event can be posted: a program that does not take them costs no memory.
     pub(super) fn has_room(&self) -> bool {
-        !self.events.is_full() && self.event_bytes.get() < DESK_EVENT_BYTES_MAX
+        !self.events.is_full() && self.event_bytes.get() < CLIENT_QUEUE_EVENT_BYTES_MAX
     }
 
-    /// Posts an event; lost where there is no room. For those of the engine [`Desk::has_room`] is asked before.
+    /// Posts an event; lost where there is no room. For those of the engine [`ClientQueue::has_room`] is asked before.
     pub(super) fn tell(&self, event: Event) {
         let bytes = event.bytes();
         if self.has_room() && self.events.post(Some((bytes, Box::new(event)))).is_ok() {
@@ -90,22 +86,22 @@ mod tests {
 
     #[test]
     fn a_program_that_takes_nothing_costs_a_bounded_number_of_bytes() {
-        let desk = Desk::default();
+        let queue = ClientQueue::default();
         let mut posted = 0;
-        while desk.has_room() {
-            desk.tell(Event::Warning { text: "x".repeat(50_000) });
+        while queue.has_room() {
+            queue.tell(Event::Warning { text: "x".repeat(50_000) });
             posted += 1;
         }
-        assert!(posted <= DESK_EVENT_BYTES_MAX / 50_000 + 1);
-        desk.tell(Event::Log { text: "lost".into() });
-        assert!(desk.tell_end(), "the end always has a place");
+        assert!(posted <= CLIENT_QUEUE_EVENT_BYTES_MAX / 50_000 + 1);
+        queue.tell(Event::Log { text: "lost".into() });
+        assert!(queue.tell_end(), "the end always has a place");
         let executor = async_executor::LocalExecutor::new();
         let taking = executor.spawn(async move {
             let mut taken = 0;
-            while desk.next_event().await.is_some() {
+            while queue.next_event().await.is_some() {
                 taken += 1;
             }
-            (taken, desk.event_bytes.get())
+            (taken, queue.event_bytes.get())
         });
         while executor.try_tick() {}
         assert_eq!(futures_util::FutureExt::now_or_never(taking), Some((posted, 0)));
@@ -113,16 +109,16 @@ mod tests {
 
     #[test]
     fn who_asks_after_the_end_is_told() {
-        let desk = Desk::default();
-        assert!(!desk.refuse_commands(), "nobody asks");
-        let (given, awaited) = (Slot::default(), Slot::default());
-        assert!(desk.commands.post((Command::Status, given.clone())).is_ok());
-        desk.reply(Reply::Later(Ticket(7)), awaited.clone());
-        assert!(desk.refuse_commands());
+        let queue = ClientQueue::default();
+        assert!(!queue.refuse_commands(), "nobody asks");
+        let (given, awaited) = (AnswerSlot::default(), AnswerSlot::default());
+        assert!(queue.commands.post((Command::Status, given.clone())).is_ok());
+        queue.reply(Reply::Later(Ticket(7)), awaited.clone());
+        assert!(queue.refuse_commands());
         for slot in [given, awaited] {
             let answer = slot.take().expect("an answer");
             assert_eq!(answer.expect_err("refused").message, "the client has ended");
         }
-        assert!(!desk.refuse_commands());
+        assert!(!queue.refuse_commands());
     }
 }

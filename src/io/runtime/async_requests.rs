@@ -1,4 +1,4 @@
-//! What is asked beside the call: each question is a task of its own, or a thread where it can only block, and ends by itself.
+//! Requests beside the call: each is a task of its own, or a thread where it can only block, and ends by itself.
 //! Its answer waits here until the driver takes it.
 
 use std::net::SocketAddr;
@@ -19,8 +19,8 @@ use crate::limits::{ICE_SERVERS_MAX, RECORDINGS_LOADING_MAX, REGIONS_BYTES_MAX};
 use crate::media::prompt::Recording;
 use crate::signal::endpoint::Access;
 
-/// Questions under way, and answers that nobody has taken yet.
-pub(super) struct Questions<'e, 'r> {
+/// AsyncRequests under way, and answers that nobody has taken yet.
+pub(super) struct AsyncRequests<'e, 'r> {
     executor: &'e LocalExecutor<'r>,
     reactor: &'e Rc<Reactor>,
     source: Option<Source>,
@@ -42,14 +42,14 @@ pub(super) struct Resolved {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
-impl<'e, 'r> Questions<'e, 'r> {
+impl<'e, 'r> AsyncRequests<'e, 'r> {
     /// Nothing is asked yet. Tokens come from `source`.
     pub(super) fn new(
         executor: &'e LocalExecutor<'r>,
         reactor: &'e Rc<Reactor>,
         source: Option<Source>,
-    ) -> Questions<'e, 'r> {
-        Questions {
+    ) -> AsyncRequests<'e, 'r> {
+        AsyncRequests {
             executor,
             reactor,
             source,
@@ -70,7 +70,7 @@ impl<'e, 'r> Questions<'e, 'r> {
     }
 
     /// The regions of the server of `dial`.
-    pub(super) fn ask_regions(&self, dial: Dial) {
+    pub(super) fn request_regions(&self, dial: Dial) {
         let (reactor, answers) = (self.reactor.clone(), self.regions.clone());
         let asking = async move {
             let answer = dial::get(&dial, &dial.target, REGIONS_BYTES_MAX, &reactor).await;
