@@ -81,7 +81,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("TcpStream", &["src/io/"], "engine::turn::Ports"),
     (
         "std::fs",
-        &["src/io/", "src/appliance/control.rs", "src/appliance/station.rs"],
+        &["src/io/", "src/appliance/control.rs", "src/appliance/setup.rs"],
         "bytes as an argument; the io ring reads files",
     ),
     (

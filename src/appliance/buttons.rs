@@ -1,4 +1,4 @@
-//! Hands at buttons and keys → levels in the station's inbox: first what each is when it begins to be watched, at start, after
+//! Buttons and keys → levels in the inbox: first what each is when it begins to be watched, at start, after
 //! a reload, or when its keyboard comes back, which is no press; then its edges. A key that is not there, or is unplugged, is
 //! told once and looked for.
 

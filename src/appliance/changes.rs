@@ -1,14 +1,42 @@
 //! Another configuration while the box runs: what of it can be taken as it is, and what needs another session or
 //! other cards.
 
-use super::named::Named;
+use std::path::Path;
+
 use crate::config::Config;
+use crate::config::server::{ServerConfig, TokenSource};
+use crate::io::fingerprint::Fingerprint;
 use crate::io::sound::setup::SoundSetup;
+
+/// What the files that a configuration names held when it was read, as far as a session stands on it: the same path may
+/// mean something else tomorrow. A token and the header lines of an endpoint are not among them, which are read whenever
+/// they are needed, nor is the board, whose file is the cards that it describes.
+#[derive(Clone, Default)]
+pub(super) struct FileFingerprints {
+    /// `server.token.key_file`
+    pub(super) key: Option<Fingerprint>,
+    /// `server.ca`
+    pub(super) ca: Option<Fingerprint>,
+}
+
+impl FileFingerprints {
+    /// Reads them; that one cannot be read says whoever uses it. Blocks.
+    ///
+    /// To be called before they are read for use: one that changes meanwhile is found changed by the next reload then.
+    pub(super) fn read(server: &ServerConfig) -> FileFingerprints {
+        let of = |path: &Path| Fingerprint::of_file(path).ok();
+        let key_file = match &server.token {
+            TokenSource::KeyFile(path) => Some(path),
+            _ => None,
+        };
+        FileFingerprints { key: key_file.and_then(|path| of(path)), ca: server.ca.as_deref().and_then(of) }
+    }
+}
 
 /// The sections for which the box has to begin anew: none where it can stay in the room.
 pub(super) fn begins_anew_for(
-    (before, cards, named): (&Config, &SoundSetup, &Named),
-    (after, new_cards, new): (&Config, &SoundSetup, &Named),
+    (before, cards, fingerprints): (&Config, &SoundSetup, &FileFingerprints),
+    (after, new_cards, new): (&Config, &SoundSetup, &FileFingerprints),
 ) -> Vec<&'static str> {
     // The volume is a command like any other.
     let audio = |config: &Config| {
@@ -24,8 +52,8 @@ pub(super) fn begins_anew_for(
         ("board", before.board != after.board || cards != new_cards),
         ("server", before.server != after.server),
         ("agent", before.agent != after.agent),
-        ("server.token.key_file", named.key != new.key),
-        ("server.ca", named.ca != new.ca),
+        ("server.token.key_file", fingerprints.key != new.key),
+        ("server.ca", fingerprints.ca != new.ca),
         ("audio", audio(before) != audio(after)),
         ("call.mode", before.call.is_half_duplex != after.call.is_half_duplex),
         ("gpio (rpc)", methods(before) != methods(after)),
@@ -48,7 +76,7 @@ mod tests {
     #[test]
     fn only_another_session_or_other_cards_begin_anew() {
         let config = |text: &str| Config::read(text).0.expect("usable");
-        let (cards, named) = (SoundSetup::default(), Named::default());
+        let (cards, fingerprints) = (SoundSetup::default(), FileFingerprints::default());
         let before = config(DOOR);
         for (one, other, expected) in [
             ("wss://a.example", "wss://b.example", &["server"][..]),
@@ -67,7 +95,7 @@ mod tests {
         ] {
             let after = config(&DOOR.replace(one, other));
             assert_eq!(
-                begins_anew_for((&before, &cards, &named), (&after, &cards, &named)),
+                begins_anew_for((&before, &cards, &fingerprints), (&after, &cards, &fingerprints)),
                 expected,
                 "{other}"
             );
@@ -84,24 +112,33 @@ mod tests {
             Config::read(&DOOR.replace("token={file='/t'}", &token)).0.expect("usable")
         };
         let (before, cards) = (config(""), SoundSetup::default());
-        let named = Named::read(&before.server);
+        let fingerprints = FileFingerprints::read(&before.server);
         assert!(
-            begins_anew_for((&before, &cards, &named), (&before, &cards, &Named::read(&before.server)))
-                .is_empty()
+            begins_anew_for(
+                (&before, &cards, &fingerprints),
+                (&before, &cards, &FileFingerprints::read(&before.server))
+            )
+            .is_empty()
         );
         std::fs::write(key.path(), "LIVEKIT_API_SECRET=new").expect("written");
-        let new = Named::read(&before.server);
+        let new = FileFingerprints::read(&before.server);
         assert_eq!(
-            begins_anew_for((&before, &cards, &named), (&before, &cards, &new)),
+            begins_anew_for((&before, &cards, &fingerprints), (&before, &cards, &new)),
             ["server.token.key_file"]
         );
         std::fs::write(key.path(), "LIVEKIT_API_SECRET=old").expect("written");
         let with_ca = config(&format!("ca='{}'\n", ca.path().display()));
-        let named = Named::read(&with_ca.server);
+        let fingerprints = FileFingerprints::read(&with_ca.server);
         std::fs::write(ca.path(), "another").expect("written");
-        let new = Named::read(&with_ca.server);
-        assert_eq!(begins_anew_for((&with_ca, &cards, &named), (&with_ca, &cards, &new)), ["server.ca"]);
+        let new = FileFingerprints::read(&with_ca.server);
+        assert_eq!(
+            begins_anew_for((&with_ca, &cards, &fingerprints), (&with_ca, &cards, &new)),
+            ["server.ca"]
+        );
         let other_cards = cards.clone().waiting();
-        assert_eq!(begins_anew_for((&before, &cards, &named), (&before, &other_cards, &named)), ["board"]);
+        assert_eq!(
+            begins_anew_for((&before, &cards, &fingerprints), (&before, &other_cards, &fingerprints)),
+            ["board"]
+        );
     }
 }

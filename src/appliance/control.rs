@@ -23,8 +23,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::event_broadcast::{EventBroadcast, Watcher};
 use super::inbox::{Inbox, Input};
-use super::watched::{Watched, Watcher};
 use crate::command::{Answer, Command, CommandError, line};
 use crate::event::escaped;
 use crate::io::client::Commands;
@@ -67,7 +67,7 @@ pub(super) async fn serve(
     listener: UnixListener,
     commands: Commands,
     inbox: Rc<Inbox>,
-    watched: Rc<Watched>,
+    broadcast: Rc<EventBroadcast>,
 ) {
     let reactor = commands.reactor().clone();
     let Ok(listener) = AsyncFd::new(&reactor, listener) else { return };
@@ -86,7 +86,7 @@ pub(super) async fn serve(
             refuse(&stream);
             continue;
         }
-        clients.push(attend(stream, &reactor, &commands, &inbox, &watched));
+        clients.push(attend(stream, &reactor, &commands, &inbox, &broadcast));
     }
 }
 
@@ -115,7 +115,7 @@ async fn attend(
     reactor: &Rc<Reactor>,
     commands: &Commands,
     inbox: &Rc<Inbox>,
-    watched: &Rc<Watched>,
+    broadcast: &Rc<EventBroadcast>,
 ) {
     let Ok(stream) = AsyncFd::new(reactor, stream) else { return };
     let mut unread = Vec::new();
@@ -126,7 +126,7 @@ async fn attend(
         let answer = if words.len() >= CONTROL_LINE_BYTES_MAX {
             Err(CommandError::usage(format!("the line is longer than {CONTROL_LINE_BYTES_MAX} bytes")))
         } else if line::is_word(&words, "watch") {
-            match watched.watch() {
+            match broadcast.watch() {
                 Some(watcher) => return watch(&stream, reactor, watcher).await,
                 None => {
                     let message =

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   buttons::watch_line, watch_key ─┐
-//!   the room's events ──────────────┼─► Inbox ─► Running
+//!   the room's events ──────────────┼─► Inbox ─► Appliance
 //!   control::serve ─────────────────┤
 //!   SIGHUP, a plan that was read ───┘
 //! ```
@@ -11,12 +11,12 @@ use std::rc::Rc;
 
 use super::RunError;
 use super::plan::Plan;
-use crate::command::{Answer, Command};
+use crate::command::Command;
 use crate::event::Event;
-use crate::io::mailbox::Mailbox;
-use crate::limits::STATION_INPUTS_MAX;
+use crate::io::mailbox::{AnswerSlot, Mailbox};
+use crate::limits::APPLIANCE_INPUTS_MAX;
 
-/// Something that the station has to know.
+/// An input of the appliance.
 pub(super) enum Input {
     /// Of the room; none: the client has ended. The next one comes when this is taken: events wait where their bytes are
     /// counted.
@@ -26,18 +26,15 @@ pub(super) enum Input {
     /// It went down, or up.
     Level(usize, bool),
     /// Somebody at the control socket asks, and waits for the answer.
-    Asked(Command, Slot),
+    Asked(Command, AnswerSlot),
     /// The configuration is to be read anew, for whoever waits for the answer.
-    Reload(Option<Slot>),
+    Reload(Option<AnswerSlot>),
     /// It was read.
-    Planned(Box<Result<Plan, RunError>>, Option<Slot>),
+    Planned(Box<Result<Plan, RunError>>, Option<AnswerSlot>),
 }
 
 /// Told when an event was taken.
 pub(super) type Taken = Rc<Mailbox<(), 1>>;
 
-/// Where an answer is put.
-pub(super) type Slot = Rc<Mailbox<Answer, 1>>;
-
-/// What is on its way to the station.
-pub(super) type Inbox = Mailbox<Input, STATION_INPUTS_MAX>;
+/// The inputs that wait for the appliance.
+pub(super) type Inbox = Mailbox<Input, APPLIANCE_INPUTS_MAX>;

@@ -1,39 +1,39 @@
 //! `kinglet run`: a box that is switched on and left alone.
 //!
 //! ```text
-//!   buttons, keys ─┐                          ┌─► client: enter, leave, talk, mute
-//!   room's events ─┼─► Station ─► Intercom ─► ┼─► lines: lamps, outputs
-//!   control socket ┘     │ timer              └─► whoever watches: journal, ctl
+//!   buttons, keys ─┐                             ┌─► client: enter, leave, talk, mute
+//!   room's events ─┼─► Appliance ──► Intercom ─►─┼─► gpio_io: lamps, outputs
+//!   control socket ┘     │ timer                 └─► event_broadcast: journal, ctl
 //!                        └─► service manager: ready, alive, one line of status
+//!
+//!   kinglet.toml ─► plan ─► setup: lines, keys, socket taken ─► event_loop: it runs ─► reload: another plan
 //! ```
 //!
 //! What a box decides stands in [`crate::device`], what it is told in [`crate::config`]; here both meet
 //! descriptors and the client, in one future beside the sound.
 
-pub mod afterwards;
-pub mod attempts;
+mod apply;
 mod buttons;
+mod call_metrics;
 mod changes;
 mod control;
-mod hands;
-mod identity;
+pub mod driven_outputs;
+mod event_broadcast;
+mod event_loop;
+mod gpio_io;
 mod inbox;
-mod memory;
-mod named;
+mod persistent_state;
 mod plan;
+pub mod probe;
 mod programs;
 mod reload;
-mod running;
-mod settings;
-mod station;
-mod tally;
-mod tones;
+mod setup;
+pub mod start_retry;
+mod token_source;
 #[cfg(test)]
 mod upgrade;
-pub mod visit;
 mod warnings;
 mod watchdog;
-mod watched;
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -50,11 +50,11 @@ use crate::io::signals::Termination;
 use crate::io::sound::spec::SpecError;
 use crate::session::recovery::Outcome;
 pub use plan::Plan;
-use station::Station;
+use setup::ApplianceSetup;
 
 /// What the service manager gives: variables of the environment, which only the command line reads.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct ServiceEnvironment {
     /// `CREDENTIALS_DIRECTORY`.
     pub credentials: Option<PathBuf>,
     /// `STATE_DIRECTORY`: where privacy outlives a power cut.
@@ -115,7 +115,7 @@ pub enum RunError {
 /// Something that the configuration names cannot be had at all.
 pub fn run(
     mut plan: Plan,
-    surroundings: &Surroundings,
+    environment: &ServiceEnvironment,
     mut tell: impl FnMut(&Event),
 ) -> Result<Outcome, RunError> {
     let path = plan.path.clone();
@@ -124,8 +124,8 @@ pub fn run(
     loop {
         let (config, was_muted) = (plan.config.clone(), plan.was_muted);
         let next = Rc::default();
-        let ended = Station::open(&plan, surroundings, &next).and_then(|station| {
-            let run = |events, commands| station.serve(events, commands, &mut tell);
+        let ended = ApplianceSetup::open(&plan, environment, &next).and_then(|setup| {
+            let run = |events, commands| setup.serve(events, commands, &mut tell);
             Ok(client::run_until(plan.options, &termination, run)?)
         });
         // One that came after the client's last look.
@@ -139,7 +139,7 @@ pub fn run(
             }
             (Err(error), _, Some(before)) => {
                 tell(&Event::Warning { text: format!("the configuration before is taken again: {error}") });
-                Plan::again(&path, (before, was_muted), surroundings)?
+                Plan::again(&path, (before, was_muted), environment)?
             }
             (ended, ..) => return ended,
         };

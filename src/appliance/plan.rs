@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   kinglet.toml ─► Config ─┬─► Options of the client ◄─ board, CA, key and header files
-//!                           └─► Station: lines, keys, socket, programs, tones
+//!                           └─► ApplianceSetup: lines, keys, socket, programs, tones
 //! ```
 
 use std::path::{Path, PathBuf};
 
-use super::named::Named;
-use super::{RunError, Surroundings, identity, warnings};
+use super::changes::FileFingerprints;
+use super::{RunError, ServiceEnvironment, token_source, warnings};
 use crate::command::{Tone, ToneSound};
 use crate::config::{Config, Problem, Severity};
 use crate::device::intercom::CALL_METHODS;
@@ -31,7 +31,7 @@ pub struct Plan {
     pub(super) path: PathBuf,
     pub(super) config: Config,
     pub(super) options: Options,
-    pub(super) named: Named,
+    pub(super) fingerprints: FileFingerprints,
     /// Privacy, where a box goes on by this plan; else it is what was remembered.
     pub(super) was_muted: Option<bool>,
     problems: Vec<Problem>,
@@ -42,13 +42,13 @@ impl Plan {
     ///
     /// # Errors
     /// It cannot be used.
-    pub fn read(path: &Path, surroundings: &Surroundings) -> Result<Plan, RunError> {
+    pub fn read(path: &Path, environment: &ServiceEnvironment) -> Result<Plan, RunError> {
         let file = |error| RunError::File(path.to_owned(), error);
         let text = process::read_small(path).map_err(file)?;
         let text = text.ok_or_else(|| file(std::io::ErrorKind::NotFound.into()))?;
         let (config, problems) = Config::read(&text);
         match config {
-            Some(config) => Self::of(path, config, problems, surroundings),
+            Some(config) => Self::of(path, config, problems, environment),
             None => Err(RunError::Configuration(path.to_owned(), problems)),
         }
     }
@@ -57,20 +57,20 @@ impl Plan {
     pub(super) fn again(
         path: &Path,
         (config, was_muted): (Config, Option<bool>),
-        surroundings: &Surroundings,
+        environment: &ServiceEnvironment,
     ) -> Result<Plan, RunError> {
-        Ok(Plan { was_muted, ..Self::of(path, config, Vec::new(), surroundings)? })
+        Ok(Plan { was_muted, ..Self::of(path, config, Vec::new(), environment)? })
     }
 
     fn of(
         path: &Path,
         config: Config,
         problems: Vec<Problem>,
-        surroundings: &Surroundings,
+        environment: &ServiceEnvironment,
     ) -> Result<Plan, RunError> {
-        let named = Named::read(&config.server);
-        let options = options(&config, surroundings)?;
-        Ok(Plan { path: path.to_owned(), config, options, named, was_muted: None, problems })
+        let fingerprints = FileFingerprints::read(&config.server);
+        let options = options(&config, environment)?;
+        Ok(Plan { path: path.to_owned(), config, options, fingerprints, was_muted: None, problems })
     }
 
     /// What is wrong with a file that can be used: keys that nothing reads, and doors that open for too many or for
@@ -109,12 +109,12 @@ impl Plan {
     }
 }
 
-pub(super) fn options(config: &Config, surroundings: &Surroundings) -> Result<Options, RunError> {
-    let source = identity::source(config, surroundings)?;
+pub(super) fn options(config: &Config, environment: &ServiceEnvironment) -> Result<Options, RunError> {
+    let source = token_source::source(config, environment)?;
     let tls = tls::client_config(config.server.ca.as_deref()).map_err(|error| {
         RunError::Client(StartError::Ca(config.server.ca.clone().unwrap_or_default(), error))
     })?;
-    let proxies = surroundings.proxies.checked_for(&config.server.url).map_err(RunError::Proxy)?;
+    let proxies = environment.proxies.checked_for(&config.server.url).map_err(RunError::Proxy)?;
     let (input, output) = specs(config)?;
     let microphone = PublishSettings {
         dtx: config.audio.dtx.unwrap_or(input.is_card()),

@@ -13,16 +13,17 @@ use std::time::Instant;
 use futures_util::future::{FutureExt, ready};
 use serde_json::json;
 
-use super::hands::{Hands, Lines};
-use super::inbox::{Input, Slot};
-use super::named::Named;
+use super::changes::FileFingerprints;
+use super::event_loop::Appliance;
+use super::gpio_io::{GpioIo, GpioLines};
+use super::inbox::Input;
 use super::plan::Plan;
-use super::running::Running;
-use super::{RunError, Surroundings, changes, settings, tones};
+use super::{RunError, ServiceEnvironment, apply, changes};
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::event::Event;
 use crate::io::blocking::unblock;
+use crate::io::mailbox::AnswerSlot;
 use crate::io::sound::setup::SoundSetup;
 
 /// The plan that the box goes on with, in a new client, when this one has ended.
@@ -31,23 +32,23 @@ pub(super) type Successor = Rc<RefCell<Option<Plan>>>;
 /// What the box runs by, and what it is to run by.
 pub(super) struct Reloads {
     path: std::path::PathBuf,
-    surroundings: Surroundings,
+    environment: ServiceEnvironment,
     config: Config,
     cards: SoundSetup,
-    named: Named,
+    fingerprints: FileFingerprints,
     /// For when there is no call.
     waiting: Option<Plan>,
     successor: Successor,
 }
 
 impl Reloads {
-    pub(super) fn new(plan: &Plan, surroundings: Surroundings, successor: Successor) -> Reloads {
+    pub(super) fn new(plan: &Plan, environment: ServiceEnvironment, successor: Successor) -> Reloads {
         Reloads {
             path: plan.path.clone(),
-            surroundings,
+            environment,
             config: plan.config.clone(),
             cards: plan.options.sound.clone(),
-            named: plan.named.clone(),
+            fingerprints: plan.fingerprints.clone(),
             waiting: None,
             successor,
         }
@@ -64,23 +65,28 @@ impl Reloads {
     }
 }
 
-impl<F: FnMut(&Event)> Running<F> {
-    /// Has the file read; [`Running::planned`] follows.
-    pub(super) fn reload(&mut self, slot: Option<Slot>) {
-        let (path, surroundings) = (self.reloads.path.clone(), self.reloads.surroundings.clone());
+impl<F: FnMut(&Event)> Appliance<F> {
+    /// Has the file read; [`Appliance::planned`] follows.
+    pub(super) fn reload(&mut self, slot: Option<AnswerSlot>) {
+        let (path, environment) = (self.reloads.path.clone(), self.reloads.environment.clone());
         let (reactor, inbox) = (self.commands.reactor().clone(), self.inbox.clone());
         let reading = async move {
-            let read = move || Plan::read(&path, &surroundings).and_then(Plan::strict);
+            let read = move || Plan::read(&path, &environment).and_then(Plan::strict);
             let plan = unblock(&reactor, "kinglet-config", read).await;
             let plan = plan.unwrap_or_else(|error| Err(RunError::System(error)));
             inbox.send(Input::Planned(Box::new(plan), slot)).await;
             None
         };
-        self.chores.push(reading.boxed_local());
+        self.background.push(reading.boxed_local());
     }
 
     /// The file was read.
-    pub(super) async fn planned(&mut self, plan: Result<Plan, RunError>, slot: Option<Slot>, now: Instant) {
+    pub(super) async fn planned(
+        &mut self,
+        plan: Result<Plan, RunError>,
+        slot: Option<AnswerSlot>,
+        now: Instant,
+    ) {
         let risks: Vec<String> =
             plan.iter().flat_map(|plan| plan.problems()).map(ToString::to_string).collect();
         let answer = match plan.and_then(|plan| self.take(plan, now)) {
@@ -116,15 +122,15 @@ impl<F: FnMut(&Event)> Running<F> {
             let _ = commands.give(Command::Leave).await;
             None
         };
-        self.chores.push(leaving.boxed_local());
+        self.background.push(leaving.boxed_local());
     }
 
     /// Takes a plan; the sections for which all has to begin anew. On an error all stays as it is.
     fn take(&mut self, plan: Plan, now: Instant) -> Result<Vec<&'static str>, RunError> {
         let (before, after) = (&self.reloads.config, &plan.config);
         let anew_for = changes::begins_anew_for(
-            (before, &self.reloads.cards, &self.reloads.named),
-            (after, &plan.options.sound, &plan.named),
+            (before, &self.reloads.cards, &self.reloads.fingerprints),
+            (after, &plan.options.sound, &plan.fingerprints),
         );
         self.reloads.waiting = None;
         if !anew_for.is_empty() {
@@ -136,17 +142,17 @@ impl<F: FnMut(&Event)> Running<F> {
             self.rewire(after)?;
         }
         let after = plan.config;
-        self.intercom.configure(settings::intercom(&after, self.intercom.is_muted()), is_rewired, now);
+        self.intercom.configure(apply::intercom_settings(&after, self.intercom.is_muted()), is_rewired, now);
         self.programs.replace(after.hooks.clone());
         // Whatever their names are, what is in the files may be other sound.
-        for tone in tones::put_in_place(&after.call, &self.commands) {
-            self.chores.push(tone.boxed_local());
+        for tone in apply::set_tones(&after.call, &self.commands) {
+            self.background.push(tone.boxed_local());
         }
         if self.reloads.config.audio.volume_percent != after.audio.volume_percent {
             let (commands, percent) = (self.commands.clone(), after.audio.volume_percent.unwrap_or(100));
             let setting =
                 async move { commands.give(Command::Volume(percent)).await.err().map(|e| e.message) };
-            self.chores.push(setting.boxed_local());
+            self.background.push(setting.boxed_local());
         }
         self.reloads.config = after;
         Ok(anew_for)
@@ -154,16 +160,16 @@ impl<F: FnMut(&Event)> Running<F> {
 
     /// Lets go of all lines and takes the new ones, or the old ones again.
     fn rewire(&mut self, after: &Config) -> Result<(), RunError> {
-        self.hands = Hands::none();
-        let runtime = self.reloads.surroundings.runtime.as_deref();
-        let opened = Lines::open(&after.wiring, runtime);
+        self.gpio = GpioIo::none();
+        let runtime = self.reloads.environment.runtime.as_deref();
+        let opened = GpioLines::open(&after.wiring, runtime);
         let (lines, result) = match opened {
             Ok(lines) => (Some(lines), Ok(())),
-            Err(error) => (Lines::open(&self.reloads.config.wiring, runtime).ok(), Err(error)),
+            Err(error) => (GpioLines::open(&self.reloads.config.wiring, runtime).ok(), Err(error)),
         };
         if let Some(lines) = lines {
-            self.chores.push(ready(lines.unnoted()).boxed_local());
-            self.hands = lines.watch(self.commands.reactor(), &self.inbox);
+            self.background.push(ready(lines.unnoted()).boxed_local());
+            self.gpio = lines.watch(self.commands.reactor(), &self.inbox);
         }
         result
     }

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::settings;
+use super::apply;
 use crate::config::{Config, Severity};
 use crate::device::intercom::{Action, Intercom};
 use crate::event::ParticipantKind::{self, Sip, Standard};
@@ -56,7 +56,7 @@ fn opens(config: &Config, (identity, kind): (&str, ParticipantKind)) -> [bool; 3
     let door = &config.wiring.outputs[0];
     let (rpc, code) = (door.rpc.clone().unwrap_or_default(), door.dtmf.clone().unwrap_or_default());
     let mut attempt = |is_call: bool, is_digits: bool| {
-        let mut intercom = Intercom::new(settings::intercom(config, false), now);
+        let mut intercom = Intercom::new(apply::intercom_settings(config, false), now);
         let mut is_driven = false;
         let mut drain = |intercom: &mut Intercom| {
             while let Some(action) = intercom.poll_action() {

@@ -3,7 +3,7 @@
 //! ```text
 //!   nothing is driven ─► WATCHDOG_USEC of the unit, fed twice as often
 //!   an output is driven ─► DRIVEN, fed four times as often: a program that hangs now is killed, and ExecStopPost= of the
-//!                          unit rests the line (`afterwards.rs`)
+//!                          unit rests the line (`driven_outputs.rs`)
 //! ```
 
 use std::time::{Duration, Instant};

@@ -83,8 +83,10 @@ fn run(command: Command) -> Result<ExitStatus, Failed> {
                 .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") })?;
             Ok(ExitStatus::AsAsked)
         }
-        Command::Doctor(wishes) => doctor::run(&wishes, &run::surroundings(), &mut std::io::stdout().lock())
-            .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") }),
+        Command::Doctor(wishes) => {
+            doctor::run(&wishes, &run::service_environment(), &mut std::io::stdout().lock())
+                .map_err(|error| Failed { status: ExitStatus::Refused, text: format!("stdout: {error}") })
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use kinglet::appliance::afterwards;
-use kinglet::appliance::attempts::{Attempts, Next};
-use kinglet::appliance::{self, Plan, RunError, Surroundings, Variable};
+use kinglet::appliance::driven_outputs;
+use kinglet::appliance::start_retry::{Next, StartRetry};
+use kinglet::appliance::{self, Plan, RunError, ServiceEnvironment, Variable};
 use kinglet::config::Problem;
 use kinglet::error::ExitStatus;
 use kinglet::io::clock;
@@ -19,24 +19,24 @@ use super::{Failed, environment, proxy};
 /// # Errors
 /// The configuration cannot be used, or something that it names cannot be had.
 pub fn run(path: &Path, checks: bool, verbosity: u8) -> Result<ExitStatus, Failed> {
-    let surroundings = surroundings();
+    let service_environment = service_environment();
     if checks {
-        return check(Plan::read(path, &surroundings).map_err(|error| tell(&error))?, path);
+        return check(Plan::read(path, &service_environment).map_err(|error| tell(&error))?, path);
     }
-    let mut attempts = Attempts::new(&surroundings);
+    let mut retry = StartRetry::new(&service_environment);
     let mut warned = Vec::new();
     loop {
-        let error = match start(path, &surroundings, verbosity, &mut warned) {
+        let error = match start(path, &service_environment, verbosity, &mut warned) {
             Ok(Outcome { status: ExitStatus::AsAsked, .. }) => return Ok(ExitStatus::AsAsked),
             Ok(outcome) => return Err(Failed { status: outcome.status, text: outcome.text }),
             Err(error) => error,
         };
-        match attempts.failed(&error) {
+        match retry.failed(&error) {
             Next::Ends => return Err(tell(&error)),
             Next::Tells => eprintln!("kinglet: {}", tell(&error).text),
             Next::Waits => {}
         }
-        if !attempts.waits() {
+        if !retry.waits() {
             return Ok(ExitStatus::AsAsked);
         }
     }
@@ -45,17 +45,17 @@ pub fn run(path: &Path, checks: bool, verbosity: u8) -> Result<ExitStatus, Faile
 /// Runs the box to its end. What is wrong with a file that can be used is reported once.
 fn start(
     path: &Path,
-    surroundings: &Surroundings,
+    service_environment: &ServiceEnvironment,
     verbosity: u8,
     warned: &mut Vec<Problem>,
 ) -> Result<Outcome, RunError> {
-    let plan = Plan::read(path, surroundings)?;
+    let plan = Plan::read(path, service_environment)?;
     if plan.problems() != warned.as_slice() {
         *warned = plan.problems().to_vec();
         complain("warning: ", path, warned);
     }
     let mut printer = Printer::journal(Lines::stdout(), verbosity, clock::now());
-    let outcome = appliance::run(plan, surroundings, |event| printer.print(event, clock::now()));
+    let outcome = appliance::run(plan, service_environment, |event| printer.print(event, clock::now()));
     printer.finish(clock::now());
     outcome
 }
@@ -65,7 +65,7 @@ fn start(
 /// # Errors
 /// A line may still be driven.
 pub fn rest_outputs() -> Result<ExitStatus, Failed> {
-    let rested = afterwards::rest_outputs(&surroundings());
+    let rested = driven_outputs::rest_outputs(&service_environment());
     let is_usual = environment("SERVICE_RESULT").is_none_or(|result| result == "success");
     if !rested.lines.is_empty() && !is_usual {
         eprintln!("kinglet: outputs that were put to rest: {}", rested.lines.join(", "));
@@ -95,10 +95,10 @@ fn check(plan: Plan, path: &Path) -> Result<ExitStatus, Failed> {
 }
 
 /// What the service manager gives.
-pub fn surroundings() -> Surroundings {
+pub fn service_environment() -> ServiceEnvironment {
     // Several are parted by colons; the first is ours.
     let first = |name| environment(name).and_then(|list| Some(list.split(':').next()?.into()));
-    Surroundings {
+    ServiceEnvironment {
         credentials: environment("CREDENTIALS_DIRECTORY").map(Into::into),
         state: first("STATE_DIRECTORY"),
         runtime: first("RUNTIME_DIRECTORY"),

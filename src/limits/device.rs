@@ -80,4 +80,4 @@ pub const WATCHED_EVENTS_MAX: usize = super::EVENTS_MAX;
 pub const WATCHED_BYTES_MAX: usize = 1024 * 1024;
 
 /// What is on its way to a box's decisions: one of each line, key and client at a time, and some events.
-pub const STATION_INPUTS_MAX: usize = 2 * CONFIG_SECTIONS_MAX + CONTROL_CLIENTS_MAX + 24;
+pub const APPLIANCE_INPUTS_MAX: usize = 2 * CONFIG_SECTIONS_MAX + CONTROL_CLIENTS_MAX + 24;

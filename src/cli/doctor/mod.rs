@@ -20,7 +20,7 @@ mod sound;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use kinglet::appliance::{Surroundings, visit};
+use kinglet::appliance::{ServiceEnvironment, probe};
 use kinglet::config::{Config, SOCKET};
 use kinglet::error::ExitStatus;
 use kinglet::io::sound::list::list;
@@ -45,7 +45,11 @@ pub struct Wishes {
 ///
 /// # Errors
 /// It cannot be printed.
-pub fn run(wishes: &Wishes, surroundings: &Surroundings, out: &mut dyn Write) -> io::Result<ExitStatus> {
+pub fn run(
+    wishes: &Wishes,
+    service_environment: &ServiceEnvironment,
+    out: &mut dyn Write,
+) -> io::Result<ExitStatus> {
     let mut findings = Findings::new(out, wishes.json);
     let named = wishes.config.as_deref();
     let config = configuration(named, &mut findings);
@@ -59,7 +63,7 @@ pub fn run(wishes: &Wishes, surroundings: &Surroundings, out: &mut dyn Write) ->
     }
     sound(config.as_ref(), service.is_some(), wishes.plays, &mut findings);
     let options = match &config {
-        Some(config) => Some(visit::silent(config, surroundings).map_err(|error| error.to_string())),
+        Some(config) => Some(probe::silent(config, service_environment).map_err(|error| error.to_string())),
         None if named.is_none() => environment::silent(&super::environment),
         None => None,
     };
@@ -91,7 +95,7 @@ fn configuration(named: Option<&Path>, findings: &mut Findings<'_>) -> Option<Co
 }
 
 fn sound(config: Option<&Config>, is_served: bool, plays: bool, findings: &mut Findings<'_>) {
-    let cards = match config.map(visit::cards).transpose() {
+    let cards = match config.map(probe::cards).transpose() {
         Ok(cards) => cards.unwrap_or_default(),
         Err(error) => return findings.push(Finding::failed("cards", error.to_string())),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kinglet::appliance::visit::Cards;
+use kinglet::appliance::probe::Cards;
 use kinglet::io::sound::auto::choose;
 use kinglet::io::sound::list::{CardListing, OpensAs, PcmListing};
 use kinglet::io::sound::pcm_name::card_of;

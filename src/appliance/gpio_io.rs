@@ -1,7 +1,7 @@
-//! The box's hands: lines and keys that are watched, lamps and outputs that are driven.
+//! Inputs and outputs of the appliance: lines and keys that are watched, lamps and outputs that are driven.
 //!
 //! ```text
-//!   Lines::open ─► Lines ─► watch ─► Hands       dropped: every output rests, every line is free
+//!   GpioLines::open ─► GpioLines ─► watch ─► GpioIo       dropped: every output rests, every line is free
 //! ```
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::FuturesUnordered;
 
-use super::afterwards::Afterwards;
+use super::driven_outputs::DrivenOutputs;
 use super::inbox::Inbox;
 use super::{RunError, buttons};
 use crate::config::gpio::Wiring;
@@ -19,7 +19,7 @@ use crate::io::keys::{Key, KeyError};
 use crate::io::reactor::Reactor;
 
 /// What the wiring names, taken; nobody watches it yet.
-pub(super) struct Lines {
+pub(super) struct GpioLines {
     /// Why nobody knows of the outputs where this program ends within a pulse.
     unnoted: Option<String>,
     buttons: Vec<InputLine>,
@@ -30,23 +30,23 @@ pub(super) struct Lines {
 }
 
 /// The same while the box runs.
-pub(super) struct Hands {
+pub(super) struct GpioIo {
     /// Tells levels to the inbox; each ends with its line.
     pub(super) watching: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     lamps: Vec<OutputLine>,
     outputs: Vec<OutputLine>,
 }
 
-impl Lines {
+impl GpioLines {
     /// Takes all of them, outputs at rest; so are those that a program before this one has left driven.
     ///
     /// # Errors
     /// One cannot be had: which, and why.
-    pub(super) fn open(wiring: &Wiring, runtime: Option<&Path>) -> Result<Lines, RunError> {
-        let afterwards = Afterwards::new(runtime);
+    pub(super) fn open(wiring: &Wiring, runtime: Option<&Path>) -> Result<GpioLines, RunError> {
+        let driven = DrivenOutputs::new(runtime);
         // What is in use by somebody else is not ours any more.
-        let _ = afterwards.rest();
-        let noted = afterwards.write(wiring);
+        let _ = driven.rest();
+        let noted = driven.write(wiring);
         let buttons = wiring.buttons.iter().map(|button| InputLine::open(&button.line));
         let keys = wiring.keys.iter().map(|key| match Key::open(&key.key) {
             Ok(there) => Ok((Some(there), key.key.clone())),
@@ -55,7 +55,7 @@ impl Lines {
         });
         let lamps = wiring.lamps.iter().map(|lamp| OutputLine::open(&lamp.line));
         let outputs = wiring.outputs.iter().map(|output| OutputLine::open(&output.line));
-        Ok(Lines {
+        Ok(GpioLines {
             unnoted: noted.err().map(|error| {
                 format!("an output that is driven when this program is killed may stay so: {error}")
             }),
@@ -72,7 +72,7 @@ impl Lines {
     }
 
     /// Watches them: lines first, then keys, numbered in the order of the configuration.
-    pub(super) fn watch(self, reactor: &Rc<Reactor>, inbox: &Rc<Inbox>) -> Hands {
+    pub(super) fn watch(self, reactor: &Rc<Reactor>, inbox: &Rc<Inbox>) -> GpioIo {
         let watching = FuturesUnordered::new();
         let lines = self.buttons.len();
         for (number, line) in self.buttons.into_iter().enumerate() {
@@ -82,14 +82,14 @@ impl Lines {
             let key = buttons::watch_key(key, name, lines + number, reactor.clone(), inbox.clone());
             watching.push(key.boxed_local());
         }
-        Hands { watching, lamps: self.lamps, outputs: self.outputs }
+        GpioIo { watching, lamps: self.lamps, outputs: self.outputs }
     }
 }
 
-impl Hands {
+impl GpioIo {
     /// None at all: what was held is let go.
-    pub(super) fn none() -> Hands {
-        Hands { watching: FuturesUnordered::new(), lamps: Vec::new(), outputs: Vec::new() }
+    pub(super) fn none() -> GpioIo {
+        GpioIo { watching: FuturesUnordered::new(), lamps: Vec::new(), outputs: Vec::new() }
     }
 
     /// Lights the lamps, or not.

@@ -2,7 +2,7 @@
 //! room, entered in silence.
 
 use super::plan::{options, setup, specs};
-use super::{RunError, Surroundings};
+use super::{RunError, ServiceEnvironment};
 use crate::config::Config;
 use crate::io::client::Options;
 use crate::io::credentials::Source;
@@ -35,8 +35,8 @@ pub fn cards(config: &Config) -> Result<Cards, RunError> {
 ///
 /// # Errors
 /// Whatever keeps the box from starting.
-pub fn silent(config: &Config, surroundings: &Surroundings) -> Result<Options, RunError> {
-    let mut options = options(config, surroundings)?;
+pub fn silent(config: &Config, environment: &ServiceEnvironment) -> Result<Options, RunError> {
+    let mut options = options(config, environment)?;
     (options.input, options.output) = (InputSpec::None, OutputSpec::None);
     (options.settings.publish, options.settings.listens) = (None, false);
     options.settings.rpc_methods.clear();
@@ -64,9 +64,9 @@ mod tests {
             Some(Source::Made { grant, .. }) => grant.details.agent.map(|agent| agent.name),
             other => panic!("{other:?}"),
         };
-        let surroundings = Surroundings::default();
-        let called = agent_of(options(&config, &surroundings).expect("usable"));
+        let environment = ServiceEnvironment::default();
+        let called = agent_of(options(&config, &environment).expect("usable"));
         assert_eq!(called.as_deref(), Some("hotel"));
-        assert_eq!(agent_of(silent(&config, &surroundings).expect("usable")), None);
+        assert_eq!(agent_of(silent(&config, &environment).expect("usable")), None);
     }
 }

@@ -21,17 +21,17 @@ const VERSION_FILE: &str = "version";
 const VERSION: &str = "1\n";
 
 /// The memory of one box.
-pub(super) struct Memory {
+pub(super) struct PersistentState {
     path: Option<PathBuf>,
     wanted: Cell<bool>,
     is_writing: Cell<bool>,
 }
 
-impl Memory {
+impl PersistentState {
     /// In the state folder; without one nothing is remembered.
-    pub(super) fn new(state: Option<&Path>) -> Memory {
+    pub(super) fn new(state: Option<&Path>) -> PersistentState {
         let path = state.map(|folder| folder.join(FILE));
-        Memory { path, wanted: Cell::new(false), is_writing: Cell::new(false) }
+        PersistentState { path, wanted: Cell::new(false), is_writing: Cell::new(false) }
     }
 
     /// Whether privacy was on.
@@ -114,22 +114,22 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("kinglet-memory-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let reactor = Reactor::new().expect("a poller");
-        let memory = Memory::new(Some(&folder));
-        assert!(!memory.was_muted(), "a new box");
+        let state = PersistentState::new(Some(&folder));
+        assert!(!state.was_muted(), "a new box");
         for is_muted in [true, false] {
             // By this one, then by 0.1.0, which leaves `version` alone, then by this one again.
-            wait(&reactor, memory.set_muted(is_muted, &reactor)).expect("written");
-            assert_eq!((as_0_1_0_reads(&folder), memory.was_muted()), (is_muted, is_muted));
+            wait(&reactor, state.set_muted(is_muted, &reactor)).expect("written");
+            assert_eq!((as_0_1_0_reads(&folder), state.was_muted()), (is_muted, is_muted));
             process::replace_file(&folder.join("muted"), if is_muted { "no\n" } else { "yes\n" })
                 .expect("written");
-            assert_eq!(Memory::new(Some(&folder)).was_muted(), !is_muted);
+            assert_eq!(PersistentState::new(Some(&folder)).was_muted(), !is_muted);
             let version = process::read_small(&folder.join(VERSION_FILE)).expect("readable");
             assert_eq!(version.as_deref(), Some(VERSION));
         }
         // A later version has gone, and left its own number.
         process::replace_file(&folder.join(VERSION_FILE), "7\n").expect("written");
-        wait(&reactor, memory.set_muted(true, &reactor)).expect("written");
-        assert!(memory.was_muted() && as_0_1_0_reads(&folder));
+        wait(&reactor, state.set_muted(true, &reactor)).expect("written");
+        assert!(state.was_muted() && as_0_1_0_reads(&folder));
         for name in ["muted", VERSION_FILE] {
             process::take_small(&folder.join(name));
         }

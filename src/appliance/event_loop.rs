@@ -1,7 +1,7 @@
 //! The box while it runs: one inbox, one timer, one [`Intercom`] that decides, and what carries it out.
 //!
 //! ```text
-//!   Inbox ─► Intercom ─► Action ─► client, lines, memory, journal, ctl
+//!   Inbox ─► Intercom ─► Action ─► client, GPIO, persistent state, journal, ctl
 //!               ▲
 //!             timer
 //! ```
@@ -14,14 +14,14 @@ use futures_util::future::{Either, FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 
-use super::hands::Hands;
-use super::inbox::{Inbox, Input, Slot};
-use super::memory::Memory;
+use super::call_metrics::CallMetrics;
+use super::event_broadcast::EventBroadcast;
+use super::gpio_io::GpioIo;
+use super::inbox::{Inbox, Input};
+use super::persistent_state::PersistentState;
 use super::programs::Programs;
 use super::reload::Reloads;
-use super::tally::Tally;
 use super::watchdog::{Feed, Watchdog};
-use super::watched::Watched;
 use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Answer, Command, CommandError};
 use crate::device::attribute::CALL_ATTRIBUTE;
@@ -30,35 +30,36 @@ use crate::device::intercom::{Action, Intercom};
 use crate::event::{Event, Metrics, RpcCallFacts};
 use crate::io::client::Commands;
 use crate::io::clock;
+use crate::io::mailbox::AnswerSlot;
 use crate::io::systemd::ServiceManager;
 
 /// A box that runs.
-pub(super) struct Running<F> {
+pub(super) struct Appliance<F> {
     /// By itself: it is most of a future that passes over the stack when it is spawned.
     pub(super) intercom: Box<Intercom>,
-    pub(super) hands: Hands,
-    pub(super) memory: Rc<Memory>,
+    pub(super) gpio: GpioIo,
+    pub(super) state: Rc<PersistentState>,
     pub(super) programs: Programs,
     pub(super) reloads: Reloads,
     pub(super) manager: Option<ServiceManager>,
     pub(super) watchdog: Watchdog,
     pub(super) commands: Commands,
     pub(super) inbox: Rc<Inbox>,
-    pub(super) watched: Rc<Watched>,
-    pub(super) tally: Tally,
+    pub(super) broadcast: Rc<EventBroadcast>,
+    pub(super) metrics: CallMetrics,
     pub(super) tell: F,
     /// What the others were told of the call.
     pub(super) shown: &'static str,
     /// What takes its time and nobody waits for: an attribute.
-    pub(super) chores: Chores,
+    pub(super) background: BackgroundTasks,
     /// What has to be on the disk before the end.
-    pub(super) writes: Chores,
+    pub(super) writes: BackgroundTasks,
 }
 
 /// Each gives a warning where it fails.
-type Chores = FuturesUnordered<LocalBoxFuture<'static, Option<String>>>;
+type BackgroundTasks = FuturesUnordered<LocalBoxFuture<'static, Option<String>>>;
 
-impl<F: FnMut(&Event)> Running<F> {
+impl<F: FnMut(&Event)> Appliance<F> {
     /// To the end of the client.
     pub(super) async fn serve(mut self) {
         let inbox = self.inbox.clone();
@@ -74,8 +75,9 @@ impl<F: FnMut(&Event)> Running<F> {
             let next = {
                 let waiting = std::pin::pin!(reactor.sleep_until(until, clock::now));
                 let receiving = std::pin::pin!(inbox.receive());
-                let watching = (&mut self.hands.watching).map(|()| None);
-                let mut work = stream::select(watching, stream::select(&mut self.chores, &mut self.writes));
+                let watching = (&mut self.gpio.watching).map(|()| None);
+                let mut work =
+                    stream::select(watching, stream::select(&mut self.background, &mut self.writes));
                 let working = std::pin::pin!(async move {
                     match work.next().await {
                         Some(said) => said,
@@ -129,15 +131,15 @@ impl<F: FnMut(&Event)> Running<F> {
     }
 
     /// Out of the room. Messages that are under way go first: that is answered later, and holds up nothing.
-    async fn leave(&mut self, slot: Slot, now: Instant) {
+    async fn leave(&mut self, slot: AnswerSlot, now: Instant) {
         // A call would bring it back into the room.
         let _ = self.intercom.hang_up(now);
         let answer = self.commands.begin(Command::Exit).await;
-        let chore = async move {
+        let task = async move {
             let _ = slot.post(answer.await);
             None
         };
-        self.chores.push(chore.boxed_local());
+        self.background.push(task.boxed_local());
     }
 
     async fn asked(&mut self, command: Command, now: Instant) -> Answer {
@@ -162,7 +164,7 @@ impl<F: FnMut(&Event)> Running<F> {
             }
             Command::Metrics => {
                 let mut metrics = Metrics::default();
-                self.tally.write(&self.intercom, &mut metrics);
+                self.metrics.write(&self.intercom, &mut metrics);
                 let client = self.commands.give(Command::Metrics).await?;
                 Ok((metrics.into_text() + client.as_str().unwrap_or_default()).into())
             }
@@ -215,7 +217,7 @@ impl<F: FnMut(&Event)> Running<F> {
                 Action::Pulse(number, event) => {
                     // Whatever happens from here on, somebody rests it.
                     self.feed(now);
-                    match self.hands.drive(number, true) {
+                    match self.gpio.drive(number, true) {
                         Ok(()) => self.say(&event),
                         Err(why) => {
                             self.intercom.not_driven(number, now);
@@ -226,7 +228,7 @@ impl<F: FnMut(&Event)> Running<F> {
                     continue;
                 }
                 Action::Rest(number) => {
-                    if let Err(why) = self.hands.drive(number, false)
+                    if let Err(why) = self.gpio.drive(number, false)
                         && self.intercom.not_at_rest(number, now)
                     {
                         self.say(&Event::Warning { text: format!("an output cannot be let go of: {why}") });
@@ -242,12 +244,13 @@ impl<F: FnMut(&Event)> Running<F> {
             let waits = command != Command::Exit;
             let answer = self.commands.begin(command).await;
             if !waits {
-                self.chores.push(async move { answer.await.err().map(|error| error.message) }.boxed_local());
+                self.background
+                    .push(async move { answer.await.err().map(|error| error.message) }.boxed_local());
             } else if let Err(error) = answer.await {
                 self.say(&Event::Warning { text: error.message });
             }
         }
-        if let Err(text) = self.hands.light(self.intercom.is_lit(now)) {
+        if let Err(text) = self.gpio.light(self.intercom.is_lit(now)) {
             self.say(&Event::Warning { text });
         }
         self.show_stage();
@@ -255,8 +258,8 @@ impl<F: FnMut(&Event)> Running<F> {
     }
 
     fn remember(&mut self, is_muted: bool) {
-        let (memory, reactor) = (self.memory.clone(), self.commands.reactor().clone());
-        let write = async move { memory.set_muted(is_muted, &reactor).await.err() };
+        let (state, reactor) = (self.state.clone(), self.commands.reactor().clone());
+        let write = async move { state.set_muted(is_muted, &reactor).await.err() };
         self.writes.push(write.boxed_local());
     }
 
@@ -271,21 +274,21 @@ impl<F: FnMut(&Event)> Running<F> {
         self.manage(|manager| manager.status(word));
         let commands = self.commands.clone();
         let attributes = [(CALL_ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
-        let chore = async move {
+        let task = async move {
             // Not in the room, or not allowed: then nobody looks at it either.
             let _ = commands.give(Command::Attributes(attributes)).await;
             None
         };
-        self.chores.push(chore.boxed_local());
+        self.background.push(task.boxed_local());
     }
 
     /// Tells those who watch, the journal, and programs.
     pub(super) fn say(&mut self, event: &Event) {
-        self.tally.count(event);
-        self.watched.tell(event);
+        self.metrics.count(event);
+        self.broadcast.tell(event);
         (self.tell)(event);
         if let Some(work) = self.programs.start(event, self.commands.reactor()) {
-            self.chores.push(work.boxed_local());
+            self.background.push(work.boxed_local());
         }
     }
 

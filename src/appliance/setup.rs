@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   watch_line, watch_key ─┐
-//!   room's events ─────────┼─► Inbox ─► Running ─► client, lines, memory, journal, ctl
+//!   room's events ─────────┼─► Inbox ─► Appliance ─► client, GPIO, persistent state, journal, ctl
 //!   control::attend ───────┤
 //!   SIGHUP ────────────────┘
 //! ```
@@ -14,18 +14,18 @@ use std::rc::Rc;
 use futures_util::future::{Either, FutureExt, LocalBoxFuture, ready, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::call_metrics::CallMetrics;
 use super::control;
-use super::hands::Lines;
+use super::event_broadcast::EventBroadcast;
+use super::event_loop::Appliance;
+use super::gpio_io::GpioLines;
 use super::inbox::{Inbox, Input, Taken};
-use super::memory::Memory;
+use super::persistent_state::PersistentState;
 use super::plan::Plan;
 use super::programs::Programs;
 use super::reload::{Reloads, Successor};
-use super::running::Running;
-use super::tally::Tally;
 use super::watchdog::Watchdog;
-use super::watched::Watched;
-use super::{RunError, Surroundings, settings, tones};
+use super::{RunError, ServiceEnvironment, apply};
 use crate::device::intercom::Intercom;
 use crate::event::Event;
 use crate::io::client::{Commands, Events};
@@ -35,10 +35,10 @@ use crate::io::signals::Signals;
 use crate::io::systemd::ServiceManager;
 
 /// A box, its lines and its socket, before it runs.
-pub(super) struct Station {
+pub(super) struct ApplianceSetup {
     intercom: Box<Intercom>,
-    lines: Lines,
-    memory: Memory,
+    lines: GpioLines,
+    state: PersistentState,
     programs: Programs,
     reloads: Reloads,
     socket: (PathBuf, UnixListener),
@@ -47,32 +47,32 @@ pub(super) struct Station {
     hang_up: Signals,
 }
 
-impl Station {
+impl ApplianceSetup {
     /// Takes the lines, keys and the socket. A plan that cannot be gone on with is left in `successor`.
     ///
     /// # Errors
     /// Something cannot be had.
     pub(super) fn open(
         plan: &Plan,
-        surroundings: &Surroundings,
+        environment: &ServiceEnvironment,
         successor: &Successor,
-    ) -> Result<Station, RunError> {
+    ) -> Result<ApplianceSetup, RunError> {
         let config = &plan.config;
-        let memory = Memory::new(surroundings.state.as_deref());
-        let is_muted = plan.was_muted.unwrap_or_else(|| memory.was_muted());
-        let manager = surroundings.notify_socket.as_deref().map(ServiceManager::new).transpose();
-        let lines = Lines::open(&config.wiring, surroundings.runtime.as_deref())?;
+        let state = PersistentState::new(environment.state.as_deref());
+        let is_muted = plan.was_muted.unwrap_or_else(|| state.was_muted());
+        let manager = environment.notify_socket.as_deref().map(ServiceManager::new).transpose();
+        let lines = GpioLines::open(&config.wiring, environment.runtime.as_deref())?;
         let socket =
             control::bind(&config.socket).map_err(|error| RunError::Control(config.socket.clone(), error))?;
-        Ok(Station {
-            intercom: Box::new(Intercom::new(settings::intercom(config, is_muted), clock::now())),
+        Ok(ApplianceSetup {
+            intercom: Box::new(Intercom::new(apply::intercom_settings(config, is_muted), clock::now())),
             lines,
-            memory,
-            programs: Programs::new(config.hooks.clone(), surroundings.variable.0),
-            reloads: Reloads::new(plan, surroundings.clone(), successor.clone()),
+            state,
+            programs: Programs::new(config.hooks.clone(), environment.variable.0),
+            reloads: Reloads::new(plan, environment.clone(), successor.clone()),
             socket: (config.socket.clone(), socket),
             manager: manager.map_err(RunError::System)?,
-            watchdog: Watchdog::new(surroundings.watchdog_usec.as_deref(), clock::now()),
+            watchdog: Watchdog::new(environment.watchdog_usec.as_deref(), clock::now()),
             hang_up: Signals::hang_up().map_err(RunError::System)?,
         })
     }
@@ -81,32 +81,32 @@ impl Station {
     pub(super) async fn serve(self, events: Events, commands: Commands, tell: impl FnMut(&Event)) {
         let inbox = Rc::new(Inbox::new());
         let reactor = commands.reactor().clone();
-        let watched = Rc::new(Watched::default());
+        let broadcast = Rc::new(EventBroadcast::default());
         let (path, listener) = self.socket;
         let sources: [LocalBoxFuture<'static, ()>; 3] = [
-            control::serve(listener, commands.clone(), inbox.clone(), watched.clone()).boxed_local(),
+            control::serve(listener, commands.clone(), inbox.clone(), broadcast.clone()).boxed_local(),
             pass_on(events, inbox.clone()).boxed_local(),
             watch_signal(self.hang_up, reactor.clone(), inbox.clone()).boxed_local(),
         ];
         let mut sources: FuturesUnordered<_> = sources.into_iter().collect();
 
-        let tones = tones::put_in_place(&self.reloads.config().call, &commands);
+        let tones = apply::set_tones(&self.reloads.config().call, &commands);
         let unnoted = self.lines.unnoted();
-        let running = Running {
+        let running = Appliance {
             intercom: self.intercom,
-            hands: self.lines.watch(&reactor, &inbox),
-            memory: Rc::new(self.memory),
+            gpio: self.lines.watch(&reactor, &inbox),
+            state: Rc::new(self.state),
             programs: self.programs,
             reloads: self.reloads,
             manager: self.manager,
             watchdog: self.watchdog,
             commands,
             inbox,
-            watched,
-            tally: Tally::default(),
+            broadcast,
+            metrics: CallMetrics::default(),
             tell,
             shown: "",
-            chores: tones
+            background: tones
                 .into_iter()
                 .map(FutureExt::boxed_local)
                 .chain([ready(unnoted).boxed_local()])

@@ -1,6 +1,6 @@
 //! Who this box is, and what shows it to the server.
 
-use super::{RunError, Surroundings};
+use super::{RunError, ServiceEnvironment};
 use crate::config::Config;
 use crate::config::server::{ServerConfig, TokenSource, fill};
 use crate::io::credentials::{ApiKey, Grant, Source};
@@ -15,13 +15,13 @@ const TTL_S: u64 = 6 * 3600;
 ///
 /// # Errors
 /// The source is not there: no credentials folder, no key in the key file, no serial number.
-pub(super) fn source(config: &Config, surroundings: &Surroundings) -> Result<Source, RunError> {
+pub(super) fn source(config: &Config, environment: &ServiceEnvironment) -> Result<Source, RunError> {
     let (server, details) = (&config.server, &config.agent);
     Ok(match &server.token {
         TokenSource::File(path) => Source::File(path.clone()),
         TokenSource::Command(argv) => Source::Program(argv.clone()),
         TokenSource::Credential(name) => {
-            let folder = surroundings.credentials.as_ref().ok_or_else(|| {
+            let folder = environment.credentials.as_ref().ok_or_else(|| {
                 RunError::Identity(format!(
                     "the unit gives no credentials: LoadCredential={name}:… is missing"
                 ))
@@ -47,7 +47,7 @@ pub(super) fn source(config: &Config, surroundings: &Surroundings) -> Result<Sou
             },
             ca: server.ca.clone(),
             names_server: server.is_named_with_token,
-            proxies: surroundings.proxies.checked_for(url.server()).map_err(RunError::Proxy)?,
+            proxies: environment.proxies.checked_for(url.server()).map_err(RunError::Proxy)?,
         }),
     })
 }

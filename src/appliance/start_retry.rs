@@ -14,7 +14,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{RunError, Surroundings};
+use super::{RunError, ServiceEnvironment};
 use crate::io::process;
 use crate::io::signals::Signals;
 use crate::io::systemd::ServiceManager;
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FILE: &str = "refused";
 
 /// One start of a box, made again and again where a service manager has seen it fail before.
-pub struct Attempts {
+pub struct StartRetry {
     path: Option<PathBuf>,
     manager: Option<ServiceManager>,
     said: Option<String>,
@@ -40,20 +40,20 @@ pub struct Attempts {
 pub enum Next {
     /// The end, with the reason.
     Ends,
-    /// The reason is another one: it is to be told. Then [`Attempts::waits`].
+    /// The reason is another one: it is to be told. Then [`StartRetry::waits`].
     Tells,
     /// It was told before.
     Waits,
 }
 
-impl Attempts {
+impl StartRetry {
     /// The first one of this process.
-    pub fn new(surroundings: &Surroundings) -> Attempts {
+    pub fn new(environment: &ServiceEnvironment) -> StartRetry {
         let manager =
-            surroundings.notify_socket.as_deref().and_then(|socket| ServiceManager::new(socket).ok());
-        let path = surroundings.runtime.as_ref().map(|folder| folder.join(FILE));
+            environment.notify_socket.as_deref().and_then(|socket| ServiceManager::new(socket).ok());
+        let path = environment.runtime.as_ref().map(|folder| folder.join(FILE));
         let said = path.as_deref().and_then(process::take_small);
-        Attempts { path: path.filter(|_| manager.is_some()), manager, said }
+        StartRetry { path: path.filter(|_| manager.is_some()), manager, said }
     }
 
     /// One came to nothing.
@@ -96,20 +96,20 @@ mod tests {
     fn the_first_ends_and_the_next_waits_and_says_what_is_new() {
         let folder = std::env::temp_dir().join(format!("kinglet-attempts-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let managed = Surroundings {
+        let managed = ServiceEnvironment {
             runtime: Some(folder.clone()),
             notify_socket: Some("@kinglet-attempts-nobody".into()),
-            ..Surroundings::default()
+            ..ServiceEnvironment::default()
         };
-        assert_eq!(Attempts::new(&managed).failed(&error("one")), Next::Ends);
-        let mut again = Attempts::new(&managed);
+        assert_eq!(StartRetry::new(&managed).failed(&error("one")), Next::Ends);
+        let mut again = StartRetry::new(&managed);
         let next = ["one", "one", "other", "other", "one"].map(|word| again.failed(&error(word)));
         assert_eq!(next, [Next::Waits, Next::Waits, Next::Tells, Next::Waits, Next::Tells]);
         // It was forgotten: whoever starts it anew is told.
-        assert_eq!(Attempts::new(&managed).failed(&error("one")), Next::Ends);
+        assert_eq!(StartRetry::new(&managed).failed(&error("one")), Next::Ends);
         // Nobody manages it.
-        let alone = Surroundings { notify_socket: None, ..managed };
-        assert_eq!(Attempts::new(&alone).failed(&error("one")), Next::Ends);
+        let alone = ServiceEnvironment { notify_socket: None, ..managed };
+        assert_eq!(StartRetry::new(&alone).failed(&error("one")), Next::Ends);
         assert!(!Path::new(&folder).join(FILE).exists());
         std::fs::remove_dir_all(folder).expect("removed");
     }

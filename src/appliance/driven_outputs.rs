@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::Surroundings;
+use super::ServiceEnvironment;
 use crate::config::gpio::{Line, Wiring};
 use crate::io::gpio::OutputLine;
 use crate::io::process;
@@ -26,7 +26,7 @@ const FILE: &str = "outputs";
 const VERSION: u32 = 1;
 
 /// The file, where there is a folder for it.
-pub(super) struct Afterwards {
+pub(super) struct DrivenOutputs {
     path: Option<PathBuf>,
 }
 
@@ -40,13 +40,13 @@ pub struct Rested {
 }
 
 /// Rests all lines that the program before may have left driven, which is done then.
-pub fn rest_outputs(surroundings: &Surroundings) -> Rested {
-    Afterwards::new(surroundings.runtime.as_deref()).rest()
+pub fn rest_outputs(environment: &ServiceEnvironment) -> Rested {
+    DrivenOutputs::new(environment.runtime.as_deref()).rest()
 }
 
-impl Afterwards {
-    pub(super) fn new(runtime: Option<&Path>) -> Afterwards {
-        Afterwards { path: runtime.map(|folder| folder.join(FILE)) }
+impl DrivenOutputs {
+    pub(super) fn new(runtime: Option<&Path>) -> DrivenOutputs {
+        DrivenOutputs { path: runtime.map(|folder| folder.join(FILE)) }
     }
 
     /// Notes the outputs, before they are taken.
@@ -133,7 +133,7 @@ mod tests {
     fn a_line_that_cannot_be_had_stays_noted() {
         let folder = std::env::temp_dir().join(format!("kinglet-afterwards-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let after = Afterwards::new(Some(&folder));
+        let after = DrivenOutputs::new(Some(&folder));
         assert!(after.rest().faults.is_empty(), "nothing was noted");
         let text = "gpio.door = { line = 'GPIO_NOWHERE', pulse_ms = 500 }";
         let (wiring, _) = crate::config::section::read(text, |root| Wiring::read(root, &Default::default()));
@@ -144,6 +144,6 @@ mod tests {
         }
         assert_eq!(after.rest().faults.len(), 1);
         let _ = process::take_small(&folder.join(FILE));
-        assert!(Afterwards::new(None).rest().faults.is_empty());
+        assert!(DrivenOutputs::new(None).rest().faults.is_empty());
     }
 }

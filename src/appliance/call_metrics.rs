@@ -9,7 +9,7 @@ const REFUSALS: [&str; 4] = ["not_allowed", "no_call", "wrong_code", "locked_out
 
 /// Counts of events, from the start on.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct CallMetrics {
     resumed: u32,
     reconnected: u32,
     disconnected: u32,
@@ -23,7 +23,7 @@ pub(super) struct Tally {
     warnings: u32,
 }
 
-impl Tally {
+impl CallMetrics {
     /// Something happened.
     pub(super) fn count(&mut self, event: &Event) {
         let count = match event {

@@ -1,7 +1,7 @@
 //! Events for those who watch: each is written once, for all of them.
 //!
 //! ```text
-//!   Running ─► tell ─► [ lines, ≤ 512, ≤ 1 MiB ] ◄─ next ─ Watcher … Watcher
+//!   Appliance ─► tell ─► [ lines, ≤ 512, ≤ 1 MiB ] ◄─ next ─ Watcher … Watcher
 //!                        oldest lines go first; a client that was not that far learns how many it missed
 //! ```
 
@@ -15,7 +15,7 @@ use crate::limits::{WATCHED_BYTES_MAX, WATCHED_EVENTS_MAX, WATCHERS_MAX};
 
 /// What those who watch have not all read yet.
 #[derive(Default)]
-pub(super) struct Watched {
+pub(super) struct EventBroadcast {
     inner: RefCell<Inner>,
 }
 
@@ -38,11 +38,11 @@ struct Reader {
 
 /// One who watches, from its beginning to its end.
 pub(super) struct Watcher {
-    watched: Rc<Watched>,
+    broadcast: Rc<EventBroadcast>,
     key: u32,
 }
 
-impl Watched {
+impl EventBroadcast {
     /// Gives an event to all who watch.
     pub(super) fn tell(&self, event: &Event) {
         let mut inner = self.inner.borrow_mut();
@@ -52,20 +52,20 @@ impl Watched {
     }
 
     /// One more who watches; `None` where there are as many as there may be.
-    pub(super) fn watch(self: &Rc<Watched>) -> Option<Watcher> {
+    pub(super) fn watch(self: &Rc<EventBroadcast>) -> Option<Watcher> {
         let mut inner = self.inner.borrow_mut();
         let key = inner.readers_since_start;
         let next = inner.end();
         inner.readers.push(Reader { key, next, waker: None }).ok()?;
         inner.readers_since_start = key.wrapping_add(1);
-        Some(Watcher { watched: self.clone(), key })
+        Some(Watcher { broadcast: self.clone(), key })
     }
 }
 
 impl Watcher {
     /// The next line, when there is one; or that lines were lost, since this one did not read them in time.
     pub(super) async fn next(&self) -> Rc<str> {
-        std::future::poll_fn(|context| match self.watched.inner.borrow_mut().take(self.key) {
+        std::future::poll_fn(|context| match self.broadcast.inner.borrow_mut().take(self.key) {
             Ok(line) => Poll::Ready(line),
             Err(waker) => {
                 *waker = Some(context.waker().clone());
@@ -78,7 +78,7 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let mut inner = self.watched.inner.borrow_mut();
+        let mut inner = self.broadcast.inner.borrow_mut();
         inner.readers.retain(|reader| reader.key != self.key);
         inner.forget_read();
     }
@@ -158,45 +158,45 @@ mod tests {
 
     #[test]
     fn a_line_is_there_once_for_all_and_goes_when_all_have_read_it() {
-        let watched = Rc::new(Watched::default());
-        watched.tell(&warning("nobody watches"));
-        let (first, second) = (watched.watch().expect("room"), watched.watch().expect("room"));
-        watched.tell(&warning("one"));
+        let broadcast = Rc::new(EventBroadcast::default());
+        broadcast.tell(&warning("nobody watches"));
+        let (first, second) = (broadcast.watch().expect("room"), broadcast.watch().expect("room"));
+        broadcast.tell(&warning("one"));
         let line = next(&first).expect("told");
         assert_eq!(&*line, "{\"event\":\"warning\",\"text\":\"one\"}\n");
         assert!(Rc::ptr_eq(&line, &next(&second).expect("told")));
         assert!(next(&first).is_none() && next(&second).is_none());
-        assert_eq!((watched.inner.borrow().bytes, watched.inner.borrow().lines.len()), (0, 0));
-        watched.tell(&warning("two"));
+        assert_eq!((broadcast.inner.borrow().bytes, broadcast.inner.borrow().lines.len()), (0, 0));
+        broadcast.tell(&warning("two"));
         drop(first);
         assert!(next(&second).expect("told").contains("two"));
         drop(second);
-        watched.tell(&warning("three"));
-        assert_eq!(watched.inner.borrow().lines.len(), 0, "nobody watches any more");
+        broadcast.tell(&warning("three"));
+        assert_eq!(broadcast.inner.borrow().lines.len(), 0, "nobody watches any more");
     }
 
     #[test]
     fn those_who_do_not_read_cost_a_bounded_number_of_bytes_and_learn_what_they_missed() {
-        let watched = Rc::new(Watched::default());
-        let watchers: Vec<Watcher> = std::iter::from_fn(|| watched.watch()).collect();
+        let broadcast = Rc::new(EventBroadcast::default());
+        let watchers: Vec<Watcher> = std::iter::from_fn(|| broadcast.watch()).collect();
         assert_eq!(watchers.len(), WATCHERS_MAX);
         for _ in 0..1_000 {
-            watched.tell(&warning(&"x".repeat(20_000)));
-            assert!(watched.inner.borrow().bytes <= WATCHED_BYTES_MAX);
+            broadcast.tell(&warning(&"x".repeat(20_000)));
+            assert!(broadcast.inner.borrow().bytes <= WATCHED_BYTES_MAX);
         }
         let lines: Vec<Rc<str>> = std::iter::from_fn(|| next(&watchers[3])).collect();
         let missed = format!("{} events were lost", 1_000 - (lines.len() - 1));
         assert!(lines[0].contains(&missed) && lines.len() > 40, "{}", lines[0]);
         for _ in 0..10_000 {
-            watched.tell(&warning("again"));
+            broadcast.tell(&warning("again"));
         }
         assert_eq!(std::iter::from_fn(|| next(&watchers[3])).count(), WATCHED_EVENTS_MAX + 1);
-        watched.tell(&warning(&"y".repeat(2 * WATCHED_BYTES_MAX)));
+        broadcast.tell(&warning(&"y".repeat(2 * WATCHED_BYTES_MAX)));
         assert!(
             next(&watchers[3]).is_some_and(|line| line.len() > WATCHED_BYTES_MAX),
             "one alone always fits"
         );
         drop(watchers);
-        assert_eq!(watched.inner.borrow().bytes, 0);
+        assert_eq!(broadcast.inner.borrow().bytes, 0);
     }
 }
