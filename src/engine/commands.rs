@@ -10,6 +10,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Engine;
+use super::audio::prompts::Purpose;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::event::{By, Metrics};
 use crate::session::cause::Cause;
@@ -31,17 +32,30 @@ impl Engine {
                 self.write_metrics(&mut metrics);
                 Ok(metrics.into_text().into()).into()
             }
-            Command::Mute => self.set_muted(true, now).into(),
-            Command::Unmute => self.set_muted(false, now).into(),
-            Command::Talk(is_held) => self.talk(is_held, now).into(),
-            Command::Publish => self.publish_again(now).into(),
-            Command::Unpublish => self.unpublish(now).into(),
+            Command::Mute => {
+                self.with_local(now, |local, input, out, _| local.set_muted(true, input, out)).into()
+            }
+            Command::Unmute => {
+                self.with_local(now, |local, input, out, _| local.set_muted(false, input, out)).into()
+            }
+            Command::Talk(is_held) => {
+                self.with_local(now, |local, input, out, _| local.talk(is_held, input, out)).into()
+            }
+            Command::Publish => self.with_local(now, |local, input, out, _| local.publish(input, out)).into(),
+            Command::Unpublish => {
+                self.with_local(now, |local, input, out, _| local.unpublish(input, out)).into()
+            }
             Command::Volume(percent) => {
                 self.hearing.output_volume().set_percent(percent);
                 Ok(Value::Null).into()
             }
             Command::Play(path) => self.prompts.play_file(path, self.settings.listens, &mut self.out),
-            Command::Announce(path) => self.announce_file(path),
+            Command::Announce(path) => {
+                match self.with_local(now, |local, input, _, _| local.may_announce(input)) {
+                    Ok(()) => self.prompts.load(Purpose::Announce, path, &mut self.out),
+                    Err(why) => Err(CommandError::refused(why)).into(),
+                }
+            }
             Command::Tone(tone) => {
                 self.prompts.play_tone(tone);
                 Ok(Value::Null).into()
@@ -49,7 +63,9 @@ impl Engine {
             Command::ToneSound { tone, sound } => self.prompts.set_tone_sound(tone, sound, &mut self.out),
             Command::Quiet => {
                 self.prompts.quiet();
-                self.end_announcement(By::Us, Err("it was ended".to_owned()), now);
+                self.with_local(now, |local, input, out, _| {
+                    local.end_announcement(By::Us, "it was ended", input, out);
+                });
                 Ok(Value::Null).into()
             }
             Command::Hear(words) => self.set_policy(&words).into(),

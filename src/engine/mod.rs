@@ -24,6 +24,7 @@ pub mod port;
 mod report;
 mod route;
 mod route_hearing;
+mod route_local;
 mod session;
 mod settings;
 mod signal;
@@ -89,7 +90,7 @@ impl Engine {
             session: Session::new(&settings, random.u64(..), now),
             transports: Transports::default(),
             room: Room::new(),
-            local: LocalTracks::new(cid, settings.publish.as_ref())?,
+            local: LocalTracks::new(cid, settings.publish.as_ref(), now)?,
             hearing: Hearing::new(
                 settings.listens,
                 settings.hears.clone(),
@@ -139,6 +140,7 @@ impl Engine {
         let subscriber = self.transports.subscriber.as_ref().and_then(Subscriber::poll_timeout);
         [
             self.deadlines.next(),
+            self.local.poll_timeout(),
             publisher.map(|at| (at, Reason::Publisher)),
             subscriber.map(|at| (at, Reason::Subscriber)),
             self.session.poll_timeout(),
@@ -158,8 +160,7 @@ impl Engine {
 
     /// Whether sound that is captured now reaches the server: files and pipes start then.
     pub fn is_publishing(&self) -> bool {
-        self.local.publication.sid().is_some()
-            && self.transports.publisher.as_ref().is_some_and(Publisher::is_connected)
+        self.local.is_publishing(self.transports.publisher.as_ref().is_some_and(Publisher::is_connected))
     }
 
     /// Whether `connected` was reached.

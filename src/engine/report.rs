@@ -25,8 +25,7 @@ impl Engine {
             Some(rule) => rule.to_string(),
             None => self.hearing.policy().to_string(),
         };
-        let microphone_dbfs = self.local.microphone.as_ref().and_then(|microphone| microphone.recent.read());
-        let microphone_dbfs = microphone_dbfs.map(f32::round);
+        let microphone = self.local.microphone_status();
         json!({
             "state": self.session.words(),
             "server": self.session.server(),
@@ -45,11 +44,11 @@ impl Engine {
                 "subscribe": permission.subscribe,
                 "data": permission.data,
             },
-            "track": self.local.publication.sid().map(|sid| sid.to_string()),
-            "muted": self.local.publication.mute.is_muted(),
-            "talking": self.local.publication.mute.is_talking(),
-            "sending": self.is_publishing() && self.local.publication.mute.is_open(),
-            "microphone_dbfs": microphone_dbfs,
+            "track": self.local.sid().map(|sid| sid.to_string()),
+            "muted": microphone.is_none_or(|microphone| microphone.is_muted),
+            "talking": microphone.and_then(|microphone| microphone.is_talking),
+            "sending": self.is_publishing() && microphone.is_some_and(|microphone| microphone.is_open),
+            "microphone_dbfs": microphone.and_then(|microphone| microphone.loudest_dbfs).map(f32::round),
             "heard_by": heard_by,
             "hears": hears,
             "hearing": hearing,

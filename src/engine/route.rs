@@ -9,15 +9,13 @@ use super::audio::hearing::Hearing;
 use super::port::{Action, Notice};
 use super::session::{Dropped, Due, Ending, Facts, Loss, Noticed, Pending};
 use crate::command::Reply;
-use crate::event::By;
-use crate::local::publication::Publication;
 use crate::room::Room;
 use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::cause::Cause;
 use crate::session::recovery::{Mend, Outcome};
 use crate::signal::endpoint::Access;
 use crate::signal::join::Reconnect;
-use crate::signal::request::{PublishedTrack, Request, SyncState};
+use crate::signal::request::{Request, SyncState};
 use crate::time::deadline::{Deadlines, Reason};
 
 impl Engine {
@@ -52,7 +50,7 @@ impl Engine {
     /// Goes into the room; nothing where we are there, or on the way.
     pub(super) fn enter(&mut self, now: Instant) {
         if self.session.enter(now, &mut self.out) {
-            self.early_begins(now);
+            self.local.enter(now);
         }
     }
 
@@ -97,7 +95,7 @@ impl Engine {
         // The end of a file is no secret: what waits of it is sent.
         let is_required = self.settings.publish.as_ref().is_some_and(|publish| publish.is_required);
         if !self.session.is_leaving() && !is_required {
-            self.microphone_closes(now);
+            self.with_local(now, |local, _, out, _| local.close_microphone(out));
         }
         let pending = self.pending();
         if let Some(ending) = self.session.leave(outcome, pending, now, &mut self.out) {
@@ -138,13 +136,11 @@ impl Engine {
 
     fn facts(&mut self, now: Instant) -> Facts {
         // An exchange that was cut in two (a track or a first offer without its answer) cannot be taken up again.
-        let is_half_published =
-            self.local.publication.is_announced() && self.local.publication.sid().is_none();
         let is_half_offered = self.deadlines.is_set(Reason::PublisherConnection);
         Facts {
             own_sid: self.room.own().map(|own| own.sid),
             // SCTP would send again what has become private.
-            is_whole: !is_half_published && !is_half_offered && !self.data.holds_withdrawn(),
+            is_whole: !self.local.is_half_published() && !is_half_offered && !self.data.holds_withdrawn(),
             has_paths: self.has_paths(),
             can_use_tcp: self.can_use_tcp(),
             is_home_gone: self.transports.whereabouts.is_home_gone(),
@@ -159,7 +155,7 @@ impl Engine {
         match self.session.dropped(ending, now, &mut self.out) {
             Dropped::Nothing => {}
             Dropped::Left { enters_again } => {
-                self.local.publication.mute.left();
+                self.local.left();
                 self.room = Room::new();
                 if enters_again {
                     self.enter(now);
@@ -184,11 +180,9 @@ impl Engine {
         self.transports.ice_servers.clear();
         self.deadlines = Deadlines::default();
         self.data_lost_with_session();
-        self.unpublished();
-        self.early_lost();
-        self.announcement_lost();
+        self.data.early = None;
+        self.local.session_lost(&mut self.out);
         self.requests_lost();
-        self.local.publication.session_lost();
         self.hearing.session_lost(&mut self.out);
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
     }
@@ -199,9 +193,7 @@ impl Engine {
                 let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
                 self.lost(Cause::PeerDead(Peer::Publisher, text), now);
             }
-            Reason::Announcement => self.announcement_moves(now),
             Reason::Captions => self.captions_due(now),
-            Reason::TalkHold => self.mute_changed(By::Us, now),
             Reason::Answer => self.requests_unanswered(now),
             Reason::Call => self.calls_overdue(now),
             Reason::PublisherAnswer => {
@@ -223,8 +215,7 @@ impl Engine {
         self.ice_servers_told(&reconnect.ice_servers, now);
         let sync_state = self.sync_state();
         self.out.request(&Request::SyncState(Box::new(sync_state)));
-        self.local.publication.mute.resumed();
-        self.tell_mute(now);
+        self.with_local(now, |local, input, out, _| local.resumed(input, out));
         self.with_hearing(Hearing::resumed);
         self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
         // An offer whose answer was lost with the connection is made anew, too.
@@ -271,21 +262,12 @@ impl Engine {
 
     fn sync_state(&self) -> SyncState {
         let descriptions = self.transports.subscriber.as_ref().map(Subscriber::last_exchange);
-        let published = |track: &Publication| {
-            track.sid().map(|sid| PublishedTrack {
-                cid: track.cid().to_owned(),
-                sid,
-                name: track.name().to_owned(),
-                muted: !track.mute.is_open(),
-            })
-        };
-        let tracks = [&self.local.publication, &self.local.announcements.publication];
         SyncState {
             offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
             answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
             subscribed: self.hearing.wanted().to_vec(),
             paused: self.hearing.paused().to_vec(),
-            published: tracks.into_iter().filter_map(published).collect(),
+            published: self.local.published_tracks(),
             received: self.data.received().states().to_vec(),
         }
     }

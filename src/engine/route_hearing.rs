@@ -30,9 +30,7 @@ impl Engine {
         let mut prompt = Block::SILENCE;
         let prompt = self.prompts.pull(&mut prompt).then_some(&prompt);
         self.hearing.playback(prompt, out, now);
-        if let Some(microphone) = &mut self.local.microphone {
-            microphone.played(out);
-        }
+        self.local.played(out);
     }
 
     /// The loudspeaker was away and is back.
@@ -47,17 +45,16 @@ impl Engine {
 
     /// So many blocks of time have passed without a microphone: nothing is sent for them.
     pub fn skip_capture(&mut self, blocks: u32) {
-        if let Some(microphone) = &mut self.local.microphone {
-            microphone.sender.skip(blocks);
-            microphone.recent.forget();
-        }
+        self.local.skip_capture(blocks);
     }
 
     /// What has become of an [`Action::LoadRecording`](super::Action::LoadRecording): the sound, or in words why there is
     /// none.
     pub fn handle_recording(&mut self, ticket: Ticket, loaded: Result<Recording, String>, now: Instant) {
         if let Some((ticket, recording)) = self.prompts.handle_recording(ticket, loaded, &mut self.out) {
-            self.begin_announcement(ticket, recording, now);
+            self.with_local(now, |local, input, out, send| {
+                local.announce(ticket, recording, input, send, out)
+            });
         }
     }
 
@@ -81,7 +78,7 @@ impl Engine {
     pub(super) fn admit(&mut self, rule: Admitted, now: Instant) -> Answer {
         if self.admission.set_rule(rule) {
             // What was said under the rule before is not for them.
-            self.discard_sound(now);
+            self.with_local(now, |local, _, out, _| local.discard_sound(out));
         }
         self.admission.update_audience(&self.room, self.session.has_signal(), &mut self.out);
         self.with_hearing(Hearing::forget_wanted);

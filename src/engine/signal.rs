@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Engine;
 use super::audio::hearing::Hearing;
-use crate::event::{By, Event};
+use crate::event::Event;
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
@@ -87,15 +87,16 @@ impl Engine {
                 self.participants_changed(now);
             }
             Response::RefreshToken(token) => self.session.token_refreshed(&token, now),
-            Response::TrackPublished { cid, track } => self.published(&cid, track.sid, now),
-            Response::TrackUnpublished { sid } => self.unpublished_by_server(sid, now),
-            Response::TrackSubscribed { sid } if self.local.publication.sid() == Some(sid) => {
-                // The server does not say who (protocol, `TrackSubscribed`).
-                self.early_heard();
-                self.out.emit(Event::HeardBy { identity: String::new() });
+            Response::TrackPublished { cid, track } => {
+                self.with_local(now, |local, input, out, _| local.published(&cid, track.sid, input, out));
             }
-            Response::TrackSubscribed { sid } => self.announcement_heard(sid, now),
-            Response::Mute { sid, muted } => self.muted_by_server(sid, muted, now),
+            Response::TrackUnpublished { sid } => {
+                self.with_local(now, |local, input, out, _| local.unpublished_by_server(sid, input, out));
+            }
+            Response::TrackSubscribed { sid } => self.local.heard(sid, now, &mut self.out),
+            Response::Mute { sid, muted } => {
+                self.with_local(now, |local, input, out, _| local.muted_by_server(sid, muted, input, out));
+            }
             Response::Pong { last_ping_timestamp_ms, timestamp_ms } => {
                 self.server_time_heard(timestamp_ms, now);
                 self.session.handle_pong(last_ping_timestamp_ms, now);
@@ -125,10 +126,9 @@ impl Engine {
 
     fn participants_changed(&mut self, now: Instant) {
         self.admission.update_audience(&self.room, self.session.has_signal(), &mut self.out);
-        self.own_tracks_changed(now);
-        self.mute_seen(now);
+        self.with_local(now, |local, input, out, _| local.own_tracks_changed(input, out));
         self.with_hearing(Hearing::update);
-        self.permissions_changed(now);
+        self.with_local(now, |local, input, out, _| local.permissions_changed(input, out));
     }
 
     fn candidate_refused(&mut self, line: &str) {
@@ -154,8 +154,7 @@ impl Engine {
         self.relay_only_told(join.configuration.relay_only);
         self.ice_servers_told(&join.ice_servers, now);
         self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
-        self.announce(now);
-        self.offer(now);
+        self.with_local(now, |local, input, out, _| local.joined(input, out));
         self.with_hearing(Hearing::update);
         self.restore_profile(now);
     }
@@ -215,16 +214,10 @@ impl Engine {
 
     fn answered_request(&mut self, about: RequestAbout, reason: RequestReason, message: &str, now: Instant) {
         match (about, reason) {
-            (RequestAbout::AddTrack { cid }, _) if cid == self.local.publication.cid() => {
-                self.track_refused(reason, message, now);
-            }
-            (RequestAbout::AddTrack { cid }, reason)
-                if cid == self.local.announcements.publication.cid()
-                    && !matches!(reason, RequestReason::Ok | RequestReason::Queued) =>
-            {
-                let why = format!("the server does not take it ({reason:?}: {message})");
-                self.end_announcement(By::Server, Err(why), now);
-            }
+            (RequestAbout::AddTrack { cid }, _)
+                if self.with_local(now, |local, input, out, _| {
+                    local.answered(&cid, reason, message, input, out)
+                }) => {}
             (_, RequestReason::Ok | RequestReason::Queued) => {}
             (about, _) => self.out.warn(format!("the server refused {about:?}: {reason:?} {message}")),
         }

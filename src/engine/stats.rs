@@ -19,7 +19,8 @@ pub(super) struct Reported {
 impl Engine {
     /// Counters since the last call, and the state now.
     pub fn take_stats(&mut self, now: Instant) -> Stats {
-        let sent_bytes = self.local.microphone.as_ref().map_or(0, |microphone| microphone.outlet.sent_bytes);
+        let microphone = self.local.microphone_status();
+        let sent_bytes = microphone.map_or(0, |microphone| microphone.sent_bytes);
         let since =
             self.reported.at.map_or_else(|| self.elapsed(now), |at| now.saturating_duration_since(at));
         let bits = sent_bytes.saturating_sub(self.reported.sent_bytes) * 8;
@@ -27,11 +28,7 @@ impl Engine {
         Stats {
             rtt_ms: self.round_trip_ms(),
             bitrate_out: if since.is_zero() { 0 } else { (bits as f64 / since.as_secs_f64()) as u32 },
-            loss_out_permille: self
-                .local
-                .microphone
-                .as_ref()
-                .map_or(0, |microphone| microphone.loss_permille),
+            loss_out_permille: microphone.map_or(0, |microphone| microphone.loss_permille),
             tracks: self.hearing.take_stats(&self.room),
             ..Stats::default()
         }
@@ -63,16 +60,17 @@ impl Engine {
         let round_trip_s = f64::from(self.session.round_trip_ms()) / 1000.0;
         let help = "Round trip of the signal connection.";
         metrics.one(MetricKind::Gauge, "kinglet_signal_round_trip_seconds", help, round_trip_s);
-        let is_sending = self.is_publishing() && self.local.publication.mute.is_open();
+        let microphone = self.local.microphone_status();
+        let is_sending = self.is_publishing() && microphone.is_some_and(|microphone| microphone.is_open);
         metrics.one(MetricKind::Gauge, "kinglet_sending", "Whether our sound goes out.", flag(is_sending));
-        if let Some(microphone) = &self.local.microphone {
-            if let Some(loudest_dbfs) = microphone.recent.read() {
+        if let Some(microphone) = microphone {
+            if let Some(loudest_dbfs) = microphone.loudest_dbfs {
                 let help = "Loudest 10 ms of the microphone in the last two seconds, muted or not.";
                 let loudest_dbfs = f64::from(loudest_dbfs);
                 metrics.one(MetricKind::Gauge, "kinglet_microphone_loudest_dbfs", help, loudest_dbfs);
             }
             let help = "Opus payload sent.";
-            let bytes = microphone.outlet.sent_bytes as f64;
+            let bytes = microphone.sent_bytes as f64;
             metrics.one(MetricKind::Counter, "kinglet_sent_bytes_total", help, bytes);
             let help = "Share of our packets that the server says it lacks.";
             let loss = f64::from(microphone.loss_permille) / 1000.0;

@@ -131,7 +131,7 @@ pub struct PublishedTrack {
 }
 
 /// A track of sound to publish (`AddTrackRequest`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AddTrack {
     /// Our name of the track: the second token of the m-line's `a=msid`.
     pub cid: String,

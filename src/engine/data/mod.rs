@@ -25,7 +25,7 @@ use crate::data::chat_ids::ChatIds;
 use crate::data::packet::{Content, Origin, Outgoing, Packet};
 use crate::data::reliable::{Outbox, Received, Withdrawn};
 use crate::engine::Engine;
-use crate::engine::audio::local::preconnect::EarlyStream;
+use crate::engine::route_local::EarlyStream;
 use crate::event::{DataFacts, Event};
 use crate::limits::{DATA_PACKETS_PER_DRAIN, LOSSY_WAITING_MAX};
 use crate::rtc::{Channel, Peer, Publisher, Written};

@@ -73,7 +73,7 @@ impl Engine {
     /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
     /// the first offer is answered without delay.
     pub(in crate::engine) fn open_peers(&mut self, now: Instant) {
-        if self.local.microphone.is_some() {
+        if self.local.has_microphone() {
             self.open_publisher(now);
         }
         self.transports.subscriber = Some(Subscriber::new(now));
@@ -101,6 +101,7 @@ impl Engine {
             self.deadline_passed(reason, now);
         }
         self.attend_session(now);
+        self.attend_local(now);
         self.ping(now);
         self.fall_back(now);
         self.attend_relays(now);
@@ -173,15 +174,21 @@ impl Engine {
                     self.peer_connected(Peer::Publisher, now);
                 }
                 PublisherEvent::PathFound => {
-                    self.path_up_changed();
+                    self.local.path_changed();
                     self.path_found(Peer::Publisher, now);
                     self.resumed_if_complete(now);
                 }
                 PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
                 PublisherEvent::PathMoved => self.lost(Cause::PathMoved(Peer::Publisher), now),
-                PublisherEvent::RoundTrip(round_trip) => self.round_trip(round_trip, now),
+                PublisherEvent::RoundTrip(round_trip) => {
+                    let takes_red = self.transports.publisher.as_ref().is_some_and(Publisher::takes_red);
+                    self.local.round_trip(round_trip, takes_red, now);
+                }
                 PublisherEvent::Closed => self.peer_closed(now),
-                PublisherEvent::Feedback { loss_permille } => self.feedback(loss_permille),
+                PublisherEvent::Feedback { loss_permille } => {
+                    let takes_red = self.transports.publisher.as_ref().is_some_and(Publisher::takes_red);
+                    self.local.feedback(loss_permille, takes_red);
+                }
                 // What waits is sent after each drain.
                 PublisherEvent::ChannelOpen(_) | PublisherEvent::Data(..) => {}
             }

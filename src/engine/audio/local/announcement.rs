@@ -12,21 +12,20 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::microphone::{Microphone, Outlet};
-use crate::command::{CommandError, Reply, Ticket};
-use crate::engine::Engine;
-use crate::engine::audio::prompts::Purpose;
-use crate::event::{By, Event};
-use crate::local::publication::Publication;
+use super::input::LocalInput;
+use super::outlet::SendPacket;
+use super::output::{LocalOutput, Outputs, push};
+use super::track::LocalTrack;
+use crate::command::{CommandError, Ticket};
+use crate::engine::outbox::Outbox;
+use crate::event::By;
 use crate::media::block::{BLOCK_MS, Block};
 use crate::media::prompt::{Player, Recording};
 use crate::media::send::adapt::Plan;
 use crate::media::send::encode::{EncoderSettings, PacketDuration};
-use crate::media::send::packetizer::Packetizer;
-use crate::rtc::{Line, Peer, Publisher};
-use crate::signal::request::{AddTrack, Request};
+use crate::rtc::Line;
+use crate::signal::request::AddTrack;
 use crate::signal::sid::Sid;
-use crate::time::deadline::Reason;
 
 /// Its name, for people.
 const NAME: &str = "announcement";
@@ -49,9 +48,11 @@ const TAIL_BLOCKS: u32 = 400 / BLOCK_MS;
 /// Speech, with one copy of each packet where the connection takes RED: nobody reports to it what was lost.
 const PLAN: Plan = Plan { bitrate_bps: 24_000, packet: PacketDuration::Ms20, copies: 1, fec_permille: 0 };
 
-/// Our second track.
-pub(in crate::engine) struct Announcements {
-    pub(in crate::engine) publication: Publication,
+/// Our second track, and what is played on it.
+pub(super) struct Announcements {
+    track: LocalTrack,
+    /// RTP time of the line counts from here.
+    epoch: Instant,
     current: Option<Announcement>,
 }
 
@@ -60,10 +61,10 @@ struct Announcement {
     ticket: Ticket,
     seconds: f32,
     player: Player,
-    sender: Packetizer,
-    outlet: Outlet,
     given_up_at: Instant,
     stage: Stage,
+    /// When something is to be done.
+    due_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,100 +82,93 @@ enum Stage {
 }
 
 impl Announcements {
-    /// None yet. `cid`: our name of the track.
-    pub(in crate::engine) fn new(cid: String) -> Announcements {
-        Announcements { publication: Publication::new(cid, NAME.to_owned(), false), current: None }
+    /// None yet. `cid`: our name of the track. `epoch`: a time before the first.
+    pub(super) fn new(cid: String, epoch: Instant) -> Announcements {
+        let track = LocalTrack::new(Line::Announcement, cid, NAME.to_owned(), false);
+        Announcements { track, epoch, current: None }
     }
-}
 
-impl Engine {
-    /// Plays a file into the room as soon as it is read.
-    pub(in crate::engine) fn announce_file(&mut self, path: String) -> Reply {
-        match self.may_announce() {
-            Ok(()) => self.prompts.load(Purpose::Announce, path, &mut self.out),
-            Err(why) => Err(CommandError::refused(why)).into(),
+    /// The track.
+    pub(super) fn track(&self) -> &LocalTrack {
+        &self.track
+    }
+
+    /// Whether an announcement could begin now, or why it could not.
+    pub(super) fn may_begin(&self, input: &LocalInput<'_>) -> Result<(), &'static str> {
+        if !input.has_signal {
+            Err("there is no room to announce it in")
+        } else if !input.may_speak() {
+            Err("the token does not allow a microphone, as which the server takes it")
+        } else if self.current.is_some() {
+            Err("another announcement is still spoken: 'quiet' ends it")
+        } else {
+            Ok(())
         }
     }
 
-    /// It is read.
-    pub(in crate::engine) fn begin_announcement(
+    /// Begins an announcement, which is to be advanced at once. `ticket` is answered at its end.
+    ///
+    /// # Errors
+    /// It cannot begin, and why.
+    pub(super) fn begin(
         &mut self,
         ticket: Ticket,
         recording: Recording,
-        now: Instant,
-    ) {
-        let sender = self.may_announce().map_err(str::to_owned).and_then(|()| {
-            let settings = EncoderSettings { bitrate_bps: PLAN.bitrate_bps, ..EncoderSettings::default() };
-            Packetizer::new(settings).map_err(|error| error.to_string())
-        });
-        let sender = match sender {
-            Ok(sender) => sender,
-            Err(why) => return self.out.answer(ticket, Err(CommandError::refused(why))),
-        };
+        input: &LocalInput<'_>,
+    ) -> Result<(), String> {
+        self.may_begin(input)?;
+        let settings = EncoderSettings { bitrate_bps: PLAN.bitrate_bps, ..EncoderSettings::default() };
+        self.track.open_sender(settings, PLAN).map_err(|error| error.to_string())?;
         let (seconds, mut player) = (recording.seconds(), Player::default());
         player.play(recording);
-        self.local.announcements.current = Some(Announcement {
+        self.current = Some(Announcement {
             ticket,
             seconds,
             player,
-            sender,
-            outlet: Outlet::new(Line::Announcement, PLAN),
-            given_up_at: now + TRACK_PATIENCE,
+            given_up_at: input.now + TRACK_PATIENCE,
             stage: Stage::Loaded,
+            due_at: input.now,
         });
-        self.announcement_moves(now);
+        Ok(())
     }
 
-    /// Asks the server for the track.
-    fn ask_for_announcement(&mut self, now: Instant) {
-        let publication = &mut self.local.announcements.publication;
-        publication.allow();
-        publication.announce();
-        let add_track = AddTrack {
-            cid: publication.cid().to_owned(),
-            name: NAME.to_owned(),
-            muted: false,
-            no_dtx: true,
-            no_red: !self.local.microphone.as_deref().is_some_and(Microphone::may_repeat),
-            auto_gain_control: false,
-            echo_cancellation: false,
-            noise_suppression: false,
-            preconnect_buffer: false,
-        };
-        self.out.request(&Request::AddTrack(add_track));
-        self.offer(now);
+    /// The server has named the track.
+    pub(super) fn published(&mut self, cid: &str, sid: Sid, out: &mut Outbox) {
+        self.track.published(cid, sid, out);
     }
 
-    /// The server names a track, which is not the microphone's.
-    pub(in crate::engine) fn announcement_published(&mut self, cid: &str, sid: Sid) {
-        if self.local.announcements.publication.published(cid, sid) {
-            self.out.emit(Event::LocalTrackPublished { sid: sid.to_string(), name: NAME.to_owned() });
-        }
-    }
-
-    /// Somebody hears a track of ours.
-    pub(in crate::engine) fn announcement_heard(&mut self, sid: Sid, now: Instant) {
-        if self.local.announcements.publication.sid() != Some(sid) {
-            return;
-        }
-        if let Some(Announcement { stage: Stage::Published { speaks_at }, .. }) =
-            &mut self.local.announcements.current
-        {
+    /// Somebody hears the track.
+    pub(super) fn heard(&mut self, now: Instant) {
+        if let Some(Announcement { stage: Stage::Published { speaks_at }, due_at, .. }) = &mut self.current {
             *speaks_at = (*speaks_at).min(now + SETTLING);
-            self.deadlines.set(Reason::Announcement, *speaks_at);
+            *due_at = *speaks_at;
         }
     }
 
-    /// What is due of it.
-    pub(in crate::engine) fn announcement_moves(&mut self, now: Instant) {
-        let is_there = self.local.announcements.publication.sid().is_some()
-            && self.transports.publisher.as_ref().is_some_and(Publisher::is_connected);
-        let is_held = self.is_held(self.local.announcements.publication.last_sid());
-        let Some(current) = &mut self.local.announcements.current else { return };
-        let next_at = match &mut current.stage {
+    /// When [`Announcements::advance`] is due.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.current.as_ref().map(|current| current.due_at)
+    }
+
+    /// Does what is due, one step. `no_red`: copies are not wanted on our tracks.
+    pub(super) fn advance(
+        &mut self,
+        no_red: bool,
+        input: &LocalInput<'_>,
+        send: &mut SendPacket<'_>,
+        out: &mut Outbox,
+        outputs: &mut Outputs,
+    ) {
+        let now = input.now;
+        let is_there = self.track.publication().sid().is_some() && input.is_connected;
+        let is_held = self.track.is_held(input.room);
+        let Some(current) = &mut self.current else { return };
+        current.due_at = match &mut current.stage {
             Stage::Loaded if !is_held => {
                 current.stage = Stage::Asked;
-                self.ask_for_announcement(now);
+                self.track.allow();
+                self.track.announce(AddTrack { no_dtx: true, no_red, ..AddTrack::default() }, out);
+                push(outputs, LocalOutput::Offer);
                 now + LOOK
             }
             Stage::Asked if is_there => {
@@ -184,32 +178,32 @@ impl Engine {
             }
             Stage::Loaded | Stage::Asked if now >= current.given_up_at => {
                 let why = "the server has not taken the track in time".to_owned();
-                return self.end_announcement(By::Us, Err(why), now);
+                return self.end(By::Us, Err(why), input.has_signal, out, outputs);
             }
             Stage::Loaded | Stage::Asked => now + LOOK,
             Stage::Published { speaks_at } if *speaks_at > now => *speaks_at,
             Stage::Published { .. } => {
                 // The line's time goes on between two announcements, as the server expects of one source (RFC 3550 §5.1).
                 let elapsed_ms = now.saturating_duration_since(self.epoch).as_millis() as u64;
-                current.sender.skip((elapsed_ms / u64::from(BLOCK_MS)) as u32);
+                self.track.skip((elapsed_ms / u64::from(BLOCK_MS)) as u32);
                 current.stage = Stage::Speaking { next_at: now };
                 now
             }
             Stage::Ending { blocks: 0, .. } => {
                 let seconds = current.seconds;
-                return self.end_announcement(By::Us, Ok(seconds), now);
+                return self.end(By::Us, Ok(seconds), input.has_signal, out, outputs);
             }
-            Stage::Speaking { .. } | Stage::Ending { .. } => return self.announcement_speaks(now),
+            Stage::Speaking { .. } | Stage::Ending { .. } => {
+                return self.speak(input, send, outputs);
+            }
         };
-        self.deadlines.set(Reason::Announcement, next_at);
     }
 
     /// Sends what is due by now, block by block.
-    fn announcement_speaks(&mut self, now: Instant) {
-        let Some(current) = &mut self.local.announcements.current else { return };
-        let Announcement { player, sender, outlet, stage, .. } = current;
+    fn speak(&mut self, input: &LocalInput<'_>, send: &mut SendPacket<'_>, outputs: &mut Outputs) {
+        let Some(Announcement { player, stage, due_at, .. }) = &mut self.current else { return };
         let mut is_sent = false;
-        let next_at = loop {
+        *due_at = loop {
             let mut block = Block::SILENCE;
             let is_spoken = player.pull(&mut block);
             let next_at = match stage {
@@ -225,57 +219,44 @@ impl Engine {
                 }
                 Stage::Loaded | Stage::Asked | Stage::Published { .. } => return,
             };
-            if let (Some(packet), Some(publisher)) = (sender.push(&block), self.transports.publisher.as_mut())
-            {
-                is_sent |= outlet.send(&packet, publisher, now);
-            }
+            is_sent |= self.track.push(&block, None, input.takes_red, send);
             *next_at += Duration::from_millis(u64::from(BLOCK_MS));
-            if *next_at > now {
+            if *next_at > input.now {
                 break *next_at;
             }
         };
-        self.deadlines.set(Reason::Announcement, next_at);
         if is_sent {
-            self.advance(Peer::Publisher, now);
+            push(outputs, LocalOutput::PacketsSent);
         }
     }
 
-    /// It is over, and how: as long as it was, or why it was cut short.
-    pub(in crate::engine) fn end_announcement(&mut self, by: By, how: Result<f32, String>, now: Instant) {
-        if self.local.announcements.current.is_none() {
-            return;
-        }
-        self.stop_announcement(by, how);
-        if self.session.has_signal() {
-            self.offer(now);
+    /// Ends the announcement, where there is one: as long as it was, or why it was cut short.
+    pub(super) fn end(
+        &mut self,
+        by: By,
+        how: Result<f32, String>,
+        has_signal: bool,
+        out: &mut Outbox,
+        outputs: &mut Outputs,
+    ) {
+        if self.stop(by, how, out) && has_signal {
+            push(outputs, LocalOutput::Offer);
         }
     }
 
-    /// The session took it with it.
-    pub(in crate::engine) fn announcement_lost(&mut self) {
-        self.stop_announcement(By::Us, Err("the session was lost".to_owned()));
-        self.local.announcements.publication.session_lost();
+    /// The session has ended, and the announcement with it.
+    pub(super) fn session_lost(&mut self, out: &mut Outbox) {
+        self.stop(By::Us, Err("the session was lost".to_owned()), out);
+        self.track.session_lost(out);
     }
 
-    fn stop_announcement(&mut self, by: By, how: Result<f32, String>) {
-        let Some(current) = self.local.announcements.current.take() else { return };
-        self.deadlines.clear(Reason::Announcement);
-        if let Some(sid) = self.local.announcements.publication.unpublish() {
-            self.out.emit(Event::LocalTrackUnpublished { sid: sid.to_string(), name: NAME.to_owned(), by });
-        }
+    /// Whether there was one.
+    fn stop(&mut self, by: By, how: Result<f32, String>, out: &mut Outbox) -> bool {
+        let Some(current) = self.current.take() else { return false };
+        self.track.unpublish(by, out);
+        self.track.close_sender();
         let answer = how.map(|seconds| json!({ "seconds": seconds })).map_err(CommandError::refused);
-        self.out.answer(current.ticket, answer);
-    }
-
-    fn may_announce(&self) -> Result<(), &'static str> {
-        if !self.session.has_signal() {
-            Err("there is no room to announce it in")
-        } else if !self.room.own().is_some_and(|own| own.permission.microphone) {
-            Err("the token does not allow a microphone, as which the server takes it")
-        } else if self.local.announcements.current.is_some() {
-            Err("another announcement is still spoken: 'quiet' ends it")
-        } else {
-            Ok(())
-        }
+        out.answer(current.ticket, answer);
+        true
     }
 }

@@ -1,86 +1,75 @@
-//! What we say: captured blocks → chain → packets → publisher.
+//! The microphone's track: [`Microphone`], from captured blocks to packets, and its life in the room.
+//!
+//! ```text
+//!   block ─► CapturePath ─► LocalTrack ─► packets            Adaptation: rate, packets, copies, FEC
+//!                 └─► Preconnect, until somebody hears us ─► packets, recording
+//!   mute, talk key, moderator ─► Mute ─┬─► the track is closed at once, and what has not left yet is discarded
+//!                                      └─► the server and the application, when a released key has rested
+//! ```
 
 use std::time::{Duration, Instant};
 
-use super::preconnect::Early;
-use crate::engine::Engine;
+use super::capture_path::CapturePath;
+use super::input::LocalInput;
+use super::mute::MuteReports;
+use super::outlet::SendPacket;
+use super::output::{LocalOutput, Outputs, PreconnectRecording, push, sound_discarded};
+use super::preconnect::Preconnect;
+use super::track::LocalTrack;
+use crate::engine::outbox::Outbox;
 use crate::engine::settings::PublishSettings;
+use crate::error::ExitStatus;
+use crate::event::{By, Event};
+use crate::local::mute::Mute;
 use crate::media::block::Block;
-use crate::media::recent::RecentLevel;
-use crate::media::send::adapt::{Adaptation, Plan};
-use crate::media::send::audio_processor::{AudioProcessor, Duplex};
+use crate::media::send::adapt::Adaptation;
 use crate::media::send::encode::{EncoderError, EncoderSettings};
-use crate::media::send::overload::{LoadAdvice, OverloadGovernor};
-use crate::media::send::packetizer::{Packetizer, SentPacket};
-use crate::media::send::red::RedPacker;
-use crate::rtc::{Line, OutgoingPacket, Peer, Publisher};
+use crate::rtc::Line;
+use crate::session::recovery::Outcome;
+use crate::signal::request::AddTrack;
+use crate::signal::response::RequestReason;
+use crate::signal::sid::Sid;
 
-/// The sending half of the sound.
-pub(in crate::engine) struct Microphone {
-    /// What it brings, before anything is done to it.
-    pub(in crate::engine) recent: RecentLevel,
-    chain: Option<Box<AudioProcessor>>,
-    pub(in crate::engine) sender: Packetizer,
-    load: OverloadGovernor,
+/// The track of what is captured.
+pub(super) struct Microphone {
+    track: LocalTrack,
+    path: CapturePath,
     adaptation: Adaptation,
-    pub(in crate::engine) outlet: Outlet,
     /// What is said on the way into the room.
-    pub(in crate::engine) early: Option<Box<Early>>,
-    pub(in crate::engine) dtx: bool,
-    pub(in crate::engine) loss_permille: u32,
-    /// Blocks to come that were captured before the sound was discarded.
-    stale_blocks: u32,
+    preconnect: Option<Box<Preconnect>>,
+    loss_permille: u32,
+    dtx: bool,
+    keeps_early_sound: bool,
+    /// A session in which we may not speak is of no use.
+    is_required: bool,
+    /// The application has ended the track, and has not asked for it again.
+    is_unpublished: bool,
+    mute_reports: MuteReports,
 }
 
-/// Blocks that may be on their way from the converter to the encoder: the chain's 13 ms, and a period of the card with
-/// what its resampler holds.
-const STALE_BLOCKS: u32 = 5;
-
-/// The last step of each packet: copies of earlier ones, and the publisher.
-pub(in crate::engine) struct Outlet {
-    line: Line,
-    plan: Plan,
-    red: RedPacker,
-    /// RTP time is behind captured time by the pauses that were left out on the way into the room.
-    pub(in crate::engine) left_out_samples: u64,
+/// How the microphone's track stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::engine) struct MicrophoneStatus {
+    /// Muted, here or by the server.
+    pub(in crate::engine) is_muted: bool,
+    /// Whether the talk key is held; `None` where none is in use.
+    pub(in crate::engine) is_talking: Option<bool>,
+    /// Whether mute and talk key let the sound out.
+    pub(in crate::engine) is_open: bool,
+    /// The loudest block of the last two seconds, as it was captured.
+    pub(in crate::engine) loudest_dbfs: Option<f32>,
+    /// Bytes of payload that were sent since the start.
     pub(in crate::engine) sent_bytes: u64,
-}
-
-impl Outlet {
-    pub(in crate::engine) fn new(line: Line, plan: Plan) -> Outlet {
-        Outlet { line, plan, red: RedPacker::new(), left_out_samples: 0, sent_bytes: 0 }
-    }
-
-    /// Whether the packet is on its way; the publisher must be advanced then.
-    pub(in crate::engine) fn send(
-        &mut self,
-        packet: &SentPacket<'_>,
-        publisher: &mut Publisher,
-        now: Instant,
-    ) -> bool {
-        let rtp_time = packet.rtp_time - self.left_out_samples;
-        // Also without copies: the server forwards no other codec than the track began with.
-        let is_red = publisher.takes_red();
-        let payload = match is_red {
-            true => self.red.pack(rtp_time, packet.payload, self.plan.copies),
-            false => packet.payload,
-        };
-        let outgoing = OutgoingPacket {
-            sample_time: rtp_time,
-            starts_talkspurt: packet.starts_talkspurt,
-            minus_dbov: packet.level.minus_dbov,
-            voice: packet.level.voice,
-            is_red,
-            payload,
-        };
-        let is_sent = publisher.send(self.line, outgoing, now);
-        self.sent_bytes += if is_sent { payload.len() as u64 } else { 0 };
-        is_sent
-    }
+    /// Share of our packets that the server lacks.
+    pub(in crate::engine) loss_permille: u32,
 }
 
 impl Microphone {
-    pub(in crate::engine) fn new(settings: &PublishSettings) -> Result<Self, EncoderError> {
+    /// A track that is not published. `cid` is our name of it.
+    ///
+    /// # Errors
+    /// The encoder cannot be created.
+    pub(super) fn new(cid: String, settings: &PublishSettings) -> Result<Microphone, EncoderError> {
         let encoder = EncoderSettings {
             dtx: settings.dtx,
             packet: settings.profile.packet(),
@@ -88,165 +77,292 @@ impl Microphone {
             ..EncoderSettings::default()
         };
         let adaptation = Adaptation::new(settings.profile, settings.redundancy);
-        let mut sender = Packetizer::new(encoder)?;
-        sender.set_muted(settings.is_muted);
-        Ok(Self {
-            recent: RecentLevel::default(),
-            chain: AudioProcessor::new(settings.profile.allows(settings.duplex)).map(Box::new),
-            sender,
-            load: OverloadGovernor::new(),
-            outlet: Outlet::new(Line::Microphone, adaptation.plan(true)),
+        let mut track = LocalTrack::new(Line::Microphone, cid, settings.name.clone(), settings.is_muted);
+        track.open_sender(encoder, adaptation.plan(true))?;
+        track.set_closed(settings.is_muted);
+        Ok(Microphone {
+            track,
+            path: CapturePath::new(settings.profile.allows(settings.duplex)),
             adaptation,
-            early: None,
-            dtx: settings.dtx,
+            preconnect: None,
             loss_permille: 0,
-            stale_blocks: 0,
+            dtx: settings.dtx,
+            keeps_early_sound: settings.keeps_early_sound,
+            is_required: settings.is_required,
+            is_unpublished: false,
+            mute_reports: MuteReports::default(),
         })
     }
 
-    /// Opens or closes the gate; whether it closes now, and [`Microphone::discard`] is to follow.
-    pub(in crate::engine) fn set_muted(&mut self, muted: bool) -> bool {
-        let closes = muted && !self.sender.is_muted();
-        self.sender.set_muted(muted);
-        closes
+    /// The track.
+    pub(super) fn track(&self) -> &LocalTrack {
+        &self.track
     }
 
-    /// Discards all sound that was captured until now and has not left yet, wherever it waits.
-    pub(in crate::engine) fn discard(&mut self) {
-        self.sender.discard();
-        self.outlet.red.forget();
-        self.stale_blocks = STALE_BLOCKS;
-        if let Some(early) = &mut self.early {
-            early.discard();
+    /// What is done to the microphone's blocks.
+    pub(super) fn path(&mut self) -> &mut CapturePath {
+        &mut self.path
+    }
+
+    /// How the track stands.
+    pub(super) fn status(&self) -> MicrophoneStatus {
+        let publication = self.track.publication();
+        MicrophoneStatus {
+            is_muted: publication.mute.is_muted(),
+            is_talking: publication.mute.is_talking(),
+            is_open: publication.mute.is_open(),
+            loudest_dbfs: self.path.loudest_dbfs(),
+            sent_bytes: self.track.sent_bytes(),
+            loss_permille: self.loss_permille,
         }
     }
 
     /// Whether packets may carry earlier ones again.
-    pub(in crate::engine) fn may_repeat(&self) -> bool {
+    pub(super) fn may_repeat(&self) -> bool {
         self.adaptation.may_repeat()
     }
 
-    /// The server names the track: packets of an earlier session are not repeated to this one.
-    pub(in crate::engine) fn published(&mut self) {
-        self.outlet.red.forget();
+    /// Whether what is said on the way into the room is being kept.
+    pub(super) fn is_preconnecting(&self) -> bool {
+        self.preconnect.is_some()
     }
 
-    /// What is done to the sound, when all goes well.
-    pub(in crate::engine) fn duplex(&self) -> Duplex {
-        self.chain.as_ref().map_or(Duplex::Untouched, |chain| chain.wanted())
-    }
-
-    /// Takes the very block that the loudspeaker gets.
-    pub(in crate::engine) fn played(&mut self, block: &Block) {
-        if let Some(chain) = &mut self.chain {
-            chain.played(block);
+    /// Takes the next 10 ms. `lag`: samples that wait in both cards.
+    pub(super) fn capture(
+        &mut self,
+        block: &Block,
+        lag: Option<f32>,
+        input: &LocalInput<'_>,
+        send: &mut SendPacket<'_>,
+        out: &mut Outbox,
+        outputs: &mut Outputs,
+    ) {
+        let cleaned = self.path.process(block, lag);
+        let is_open = !self.track.is_closed();
+        if let Some(preconnect) = self.preconnect.as_mut().filter(|_| is_open) {
+            preconnect.record(&cleaned);
         }
-    }
-}
-
-impl Engine {
-    /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
-    pub fn takes_sound(&self) -> bool {
-        let is_kept = self.local.microphone.as_ref().is_some_and(|microphone| microphone.early.is_some());
-        !self.session.is_leaving() && (self.is_publishing() || is_kept)
-    }
-
-    /// Takes the next 10 ms from the microphone. Before the track is published it is kept or dropped, as it is
-    /// set. `lag` is how many samples (at 48 kHz) wait at this moment in the loudspeaker's card, to be heard, and
-    /// in the microphone's behind this block, to be read; `None` where they are not cards.
-    pub fn capture(&mut self, block: &Block, lag: Option<f32>, now: Instant) {
-        if !self.takes_sound() {
-            return;
+        let held = self.preconnect.as_mut().and_then(|preconnect| preconnect.held());
+        if self.track.push(&cleaned, held, input.takes_red, send) {
+            push(outputs, LocalOutput::PacketsSent);
         }
-        let Some(microphone) = self.local.microphone.as_deref_mut() else { return };
-        let Microphone { recent, chain, sender, early, outlet, stale_blocks, .. } = microphone;
-        recent.add(block);
-        let mut cleaned = *block;
-        if let Some(chain) = chain {
-            chain.process(&mut cleaned, lag);
+        let Some(preconnect) = &mut self.preconnect else { return };
+        let sid = self.track.publication().sid();
+        let has_agent = input.agents().next().is_some();
+        let pcm = preconnect.advance(sid.is_some() && input.is_connected, has_agent, input.now);
+        if let (Some(pcm), Some(track)) = (pcm, sid) {
+            let destinations = input.agents().map(str::to_owned).collect();
+            push(outputs, LocalOutput::Recording(PreconnectRecording { pcm, track, destinations }));
         }
-        if *stale_blocks > 0 {
-            *stale_blocks -= 1;
-            cleaned = Block::SILENCE;
+        if preconnect.send_packet(&mut self.track, input.takes_red, send, input.now) {
+            push(outputs, LocalOutput::PacketsSent);
         }
-        let is_open = !sender.is_muted();
-        let packet = sender.push(&cleaned);
-        if let Some(sound) = early.as_mut().and_then(|early| early.recorded()).filter(|_| is_open) {
-            sound.hear(&cleaned);
-        }
-        let is_sent = match (packet, early.as_mut().and_then(|early| early.held())) {
-            (Some(packet), Some(sound)) => {
-                sound.keep(&packet);
-                false
-            }
-            (Some(packet), None) => self
-                .transports
-                .publisher
-                .as_mut()
-                .is_some_and(|publisher| outlet.send(&packet, publisher, now)),
-            (None, _) => false,
-        };
-        if is_sent {
-            self.advance(Peer::Publisher, now);
-        }
-        self.early_moves(now);
-    }
-
-    /// How long the turn took that began at `now`: where too many take too long, work is given up.
-    pub fn handle_turn(&mut self, took: Duration, now: Instant) {
-        let Some(microphone) = &mut self.local.microphone else { return };
-        let Some(chain) = &mut microphone.chain else { return };
-        let advice = microphone.load.turn(took, now);
-        let lighter = chain.now().lighter();
-        match (advice, lighter) {
-            (Some(LoadAdvice::Shed), Some(lighter)) => {
-                chain.set(lighter);
-                self.out.warn(format!("this board is too slow for it: from now on {lighter}"));
-            }
-            (Some(LoadAdvice::Restore), _) if chain.now() != chain.wanted() => {
-                let heavier = chain.heavier();
-                chain.set(heavier);
-                self.out.warn(format!("this board has time again: {heavier}"));
-            }
-            _ => {}
+        out.counters.early_lost += preconnect.take_lost();
+        if preconnect.is_over(input.now) {
+            self.preconnect = None;
         }
     }
 
-    /// The receiver's report.
-    pub(in crate::engine) fn feedback(&mut self, loss_permille: u32) {
-        let Some(microphone) = &mut self.local.microphone else { return };
-        microphone.loss_permille = loss_permille;
-        microphone.adaptation.report(loss_permille.min(1000) as u16, microphone.outlet.plan);
-        self.adapt();
+    /// So many blocks of time have passed without a microphone: nothing is sent for them.
+    pub(super) fn skip(&mut self, blocks: u32) {
+        self.track.skip(blocks);
+        self.path.forget_level();
+    }
+
+    /// The receiver's report of lost packets.
+    pub(super) fn feedback(&mut self, loss_permille: u32, takes_red: bool) {
+        self.loss_permille = loss_permille;
+        if let Some(plan) = self.track.plan() {
+            self.adaptation.report(loss_permille.min(1000) as u16, plan);
+        }
+        self.track.set_plan(self.adaptation.plan(takes_red));
     }
 
     /// A check on the way up took this long.
-    pub(in crate::engine) fn round_trip(&mut self, round_trip: Duration, now: Instant) {
-        let Some(microphone) = &mut self.local.microphone else { return };
-        microphone.adaptation.round_trip(round_trip, microphone.outlet.plan, now);
-        self.adapt();
+    pub(super) fn round_trip(&mut self, round_trip: Duration, takes_red: bool, now: Instant) {
+        if let Some(plan) = self.track.plan() {
+            self.adaptation.round_trip(round_trip, plan, now);
+        }
+        self.track.set_plan(self.adaptation.plan(takes_red));
     }
 
     /// What is sent takes another path from now on.
-    pub(in crate::engine) fn path_up_changed(&mut self) {
-        if let Some(microphone) = &mut self.local.microphone {
-            microphone.adaptation.path_changed();
+    pub(super) fn path_changed(&mut self) {
+        self.adaptation.path_changed();
+    }
+
+    /// We enter the room: what is said from now on is kept, where it is to be.
+    pub(super) fn enter(&mut self, now: Instant) {
+        if self.keeps_early_sound {
+            self.preconnect = Some(Box::new(Preconnect::new(self.track.packet_samples(), now)));
         }
     }
 
-    /// Rate, packets, copies and FEC follow what was seen.
-    fn adapt(&mut self) {
-        let has_red = self.transports.publisher.as_ref().is_some_and(Publisher::takes_red);
-        let Some(microphone) = &mut self.local.microphone else { return };
-        let plan = microphone.adaptation.plan(has_red);
-        let before = std::mem::replace(&mut microphone.outlet.plan, plan);
-        microphone.sender.set_packet(plan.packet);
-        // The encoder keeps its old setting where it refuses one.
-        if plan.bitrate_bps != before.bitrate_bps {
-            let _ = microphone.sender.set_bitrate_bps(plan.bitrate_bps);
+    /// Somebody hears the track, the first one.
+    pub(super) fn heard(&mut self) {
+        if let Some(preconnect) = &mut self.preconnect {
+            preconnect.heard();
         }
-        if plan.fec_permille != before.fec_permille {
-            let _ = microphone.sender.set_loss_permille(plan.fec_permille);
+    }
+
+    /// Nothing more is kept for later: the track ends, or we leave.
+    pub(super) fn end_preconnect(&mut self) {
+        self.preconnect = None;
+    }
+
+    /// Discards all sound that was captured until now and has not left yet, wherever it waits here.
+    pub(super) fn discard(&mut self) {
+        self.track.discard();
+        self.path.discard();
+        if let Some(preconnect) = &mut self.preconnect {
+            preconnect.discard();
+        }
+    }
+
+    /// Asks the server for the track, where we may and the server has forgotten the one before.
+    pub(super) fn announce(&mut self, input: &LocalInput<'_>, out: &mut Outbox, outputs: &mut Outputs) {
+        if !input.may_speak() {
+            return self.cannot_speak("the token does not allow a microphone", out, outputs);
+        }
+        if self.track.is_held(input.room) {
+            return;
+        }
+        let duplex = self.path.wanted();
+        let request = AddTrack {
+            no_dtx: !self.dtx,
+            no_red: !self.may_repeat(),
+            auto_gain_control: duplex.controls_level(),
+            echo_cancellation: duplex.cancels_echo(),
+            noise_suppression: duplex.suppresses_noise(),
+            preconnect_buffer: self.preconnect.is_some(),
+            ..AddTrack::default()
+        };
+        self.track.announce(request, out);
+    }
+
+    /// Whether the track is to be announced now that the server has forgotten the one before.
+    pub(super) fn may_come_again(&self, input: &LocalInput<'_>) -> bool {
+        self.track.publication().awaits_end() && !self.track.is_held(input.room)
+    }
+
+    /// The application wants the track published.
+    pub(super) fn want(&mut self) {
+        self.is_unpublished = false;
+    }
+
+    /// The track may be announced again, unless the application has ended it.
+    pub(super) fn allow(&mut self) {
+        if !self.is_unpublished {
+            self.track.allow();
+        }
+    }
+
+    /// The application ends the track for everybody until it is published again.
+    pub(super) fn unpublish(&mut self, out: &mut Outbox) {
+        self.is_unpublished = true;
+        self.track.unpublish(By::Us, out);
+    }
+
+    /// The server has ended the track.
+    pub(super) fn unpublished_by_server(&mut self, out: &mut Outbox) {
+        self.track.unpublish(By::Server, out);
+    }
+
+    /// Changes the mute, and lets packets, the server and the application follow.
+    pub(super) fn change_mute(
+        &mut self,
+        change: impl FnOnce(&mut Mute),
+        by: By,
+        input: &LocalInput<'_>,
+        out: &mut Outbox,
+        outputs: &mut Outputs,
+    ) {
+        change(self.track.mute());
+        let is_closed = !self.track.mute().is_open();
+        if self.track.set_closed(is_closed) {
+            self.discard();
+            sound_discarded(out, outputs);
+        }
+        self.mute_reports.report_to_application(&mut self.track, by, input.now, out);
+        self.mute_reports.report_to_server(&mut self.track, input, out);
+    }
+
+    /// When a released talk key counts as a mute, and [`Microphone::change_mute`] is due without a change.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.mute_reports.poll_timeout()
+    }
+
+    /// The server shows our track to the room as open or muted. It answers a moderator before it has done what that wants
+    /// (1.13.5): a mute that we say in between is overtaken by the unmute.
+    pub(super) fn mute_seen(&mut self, input: &LocalInput<'_>, out: &mut Outbox) {
+        let Some(sid) = self.track.publication().sid() else { return };
+        let track = input.room.own().and_then(|own| own.tracks.iter().find(|track| track.sid == sid));
+        if track.is_some_and(|track| !track.muted) && self.track.mute().seen_open() {
+            self.mute_reports.report_to_server(&mut self.track, input, out);
+        }
+    }
+
+    /// The session is resumed: what was last told of the mute may have been lost with the connection.
+    pub(super) fn resumed(&mut self, input: &LocalInput<'_>, out: &mut Outbox) {
+        self.track.mute().resumed();
+        self.mute_reports.report_to_server(&mut self.track, input, out);
+    }
+
+    /// The server has named the track.
+    pub(super) fn published(&mut self, cid: &str, sid: Sid, input: &LocalInput<'_>, out: &mut Outbox) {
+        if self.track.published(cid, sid, out) {
+            self.mute_reports.report_to_server(&mut self.track, input, out);
+        }
+    }
+
+    /// The server's answer to the request for the track, where it is not that the track is published; whether the track was
+    /// refused.
+    pub(super) fn answered(
+        &mut self,
+        reason: RequestReason,
+        message: &str,
+        out: &mut Outbox,
+        outputs: &mut Outputs,
+    ) -> bool {
+        let name = self.track.publication().name().to_owned();
+        match reason {
+            RequestReason::Ok => return false,
+            RequestReason::Queued => {
+                out.warn(format!("{name} waits for an earlier track to end"));
+                return false;
+            }
+            _ => {}
+        }
+        let is_refused = self.track.refused();
+        if is_refused {
+            let words = format!("{reason:?}: {message}");
+            out.emit(Event::LocalTrackRefused { name, reason: words.clone() });
+            self.cannot_speak(&format!("the server does not let us speak ({words})"), out, outputs);
+        }
+        is_refused
+    }
+
+    /// The session has ended. A way into the room that has not got there yet goes on with the next one.
+    pub(super) fn session_lost(&mut self, out: &mut Outbox) {
+        self.track.session_lost(out);
+        self.mute_reports.session_lost();
+        if self.preconnect.as_ref().is_some_and(|preconnect| preconnect.was_published()) {
+            self.preconnect = None;
+        }
+    }
+
+    /// We have left the room: a moderator's mute was of this visit.
+    pub(super) fn left(&mut self) {
+        self.track.mute().left();
+    }
+
+    /// Nothing that we say can be heard. Whoever plays a file wants to know by more than a warning.
+    fn cannot_speak(&self, why: &str, out: &mut Outbox, outputs: &mut Outputs) {
+        if self.is_required {
+            let text = format!("nothing can be played into the room: {why}");
+            push(outputs, LocalOutput::Leave(Outcome { status: ExitStatus::Credentials, text }));
+        } else {
+            out.warn(format!("{why}: listening only"));
         }
     }
 }
