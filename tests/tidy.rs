@@ -89,7 +89,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
         &[
             "src/io/token/credentials.rs",
             "src/io/token/token_command.rs",
-            "src/io/host/command.rs",
+            "src/io/host/program.rs",
             "src/io/host/signals.rs",
         ],
         "nothing: the program starts no others",

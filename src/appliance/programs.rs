@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use crate::config::hooks::{Hooks, Occasion, Words};
 use crate::event::{CallFacts, Event};
-use crate::io::command::{Program, run};
 use crate::io::environment::Environment;
 use crate::io::mailbox::Mailbox;
+use crate::io::program::{Program, run};
 use crate::io::reactor::Reactor;
 use crate::limits::PROGRAMS_MAX;
 use crate::signal::argument;

@@ -23,8 +23,8 @@ pub mod sound;
 pub(crate) mod tests;
 mod token;
 
-pub(crate) use host::{command, fingerprint, signals};
 pub use host::{environment, gpio, kept_lines, keys, lines, process, realtime, stdin, systemd};
+pub(crate) use host::{fingerprint, program, signals};
 pub use net::wireless;
 pub(crate) use runtime::{blocking, mailbox, options};
 pub use runtime::{client, clock, handlers, reactor};

@@ -17,8 +17,8 @@ use crate::command::message::{RpcAnswer, RpcRefusal};
 use crate::command::{Command, words};
 use crate::data::rpc::{RESPONSE_TIMEOUT, RpcCode};
 use crate::event::{Event, RpcCallFacts};
-use crate::io::host::command::{CommandError, Program, run};
 use crate::io::host::environment::Environment;
+use crate::io::host::program::{Program, ProgramError, run};
 use crate::limits::RPC_PAYLOAD_BYTES_MAX;
 use crate::signal::argument;
 
@@ -93,16 +93,16 @@ pub(super) fn answer(
 }
 
 /// The answer, or how the call failed.
-fn result_of(output: Result<Vec<u8>, CommandError>) -> Result<String, RpcRefusal> {
+fn result_of(output: Result<Vec<u8>, ProgramError>) -> Result<String, RpcRefusal> {
     let refused =
         |code: RpcCode, message: String| RpcRefusal { code: Some(code as u32), message, data: String::new() };
     match output {
         Ok(output) => String::from_utf8(output)
             .map_err(|_| refused(RpcCode::ApplicationError, "its answer is not text".to_owned())),
-        Err(error @ CommandError::TooMuch) => {
+        Err(error @ ProgramError::TooMuch) => {
             Err(refused(RpcCode::ResponsePayloadTooLarge, error.to_string()))
         }
-        Err(error @ CommandError::TooLate) => Err(refused(RpcCode::ResponseTimeout, error.to_string())),
+        Err(error @ ProgramError::TooLate) => Err(refused(RpcCode::ResponseTimeout, error.to_string())),
         Err(error) => Err(refused(RpcCode::ApplicationError, error.to_string())),
     }
 }
@@ -126,8 +126,8 @@ mod tests {
         let code = |output| result_of(output).err().and_then(|refusal| refusal.code);
         assert_eq!(code(Ok(b"yes".to_vec())), None);
         assert_eq!(code(Ok(vec![0xff])), Some(1500));
-        assert_eq!(code(Err(CommandError::Failed("ended with status 3".to_owned()))), Some(1500));
-        assert_eq!(code(Err(CommandError::TooLate)), Some(1502));
-        assert_eq!(code(Err(CommandError::TooMuch)), Some(1504));
+        assert_eq!(code(Err(ProgramError::Failed("ended with status 3".to_owned()))), Some(1500));
+        assert_eq!(code(Err(ProgramError::TooLate)), Some(1502));
+        assert_eq!(code(Err(ProgramError::TooMuch)), Some(1504));
     }
 }

@@ -72,7 +72,7 @@ pub(in crate::io) async fn get(
     target: &str,
     body_bytes_max: usize,
     reactor: &Rc<Reactor>,
-) -> Option<http::Answer> {
+) -> Option<http::HttpResponse> {
     let asking = std::pin::pin!(ask(dial, target, body_bytes_max, reactor));
     let patience = std::pin::pin!(reactor.sleep_until(clock::now() + ASK_PATIENCE, clock::now));
     match select(asking, patience).await {
@@ -86,7 +86,7 @@ async fn ask(
     target: &str,
     body_bytes_max: usize,
     reactor: &Rc<Reactor>,
-) -> Option<http::Answer> {
+) -> Option<http::HttpResponse> {
     let (mut stream, _) = reach(dial, reactor).await.ok()?;
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nUser-Agent: {USER_AGENT}\r\n\

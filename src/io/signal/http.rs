@@ -16,7 +16,7 @@ const HEADERS_MAX: usize = 64;
 
 /// What a server answered.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::io) struct Answer {
+pub(in crate::io) struct HttpResponse {
     /// HTTP's status.
     pub(in crate::io) status: u16,
     /// The server's clock, where it tells.
@@ -33,7 +33,7 @@ pub(in crate::io) async fn exchange<S>(
     stream: &mut S,
     request: &str,
     body_bytes_max: usize,
-) -> io::Result<Answer>
+) -> io::Result<HttpResponse>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -62,7 +62,7 @@ where
 }
 
 /// The answer, once it is there. `is_all`: nothing follows.
-fn read(bytes: &[u8], is_all: bool) -> io::Result<Option<Answer>> {
+fn read(bytes: &[u8], is_all: bool) -> io::Result<Option<HttpResponse>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
     let parsed =
@@ -81,7 +81,7 @@ fn read(bytes: &[u8], is_all: bool) -> io::Result<Option<Answer>> {
         is_all.then(|| rest.to_vec())
     };
     let date = header("Date").and_then(UnixTime::of_http_date);
-    Ok(body.map(|body| Answer { status, date, body }))
+    Ok(body.map(|body| HttpResponse { status, date, body }))
 }
 
 /// A body in chunks (RFC 9112 §7.1), once the last one is there.
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn answers() {
-        let whole = |status, body: &[u8]| Some(Answer { status, date: None, body: body.to_vec() });
+        let whole = |status, body: &[u8]| Some(HttpResponse { status, date: None, body: body.to_vec() });
         let dated = b"HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:01:00 GMT\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(read(dated, false).unwrap().and_then(|answer| answer.date), Some(UnixTime(60)));
         let told = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno!";

@@ -1,9 +1,9 @@
 //! Microphones and loudspeakers, and what can stand in for them: files, pipes, a tone.
 //!
 //! ```text
-//! card ── stream ─ capture ──┐           pair             ┌── playback ─ stream ── card
-//! wav ─── wav_reader ─┐      ├─► Microphone   Loudspeaker ┤      ┌─ wav_writer ─── wav
-//! raw ─── raw_reader ─┼ pace ┘   read(block)  write(block)└ pace ┴─ raw_writer ─── raw
+//! card ─ pcm_stream ─ capture ┐            pair             ┌ playback ─ pcm_stream ─ card
+//! wav ── wav_reader ──┐       ├─► Microphone   Loudspeaker ─┤       ┌─ wav_writer ──── wav
+//! raw ── raw_reader ──┼─ pace ┘   read(block)  write(block) └─ pace ┴─ raw_writer ──── raw
 //! tone ───────────────┘
 //! ```
 //!

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::io::host::{command, signals};
+use crate::io::host::{program, signals};
 use crate::io::runtime::blocking;
 use crate::limits::TOKEN_COMMAND_BYTES_MAX;
 
@@ -26,7 +26,7 @@ pub(super) fn run(program: &mut Command) -> Result<String, String> {
     let mut child = child.map_err(|error| format!("cannot run {name}: {error}"))?;
     let ended = ends_within(&child, PATIENCE);
     if !matches!(ended, Ok(true)) {
-        command::end(&mut child);
+        program::end(&mut child);
     }
     if !ended.map_err(|error| format!("{name}: {error}"))? {
         return Err(format!("{name} did not end within {} s, and was killed", PATIENCE.as_secs()));

@@ -42,7 +42,7 @@ pub struct Program<'a> {
 
 /// Why a program gave no output.
 #[derive(Debug)]
-pub enum CommandError {
+pub enum ProgramError {
     /// It cannot be started.
     Start(io::Error),
     /// It ended with another status than 0, or by a signal; in words.
@@ -53,25 +53,25 @@ pub enum CommandError {
     TooMuch,
 }
 
-impl std::fmt::Display for CommandError {
+impl std::fmt::Display for ProgramError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            CommandError::Start(error) => write!(f, "cannot be started: {error}"),
-            CommandError::Failed(how) => f.write_str(how),
-            CommandError::TooLate => f.write_str("did not end in time, and was killed"),
-            CommandError::TooMuch => f.write_str("wrote too much, and was killed"),
+            ProgramError::Start(error) => write!(f, "cannot be started: {error}"),
+            ProgramError::Failed(how) => f.write_str(how),
+            ProgramError::TooLate => f.write_str("did not end in time, and was killed"),
+            ProgramError::TooMuch => f.write_str("wrote too much, and was killed"),
         }
     }
 }
 
-impl std::error::Error for CommandError {}
+impl std::error::Error for ProgramError {}
 
 /// Runs a program to its end; what it wrote.
 ///
 /// # Errors
 /// It failed, and how.
-pub async fn run(reactor: &Rc<Reactor>, program: Program<'_>) -> Result<Vec<u8>, CommandError> {
-    let mut running = Running::start(reactor, &program).map_err(CommandError::Start)?;
+pub async fn run(reactor: &Rc<Reactor>, program: Program<'_>) -> Result<Vec<u8>, ProgramError> {
+    let mut running = RunningProgram::start(reactor, &program).map_err(ProgramError::Start)?;
     let deadline = clock::now() + program.patience;
     let mut late = std::pin::pin!(reactor.sleep_until(deadline, clock::now));
     std::future::poll_fn(|context| {
@@ -79,7 +79,7 @@ pub async fn run(reactor: &Rc<Reactor>, program: Program<'_>) -> Result<Vec<u8>,
             return Poll::Ready(result);
         }
         if late.as_mut().poll(context).is_ready() && clock::now() >= deadline {
-            return Poll::Ready(Err(CommandError::TooLate));
+            return Poll::Ready(Err(ProgramError::TooLate));
         }
         Poll::Pending
     })
@@ -87,7 +87,7 @@ pub async fn run(reactor: &Rc<Reactor>, program: Program<'_>) -> Result<Vec<u8>,
 }
 
 /// A program under way. Dropped before its end, it is killed.
-struct Running {
+struct RunningProgram {
     child: Child,
     ended: AsyncFd<OwnedFd>,
     stdin: Option<AsyncFd<ChildStdin>>,
@@ -97,7 +97,7 @@ struct Running {
     is_over: bool,
 }
 
-impl Running {
+impl RunningProgram {
     fn start(reactor: &Rc<Reactor>, program: &Program<'_>) -> io::Result<Self> {
         let (name, arguments) = program.words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(name);
@@ -138,7 +138,7 @@ impl Running {
         &mut self,
         context: &mut Context<'_>,
         output_bytes_max: usize,
-    ) -> Poll<Result<Vec<u8>, CommandError>> {
+    ) -> Poll<Result<Vec<u8>, ProgramError>> {
         self.write_input(context);
         // Asked first, read afterwards: what it wrote before its end is all there then.
         let status = self.ended.poll_with(context, Interest::Read, |_| match self.child.try_wait()? {
@@ -147,19 +147,19 @@ impl Running {
         });
         self.read_output(context, output_bytes_max);
         if self.output.len() > output_bytes_max {
-            return Poll::Ready(Err(CommandError::TooMuch));
+            return Poll::Ready(Err(ProgramError::TooMuch));
         }
         let status = match status {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(CommandError::Start(error))),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(ProgramError::Start(error))),
             Poll::Ready(Ok(status)) => status,
         };
         self.is_over = true;
         Poll::Ready(match (status.code(), status.signal()) {
             (Some(0), _) => Ok(std::mem::take(&mut self.output)),
-            (Some(code), _) => Err(CommandError::Failed(format!("ended with status {code}"))),
+            (Some(code), _) => Err(ProgramError::Failed(format!("ended with status {code}"))),
             (None, signal) => {
-                Err(CommandError::Failed(format!("was ended by signal {}", signal.unwrap_or_default())))
+                Err(ProgramError::Failed(format!("was ended by signal {}", signal.unwrap_or_default())))
             }
         })
     }
@@ -194,7 +194,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         if !self.is_over {
             end(&mut self.child);
@@ -213,7 +213,7 @@ pub(in crate::io) fn end(child: &mut Child) {
 mod tests {
     use super::*;
 
-    fn run_words(words: &[&str], input: &[u8], patience_ms: u64) -> Result<Vec<u8>, CommandError> {
+    fn run_words(words: &[&str], input: &[u8], patience_ms: u64) -> Result<Vec<u8>, ProgramError> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let reactor = Reactor::new().expect("a poller");
         let executor = async_executor::LocalExecutor::new();
@@ -251,11 +251,11 @@ mod tests {
     #[test]
     fn every_way_to_fail_has_its_words() {
         let failure = |words: &[&str], patience_ms| run_words(words, b"", patience_ms).expect_err("fails");
-        assert!(matches!(failure(&["/no/such/program"], 20_000), CommandError::Start(_)));
-        assert!(matches!(failure(&[], 20_000), CommandError::Start(_)));
+        assert!(matches!(failure(&["/no/such/program"], 20_000), ProgramError::Start(_)));
+        assert!(matches!(failure(&[], 20_000), ProgramError::Start(_)));
         assert_eq!(failure(&["sh", "-c", "exit 3"], 20_000).to_string(), "ended with status 3");
         assert_eq!(failure(&["sh", "-c", "kill -9 $$"], 20_000).to_string(), "was ended by signal 9");
-        assert!(matches!(failure(&["sleep", "20"], 50), CommandError::TooLate));
-        assert!(matches!(failure(&["cat", "/dev/zero"], 20_000), CommandError::TooMuch));
+        assert!(matches!(failure(&["sleep", "20"], 50), ProgramError::TooLate));
+        assert!(matches!(failure(&["cat", "/dev/zero"], 20_000), ProgramError::TooMuch));
     }
 }
