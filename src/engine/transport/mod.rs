@@ -5,7 +5,7 @@ pub(in crate::engine) mod ice_tcp;
 pub(in crate::engine) mod local_addresses;
 pub(in crate::engine) mod paths;
 pub(in crate::engine) mod stun_mappings;
-pub(in crate::engine) mod turn_relay;
+pub(in crate::engine) mod turn_state;
 
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ use ice_servers::IceServers;
 use ice_tcp::Fallback;
 use local_addresses::Whereabouts;
 use stun_mappings::Reflexive;
-use turn_relay::Relaying;
+use turn_state::Relaying;
 
 /// Events of one drain. One input makes at most a few: connected, path, feedback.
 const EVENTS_PER_DRAIN: usize = 8;
