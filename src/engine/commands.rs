@@ -25,7 +25,7 @@ impl Engine {
         match command {
             Command::Status => Ok(self.status()).into(),
             Command::Participants => Ok(self.list_participants()).into(),
-            Command::Paths => Ok(self.list_paths()).into(),
+            Command::Paths => Ok(self.transports.paths()).into(),
             Command::Stats => Ok(self.stats_value(now)).into(),
             Command::Metrics => {
                 let mut metrics = Metrics::default();

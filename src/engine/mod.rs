@@ -25,6 +25,7 @@ mod report;
 mod route;
 mod route_hearing;
 mod route_local;
+mod route_transport;
 mod session;
 mod settings;
 mod signal;
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 use crate::event::Event;
 use crate::media::receive::delay_target::TARGET_MS_MAX;
 use crate::room::Room;
-use crate::rtc::{Peer, Publisher, Subscriber, Transmit};
+use crate::rtc::{Peer, Transmit};
 use crate::session::recovery::{Outcome, Retry};
 use crate::time::deadline::{Deadlines, Reason};
 
@@ -136,21 +137,26 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] is due, and why. Changes with every call.
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        let publisher = self.transports.publisher.as_ref().and_then(Publisher::poll_timeout);
-        let subscriber = self.transports.subscriber.as_ref().and_then(Subscriber::poll_timeout);
         [
             self.deadlines.next(),
             self.local.poll_timeout(),
-            publisher.map(|at| (at, Reason::Publisher)),
-            subscriber.map(|at| (at, Reason::Subscriber)),
             self.session.poll_timeout(),
-            self.fallback_timeout().map(|at| (at, Reason::Fallback)),
-            self.bindings_timeout().map(|at| (at, Reason::Bindings)),
-            self.relay_timeout().map(|at| (at, Reason::Relay)),
+            self.transports.poll_timeout(),
         ]
         .into_iter()
         .flatten()
         .min_by_key(|&(at, _)| at)
+    }
+
+    /// Lets time pass: call it when [`Engine::poll_timeout`] is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(reason) = self.deadlines.take_due(now) {
+            self.deadline_passed(reason, now);
+        }
+        self.attend_session(now);
+        self.attend_local(now);
+        self.ping(now);
+        self.with_transports(now, |transports, ctx| transports.handle_timeout(ctx));
     }
 
     /// How it ended, once it has. Nothing happens afterwards.
@@ -160,7 +166,7 @@ impl Engine {
 
     /// Whether sound that is captured now reaches the server: files and pipes start then.
     pub fn is_publishing(&self) -> bool {
-        self.local.is_publishing(self.transports.publisher.as_ref().is_some_and(Publisher::is_connected))
+        self.local.is_publishing(self.transports.is_connected())
     }
 
     /// Whether `connected` was reached.

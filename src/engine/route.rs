@@ -6,11 +6,10 @@ use serde_json::Value;
 
 use super::Engine;
 use super::audio::hearing::Hearing;
-use super::port::{Action, Notice};
+use super::port::Notice;
 use super::session::{Dropped, Due, Ending, Facts, Loss, Noticed, Pending};
 use crate::command::Reply;
 use crate::room::Room;
-use crate::rtc::{Peer, Publisher, Subscriber};
 use crate::session::cause::Cause;
 use crate::session::recovery::{Mend, Outcome};
 use crate::signal::endpoint::Access;
@@ -24,7 +23,7 @@ impl Engine {
         match self.session.handle_notice(notice, now) {
             Noticed::Nothing => {}
             Noticed::Reached => self.open_peers(now),
-            Noticed::ReachedAgain => self.open_sockets_again(),
+            Noticed::ReachedAgain => self.transports.open_sockets_again(&mut self.out),
             Noticed::Message(bytes) => self.message(&bytes, now),
             Noticed::Lost(cause) => self.lost(cause, now),
         }
@@ -59,7 +58,7 @@ impl Engine {
         let facts = self.facts(now);
         match self.session.lost(cause, &facts, now, &mut self.out) {
             Loss::Nothing => {}
-            Loss::Resuming => self.deadlines.clear(Reason::PublisherAnswer),
+            Loss::Resuming => self.transports.signal_lost(),
             Loss::Ending(ending) => self.session_ended(ending, now),
             Loss::Farewell => {
                 let unsent = self.data.unsent();
@@ -84,7 +83,7 @@ impl Engine {
     }
 
     pub(super) fn ping(&mut self, now: Instant) {
-        let sound_flows = self.has_paths();
+        let sound_flows = self.transports.has_paths();
         if let Some(cause) = self.session.ping(sound_flows, now, &mut self.out) {
             self.lost(cause, now);
         }
@@ -129,21 +128,21 @@ impl Engine {
     }
 
     fn pending(&mut self) -> Pending {
-        let lossy = self.transports.publisher.as_mut().map_or(0, Publisher::buffered_lossy_bytes);
+        let lossy = self.transports.buffered_lossy_bytes();
         let is_unconfirmed = self.data.has_unsent() || lossy > 0;
         Pending { is_unconfirmed, moved_at: self.data.moved_at() }
     }
 
     fn facts(&mut self, now: Instant) -> Facts {
         // An exchange that was cut in two (a track or a first offer without its answer) cannot be taken up again.
-        let is_half_offered = self.deadlines.is_set(Reason::PublisherConnection);
+        let is_half_offered = self.transports.awaits_connection();
         Facts {
             own_sid: self.room.own().map(|own| own.sid),
             // SCTP would send again what has become private.
             is_whole: !self.local.is_half_published() && !is_half_offered && !self.data.holds_withdrawn(),
-            has_paths: self.has_paths(),
-            can_use_tcp: self.can_use_tcp(),
-            is_home_gone: self.transports.whereabouts.is_home_gone(),
+            has_paths: self.transports.has_paths(),
+            can_use_tcp: self.transports.can_use_tcp(),
+            is_home_gone: self.transports.is_home_gone(),
             unix_s: u64::try_from(self.unix_ms(now) / 1000).unwrap_or(0),
         }
     }
@@ -165,19 +164,7 @@ impl Engine {
     }
 
     fn drop_session(&mut self, now: Instant) {
-        if let Some(subscriber) = self.transports.subscriber.take() {
-            self.out.counters.packets_unknown += u64::from(subscriber.unknown_packets());
-        }
-        self.transports.publisher = None;
-        for peer in [Peer::Publisher, Peer::Subscriber] {
-            self.out.act(Action::CloseSockets(peer));
-        }
-        self.out.clear_transmits();
-        self.drop_relays(now);
-        self.transports.fallbacks = Default::default();
-        self.transports.whereabouts = Default::default();
-        self.transports.reflexive = Default::default();
-        self.transports.ice_servers.clear();
+        self.transports.close(now, &mut self.out);
         self.deadlines = Deadlines::default();
         self.data_lost_with_session();
         self.data.early = None;
@@ -189,17 +176,9 @@ impl Engine {
 
     pub(super) fn deadline_passed(&mut self, reason: Reason, now: Instant) {
         match reason {
-            Reason::PublisherConnection => {
-                let text = "it did not come up: no answer to our offer, or no way by UDP or TCP".to_owned();
-                self.lost(Cause::PeerDead(Peer::Publisher, text), now);
-            }
             Reason::Captions => self.captions_due(now),
             Reason::Answer => self.requests_unanswered(now),
             Reason::Call => self.calls_overdue(now),
-            Reason::PublisherAnswer => {
-                let text = "the server does not answer our offer".to_owned();
-                self.lost(Cause::PeerDead(Peer::Publisher, text), now);
-            }
             // These are kept by their owners.
             _ => {}
         }
@@ -211,22 +190,22 @@ impl Engine {
         self.data.resumed(reconnect.last_message_seq);
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
         self.hearing.speakers_changed(&self.room);
-        self.relay_only_told(reconnect.configuration.relay_only);
-        self.ice_servers_told(&reconnect.ice_servers, now);
+        self.with_transports(now, |transports, ctx| {
+            transports.set_relay_only(reconnect.configuration.relay_only, ctx);
+            transports.set_ice_servers(&reconnect.ice_servers, ctx);
+        });
         let sync_state = self.sync_state();
         self.out.request(&Request::SyncState(Box::new(sync_state)));
         self.with_local(now, |local, input, out, _| local.resumed(input, out));
         self.with_hearing(Hearing::resumed);
         self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
         // An offer whose answer was lost with the connection is made anew, too.
-        let is_unanswered = self.transports.publisher.as_ref().is_some_and(Publisher::awaits_answer);
+        let is_unanswered = self.transports.awaits_answer();
         if mend == Mend::Path || is_unanswered {
-            self.restart_publisher(now);
+            self.with_transports(now, |transports, ctx| transports.restart(ctx));
         }
-        if mend == Mend::Path
-            && let Some(subscriber) = &mut self.transports.subscriber
-        {
-            subscriber.expect_restart();
+        if mend == Mend::Path {
+            self.transports.expect_restart();
         }
         self.session.caught_up(now);
         self.resumed_if_complete(now);
@@ -234,11 +213,11 @@ impl Engine {
 
     /// Looks whether everything is back; called whenever something has come back.
     pub(super) fn resumed_if_complete(&mut self, now: Instant) {
-        let has_paths = self.has_paths();
+        let has_paths = self.transports.has_paths();
         if !self.session.resumed_if_complete(has_paths, now, &mut self.out) {
             return;
         }
-        if self.data.is_wanted && !self.transports.publisher.as_ref().is_some_and(Publisher::was_offered) {
+        if self.data.is_wanted && !self.transports.was_offered() {
             // The first message came while the server was away.
             self.offer(now);
         }
@@ -247,24 +226,11 @@ impl Engine {
         self.recording_moves(now);
     }
 
-    /// Whether sound can flow, on every peer connection that is in use.
-    pub(super) fn has_paths(&self) -> bool {
-        let subscriber = self.transports.subscriber.as_ref().is_none_or(Subscriber::has_path);
-        let is_in_use = |publisher: &Publisher| publisher.was_offered();
-        subscriber
-            && self.transports.publisher.as_ref().filter(|p| is_in_use(p)).is_none_or(Publisher::has_path)
-    }
-
-    fn restart_publisher(&mut self, now: Instant) {
-        let Some((sdp, id)) = self.transports.publisher.as_mut().and_then(Publisher::restart) else { return };
-        self.send_offer(sdp, id, now);
-    }
-
     fn sync_state(&self) -> SyncState {
-        let descriptions = self.transports.subscriber.as_ref().map(Subscriber::last_exchange);
+        let (offer, answer) = self.transports.last_exchange();
         SyncState {
-            offer: descriptions.map(|(offer, _)| offer.to_owned()).unwrap_or_default(),
-            answer: descriptions.map(|(_, answer)| answer.to_owned()).unwrap_or_default(),
+            offer: offer.to_owned(),
+            answer: answer.to_owned(),
             subscribed: self.hearing.wanted().to_vec(),
             paused: self.hearing.paused().to_vec(),
             published: self.local.published_tracks(),

@@ -21,7 +21,6 @@ use crate::local::policy::SubscriptionPolicy;
 use crate::media::block::Block;
 use crate::media::prompt::Recording;
 use crate::room::Participant;
-use crate::rtc::Subscriber;
 use crate::signal::sid::Sid;
 
 impl Engine {
@@ -92,7 +91,7 @@ impl Engine {
     ) -> R {
         let has_signal = self.session.has_signal();
         let Self { transports, room, hearing, admission, out, .. } = self;
-        let carried = transports.subscriber.iter().flat_map(Subscriber::tracks);
+        let carried = transports.tracks();
         let carried: heapless::Vec<Sid, M_LINES_MAX> = carried.take(M_LINES_MAX).collect();
         let is_admitted = |participant: &Participant| admission.is_heard(who(participant));
         act(hearing, &HearingInput { room, carried: &carried, has_signal, is_admitted: &is_admitted }, out)

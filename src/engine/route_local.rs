@@ -7,23 +7,13 @@ use super::Engine;
 use super::audio::admission::who;
 use super::audio::local::{LocalInput, LocalOutput, LocalTracks, PreconnectRecording, SendPacket};
 use super::outbox::Outbox;
-use super::port::Action;
 use crate::data::packet::{Content, Outgoing, StreamHeader};
 use crate::data::stream_tx;
 use crate::event::Event;
 use crate::limits::{FILE_AHEAD_BYTES, PRECONNECT_SAMPLE_RATE_HZ, RELIABLE_BYTES_MAX, STREAM_CHUNK_BYTES};
 use crate::media::block::Block;
 use crate::room::Participant;
-use crate::rtc::{Peer, Publisher};
-use crate::signal::request::Request;
-use crate::time::deadline::Reason;
-
-/// From the first offer to the connection. The server answers in milliseconds, or never (an offer
-/// that it cannot parse is dropped without a word); DTLS at 10 % loss takes up to 7 s.
-const CONNECTION_PATIENCE: Duration = Duration::from_secs(12);
-
-/// From an offer to its answer.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+use crate::rtc::Peer;
 
 /// Topic of the recording, as agents expect it.
 const TOPIC: &str = "lk.agent.pre-connect-audio-buffer";
@@ -46,7 +36,7 @@ pub(super) struct EarlyStream {
 impl Engine {
     /// Whether sound that is captured now is of use: it is sent, or kept on the way into the room.
     pub fn takes_sound(&self) -> bool {
-        let is_connected = self.transports.publisher.as_ref().is_some_and(Publisher::is_connected);
+        let is_connected = self.transports.is_connected();
         !self.session.is_leaving() && self.local.takes_sound(is_connected)
     }
 
@@ -77,19 +67,16 @@ impl Engine {
     ) -> R {
         let has_signal = self.session.has_signal();
         let Self { transports, room, local, admission, out, .. } = self;
-        let publisher = &mut transports.publisher;
         let may_hear = |participant: &Participant| admission.may_hear(who(participant));
         let input = LocalInput {
             now,
             room,
             has_signal,
-            is_connected: publisher.as_ref().is_some_and(Publisher::is_connected),
-            takes_red: publisher.as_ref().is_some_and(Publisher::takes_red),
+            is_connected: transports.is_connected(),
+            takes_red: transports.takes_red(),
             may_hear: &may_hear,
         };
-        let result = act(local, &input, out, &mut |line, packet| {
-            publisher.as_mut().is_some_and(|publisher| publisher.send(line, packet, now))
-        });
+        let result = act(local, &input, out, &mut |line, packet| transports.send(line, packet, now));
         while let Some(output) = self.local.poll_output() {
             self.route_local(output, now);
         }
@@ -98,47 +85,14 @@ impl Engine {
 
     fn route_local(&mut self, output: LocalOutput, now: Instant) {
         match output {
-            LocalOutput::PacketsSent => self.advance(Peer::Publisher, now),
+            LocalOutput::PacketsSent => {
+                self.with_transports(now, |transports, ctx| transports.drive(Peer::Publisher, ctx));
+            }
             LocalOutput::Offer => self.offer(now),
             LocalOutput::SoundDiscarded => self.withdraw_recording(now),
             LocalOutput::Recording(recording) => self.send_recording(recording, now),
             LocalOutput::Leave(outcome) => self.leave(Some(outcome), now),
         }
-    }
-
-    pub(super) fn open_publisher(&mut self, now: Instant) {
-        let offers_red = self.local.may_repeat();
-        self.transports.publisher = Some(Publisher::new(&mut self.random, offers_red, now));
-        self.out.act(Action::OpenSockets(Peer::Publisher));
-    }
-
-    /// Offers what is to be published; `AddTrack` must have been sent before. A publisher that nobody
-    /// needs is not connected: where the subscriber is primary, and we only listen and send no messages.
-    pub(super) fn offer(&mut self, now: Instant) {
-        let was_offered = self.transports.publisher.as_ref().is_some_and(Publisher::was_offered);
-        let publishes = self.local.cids().iter().any(Option::is_some);
-        if !publishes && self.transports.is_subscriber_primary && !was_offered && !self.data.is_wanted {
-            return;
-        }
-        if self.transports.publisher.is_none() {
-            // The publisher is primary because the token forbids subscribing: it is the only connection.
-            self.open_publisher(now);
-        }
-        let Some(publisher) = self.transports.publisher.as_mut() else { return };
-        // A track is on its line, or the line is silent.
-        if let Some((sdp, id)) = publisher.offer(self.local.cids()) {
-            if !self.transports.publisher.as_ref().is_some_and(Publisher::is_connected) {
-                self.deadlines.set(Reason::PublisherConnection, now + CONNECTION_PATIENCE);
-            }
-            self.send_offer(sdp, id, now);
-        }
-    }
-
-    /// Every offer of ours goes out here, and is answered in time or the connection is dead.
-    pub(super) fn send_offer(&mut self, sdp: String, id: u32, now: Instant) {
-        self.out.request(&Request::Offer { sdp, id });
-        self.deadlines.set(Reason::PublisherAnswer, now + ANSWER_PATIENCE);
-        self.advance(Peer::Publisher, now);
     }
 
     /// Sends what was said before anybody heard us to agents, as a stream of bytes.

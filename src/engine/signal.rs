@@ -13,11 +13,9 @@ use crate::signal::join::Join;
 use crate::signal::leave::{DisconnectReason, LeaveAction};
 use crate::signal::participant::{ParticipantInfo, ParticipantState};
 use crate::signal::regions::Regions;
-use crate::signal::request::Request;
 use crate::signal::response::{self, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
 use crate::signal::truncated::Truncated;
-use crate::time::deadline::Reason;
 
 impl Engine {
     pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
@@ -44,14 +42,8 @@ impl Engine {
             Response::Offer(offer) => self.offered(&offer, now),
             Response::Answer(answer) => self.answered(&answer, now),
             Response::Trickle(trickle) => {
-                let (peer, line) = (trickle.target, &trickle.candidate);
-                if self.ice(peer).is_none_or(|mut ice| ice.add_candidate(line)) {
-                    self.advance(peer, now);
-                } else {
-                    self.candidate_refused(line);
-                }
-                if trickle.is_final {
-                    self.addresses_are_known(peer, now);
+                if !self.with_transports(now, |transports, ctx| transports.add_candidate(&trickle, ctx)) {
+                    self.candidate_refused(&trickle.candidate);
                 }
             }
             Response::Update(participants) => {
@@ -145,14 +137,14 @@ impl Engine {
             return;
         }
         let round_trip = self.session.joined(&join, now);
-        if let (Some(round_trip), Some(subscriber)) = (round_trip, &mut self.transports.subscriber) {
-            subscriber.set_round_trip(round_trip);
-        }
-        self.transports.is_subscriber_primary = join.subscriber_primary;
+        let primary = if join.subscriber_primary { Peer::Subscriber } else { Peer::Publisher };
+        self.transports.joined(primary, round_trip);
         self.server_time_heard(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
-        self.relay_only_told(join.configuration.relay_only);
-        self.ice_servers_told(&join.ice_servers, now);
+        self.with_transports(now, |transports, ctx| {
+            transports.set_relay_only(join.configuration.relay_only, ctx);
+            transports.set_ice_servers(&join.ice_servers, ctx);
+        });
         self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
         self.with_local(now, |local, input, out, _| local.joined(input, out));
         self.with_hearing(Hearing::update);
@@ -160,37 +152,16 @@ impl Engine {
     }
 
     fn offered(&mut self, offer: &Description, now: Instant) {
-        let Some(subscriber) = self.transports.subscriber.as_mut() else { return };
-        let track_of_mid =
-            |mid: &str| offer.mid_to_track.iter().find(|(other, _)| other == mid).map(|&(_, sid)| sid);
-        match subscriber.answer(&offer.sdp, track_of_mid, now) {
-            Ok(sdp) => {
-                self.out.request(&Request::Answer { sdp, id: offer.id });
-                if self.ice(Peer::Subscriber).is_some_and(|mut ice| ice.take_begun()) {
-                    self.ice_begins(Peer::Subscriber, now);
-                }
-                self.with_hearing(Hearing::update);
-                self.advance(Peer::Subscriber, now);
-            }
-            Err(failure) => self.lost(Cause::PeerDead(Peer::Subscriber, failure.0), now),
+        if self.with_transports(now, |transports, ctx| transports.answer(offer, ctx)) {
+            self.with_hearing(Hearing::update);
+            self.with_transports(now, |transports, ctx| transports.drive(Peer::Subscriber, ctx));
         }
     }
 
     fn answered(&mut self, answer: &Description, now: Instant) {
-        let Some(publisher) = self.transports.publisher.as_mut() else { return };
-        match publisher.accept_answer(&answer.sdp, answer.id, now) {
-            Ok(()) => {
-                if !publisher.awaits_answer() {
-                    self.deadlines.clear(Reason::PublisherAnswer);
-                }
-                if self.ice(Peer::Publisher).is_some_and(|mut ice| ice.take_begun()) {
-                    self.ice_begins(Peer::Publisher, now);
-                }
-                self.advance(Peer::Publisher, now);
-                // What has changed while this offer was open.
-                self.offer(now);
-            }
-            Err(failure) => self.lost(Cause::PeerDead(Peer::Publisher, failure.0), now),
+        if self.with_transports(now, |transports, ctx| transports.accept_answer(answer, ctx)) {
+            // What has changed while this offer was open.
+            self.offer(now);
         }
     }
 

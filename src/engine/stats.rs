@@ -7,7 +7,6 @@ use super::Engine;
 use crate::event::{MetricKind, Metrics, Stats};
 use crate::media::block::BLOCK_MS;
 use crate::media::receive::counters::ReceiveCounters;
-use crate::rtc::{Publisher, Subscriber};
 
 /// What the last report said.
 #[derive(Debug, Default)]
@@ -37,9 +36,7 @@ impl Engine {
     /// To the server and back, on the path of our sound, or of what we hear; before there is one, of the signal
     /// connection, whose pings do not wait behind the sound and are few.
     pub(super) fn round_trip_ms(&self) -> u32 {
-        let up = self.transports.publisher.as_ref().and_then(Publisher::round_trip);
-        let sound = up.or_else(|| self.transports.subscriber.as_ref().and_then(Subscriber::round_trip));
-        match sound {
+        match self.transports.round_trip() {
             Some(round_trip) => u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX).max(1),
             None => self.session.round_trip_ms(),
         }

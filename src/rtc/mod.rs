@@ -24,6 +24,7 @@ mod candidates;
 mod channels;
 mod checks;
 mod drain;
+mod event;
 pub mod framing;
 mod ice;
 mod line;
@@ -42,13 +43,14 @@ use std::net::SocketAddr;
 pub use crate::signal::description::Target as Peer;
 pub use channels::{Channel, Written};
 pub use drain::{Carrier, Failure, Output, Transmit};
+pub use event::PeerEvent;
 pub use ice::{Ice, IceTcpStream};
 pub use line::{Line, OutgoingPacket};
 pub use path::SILENCE_MAX;
-pub use publisher::{Publisher, PublisherEvent};
+pub use publisher::Publisher;
 pub use relay::{Relay, RelayEvent, RelayServer};
 pub use stun::{BindingResult, Bindings, Mapping};
-pub use subscriber::{RtpArrival, Subscriber, SubscriberEvent};
+pub use subscriber::{RtpArrival, Subscriber};
 
 /// What carries a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

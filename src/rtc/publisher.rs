@@ -21,9 +21,10 @@ use str0m::{Event, RtcConfig};
 use super::candidates::Candidates;
 use super::channels::{self, Channel, Channels, Written};
 use super::drain::{Connection, Failure, Output};
+use super::event::PeerEvent;
 use super::ice::Ice;
 use super::line::{Line, OutgoingPacket, TrackLine};
-use super::path::{Path, PathChange};
+use super::path::Path;
 use super::{Datagram, sdp};
 use crate::limits::DATA_PACKET_BYTES_MAX;
 
@@ -38,32 +39,6 @@ const FIRST_CHECK_REPEATED: Duration = Duration::from_millis(40);
 
 /// How often str0m reports what the receiver says of our track.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
-
-/// What happened on the publisher.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PublisherEvent {
-    /// ICE and DTLS are up: packets may be sent.
-    Connected,
-    /// ICE has a path: the first, or again.
-    PathFound,
-    /// ICE lost its path after it had one.
-    PathLost,
-    /// A NAT has given us another address, and the server sends to the old one.
-    PathMoved,
-    /// A check on the path took this long, to the server and back.
-    RoundTrip(Duration),
-    /// The server closed the connection; the signal connection says why.
-    Closed,
-    /// What the receiver reports of our microphone.
-    Feedback {
-        /// Lost packets, in thousandths.
-        loss_permille: u32,
-    },
-    /// A data channel is open.
-    ChannelOpen(Channel),
-    /// One message of a data channel.
-    Data(Channel, Vec<u8>),
-}
 
 /// The peer connection that we offer on.
 pub struct Publisher {
@@ -229,11 +204,7 @@ impl Publisher {
     ///
     /// # Errors
     /// The connection is dead.
-    pub fn advance(
-        &mut self,
-        now: Instant,
-        sink: &mut dyn FnMut(Output<PublisherEvent>),
-    ) -> Result<(), Failure> {
+    pub fn advance(&mut self, now: Instant, sink: &mut dyn FnMut(Output<PeerEvent>)) -> Result<(), Failure> {
         while let Some(candidate) = self.candidates.poll(now) {
             self.connection.rtc().add_remote_candidate(candidate);
         }
@@ -252,7 +223,7 @@ impl Publisher {
         &mut self,
         datagram: Datagram<'_>,
         now: Instant,
-        sink: &mut dyn FnMut(Output<PublisherEvent>),
+        sink: &mut dyn FnMut(Output<PeerEvent>),
     ) -> Result<bool, Failure> {
         let Some(admitted) = self.connection.admit(&datagram, now) else { return Ok(false) };
         let Self { path, channels, lines: [microphone, ..], .. } = self;
@@ -261,7 +232,7 @@ impl Publisher {
             sink(Output::Event(change.into()));
         }
         if let Some(round_trip) = round_trip {
-            sink(Output::Event(PublisherEvent::RoundTrip(round_trip)));
+            sink(Output::Event(PeerEvent::RoundTrip(round_trip)));
         }
         self.connection
             .receive(admitted, now, &mut |output| translate(output, microphone, path, channels, now, sink))?;
@@ -273,16 +244,6 @@ impl Publisher {
         // A connection that has failed wants nothing any more.
         let connection = self.connection.poll_timeout()?;
         self.path.poll_timeout().into_iter().chain([connection]).min()
-    }
-}
-
-impl From<PathChange> for PublisherEvent {
-    fn from(change: PathChange) -> Self {
-        match change {
-            PathChange::Found => PublisherEvent::PathFound,
-            PathChange::Lost => PublisherEvent::PathLost,
-            PathChange::Moved => PublisherEvent::PathMoved,
-        }
     }
 }
 
@@ -317,7 +278,7 @@ fn translate(
     path: &mut Path,
     channels: &mut Channels,
     now: Instant,
-    sink: &mut dyn FnMut(Output<PublisherEvent>),
+    sink: &mut dyn FnMut(Output<PeerEvent>),
 ) {
     let event = match output {
         Output::Transmit(transmit) => {
@@ -327,26 +288,26 @@ fn translate(
         Output::Event(event) => event,
     };
     let translated = match event {
-        Event::Connected => PublisherEvent::Connected,
+        Event::Connected => PeerEvent::Connected,
         Event::IceConnectionStateChange(state) => match path.changed(state, now) {
             Some(change) => change.into(),
             None => return,
         },
         // The rate of the microphone follows what is said of it, and that of the others is what it is.
         Event::MediaEgressStats(stats) if !microphone.is(stats.mid) => return,
-        Event::MediaEgressStats(stats) => PublisherEvent::Feedback {
-            loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32,
-        },
+        Event::MediaEgressStats(stats) => {
+            PeerEvent::Feedback { loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32 }
+        }
         Event::ChannelOpen(id, label) => match channels.opened(id, &label) {
-            Some(channel) => PublisherEvent::ChannelOpen(channel),
+            Some(channel) => PeerEvent::ChannelOpen(channel),
             None => return,
         },
         Event::ChannelData(data) => match channels.of(data.id) {
-            Some(channel) => PublisherEvent::Data(channel, data.data),
+            Some(channel) => PeerEvent::Data(channel, data.data),
             None => return,
         },
         Event::ChannelClose(id) => return channels.closed(id),
-        Event::Closed => PublisherEvent::Closed,
+        Event::Closed => PeerEvent::Closed,
         _ => return,
     };
     sink(Output::Event(translated));

@@ -17,10 +17,11 @@ use str0m::media::Pt;
 use str0m::rtp::Ssrc;
 
 use super::candidates::Candidates;
-use super::channels::{Channel, Channels};
+use super::channels::Channels;
 use super::drain::{Connection, Failure, Output};
+use super::event::PeerEvent;
 use super::ice::Ice;
-use super::path::{Path, PathChange};
+use super::path::Path;
 use super::publisher::common_config;
 use super::{Datagram, sdp};
 use crate::limits::{M_LINES_MAX, SSRCS_PER_LINE_MAX};
@@ -42,23 +43,6 @@ pub struct RtpArrival<'a> {
     pub is_red: bool,
     /// The Opus packet, or the RED packet of them.
     pub payload: &'a [u8],
-}
-
-/// What happened on the subscriber.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SubscriberEvent {
-    /// ICE and DTLS are up.
-    Connected,
-    /// ICE has a path: the first, or again.
-    PathFound,
-    /// ICE lost its path after it had one.
-    PathLost,
-    /// A NAT has given us another address, and the server sends to the old one.
-    PathMoved,
-    /// The server closed the connection; the signal connection says why.
-    Closed,
-    /// One message of a data channel.
-    Data(Channel, Vec<u8>),
 }
 
 /// The peer connection that the server offers on.
@@ -191,7 +175,7 @@ impl Subscriber {
     pub fn advance(
         &mut self,
         now: Instant,
-        sink: &mut dyn FnMut(Output<SubscriberEvent>),
+        sink: &mut dyn FnMut(Output<PeerEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<(), Failure> {
         while let Some(candidate) = self.candidates.poll(now) {
@@ -214,7 +198,7 @@ impl Subscriber {
         &mut self,
         datagram: Datagram<'_>,
         now: Instant,
-        sink: &mut dyn FnMut(Output<SubscriberEvent>),
+        sink: &mut dyn FnMut(Output<PeerEvent>),
         packets: &mut dyn FnMut(RtpArrival<'_>),
     ) -> Result<bool, Failure> {
         let Some(admitted) = self.connection.admit(&datagram, now) else { return Ok(false) };
@@ -260,16 +244,6 @@ impl Subscriber {
     }
 }
 
-impl From<PathChange> for SubscriberEvent {
-    fn from(change: PathChange) -> Self {
-        match change {
-            PathChange::Found => SubscriberEvent::PathFound,
-            PathChange::Lost => SubscriberEvent::PathLost,
-            PathChange::Moved => SubscriberEvent::PathMoved,
-        }
-    }
-}
-
 /// str0m's events → ours, with what that needs of the subscriber while str0m is borrowed.
 struct Translator<'t> {
     streams: &'t [RtpStream],
@@ -278,7 +252,7 @@ struct Translator<'t> {
     channels: &'t mut Channels,
     unknown_packets: &'t mut u32,
     now: Instant,
-    sink: &'t mut dyn FnMut(Output<SubscriberEvent>),
+    sink: &'t mut dyn FnMut(Output<PeerEvent>),
     packets: &'t mut dyn FnMut(RtpArrival<'_>),
 }
 
@@ -308,7 +282,7 @@ impl Translator<'_> {
                     payload: &packet.payload,
                 });
             }
-            Event::Connected => SubscriberEvent::Connected,
+            Event::Connected => PeerEvent::Connected,
             Event::IceConnectionStateChange(state) => match self.path.changed(state, self.now) {
                 Some(change) => change.into(),
                 None => return,
@@ -318,11 +292,11 @@ impl Translator<'_> {
                 return;
             }
             Event::ChannelData(data) => match self.channels.of(data.id) {
-                Some(channel) => SubscriberEvent::Data(channel, data.data),
+                Some(channel) => PeerEvent::Data(channel, data.data),
                 None => return,
             },
             Event::ChannelClose(id) => return self.channels.closed(id),
-            Event::Closed => SubscriberEvent::Closed,
+            Event::Closed => PeerEvent::Closed,
             _ => return,
         };
         (self.sink)(Output::Event(translated));

@@ -28,7 +28,7 @@ use crate::engine::Engine;
 use crate::engine::route_local::EarlyStream;
 use crate::event::{DataFacts, Event};
 use crate::limits::{DATA_PACKETS_PER_DRAIN, LOSSY_WAITING_MAX};
-use crate::rtc::{Channel, Peer, Publisher, Written};
+use crate::rtc::{Channel, Written};
 use files::Files;
 use rpc::Rpc;
 use streams::Streams;
@@ -201,9 +201,7 @@ impl Engine {
     /// The channels are part of the publisher's first offer, which a listener has not made yet.
     fn want_channels(&mut self, now: Instant) {
         self.data.is_wanted = true;
-        if self.session.has_signal()
-            && !self.transports.publisher.as_ref().is_some_and(Publisher::was_offered)
-        {
+        if self.session.has_signal() && !self.transports.was_offered() {
             self.offer(now);
         }
     }
@@ -211,19 +209,18 @@ impl Engine {
     /// Hands SCTP what it has room for, as long as the session is whole.
     pub(in crate::engine) fn send_waiting(&mut self, now: Instant) {
         loop {
-            let Some(publisher) = &mut self.transports.publisher else { return };
             let mut has_written = false;
             if self.session.is_whole() {
                 let data = &mut self.data;
                 while let Some(bytes) = data.outbox.next_to_write()
-                    && publisher.write(Channel::Reliable, bytes) == Written::Taken
+                    && self.transports.write(Channel::Reliable, bytes) == Written::Taken
                 {
                     data.outbox.wrote();
                     has_written = true;
                 }
             }
             while let Some(bytes) = self.data.lossy.front() {
-                match publisher.write(Channel::Lossy, bytes) {
+                match self.transports.write(Channel::Lossy, bytes) {
                     Written::NotOpen => break,
                     Written::Taken => has_written = true,
                     // Late is as good as never here.
@@ -235,7 +232,7 @@ impl Engine {
                 return;
             }
             self.data.moved_at = Some(now);
-            self.advance_publisher(now);
+            self.with_transports(now, |transports, ctx| transports.send_written(ctx));
         }
     }
 
@@ -250,7 +247,7 @@ impl Engine {
             return;
         }
         // A channel that the server has closed holds nothing, which is no confirmation.
-        if let Some(buffered) = self.transports.publisher.as_mut().and_then(Publisher::buffered_bytes) {
+        if let Some(buffered) = self.transports.buffered_bytes() {
             self.data.outbox.arrived(buffered);
             self.data.moved_at = Some(now);
         }
@@ -260,14 +257,10 @@ impl Engine {
     }
 
     /// Takes the packets that a drain brought.
-    pub(in crate::engine) fn data_arrived(&mut self, peer: Peer, now: Instant) {
-        let is_primary = self.transports.is_subscriber_primary == (peer == Peer::Subscriber);
+    pub(in crate::engine) fn data_arrived(&mut self, now: Instant) {
         let mut inbox = std::mem::take(&mut self.data.inbox);
         for (channel, bytes) in inbox.drain(..) {
-            // The server writes on the primary connection only.
-            if is_primary {
-                self.data_packet(channel, &bytes, now);
-            }
+            self.data_packet(channel, &bytes, now);
         }
         self.flush_stores();
         // Its memory is used again, unless a burst has made it large.

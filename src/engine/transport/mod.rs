@@ -1,55 +1,66 @@
-//! Datagrams, sockets and time of the two peer connections.
+//! The peer connections and their ways to the server: [`Transports`].
+//!
+//! ```text
+//!   datagrams, TCP connections, sockets, addresses of names ─┐                 ┌─► Outbox: datagrams, requests, actions
+//!   offers, answers, candidates, servers of the server ──────┼─► Transports ───┼─► packets, messages: what arrives
+//!   packets and messages of ours, time ──────────────────────┘                 └─► TransportEvent: what it means
+//!
+//!   peer.rs           PeerTransport: one peer connection         stun_mappings.rs  how others see its sockets
+//!   connection.rs     PeerConnection: its halves                 ice_tcp.rs        where UDP does not get through
+//!   negotiation.rs    offers are answered in time                turn_state.rs     where nothing gets through
+//!   ice_servers.rs    STUN and TURN servers, relays only         local_addresses.rs  our address that reached the server
+//!   context.rs        what one call gives and gets               state.rs, paths.rs  what others ask
+//! ```
+//!
+//! There is one [`PeerTransport`](peer::PeerTransport) for each peer connection. Sending and receiving are looked for among
+//! them by role, so that one connection with both roles is one transport, and two are two.
+//!
+//! Functions, by what they are about:
+//! - life: `open_publisher`, `open_subscriber`, `is_open`, `joined`, `close`
+//! - network: `handle_datagram`, `handle_stream`, `handle_sockets`, `handle_resolved`, `addresses_changed`, `open_sockets_again`
+//! - server: `set_ice_servers`, `set_relay_only`, `add_candidate`, `needs_offer`, `offer`, `accept_answer`, `answer`,
+//!   `restart`, `expect_restart`, `signal_lost`, `last_exchange`
+//! - sending: `send`, `write`, `send_written`, `drive`, `buffered_bytes`, `buffered_lossy_bytes`, `takes_red`
+//! - state: `is_connected`, `has_paths`, `was_offered`, `awaits_answer`, `awaits_connection`, `can_use_tcp`, `is_home_gone`,
+//!   `primary`, `round_trip`, `tracks`, `paths`
+//! - time: `poll_timeout`, `handle_timeout`
 
-pub(in crate::engine) mod ice_servers;
-pub(in crate::engine) mod ice_tcp;
-pub(in crate::engine) mod local_addresses;
-pub(in crate::engine) mod paths;
-pub(in crate::engine) mod stun_mappings;
-pub(in crate::engine) mod turn_state;
+mod connection;
+mod context;
+mod ice_servers;
+mod ice_tcp;
+mod local_addresses;
+mod negotiation;
+mod paths;
+mod peer;
+mod state;
+mod stun_mappings;
+mod turn_state;
 
-use std::time::Instant;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
-use crate::engine::Engine;
 use crate::engine::outbox::Outbox;
-use crate::engine::port::Action;
-use crate::limits::TALKERS_MAX;
-use crate::rtc::{
-    Datagram, Failure, Output, Peer, Publisher, PublisherEvent, Relay, RtpArrival, Subscriber,
-    SubscriberEvent, Transmit,
-};
-use crate::session::cause::Cause;
-use crate::signal::description::Trickle;
-use crate::signal::ice_url::IceUrl;
+use crate::engine::port::{Action, StreamNotice};
+use crate::rtc::{Channel, Datagram, Failure, Line, OutgoingPacket, Peer, Publisher, Subscriber, Written};
+use crate::signal::description::{Description, Trickle};
+use crate::signal::join::IceServer;
 use crate::signal::request::Request;
 use crate::time::deadline::Reason;
 
+use connection::PeerConnection;
+pub(in crate::engine) use context::{TransportContext, TransportEvent, TransportEvents};
 use ice_servers::IceServers;
-use ice_tcp::Fallback;
-use local_addresses::Whereabouts;
-use stun_mappings::Reflexive;
-use turn_state::Relaying;
+use local_addresses::LocalAddresses;
+use peer::PeerTransport;
 
-/// Events of one drain. One input makes at most a few: connected, path, feedback.
-const EVENTS_PER_DRAIN: usize = 8;
-
-type Happened<E> = heapless::Vec<E, EVENTS_PER_DRAIN>;
-
-/// The two peer connections, and how they reach the server.
+/// The peer connections, and what they share.
 pub(in crate::engine) struct Transports {
-    pub(in crate::engine) publisher: Option<Publisher>,
-    pub(in crate::engine) subscriber: Option<Subscriber>,
-    /// Of publisher and subscriber.
-    pub(in crate::engine) fallbacks: [Fallback; 2],
-    /// The same.
-    pub(in crate::engine) reflexive: [Reflexive; 2],
-    pub(in crate::engine) relays: [Relaying; 2],
-    pub(in crate::engine) ice_servers: IceServers,
-    /// The server allows no other paths than through relays.
-    pub(in crate::engine) is_relay_only: bool,
-    /// The TURN server through which sound has gone.
-    pub(in crate::engine) relay_worked: Option<IceUrl>,
-    pub(in crate::engine) whereabouts: Whereabouts,
-    pub(in crate::engine) is_subscriber_primary: bool,
+    publisher: Option<PeerTransport>,
+    subscriber: Option<PeerTransport>,
+    servers: IceServers,
+    addresses: LocalAddresses,
+    primary: Peer,
 }
 
 impl Default for Transports {
@@ -57,211 +68,307 @@ impl Default for Transports {
         Transports {
             publisher: None,
             subscriber: None,
-            fallbacks: Default::default(),
-            reflexive: Default::default(),
-            relays: Default::default(),
-            ice_servers: IceServers::new(),
-            is_relay_only: false,
-            relay_worked: None,
-            whereabouts: Whereabouts::default(),
-            is_subscriber_primary: true,
+            servers: IceServers::default(),
+            addresses: LocalAddresses::default(),
+            primary: Peer::Subscriber,
         }
     }
 }
 
-impl Engine {
-    /// Both peer connections are made while the server works on the upgrade: nobody is heard now, and
-    /// the first offer is answered without delay.
-    pub(in crate::engine) fn open_peers(&mut self, now: Instant) {
-        if self.local.has_microphone() {
-            self.open_publisher(now);
-        }
-        self.transports.subscriber = Some(Subscriber::new(now));
-        self.out.act(Action::OpenSockets(Peer::Subscriber));
+impl Transports {
+    /// Makes the connection that we offer on. `random` gives sequence numbers and timestamps their start; without
+    /// `offers_red` no packets with copies are offered.
+    pub(in crate::engine) fn open_publisher(
+        &mut self,
+        random: &mut fastrand::Rng,
+        offers_red: bool,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        let publisher = PeerConnection::Sending(Box::new(Publisher::new(random, offers_red, now)));
+        self.publisher = Some(PeerTransport::new(Peer::Publisher, publisher));
+        out.act(Action::OpenSockets(Peer::Publisher));
     }
 
-    /// Tells the server a candidate. Without the signal connection the descriptions of the restart tell it.
-    pub(in crate::engine) fn trickle(&mut self, peer: Peer, candidate: String) {
-        if self.session.has_signal() {
-            self.out.request(&Request::Trickle(Trickle { candidate, target: peer, is_final: false }));
+    /// Makes the connection that the server offers on.
+    pub(in crate::engine) fn open_subscriber(&mut self, now: Instant, out: &mut Outbox) {
+        let subscriber = PeerConnection::Receiving(Box::new(Subscriber::new(now)));
+        self.subscriber = Some(PeerTransport::new(Peer::Subscriber, subscriber));
+        out.act(Action::OpenSockets(Peer::Subscriber));
+    }
+
+    /// Whether a peer connection is made.
+    pub(in crate::engine) fn is_open(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Publisher => self.publisher.is_some(),
+            Peer::Subscriber => self.subscriber.is_some(),
         }
     }
 
-    /// One datagram that arrived on a socket of `peer`, at `arrival` by the kernel's or the caller's clock.
-    pub fn handle_datagram(&mut self, peer: Peer, datagram: Datagram<'_>, arrival: Instant) {
-        if !self.heard_of_mapping(peer, &datagram, arrival) && !self.heard_on_relay(peer, &datagram, arrival)
-        {
-            self.drive(peer, arrival, Some(datagram));
+    /// The server has joined us: which connection it makes first and writes on, and what a message to it and its answer
+    /// take.
+    pub(in crate::engine) fn joined(&mut self, primary: Peer, round_trip: Option<Duration>) {
+        self.primary = primary;
+        if let (Some(round_trip), Some(subscriber)) = (round_trip, self.receiving_mut()) {
+            subscriber.set_round_trip(round_trip);
         }
     }
 
-    /// Lets time pass: call it when [`Engine::poll_timeout`] is due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(reason) = self.deadlines.take_due(now) {
-            self.deadline_passed(reason, now);
+    /// The session is over: sockets are closed, and addresses on TURN servers given back.
+    pub(in crate::engine) fn close(&mut self, now: Instant, out: &mut Outbox) {
+        if let Some(subscriber) = self.receiving() {
+            out.counters.packets_unknown += u64::from(subscriber.unknown_packets());
         }
-        self.attend_session(now);
-        self.attend_local(now);
-        self.ping(now);
-        self.fall_back(now);
-        self.attend_relays(now);
         for peer in [Peer::Publisher, Peer::Subscriber] {
-            self.send_bindings(peer, now);
-            let due = match peer {
-                Peer::Publisher => self.transports.publisher.as_ref().and_then(Publisher::poll_timeout),
-                Peer::Subscriber => self.transports.subscriber.as_ref().and_then(Subscriber::poll_timeout),
-            };
-            if due.is_some_and(|at| at <= now) {
-                self.advance(peer, now);
-            }
+            out.act(Action::CloseSockets(peer));
+        }
+        out.clear_transmits();
+        for mut transport in [self.publisher.take(), self.subscriber.take()].into_iter().flatten() {
+            transport.close(now, out);
+        }
+        self.servers.session_ended();
+        self.addresses = LocalAddresses::default();
+    }
+
+    /// One datagram that arrived on a socket of `peer`.
+    pub(in crate::engine) fn handle_datagram(
+        &mut self,
+        peer: Peer,
+        datagram: Datagram<'_>,
+        ctx: &mut TransportContext<'_>,
+    ) {
+        if let Some(transport) = self.peer_mut(peer) {
+            transport.handle_datagram(datagram, ctx);
         }
     }
 
-    /// Lets `peer` do what its last change made necessary.
-    pub(in crate::engine) fn advance(&mut self, peer: Peer, now: Instant) {
-        self.drive(peer, now, None);
-    }
-
-    pub(in crate::engine) fn drive(&mut self, peer: Peer, now: Instant, datagram: Option<Datagram<'_>>) {
-        let result = match peer {
-            Peer::Publisher => self.drive_publisher(now, datagram),
-            Peer::Subscriber => self.drive_subscriber(now, datagram),
+    /// What happened to a TCP connection that was asked for by [`Action::DialStream`] or [`Action::DialRelay`].
+    pub(in crate::engine) fn handle_stream(&mut self, notice: StreamNotice, ctx: &mut TransportContext<'_>) {
+        let peer = match notice {
+            StreamNotice::Opened { peer, .. } | StreamNotice::Closed { peer, .. } => peer,
         };
-        match result {
-            Ok(true) => {}
-            Ok(false) => return self.out.counters.datagrams_refused += 1,
-            Err(Failure(text)) => self.lost(Cause::PeerDead(peer, text), now),
-        }
-        // Permissions that were asked for with it.
-        self.pump_relay(peer, now);
-        self.data_arrived(peer, now);
-        if peer == Peer::Publisher {
-            self.data_moved(now);
+        if let (Some(transport), servers) = self.peer_and_servers(peer) {
+            transport.handle_stream(notice, servers, ctx);
         }
     }
 
-    /// Lets the publisher do what a written message made necessary, and no more.
-    pub(in crate::engine) fn advance_publisher(&mut self, now: Instant) {
-        if let Err(Failure(text)) = self.drive_publisher(now, None) {
-            self.lost(Cause::PeerDead(Peer::Publisher, text), now);
+    /// All sockets of `peer` that are open now: the answer to [`Action::OpenSockets`].
+    pub(in crate::engine) fn handle_sockets(
+        &mut self,
+        peer: Peer,
+        addresses: &[SocketAddr],
+        ctx: &mut TransportContext<'_>,
+    ) {
+        self.addresses.opened(addresses);
+        if let (Some(transport), servers) = self.peer_and_servers(peer) {
+            transport.handle_sockets(addresses, servers, ctx);
         }
     }
 
-    /// `false` if the datagram was refused.
-    fn drive_publisher(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<bool, Failure> {
-        let mut happened = Happened::<PublisherEvent>::new();
-        let Self { transports: Transports { publisher, relays, .. }, out, data, .. } = self;
-        let Some(publisher) = publisher.as_mut() else { return Ok(true) };
-        let mut sink = |output| match output {
-            Output::Transmit(transmit) => {
-                let relay = relays[Peer::Publisher as usize].carrying(transmit.source);
-                route(relay, out, Peer::Publisher, transmit, now);
-            }
-            Output::Event(PublisherEvent::Data(channel, bytes)) => {
-                out.counters.data_refused += u64::from(!data.keep(channel, bytes));
-            }
-            // Feedback that does not fit comes again.
-            Output::Event(event) => _ = happened.push(event),
-        };
-        let result = match datagram {
-            Some(datagram) => publisher.receive(datagram, now, &mut sink),
-            None => publisher.advance(now, &mut sink).map(|()| true),
-        };
-        for event in happened {
-            match event {
-                PublisherEvent::Connected => {
-                    self.deadlines.clear(Reason::PublisherConnection);
-                    self.peer_connected(Peer::Publisher, now);
-                }
-                PublisherEvent::PathFound => {
-                    self.local.path_changed();
-                    self.path_found(Peer::Publisher, now);
-                    self.resumed_if_complete(now);
-                }
-                PublisherEvent::PathLost => self.lost(Cause::PathLost(Peer::Publisher), now),
-                PublisherEvent::PathMoved => self.lost(Cause::PathMoved(Peer::Publisher), now),
-                PublisherEvent::RoundTrip(round_trip) => {
-                    let takes_red = self.transports.publisher.as_ref().is_some_and(Publisher::takes_red);
-                    self.local.round_trip(round_trip, takes_red, now);
-                }
-                PublisherEvent::Closed => self.peer_closed(now),
-                PublisherEvent::Feedback { loss_permille } => {
-                    let takes_red = self.transports.publisher.as_ref().is_some_and(Publisher::takes_red);
-                    self.local.feedback(loss_permille, takes_red);
-                }
-                // What waits is sent after each drain.
-                PublisherEvent::ChannelOpen(_) | PublisherEvent::Data(..) => {}
-            }
-        }
-        result
-    }
-
-    /// `false` if the datagram was refused.
-    fn drive_subscriber(&mut self, now: Instant, datagram: Option<Datagram<'_>>) -> Result<bool, Failure> {
-        let mut happened = Happened::<SubscriberEvent>::new();
-        let Self { transports: Transports { subscriber, relays, .. }, out, hearing, data, .. } = self;
-        let Some(subscriber) = subscriber.as_mut() else { return Ok(true) };
-        let mut sink = |output| match output {
-            Output::Transmit(transmit) => {
-                let relay = relays[Peer::Subscriber as usize].carrying(transmit.source);
-                route(relay, out, Peer::Subscriber, transmit, now);
-            }
-            Output::Event(SubscriberEvent::Data(channel, bytes)) => {
-                out.counters.data_refused += u64::from(!data.keep(channel, bytes));
-            }
-            Output::Event(event) => _ = happened.push(event),
-        };
-        let mut unheard = 0;
-        let mut packets = |packet: RtpArrival<'_>| {
-            unheard += u64::from(!hearing.insert(&packet));
-        };
-        let result = match datagram {
-            Some(datagram) => subscriber.receive(datagram, now, &mut sink, &mut packets),
-            None => subscriber.advance(now, &mut sink, &mut packets).map(|()| true),
-        };
-        let was_all_heard = self.out.counters.packets_unheard == 0;
-        self.out.counters.packets_unheard += unheard;
-        if was_all_heard && self.out.counters.packets_unheard > 0 {
-            self.out.warn(format!(
-                "more than {TALKERS_MAX} speak at once: the others are not played, only counted"
-            ));
-        }
-        for event in happened {
-            match event {
-                SubscriberEvent::Connected => self.peer_connected(Peer::Subscriber, now),
-                SubscriberEvent::PathFound => {
-                    self.path_found(Peer::Subscriber, now);
-                    self.resumed_if_complete(now);
-                }
-                SubscriberEvent::PathLost => self.lost(Cause::PathLost(Peer::Subscriber), now),
-                SubscriberEvent::PathMoved => self.lost(Cause::PathMoved(Peer::Subscriber), now),
-                SubscriberEvent::Closed => self.peer_closed(now),
-                // Kept above.
-                SubscriberEvent::Data(..) => {}
-            }
-        }
-        result
-    }
-
-    fn peer_connected(&mut self, peer: Peer, now: Instant) {
-        let is_primary = self.transports.is_subscriber_primary == (peer == Peer::Subscriber);
-        if is_primary {
-            self.session.connected(&self.room, now, &mut self.out);
+    /// The answer to [`Action::Resolve`]; without addresses where the name has none.
+    pub(in crate::engine) fn handle_resolved(
+        &mut self,
+        host: &str,
+        port: u16,
+        addresses: &[SocketAddr],
+        ctx: &mut TransportContext<'_>,
+    ) {
+        self.servers.resolved(host, port, addresses);
+        self.look_for_mappings(ctx);
+        let Self { publisher, subscriber, servers, .. } = self;
+        for transport in [publisher, subscriber].into_iter().flatten() {
+            transport.reach_relay(servers, ctx);
         }
     }
 
-    /// The server ends both connections when it ends the participant, and mostly says why on the
-    /// signal connection; where it does not within the time of a resend, the session is lost.
-    fn peer_closed(&mut self, now: Instant) {
-        self.session.peer_closed(now);
+    /// The device has these addresses now.
+    pub(in crate::engine) fn addresses_changed(&mut self, addresses: &[IpAddr]) {
+        self.addresses.changed(addresses);
     }
-}
 
-/// From str0m to the network, through a relay where there is one for it.
-fn route(relay: Option<&mut Relay>, out: &mut Outbox, peer: Peer, transmit: Transmit, now: Instant) {
-    let Some(relay) = relay else { return out.transmit(peer, transmit) };
-    relay.send(transmit.destination, transmit.bytes(), now);
-    while let Some(wrapped) = relay.poll_transmit() {
-        out.transmit(peer, wrapped);
+    /// The server is reached in a resume: sockets are opened on the addresses of now.
+    pub(in crate::engine) fn open_sockets_again(&self, out: &mut Outbox) {
+        for peer in [Peer::Publisher, Peer::Subscriber] {
+            if self.is_open(peer) {
+                out.act(Action::OpenSockets(peer));
+            }
+        }
+    }
+
+    /// The server has named STUN and TURN servers, perhaps again, with new credentials.
+    pub(in crate::engine) fn set_ice_servers(&mut self, named: &[IceServer], ctx: &mut TransportContext<'_>) {
+        self.servers.set(named);
+        self.look_for_mappings(ctx);
+    }
+
+    /// The server allows relays only, or other paths too.
+    pub(in crate::engine) fn set_relay_only(&mut self, is_relay_only: bool, ctx: &mut TransportContext<'_>) {
+        if self.servers.set_relay_only(is_relay_only) {
+            for transport in self.transports_mut() {
+                transport.set_relay_only(is_relay_only, ctx);
+            }
+        }
+    }
+
+    /// A candidate of the server; `false` if it cannot be used.
+    pub(in crate::engine) fn add_candidate(
+        &mut self,
+        trickle: &Trickle,
+        ctx: &mut TransportContext<'_>,
+    ) -> bool {
+        self.peer_mut(trickle.target).is_none_or(|transport| transport.add_candidate(trickle, ctx))
+    }
+
+    /// Whether an offer is needed, where something is or was to be sent or not. A connection that nobody needs is not
+    /// offered: where the subscriber is primary, and we only listen and send no messages.
+    pub(in crate::engine) fn needs_offer(&self, is_wanted: bool) -> bool {
+        is_wanted || self.primary == Peer::Publisher || self.was_offered()
+    }
+
+    /// Sends an offer that puts each track of `cids` on its line, or silences the line; `true` if there was something to
+    /// offer and no other offer is open. The `AddTrack` requests must have been sent, and [`Transports::drive`] must follow.
+    pub(in crate::engine) fn offer(
+        &mut self,
+        cids: [Option<&str>; Line::ALL.len()],
+        now: Instant,
+        out: &mut Outbox,
+    ) -> bool {
+        self.publisher.as_mut().is_some_and(|transport| transport.offer(cids, now, out))
+    }
+
+    /// The server's answer to an offer of ours; `true` if it was taken.
+    pub(in crate::engine) fn accept_answer(
+        &mut self,
+        answer: &Description,
+        ctx: &mut TransportContext<'_>,
+    ) -> bool {
+        let (Some(transport), servers) = self.peer_and_servers(Peer::Publisher) else { return false };
+        match transport.accept_answer(&answer.sdp, answer.id, servers, ctx) {
+            Ok(()) => transport.drive(None, ctx),
+            Err(Failure(text)) => {
+                ctx.report(Peer::Publisher, TransportEvent::Failed(text));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Answers the server's offer; `true` if it was answered, and [`Transports::drive`] must follow.
+    pub(in crate::engine) fn answer(&mut self, offer: &Description, ctx: &mut TransportContext<'_>) -> bool {
+        let (Some(transport), servers) = self.peer_and_servers(Peer::Subscriber) else { return false };
+        let track_of_mid =
+            |mid: &str| offer.mid_to_track.iter().find(|(other, _)| other == mid).map(|&(_, sid)| sid);
+        match transport.answer(&offer.sdp, track_of_mid, servers, ctx) {
+            Ok(Some(sdp)) => ctx.out.request(&Request::Answer { sdp, id: offer.id }),
+            Ok(None) => return false,
+            Err(Failure(text)) => {
+                ctx.report(Peer::Subscriber, TransportEvent::Failed(text));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Offers an ICE restart, if there was an offer before.
+    pub(in crate::engine) fn restart(&mut self, ctx: &mut TransportContext<'_>) {
+        if let Some(transport) = &mut self.publisher {
+            transport.restart(ctx);
+        }
+    }
+
+    /// The server will restart ICE on the connection that it offers: its old path counts no more.
+    pub(in crate::engine) fn expect_restart(&mut self) {
+        if let Some(subscriber) = self.receiving_mut() {
+            subscriber.expect_restart();
+        }
+    }
+
+    /// The signal connection is lost, and with it the answer to an open offer.
+    pub(in crate::engine) fn signal_lost(&mut self) {
+        for transport in self.transports_mut() {
+            transport.signal_lost();
+        }
+    }
+
+    /// Sends one packet of a track; `false` if the connection cannot take it yet. [`Transports::drive`] must follow.
+    pub(in crate::engine) fn send(&mut self, line: Line, packet: OutgoingPacket<'_>, now: Instant) -> bool {
+        self.sending_mut().is_some_and(|publisher| publisher.send(line, packet, now))
+    }
+
+    /// Gives one message to a data channel. [`Transports::send_written`] must follow where it is taken.
+    pub(in crate::engine) fn write(&mut self, channel: Channel, bytes: &[u8]) -> Written {
+        self.sending_mut().map_or(Written::NotOpen, |publisher| publisher.write(channel, bytes))
+    }
+
+    /// Sends what messages that were written have made necessary, and no more.
+    pub(in crate::engine) fn send_written(&mut self, ctx: &mut TransportContext<'_>) {
+        if let Some(transport) = &mut self.publisher {
+            transport.send_written(ctx);
+        }
+    }
+
+    /// Lets `peer` do what its last change has made necessary.
+    pub(in crate::engine) fn drive(&mut self, peer: Peer, ctx: &mut TransportContext<'_>) {
+        if let Some(transport) = self.peer_mut(peer) {
+            transport.drive(None, ctx);
+        }
+    }
+
+    /// When [`Transports::handle_timeout`] is due, and why.
+    pub(in crate::engine) fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        self.transports().filter_map(PeerTransport::poll_timeout).min_by_key(|&(at, _)| at)
+    }
+
+    /// Does what is due.
+    pub(in crate::engine) fn handle_timeout(&mut self, ctx: &mut TransportContext<'_>) {
+        let Self { publisher, subscriber, servers, .. } = self;
+        for transport in [publisher, subscriber].into_iter().flatten() {
+            transport.handle_timeout(servers, ctx);
+        }
+    }
+
+    /// Asks how others see the sockets of each peer connection that has no path yet.
+    fn look_for_mappings(&mut self, ctx: &mut TransportContext<'_>) {
+        let Self { publisher, subscriber, servers, .. } = self;
+        servers.resolve_stun(ctx.out);
+        for transport in [publisher, subscriber].into_iter().flatten() {
+            transport.look_for_mappings(servers, ctx);
+        }
+    }
+
+    fn peer_and_servers(&mut self, peer: Peer) -> (Option<&mut PeerTransport>, &IceServers) {
+        let Self { publisher, subscriber, servers, .. } = self;
+        match peer {
+            Peer::Publisher => (publisher.as_mut(), servers),
+            Peer::Subscriber => (subscriber.as_mut(), servers),
+        }
+    }
+
+    fn peer_mut(&mut self, peer: Peer) -> Option<&mut PeerTransport> {
+        self.peer_and_servers(peer).0
+    }
+
+    fn transports(&self) -> impl Iterator<Item = &PeerTransport> {
+        [&self.publisher, &self.subscriber].into_iter().flatten()
+    }
+
+    fn transports_mut(&mut self) -> impl Iterator<Item = &mut PeerTransport> {
+        [&mut self.publisher, &mut self.subscriber].into_iter().flatten()
+    }
+
+    fn sending(&self) -> Option<&Publisher> {
+        self.transports().find_map(|transport| transport.connection().sending())
+    }
+
+    fn sending_mut(&mut self) -> Option<&mut Publisher> {
+        self.transports_mut().find_map(|transport| transport.connection_mut().sending_mut())
+    }
+
+    fn receiving(&self) -> Option<&Subscriber> {
+        self.transports().find_map(|transport| transport.connection().receiving())
+    }
+
+    fn receiving_mut(&mut self) -> Option<&mut Subscriber> {
+        self.transports_mut().find_map(|transport| transport.connection_mut().receiving_mut())
     }
 }

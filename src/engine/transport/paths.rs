@@ -1,37 +1,39 @@
-//! What the application asks to be told of the way that sound takes: `paths`, as JSON.
+//! What the application asks about the way of the sound: `paths`, as JSON.
 //!
-//! For each peer connection: the addresses that the server has told, and the one that is used. Where they do not fit
+//! For each peer connection: the addresses that the server has named, and the one that is used. Where they do not fit
 //! how the server is reached otherwise, its configuration is wrong, which `kinglet doctor` says.
 
 use serde_json::{Value, json};
 
-use crate::engine::Engine;
+use super::Transports;
+use super::peer::PeerTransport;
 use crate::rtc::{Carrier, Peer, Protocol};
 
-impl Engine {
-    pub(in crate::engine) fn list_paths(&mut self) -> Value {
+impl Transports {
+    /// The paths of both peer connections.
+    pub(in crate::engine) fn paths(&mut self) -> Value {
         json!({
-            "publisher": self.list_paths_of(Peer::Publisher),
-            "subscriber": self.list_paths_of(Peer::Subscriber),
+            "publisher": self.peer_mut(Peer::Publisher).map(paths_of),
+            "subscriber": self.peer_mut(Peer::Subscriber).map(paths_of),
         })
     }
+}
 
-    fn list_paths_of(&mut self, peer: Peer) -> Value {
-        let relayed = self.transports.relays[peer as usize].relayed();
-        let Some(ice) = self.ice(peer) else { return Value::Null };
-        let path = ice.carrier().map(|Carrier { protocol, ours, server }| {
-            let by = match protocol {
-                _ if relayed == Some(ours) => "turn",
-                Protocol::Udp => "udp",
-                Protocol::Tcp => "tcp",
-                Protocol::Turn => "turn",
-            };
-            json!({ "by": by, "ours": ours, "server": server })
-        });
-        json!({
-            "udp": ice.addresses(),
-            "tcp": ice.stream_addresses().collect::<Vec<_>>(),
-            "path": path,
-        })
-    }
+fn paths_of(transport: &mut PeerTransport) -> Value {
+    let relayed = transport.relayed();
+    let ice = transport.ice();
+    let path = ice.carrier().map(|Carrier { protocol, ours, server }| {
+        let by = match protocol {
+            _ if relayed == Some(ours) => "turn",
+            Protocol::Udp => "udp",
+            Protocol::Tcp => "tcp",
+            Protocol::Turn => "turn",
+        };
+        json!({ "by": by, "ours": ours, "server": server })
+    });
+    json!({
+        "udp": ice.addresses(),
+        "tcp": ice.stream_addresses().collect::<Vec<_>>(),
+        "path": path,
+    })
 }

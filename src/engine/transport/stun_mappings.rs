@@ -1,126 +1,100 @@
-//! How others see our sockets: asked of the first STUN servers, told to the LiveKit server.
+//! How others see our sockets: asked of the first STUN servers, sent to the LiveKit server: [`StunMappings`].
 //!
 //! ```text
 //!   servers known, sockets open ─► each socket asks ≤ 2 servers ─► mapping ─┬─► str0m
 //!                                        │                                  └─► trickled, if it is new
-//!                                        └── a path is found: nobody wants to know any more
+//!                                        └── a path is found: the mappings are of no more use
 //! ```
 //!
 //! Behind a NAT the server does not see our addresses as we name them. Without their mappings it waits a
 //! second before it nominates them, with them half of that.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::Transports;
-use crate::engine::Engine;
-use crate::limits::{LOCAL_ADDRESSES_MAX, STUN_SERVERS_MAX};
-use crate::rtc::{BindingResult, Bindings, Datagram, Mapping, Peer};
+use super::ice_servers::IceServers;
+use crate::engine::outbox::Outbox;
+use crate::limits::LOCAL_ADDRESSES_MAX;
+use crate::rtc::{BindingResult, Bindings, Datagram, Ice, Mapping, Peer};
 
 /// What is asked and known of one peer connection's sockets.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Reflexive {
+pub(super) struct StunMappings {
     bindings: Bindings,
     known: heapless::Vec<Mapping, LOCAL_ADDRESSES_MAX>,
 }
 
-impl Engine {
-    /// Asks for each socket whose peer connection has no path yet.
-    pub(in crate::engine) fn look_for_mappings(&mut self, now: Instant) {
-        for place in self.stun_servers() {
-            self.resolve(place);
-        }
-        for peer in [Peer::Publisher, Peer::Subscriber] {
-            if self.ice(peer).is_some_and(|ice| !ice.has_path()) {
-                self.ask_for_mappings(peer, now);
-            }
-        }
-    }
+/// What a datagram means for the mappings.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum MappingChange {
+    /// It is no answer to us.
+    NotOurs,
+    /// It is, and says nothing new.
+    Nothing,
+    /// A socket has this mapping now; a candidate to be trickled, if that is news for the server.
+    New(Option<String>),
+}
 
-    /// Asks for each socket of `peer`: those may be new, or behind another NAT than before.
-    pub(in crate::engine) fn ask_for_mappings(&mut self, peer: Peer, now: Instant) {
-        if self.transports.is_relay_only {
-            return;
-        }
-        let sockets = self.transports.whereabouts.sockets(peer);
-        let Transports { ice_servers, reflexive, .. } = &mut self.transports;
-        let reflexive = &mut reflexive[peer as usize];
-        let servers = ice_servers.iter().filter(|server| server.url.protocol.answers_stun());
-        for server in servers.take(STUN_SERVERS_MAX) {
-            for &local in &sockets {
-                let same_family = |address: &&_| local.is_ipv4() == std::net::SocketAddr::is_ipv4(address);
-                if let Some(&address) = server.addresses.iter().find(same_family) {
-                    reflexive.bindings.ask(local, address, now);
+impl StunMappings {
+    /// Asks for each socket: those may be new, or behind another NAT than before.
+    pub(super) fn ask(&mut self, sockets: &[SocketAddr], servers: &IceServers, now: Instant) {
+        for server in servers.stun() {
+            for &local in sockets {
+                if let Some(address) = server.address_for(local) {
+                    self.bindings.ask(local, address, now);
                 }
             }
         }
-        self.send_bindings(peer, now);
     }
 
-    /// Whether a datagram was for us rather than for str0m.
-    pub(in crate::engine) fn heard_of_mapping(
-        &mut self,
-        peer: Peer,
-        datagram: &Datagram<'_>,
-        now: Instant,
-    ) -> bool {
-        let mapping = match self.transports.reflexive[peer as usize].bindings.handle(datagram) {
-            BindingResult::Nothing => return false,
-            BindingResult::Useless => return true,
+    /// Takes a datagram, where it is an answer.
+    pub(super) fn handle(&mut self, datagram: &Datagram<'_>, ice: &mut Ice<'_>) -> MappingChange {
+        let mapping = match self.bindings.handle(datagram) {
+            BindingResult::Nothing => return MappingChange::NotOurs,
+            BindingResult::Useless => return MappingChange::Nothing,
             BindingResult::Mapping(mapping) => mapping,
         };
-        let known = &mut self.transports.reflexive[peer as usize].known;
-        let old = known.iter().position(|old| old.local == mapping.local).map(|place| known.remove(place));
-        let _ = known.push(mapping);
+        let old = self.take(mapping.local);
+        let _ = self.known.push(mapping);
         if old == Some(mapping) {
-            return true;
+            return MappingChange::Nothing;
         }
-        let Some(mut ice) = self.ice(peer) else { return true };
         if let Some(old) = old {
             ice.remove_mapping(old);
         }
-        let line = ice.add_mapping(mapping);
-        if let Some(candidate) = line {
-            self.trickle(peer, candidate);
-        }
-        self.advance(peer, now);
-        true
+        MappingChange::New(ice.add_mapping(mapping))
     }
 
     /// Whether a STUN server has answered.
-    pub(in crate::engine) fn hears_udp(&self, peer: Peer) -> bool {
-        !self.transports.reflexive[peer as usize].known.is_empty()
+    pub(super) fn hears_udp(&self) -> bool {
+        !self.known.is_empty()
     }
 
-    /// ICE has a path.
-    pub(in crate::engine) fn forget_bindings(&mut self, peer: Peer) {
-        self.transports.reflexive[peer as usize].bindings.clear();
+    /// ICE has a path: nothing more is asked.
+    pub(super) fn path_found(&mut self) {
+        self.bindings.clear();
     }
 
-    /// A socket is closed, or its whole peer connection.
-    pub(in crate::engine) fn forget_mapping(&mut self, peer: Peer, local: std::net::SocketAddr) {
-        let known = &mut self.transports.reflexive[peer as usize].known;
-        let Some(place) = known.iter().position(|mapping| mapping.local == local) else { return };
-        let gone = known.remove(place);
-        if let Some(mut ice) = self.ice(peer) {
+    /// A socket is closed, or its address must not be known.
+    pub(super) fn forget(&mut self, local: SocketAddr, ice: &mut Ice<'_>) {
+        if let Some(gone) = self.take(local) {
             ice.remove_mapping(gone);
         }
     }
 
-    pub(in crate::engine) fn bindings_timeout(&self) -> Option<Instant> {
-        self.transports.reflexive.iter().filter_map(|reflexive| reflexive.bindings.poll_timeout()).min()
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.bindings.poll_timeout()
     }
 
     /// Sends what is due.
-    pub(in crate::engine) fn send_bindings(&mut self, peer: Peer, now: Instant) {
-        while let Some(request) = self.transports.reflexive[peer as usize].bindings.poll_transmit(now) {
-            self.out.transmit(peer, request);
+    pub(super) fn send_due(&mut self, peer: Peer, now: Instant, out: &mut Outbox) {
+        while let Some(request) = self.bindings.poll_transmit(now) {
+            out.transmit(peer, request);
         }
     }
 
-    /// The places of those that are asked.
-    fn stun_servers(&self) -> heapless::Vec<usize, STUN_SERVERS_MAX> {
-        let servers = self.transports.ice_servers.iter().enumerate();
-        let stun = servers.filter(|(_, server)| server.url.protocol.answers_stun());
-        stun.map(|(place, _)| place).take(STUN_SERVERS_MAX).collect()
+    fn take(&mut self, local: SocketAddr) -> Option<Mapping> {
+        let place = self.known.iter().position(|mapping| mapping.local == local)?;
+        Some(self.known.remove(place))
     }
 }

@@ -1,4 +1,4 @@
-//! When nothing gets through by itself: datagrams over a TURN server.
+//! When nothing gets through by itself: datagrams over a TURN server (RFC 8656): [`TurnState`].
 //!
 //! ```text
 //!   ICE begins ─► UDP and TCP have 3 s (2 s in a restart) ─► the first TURN server ─► the next each 2 s, round and round
@@ -14,10 +14,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::engine::Engine;
-use crate::engine::port::{Action, StreamNotice};
-use crate::limits::{DATAGRAM_BYTES_MAX, ICE_SERVERS_MAX, RELAY_WAITING_MAX};
-use crate::rtc::{Datagram, Peer, Protocol, Relay, RelayEvent, RelayServer};
+use super::ice_servers::IceServers;
+use crate::engine::outbox::Outbox;
+use crate::engine::port::Action;
+use crate::limits::{DATAGRAM_BYTES_MAX, RELAY_WAITING_MAX};
+use crate::rtc::{Datagram, Ice, Peer, Protocol, Relay, RelayEvent, Transmit};
 use crate::signal::ice_url::{IceProtocol, IceUrl};
 
 /// What UDP and TCP are given: UDP's 2 s, and one more for a TCP connection.
@@ -39,9 +40,9 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// After a path is found DTLS and sound show in less than this whether it goes through the relay.
 const VERDICT: Duration = Duration::from_secs(3);
 
-/// How it stands with one peer connection.
+/// The address on a TURN server of one peer connection, there, asked for, or due.
 #[derive(Default)]
-pub(in crate::engine) struct Relaying {
+pub(super) struct TurnState {
     /// There is no path: when the next TURN server is tried.
     try_at: Option<Instant>,
     /// There is one: when it is looked whether it goes through the relay.
@@ -61,280 +62,252 @@ struct Awaited {
     is_dialled: bool,
 }
 
-impl Relaying {
-    /// Whether there is an address on a TURN server.
-    fn is_allocated(&self) -> bool {
-        self.relay.as_ref().is_some_and(|relay| relay.relayed().is_some())
-    }
+/// The bytes of a datagram that came through a relay.
+pub(super) type Inner = heapless::Vec<u8, DATAGRAM_BYTES_MAX>;
 
-    /// The address on the TURN server that is ours.
-    pub(in crate::engine) fn relayed(&self) -> Option<SocketAddr> {
+/// What a datagram means for the relay.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Relayed {
+    /// It does not come from a TURN server.
+    NotOurs,
+    /// It is a message of the TURN server. [`TurnState::pump`] follows.
+    Message,
+    /// The same, with a datagram for our address on it.
+    Datagram {
+        /// Who sent that.
+        source: SocketAddr,
+        /// Our address on the TURN server.
+        destination: SocketAddr,
+    },
+}
+
+impl TurnState {
+    /// Our address on the TURN server.
+    pub(super) fn relayed(&self) -> Option<SocketAddr> {
         self.relay.as_ref().and_then(|relay| relay.relayed())
     }
 
-    /// The relay, where a datagram of str0m's has its address as the source.
-    pub(in crate::engine) fn carrying(&mut self, source: SocketAddr) -> Option<&mut Relay> {
-        self.relay.as_deref_mut().filter(|relay| relay.relayed() == Some(source))
-    }
-}
-
-impl Engine {
     /// ICE begins, or begins anew.
-    pub(in crate::engine) fn relay_begins(&mut self, peer: Peer, was_connected: bool, now: Instant) {
-        let is_first_choice = self.transports.is_relay_only || self.transports.relay_worked.is_some();
-        let relaying = &mut self.transports.relays[peer as usize];
-        let patience = match (relaying.is_allocated(), is_first_choice, was_connected) {
+    pub(super) fn begin(&mut self, is_first_choice: bool, was_connected: bool, now: Instant) {
+        let patience = match (self.relayed().is_some(), is_first_choice, was_connected) {
             (true, _, _) => PATH_PATIENCE,
             (_, true, _) => Duration::ZERO,
             (_, _, true) => DIRECT_PATIENCE_RESTART,
             _ => DIRECT_PATIENCE,
         };
-        (relaying.try_at, relaying.judge_at, relaying.tried) = (Some(now + patience), None, 0);
+        (self.try_at, self.judge_at, self.tried) = (Some(now + patience), None, 0);
     }
 
     /// ICE has a path, through a relay or not.
-    pub(in crate::engine) fn relay_not_needed(&mut self, peer: Peer, now: Instant) {
-        let relaying = &mut self.transports.relays[peer as usize];
-        relaying.try_at = None;
-        relaying.judge_at = relaying.is_allocated().then_some(now + VERDICT);
-        if !relaying.is_allocated() {
-            self.drop_relay(peer, now);
+    pub(super) fn path_found(&mut self, peer: Peer, ice: &mut Ice<'_>, now: Instant, out: &mut Outbox) {
+        let is_allocated = self.relayed().is_some();
+        self.try_at = None;
+        self.judge_at = is_allocated.then_some(now + VERDICT);
+        if !is_allocated {
+            self.give_back(peer, ice, now, out);
         }
     }
 
-    /// The server allows relays only, or no longer.
-    pub(in crate::engine) fn relay_only_told(&mut self, is_relay_only: bool) {
-        if std::mem::replace(&mut self.transports.is_relay_only, is_relay_only) == is_relay_only {
-            return;
-        }
-        for peer in [Peer::Publisher, Peer::Subscriber] {
-            for address in self.transports.whereabouts.sockets(peer) {
-                self.forget_mapping(peer, address);
-                let Some(mut ice) = self.ice(peer) else { continue };
-                if is_relay_only {
-                    ice.remove_address(address);
-                } else if let Some(line) = ice.add_address(address) {
-                    self.trickle(peer, line);
-                }
-            }
+    /// The connection to a TURN server is there. [`TurnState::pump`] must follow.
+    pub(super) fn connected(&mut self, local: SocketAddr, servers: &IceServers, now: Instant) {
+        if let Some(awaited) = self.awaited.take() {
+            self.allocate(awaited.place, local, servers, now);
         }
     }
 
-    /// Addresses of a TURN server may be known now.
-    pub(in crate::engine) fn relay_resolved(&mut self, now: Instant) {
-        for peer in [Peer::Publisher, Peer::Subscriber] {
-            self.reach_relay(peer, now);
-        }
-    }
-
-    /// What happened to the connection to a TURN server.
-    pub(in crate::engine) fn relay_stream_changed(&mut self, notice: StreamNotice, now: Instant) {
-        match notice {
-            StreamNotice::Opened { peer, local, .. } => {
-                let Some(awaited) = self.transports.relays[peer as usize].awaited.take() else { return };
-                self.allocate(peer, awaited.place, local, now);
-            }
-            StreamNotice::Closed { peer, .. } => self.relay_lost(peer, now),
-        }
-    }
-
-    /// Whether a datagram came from a TURN server. What it brings goes on to str0m.
-    pub(in crate::engine) fn heard_on_relay(
-        &mut self,
-        peer: Peer,
-        datagram: &Datagram<'_>,
-        now: Instant,
-    ) -> bool {
-        let relay =
-            self.transports.relays[peer as usize].relay.as_mut().filter(|relay| relay.is_for(datagram));
-        let Some(relay) = relay else { return datagram.protocol == Protocol::Turn };
-        let mut inner = heapless::Vec::<u8, DATAGRAM_BYTES_MAX>::new();
-        let mut sender = None;
-        relay.receive(datagram.bytes, now, |source, bytes| {
-            sender = inner.extend_from_slice(bytes).is_ok().then_some(source);
-        });
-        let relayed = relay.relayed();
-        self.pump_relay(peer, now);
-        if let (Some(source), Some(destination)) = (sender, relayed) {
-            let datagram = Datagram { protocol: Protocol::Udp, source, destination, bytes: &inner };
-            self.drive(peer, now, Some(datagram));
-        }
-        true
-    }
-
-    /// Sends what the TURN client has to send, and carries out what it tells.
-    pub(in crate::engine) fn pump_relay(&mut self, peer: Peer, now: Instant) {
-        let Some(relay) = &mut self.transports.relays[peer as usize].relay else { return };
-        let mut told = None;
-        // An allocation that fails at once has no address worth telling.
-        relay.pump(now, |event| told = Some(event));
-        let local = relay.local();
-        let mut sent = heapless::Vec::<_, { RELAY_WAITING_MAX }>::new();
-        sent.extend(std::iter::from_fn(|| relay.poll_transmit()));
-        for transmit in sent {
-            self.out.transmit(peer, transmit);
-        }
-        match told {
-            Some(RelayEvent::Allocated(relayed)) => {
-                let relaying = &mut self.transports.relays[peer as usize];
-                relaying.try_at = relaying.try_at.map(|_| now + PATH_PATIENCE);
-                if let Some(line) = self.ice(peer).and_then(|mut ice| ice.add_relayed(relayed, local)) {
-                    self.trickle(peer, line);
-                }
-                self.advance(peer, now);
-            }
-            Some(RelayEvent::Failed) => self.relay_lost(peer, now),
-            None => {}
+    /// The address or the connection to its server is gone.
+    pub(super) fn lost(&mut self, peer: Peer, ice: &mut Ice<'_>, now: Instant, out: &mut Outbox) {
+        let had_use = self.relay.as_ref().is_some_and(|relay| relay.carries_media());
+        self.give_back(peer, ice, now, out);
+        if self.try_at.is_some() || had_use {
+            self.try_at = Some(now + PAUSE);
         }
     }
 
     /// A socket is closed: a relay that was reached by it is gone.
-    pub(in crate::engine) fn relay_lost_with(&mut self, peer: Peer, local: SocketAddr, now: Instant) {
-        let relay = self.transports.relays[peer as usize].relay.as_ref();
-        if relay.is_some_and(|relay| relay.local().ip() == local.ip()) {
-            self.drop_relay(peer, now);
+    pub(super) fn socket_closed(
+        &mut self,
+        local: SocketAddr,
+        peer: Peer,
+        ice: &mut Ice<'_>,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        if self.relay.as_ref().is_some_and(|relay| relay.local().ip() == local.ip()) {
+            self.give_back(peer, ice, now, out);
         }
     }
 
-    pub(in crate::engine) fn relay_timeout(&self) -> Option<Instant> {
-        let due = |relaying: &Relaying| {
-            let relay = relaying.relay.as_ref().and_then(|relay| relay.poll_timeout());
-            [relaying.try_at, relaying.judge_at, relay].into_iter().flatten().min()
+    /// Takes a datagram, where it comes from a TURN server; what it brings is put into `inner`.
+    pub(super) fn handle(&mut self, datagram: &Datagram<'_>, inner: &mut Inner, now: Instant) -> Relayed {
+        let Some(relay) = self.relay.as_mut().filter(|relay| relay.is_for(datagram)) else {
+            return match datagram.protocol {
+                Protocol::Turn => Relayed::Message,
+                Protocol::Udp | Protocol::Tcp => Relayed::NotOurs,
+            };
         };
-        self.transports.relays.iter().filter_map(due).min()
+        let mut sender = None;
+        relay.receive(datagram.bytes, now, |source, bytes| {
+            sender = inner.extend_from_slice(bytes).is_ok().then_some(source);
+        });
+        match (sender, relay.relayed()) {
+            (Some(source), Some(destination)) => Relayed::Datagram { source, destination },
+            _ => Relayed::Message,
+        }
     }
 
-    /// Does what is due.
-    pub(in crate::engine) fn attend_relays(&mut self, now: Instant) {
-        for peer in [Peer::Publisher, Peer::Subscriber] {
-            let is_due = |at: &mut Instant| *at <= now;
-            let relaying = &mut self.transports.relays[peer as usize];
-            let relay_is_due = relaying.relay.as_ref().and_then(|relay| relay.poll_timeout());
-            if relaying.judge_at.take_if(is_due).is_some() {
-                self.judge_relay(peer, now);
+    /// Sends a datagram of str0m's, through the relay where its source is an address there.
+    pub(super) fn transmit(&mut self, peer: Peer, transmit: Transmit, now: Instant, out: &mut Outbox) {
+        let relay = self.relay.as_deref_mut().filter(|relay| relay.relayed() == Some(transmit.source));
+        let Some(relay) = relay else { return out.transmit(peer, transmit) };
+        relay.send(transmit.destination, transmit.bytes(), now);
+        while let Some(wrapped) = relay.poll_transmit() {
+            out.transmit(peer, wrapped);
+        }
+    }
+
+    /// Sends what the TURN client has to send. The candidate of a new address is returned, to be trickled.
+    pub(super) fn pump(
+        &mut self,
+        peer: Peer,
+        ice: &mut Ice<'_>,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Option<Allocated> {
+        let relay = self.relay.as_mut()?;
+        let mut change = None;
+        // An allocation that fails at once has no address worth a candidate.
+        relay.pump(now, |event| change = Some(event));
+        let local = relay.local();
+        let mut sent = heapless::Vec::<_, { RELAY_WAITING_MAX }>::new();
+        sent.extend(std::iter::from_fn(|| relay.poll_transmit()));
+        for transmit in sent {
+            out.transmit(peer, transmit);
+        }
+        match change? {
+            RelayEvent::Allocated(relayed) => {
+                self.try_at = self.try_at.map(|_| now + PATH_PATIENCE);
+                Some(Allocated { candidate: ice.add_relayed(relayed, local) })
             }
-            if relay_is_due.is_some_and(|at| at <= now) {
-                self.pump_relay(peer, now);
-            }
-            if self.transports.relays[peer as usize].try_at.take_if(is_due).is_some() {
-                self.try_relay(peer, now);
+            RelayEvent::Failed => {
+                self.lost(peer, ice, now, out);
+                None
             }
         }
     }
 
-    /// The session is over: addresses on TURN servers are given back.
-    pub(in crate::engine) fn drop_relays(&mut self, now: Instant) {
-        for peer in [Peer::Publisher, Peer::Subscriber] {
-            self.drop_relay(peer, now);
-        }
-        self.transports.relays = Default::default();
-        self.transports.is_relay_only = false;
+    /// When the TURN client, or the next server, is due.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let relay = self.relay.as_ref().and_then(|relay| relay.poll_timeout());
+        [self.try_at, self.judge_at, relay].into_iter().flatten().min()
     }
 
-    fn judge_relay(&mut self, peer: Peer, now: Instant) {
-        let relaying = &self.transports.relays[peer as usize];
-        if relaying.relay.as_ref().is_some_and(|relay| relay.carries_media()) {
-            self.transports.relay_worked.clone_from(&relaying.url);
-        } else {
-            self.drop_relay(peer, now);
-        }
+    /// Whether [`TurnState::pump`] is due.
+    pub(super) fn is_relay_due(&self, now: Instant) -> bool {
+        let due = self.relay.as_ref().and_then(|relay| relay.poll_timeout());
+        due.is_some_and(|at| at <= now)
     }
 
-    fn relay_lost(&mut self, peer: Peer, now: Instant) {
-        let had_use =
-            self.transports.relays[peer as usize].relay.as_ref().is_some_and(|relay| relay.carries_media());
-        self.drop_relay(peer, now);
-        let relaying = &mut self.transports.relays[peer as usize];
-        if relaying.try_at.is_some() || had_use {
-            relaying.try_at = Some(now + PAUSE);
-        }
-    }
-
-    fn try_relay(&mut self, peer: Peer, now: Instant) {
-        self.drop_relay(peer, now);
-        let places = self.turn_servers(peer);
-        let relaying = &mut self.transports.relays[peer as usize];
-        // Round and round: what gives up is the join, or the resume.
-        let Some(&place) = places.get(relaying.tried % places.len().max(1)) else { return };
-        relaying.tried += 1;
-        relaying.try_at = Some(now + ALLOCATION_PATIENCE);
-        relaying.awaited = Some(Awaited { place, is_dialled: false });
-        self.resolve(place);
-        self.reach_relay(peer, now);
-    }
-
-    /// Goes on where the server's address is known.
-    fn reach_relay(&mut self, peer: Peer, now: Instant) {
-        let Some(awaited) =
-            self.transports.relays[peer as usize].awaited.filter(|awaited| !awaited.is_dialled)
-        else {
+    /// Keeps a relay that the sound goes through, and gives another one back, where that is to be decided now.
+    pub(super) fn judge(
+        &mut self,
+        peer: Peer,
+        servers: &mut IceServers,
+        ice: &mut Ice<'_>,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        if self.judge_at.take_if(|at| *at <= now).is_none() {
             return;
-        };
-        let sockets = self.transports.whereabouts.sockets(peer);
-        let Some(server) = self.transports.ice_servers.get(awaited.place) else { return };
-        let reach = |address: &SocketAddr| {
-            let local = sockets.iter().find(|socket| socket.is_ipv4() == address.is_ipv4())?;
-            Some((*address, *local))
-        };
-        let Some((address, local)) = server.addresses.iter().find_map(reach) else { return };
-        let tls_name = (server.url.protocol == IceProtocol::TurnTls).then(|| server.url.host.clone());
-        if server.url.protocol == IceProtocol::TurnUdp {
-            self.transports.relays[peer as usize].awaited = None;
-            self.allocate(peer, awaited.place, local, now);
+        }
+        if self.relay.as_ref().is_some_and(|relay| relay.carries_media()) {
+            servers.set_worked(self.url.clone());
         } else {
-            self.transports.relays[peer as usize].awaited = Some(Awaited { is_dialled: true, ..awaited });
-            self.out.act(Action::DialRelay { peer, address, tls_name });
+            self.give_back(peer, ice, now, out);
         }
     }
 
-    fn allocate(&mut self, peer: Peer, place: usize, local: SocketAddr, now: Instant) {
-        let Some(server) = self.transports.ice_servers.get(place) else { return };
-        let is_reachable = |address: &&SocketAddr| address.is_ipv4() == local.is_ipv4();
-        let Some(&address) = server.addresses.iter().find(is_reachable) else { return };
-        let is_udp = server.url.protocol == IceProtocol::TurnUdp;
-        self.transports.relays[peer as usize].url = Some(server.url.clone());
-        let server = RelayServer {
-            address,
-            carrier: if is_udp { Protocol::Udp } else { Protocol::Turn },
-            username: server.username.clone(),
-            credential: server.credential.clone(),
-        };
-        self.transports.relays[peer as usize].relay = Some(Box::new(Relay::new(local, &server, now)));
-        self.pump_relay(peer, now);
+    /// Whether [`TurnState::try_next`] is due.
+    pub(super) fn is_next_due(&self, now: Instant) -> bool {
+        self.try_at.is_some_and(|at| at <= now)
     }
 
-    fn drop_relay(&mut self, peer: Peer, now: Instant) {
-        let relaying = &mut self.transports.relays[peer as usize];
-        let awaited = relaying.awaited.take();
-        let relay = relaying.relay.take();
-        if let Some(mut relay) = relay {
-            let (relayed, local) = (relay.relayed(), relay.local());
+    /// Tries the next TURN server, of those at `places`; its place. Its name must be looked up, and [`TurnState::reach`]
+    /// follow.
+    pub(super) fn try_next(
+        &mut self,
+        peer: Peer,
+        places: &[usize],
+        ice: &mut Ice<'_>,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Option<usize> {
+        self.try_at = None;
+        self.give_back(peer, ice, now, out);
+        // Round and round: what gives up is the join, or the resume.
+        let &place = places.get(self.tried % places.len().max(1))?;
+        self.tried += 1;
+        self.try_at = Some(now + ALLOCATION_PATIENCE);
+        self.awaited = Some(Awaited { place, is_dialled: false });
+        Some(place)
+    }
+
+    /// Goes on where the address of the server is known. [`TurnState::pump`] must follow.
+    pub(super) fn reach(
+        &mut self,
+        peer: Peer,
+        sockets: &[SocketAddr],
+        servers: &IceServers,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        let Some(awaited) = self.awaited.filter(|awaited| !awaited.is_dialled) else { return };
+        let Some(server) = servers.get(awaited.place) else { return };
+        let Some((address, local)) = server.reach(sockets) else { return };
+        let IceUrl { protocol, host, .. } = server.url();
+        if *protocol == IceProtocol::TurnUdp {
+            self.awaited = None;
+            self.allocate(awaited.place, local, servers, now);
+        } else {
+            self.awaited = Some(Awaited { is_dialled: true, ..awaited });
+            let tls_name = (*protocol == IceProtocol::TurnTls).then(|| host.clone());
+            out.act(Action::DialRelay { peer, address, tls_name });
+        }
+    }
+
+    /// The session is over: the address is given back. What it takes is sent to the TURN server.
+    pub(super) fn close(&mut self, peer: Peer, now: Instant, out: &mut Outbox) {
+        if self.relay.is_none() && self.awaited.is_none() {
+            return;
+        }
+        if let Some(relay) = &mut self.relay {
             relay.close(now);
             while let Some(transmit) = relay.poll_transmit() {
-                self.out.transmit(peer, transmit);
+                out.transmit(peer, transmit);
             }
-            if let (Some(relayed), Some(mut ice)) = (relayed, self.ice(peer)) {
-                ice.remove_relayed(relayed, local);
-            }
-        } else if awaited.is_none() {
-            return;
         }
-        self.out.act(Action::CloseStream(peer, Protocol::Turn));
+        (self.relay, self.awaited) = (None, None);
+        out.act(Action::CloseStream(peer, Protocol::Turn));
     }
 
-    /// The places of the TURN servers: the one that has worked comes first, then the others in the server's order,
-    /// those over UDP last where no STUN server has answered by UDP.
-    fn turn_servers(&self, peer: Peer) -> heapless::Vec<usize, ICE_SERVERS_MAX> {
-        let hears_udp = self.hears_udp(peer);
-        let rank = |url: &IceUrl| match url.protocol {
-            _ if self.transports.relay_worked.as_ref() == Some(url) => 0,
-            IceProtocol::TurnUdp if !hears_udp => 2,
-            _ => 1,
-        };
-        let servers = self.transports.ice_servers.iter().enumerate();
-        let turn = servers.filter(|(_, server)| server.url.protocol != IceProtocol::Stun);
-        let mut places: heapless::Vec<usize, ICE_SERVERS_MAX> = turn.map(|(place, _)| place).collect();
-        places.sort_by_key(|&place| rank(&self.transports.ice_servers[place].url));
-        places
+    fn give_back(&mut self, peer: Peer, ice: &mut Ice<'_>, now: Instant, out: &mut Outbox) {
+        let candidate = self.relay.as_ref().and_then(|relay| Some((relay.relayed()?, relay.local())));
+        self.close(peer, now, out);
+        if let Some((relayed, local)) = candidate {
+            ice.remove_relayed(relayed, local);
+        }
     }
+
+    fn allocate(&mut self, place: usize, local: SocketAddr, servers: &IceServers, now: Instant) {
+        let Some(server) = servers.get(place) else { return };
+        let Some(address) = server.address_for(local) else { return };
+        self.url = Some(server.url().clone());
+        self.relay = Some(Box::new(Relay::new(local, &server.relay_server(address), now)));
+    }
+}
+
+/// There is an address on the TURN server.
+pub(super) struct Allocated {
+    /// Its candidate, to be trickled, if it is news for the server.
+    pub candidate: Option<String>,
 }
