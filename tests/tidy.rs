@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("session", &["limits", "time", "event", "error", "signal", "room", "local", "rtc"]),
     ("data", &["limits", "time", "event", "signal"]),
     ("media", &["limits", "time", "command", "event"]),
-    ("device", &["limits", "command", "event"]),
+    ("device", &["limits", "command", "event", "local"]),
     ("config", &["limits", "command", "event", "signal", "media", "device"]),
     (
         "engine",

@@ -273,7 +273,7 @@ impl Intercom {
 
     /// Whether privacy is on.
     pub fn is_muted(&self) -> bool {
-        self.microphone.is_muted()
+        self.microphone.gates().is_muted_here()
     }
 
     fn touched(&mut self, touch: Option<Touch>, now: Instant) {
@@ -292,7 +292,7 @@ impl Intercom {
             Some(Press::Call) if stage == CallStage::RingingIn => self.call.answer("button", now),
             Some(Press::Call) => self.call.hang_up("button", now),
             Some(Press::Mute) => {
-                self.set_muted(!self.microphone.is_muted(), now);
+                self.set_muted(!self.microphone.gates().is_muted_here(), now);
                 Ok(())
             }
             Some(Press::Talk) | None => Ok(()),
@@ -360,14 +360,12 @@ impl Intercom {
         match self.call.stage() {
             CallStage::RingingIn | CallStage::RingingOut => Shows::Ringing,
             CallStage::Talking if self.lost_cards != [false; 2] => Shows::NoSound,
-            CallStage::Talking if self.microphone.is_held_shut() || !self.microphone.is_talking() => {
-                Shows::TalkingMuted
-            }
+            CallStage::Talking if !self.microphone.gates().is_open() => Shows::TalkingMuted,
             CallStage::Talking => Shows::Talking,
             // A box that enters the room for calls only is not expected in it.
             CallStage::Idle if !self.is_connected && self.call.is_always_in_room() => Shows::Trouble,
             CallStage::Idle if self.lost_cards != [false; 2] => Shows::NoSound,
-            CallStage::Idle if self.microphone.is_held_shut() => Shows::IdleMuted,
+            CallStage::Idle if self.microphone.gates().is_muted() => Shows::IdleMuted,
             CallStage::Idle if self.microphone.is_always_open() => Shows::Talking,
             CallStage::Idle => Shows::Idle,
         }

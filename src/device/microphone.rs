@@ -13,54 +13,55 @@
 
 use super::settings::MicrophoneMode;
 use crate::event::{By, Event};
+use crate::local::gates::Gates;
 
-/// The microphone's gate, and who holds it shut.
+/// The microphone's gate: what its rule, the call and the key make of it, and who mutes it.
 #[derive(Debug)]
 pub struct MicrophoneGate {
     gate: MicrophoneMode,
-    is_muted: bool,
-    is_muted_by_server: bool,
+    /// The talk key of it is held where what is said is sent.
+    gates: Gates,
     is_call_open: bool,
     is_key_held: bool,
     /// As it was last told.
-    is_talking: bool,
+    told_talking: bool,
 }
 
 impl MicrophoneGate {
     /// Without a call.
     pub fn new(gate: MicrophoneMode, is_muted: bool) -> MicrophoneGate {
-        MicrophoneGate {
-            gate,
-            is_muted,
-            is_muted_by_server: false,
-            is_call_open: false,
-            is_key_held: false,
-            // A track is open unless it is told otherwise.
-            is_talking: true,
-        }
+        let gates = Gates::new(is_muted);
+        // A track is open unless it is told otherwise.
+        let mut microphone =
+            MicrophoneGate { gate, gates, is_call_open: false, is_key_held: false, told_talking: true };
+        microphone.apply_rule();
+        microphone
     }
 
     /// Another rule, from now on.
     pub fn set_gate(&mut self, gate: MicrophoneMode) {
         self.gate = gate;
+        self.apply_rule();
     }
 
     /// A call needs it, or no longer.
     pub fn set_call_open(&mut self, is_open: bool) {
         self.is_call_open = is_open;
+        self.apply_rule();
     }
 
     /// The talk key.
     pub fn set_key_held(&mut self, is_held: bool) {
         self.is_key_held = is_held;
+        self.apply_rule();
     }
 
     /// What a moderator does.
     pub fn handle_event(&mut self, event: &Event) {
         match event {
-            Event::LocalMuted { by: By::Server, .. } => self.is_muted_by_server = true,
+            Event::LocalMuted { by: By::Server, .. } => self.gates.set_muted_by_server(true),
             Event::LocalUnmuted { .. } | Event::Disconnected { will_retry: false, .. } => {
-                self.is_muted_by_server = false;
+                self.gates.set_muted_by_server(false);
             }
             _ => {}
         }
@@ -68,29 +69,12 @@ impl MicrophoneGate {
 
     /// Privacy on or off; `false` where it is so already.
     pub fn set_muted(&mut self, is_muted: bool) -> bool {
-        let is_change = self.is_muted != is_muted || (self.is_muted_by_server && !is_muted);
-        self.is_muted = is_muted;
-        self.is_muted_by_server &= is_muted;
-        is_change
+        self.gates.set_muted(is_muted)
     }
 
-    /// Whether privacy is on.
-    pub fn is_muted(&self) -> bool {
-        self.is_muted
-    }
-
-    /// Whether it is muted, here or by a moderator: what the mute button ends.
-    pub fn is_held_shut(&self) -> bool {
-        self.is_muted || self.is_muted_by_server
-    }
-
-    /// Whether what is said is sent, unless it is muted.
-    pub fn is_talking(&self) -> bool {
-        match self.gate {
-            MicrophoneMode::Open => self.is_call_open,
-            MicrophoneMode::PushToTalk => self.is_call_open && self.is_key_held,
-            MicrophoneMode::Always => true,
-        }
+    /// What holds it shut.
+    pub fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// Whether it is open without a call, too.
@@ -98,9 +82,17 @@ impl MicrophoneGate {
         self.gate == MicrophoneMode::Always
     }
 
-    /// What is to be told: whether what is said is sent, where that has changed.
+    /// What is to be told: whether what is said is sent, mutes apart, where that has changed.
     pub fn poll_talking(&mut self) -> Option<bool> {
-        let is_talking = self.is_talking();
-        (std::mem::replace(&mut self.is_talking, is_talking) != is_talking).then_some(is_talking)
+        let is_talking = !self.gates.is_paused();
+        (std::mem::replace(&mut self.told_talking, is_talking) != is_talking).then_some(is_talking)
+    }
+
+    fn apply_rule(&mut self) {
+        self.gates.set_key_held(match self.gate {
+            MicrophoneMode::Open => self.is_call_open,
+            MicrophoneMode::PushToTalk => self.is_call_open && self.is_key_held,
+            MicrophoneMode::Always => true,
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod gates;
 pub mod mute;
 pub mod overrides;
 pub mod policy;

@@ -12,10 +12,11 @@
 //! a pause in speech, and the room is told of the mute only when the key rests. A mute by command, by its
 //! button or by the server is told at once.
 //!
-//! Mute is privacy: a moderator may mute us too, and lift that, but not what was muted here. What is lifted here
-//! is lifted, whoever muted it: somebody is there who says so.
+//! What holds it shut is kept by [`Gates`].
 
 use std::time::{Duration, Instant};
+
+use super::gates::Gates;
 
 /// A released talk key counts as a mute after this: longer than the pauses of a dialogue.
 pub const TALK_HOLD: Duration = Duration::from_secs(2);
@@ -23,71 +24,60 @@ pub const TALK_HOLD: Duration = Duration::from_secs(2);
 /// The gate of one track of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mute {
-    is_muted: bool,
-    is_muted_by_server: bool,
-    talk: Talk,
+    gates: Gates,
+    /// A talk key has been used.
+    has_key: bool,
+    /// Since when it is shut for a moment, by a gate that is no mute.
+    paused_since: Option<Instant>,
     /// What the server knows, as far as we know.
     told: Option<bool>,
     /// What the application was told.
     shown: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Talk {
-    Unused,
-    Held,
-    Released { since: Instant },
-}
-
 impl Mute {
     /// Nobody has used a talk key.
     pub fn new(is_muted: bool) -> Self {
-        Self { is_muted, is_muted_by_server: false, talk: Talk::Unused, told: None, shown: is_muted }
+        let gates = Gates::new(is_muted);
+        Self { gates, has_key: false, paused_since: None, told: None, shown: is_muted }
     }
 
     /// Whether packets are sent.
     pub fn is_open(&self) -> bool {
-        !self.is_muted() && !matches!(self.talk, Talk::Released { .. })
+        self.gates.is_open()
     }
 
     /// Whether it is muted, here or by the server, whatever the talk key does.
     pub fn is_muted(&self) -> bool {
-        self.is_muted || self.is_muted_by_server
+        self.gates.is_muted()
     }
 
     /// Whether the talk key is held; `None` where none is in use.
     pub fn is_talking(&self) -> Option<bool> {
-        match self.talk {
-            Talk::Unused => None,
-            Talk::Held => Some(true),
-            Talk::Released { .. } => Some(false),
-        }
+        self.has_key.then(|| self.gates.is_key_held())
     }
 
     /// Mutes or unmutes.
     pub fn set(&mut self, is_muted: bool) {
-        self.is_muted = is_muted;
-        self.is_muted_by_server &= is_muted;
+        self.gates.set_muted(is_muted);
     }
 
     /// The talk key is pressed or released; from the first time on it is in use.
     pub fn talk(&mut self, is_held: bool, now: Instant) {
-        self.talk = match (is_held, self.talk) {
-            (true, _) => Talk::Held,
-            (false, Talk::Released { since }) => Talk::Released { since },
-            (false, _) => Talk::Released { since: now },
-        };
+        self.has_key = true;
+        self.gates.set_key_held(is_held);
+        self.paused_since = self.gates.is_paused().then(|| self.paused_since.unwrap_or(now));
     }
 
     /// The server has set the mute, and knows that.
     pub fn set_by_server(&mut self, is_muted: bool) {
-        self.is_muted_by_server = is_muted;
+        self.gates.set_muted_by_server(is_muted);
         self.told = Some(is_muted);
     }
 
     /// We left the room: what a moderator said was said of this visit.
     pub fn left(&mut self) {
-        self.is_muted_by_server = false;
+        self.gates.set_muted_by_server(false);
     }
 
     /// The server shows the track as open; whether it was told otherwise, and has to be told again.
@@ -127,20 +117,16 @@ impl Mute {
 
     /// When a released key becomes a mute, where it has not yet.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.talk {
-            Talk::Released { since } if !(self.is_muted() || self.told == Some(true) && self.shown) => {
-                Some(since + TALK_HOLD)
-            }
-            _ => None,
-        }
+        let is_known = self.is_muted() || self.told == Some(true) && self.shown;
+        self.paused_since.filter(|_| !is_known).map(|since| since + TALK_HOLD)
     }
 
     /// What the room shall know; `None` while a released key is still held open.
     fn for_room(&self, now: Instant) -> Option<bool> {
-        match self.talk {
+        match self.paused_since {
             _ if self.is_muted() => Some(true),
-            Talk::Released { since } => (now >= since + TALK_HOLD).then_some(true),
-            Talk::Unused | Talk::Held => Some(false),
+            Some(since) => (now >= since + TALK_HOLD).then_some(true),
+            None => Some(false),
         }
     }
 }
