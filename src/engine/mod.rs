@@ -5,13 +5,18 @@
 //! the simulation drive it in the same way, by [`turn`](turn::turn).
 //!
 //! ```text
-//!             Notice ─► signal.rs ─┬─► room ─► Event ─► application
-//!  (messages, refusals)            ├─► publish.rs ─► publisher ─┐
-//!             capture ─► speak.rs ─┘                            ├─► Transmit, Action
-//!            playback ◄─ Mixer ◄─ hearing ◄── subscriber ──────┘
-//!                   fallback.rs: TCP where UDP does not get through · reflexive.rs: how others see us · relay.rs: TURN
-//!                   session.rs: dial, lose, dial again, leave · resume.rs: mend what is lost · regions.rs: somewhere else
+//!   Notice, message ───► signal.rs ───┐              ┌─► session     the life of the session: dial, resume, leave
+//!   Command ───────────► commands.rs ─┤              ├─► transports  peer connections, sockets, ICE-TCP, STUN, TURN
+//!   datagram, stream ─┐               ├─► route*.rs ─┼─► local       our tracks: microphone, mute, announcements
+//!   block, deadline ──┴──► mod.rs ────┘      ▲       ├─► hearing, admission, prompts   what is heard, and by whom
+//!                                            │       ├─► data, own   messages, streams, files, calls, attributes
+//!                                            └───────┴─  outputs of one part for another
+//!                                     all of them ─────► out         events, actions, datagrams, answers
 //! ```
+//!
+//! `Engine` is the coordinator: each part owns its state, returns what concerns another part, and writes what leaves the
+//! engine to the outbox. The parts of `data` are still methods of `Engine`.
+//! `tests/tidy/calls.py` counts the calls between these files.
 
 #![forbid(unsafe_code)]
 
