@@ -58,7 +58,7 @@ async def begins_as_it_is(box):
     await asyncio.sleep(1)
     acted = [event for name in ("button", "ringing", "call_missed") for event in box.events(name)]
     assert not acted and box.ask("status")["privacy"] is True, acted
-    assert (FOLDER / "state/muted").read_text() == "yes\n"
+    assert (FOLDER / "hands.state/muted").read_text() == "yes\n"
     await press("GPIO25")
     assert box.ask("status")["privacy"] is False
     return "still private after a start and two reloads with both buttons down; a press after that ends it"
