@@ -29,12 +29,12 @@ impl Engine {
         }
     }
 
-    /// A new token, or why there is none; the answer to [`Action::RenewToken`].
+    /// A new token, or why there is none; the answer to [`Action::RenewToken`](super::Action::RenewToken).
     pub fn handle_token(&mut self, access: Result<Access, String>, now: Instant) {
         self.session.handle_token(access, now, &mut self.out);
     }
 
-    /// The answer to [`Action::AskRegions`].
+    /// The answer to [`Action::AskRegions`](super::Action::AskRegions).
     pub fn handle_regions(&mut self, answer: Option<&[u8]>, now: Instant) {
         if let Some(cause) = self.session.handle_regions(answer, now) {
             self.lost(cause, now);
