@@ -149,7 +149,7 @@ impl Subscriptions {
     /// The next `update` carries it out.
     pub fn set_wanted(&mut self, selector: TrackSelector, wanted: bool) {
         if wanted {
-            // Whoever asks again may be luckier.
+            // A refused track is asked for again when the application does.
             self.refused.clear();
         }
         self.overrides.set(selector, wanted);

@@ -305,7 +305,7 @@ impl Hearing {
         }
     }
 
-    /// What a command names: a track of the room, or else an identity, whoever comes by that name.
+    /// What a command names: a track of the room, or else an identity, which need not be in the room yet.
     fn selector(&self, word: &str, room: &Room) -> Result<TrackSelector, CommandError> {
         if !self.listens {
             return Err(CommandError::refused("there is no output: nobody is heard"));

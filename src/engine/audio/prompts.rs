@@ -29,9 +29,9 @@ pub(in crate::engine) struct Prompts {
 /// What a recording is for.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Purpose {
-    /// Whoever is at the box.
+    /// The loudspeaker.
     Play,
-    /// A tone's place.
+    /// The loudspeaker, in the place of a tone.
     Tone(Tone),
     /// The room.
     Announce,

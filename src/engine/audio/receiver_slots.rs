@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A slot belongs to a track from its first packet until the track ends, or until another track wants to be
-//! heard and says clearly more. Whoever loses a slot fades within a block first.
+//! heard and says clearly more. The track that loses a slot fades within a block first.
 
 use std::time::{Duration, Instant};
 
