@@ -9,9 +9,9 @@
 //! before. While a session is being resumed messages wait; afterwards the server says what it has, and
 //! the rest goes out, in order. A lost session takes what was not confirmed with it, and says how many.
 
-pub(in crate::engine) mod files;
 pub(in crate::engine) mod profile;
 pub(in crate::engine) mod rpc;
+pub(in crate::engine) mod sent_files;
 pub(in crate::engine) mod streams;
 
 use std::time::Instant;
@@ -29,8 +29,8 @@ use crate::engine::route_local::EarlyStream;
 use crate::event::{DataFacts, Event};
 use crate::limits::{DATA_PACKETS_PER_DRAIN, LOSSY_WAITING_MAX};
 use crate::rtc::{Channel, Written};
-use files::Files;
 use rpc::Rpc;
+use sent_files::Files;
 use streams::Streams;
 
 /// The state of messages in one session, and of streams.
