@@ -8,7 +8,7 @@
 //!               ├─ invocations, rpc::Calls ───────────────────────► events, answers
 //!               └─ stream_rx: header, chunks, trailer ────────────► text, files
 //!
-//!  commands, stream_tx ─► codec ─► reliable::Outbox (numbers, until confirmed) ─► bytes
+//!  commands, stream_tx ─► codec ─► reliable::ReliableOutbox (numbers, until confirmed) ─► bytes
 //! ```
 //!
 //! Reference: github.com/livekit/protocol, `livekit_models.proto`, `DataPacket`.

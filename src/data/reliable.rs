@@ -1,4 +1,4 @@
-//! Reliable packets: each is kept until the server has it ([`Outbox`]), and each of the others' is taken
+//! Reliable packets: each is kept until the server has it ([`ReliableOutbox`]), and each of the others' is taken
 //! once ([`Received`]).
 //!
 //! ```text
@@ -17,7 +17,7 @@ use crate::signal::sid::Sid;
 
 /// What we send, in order, until the server has it.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct ReliableOutbox {
     kept: VecDeque<UnconfirmedPacket>,
     kept_bytes: usize,
     last_sequence: u32,
@@ -53,7 +53,7 @@ pub struct Withdrawn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-impl Outbox {
+impl ReliableOutbox {
     /// Bytes that can be pushed now.
     pub fn room(&self) -> usize {
         RELIABLE_BYTES_MAX - self.kept_bytes
@@ -69,7 +69,7 @@ impl Outbox {
         self.last_sequence.wrapping_add(1)
     }
 
-    /// Takes a packet, encoded with [`Outbox::next_sequence`]. Its loss is reported under `topic`.
+    /// Takes a packet, encoded with [`ReliableOutbox::next_sequence`]. Its loss is reported under `topic`.
     ///
     /// # Errors
     /// It does not fit; its number is given to the next one.
@@ -90,7 +90,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The next packet for SCTP, if there is one and the window allows it. [`Outbox::wrote`] follows where
+    /// The next packet for SCTP, if there is one and the window allows it. [`ReliableOutbox::wrote`] follows where
     /// SCTP took it.
     pub fn next_to_write(&self) -> Option<&[u8]> {
         let next = self.kept.get(self.written)?;
@@ -99,7 +99,7 @@ impl Outbox {
         fits.then_some(&next.bytes)
     }
 
-    /// SCTP took the packet of [`Outbox::next_to_write`].
+    /// SCTP took the packet of [`ReliableOutbox::next_to_write`].
     pub fn wrote(&mut self) {
         if let Some(next) = self.kept.get_mut(self.written) {
             self.written += 1;
@@ -157,7 +157,7 @@ impl Outbox {
     /// The session is lost: numbers begin anew. Gives the topics of what the server may not have, with counts.
     pub fn session_lost(&mut self) -> Vec<(String, u32)> {
         let counts = self.unconfirmed();
-        *self = Outbox::default();
+        *self = ReliableOutbox::default();
         counts
     }
 
@@ -216,12 +216,12 @@ impl Received {
 mod tests {
     use super::*;
 
-    fn packet(outbox: &mut Outbox, topic: Option<&str>, bytes: usize) -> Result<(), Full> {
+    fn packet(outbox: &mut ReliableOutbox, topic: Option<&str>, bytes: usize) -> Result<(), Full> {
         outbox.push(topic, vec![0; bytes])
     }
 
     /// Writes as long as the window allows; the count.
-    fn write_all(outbox: &mut Outbox) -> usize {
+    fn write_all(outbox: &mut ReliableOutbox) -> usize {
         let mut count = 0;
         while outbox.next_to_write().is_some() {
             outbox.wrote();
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_has_arrived_is_forgotten_in_order() {
-        let mut outbox = Outbox::default();
+        let mut outbox = ReliableOutbox::default();
         for _ in 0..3 {
             packet(&mut outbox, None, 100).unwrap();
         }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_resume_writes_the_rest_again_and_a_lost_session_reports_it() {
-        let mut outbox = Outbox::default();
+        let mut outbox = ReliableOutbox::default();
         for topic in ["a", "b", "b"] {
             packet(&mut outbox, Some(topic), 10).unwrap();
         }
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_is_withdrawn_is_not_written_again() {
-        let mut outbox = Outbox::default();
+        let mut outbox = ReliableOutbox::default();
         for _ in 0..6 {
             packet(&mut outbox, None, RELIABLE_WINDOW_BYTES / 3).unwrap();
         }
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_window_and_the_whole_are_bounded() {
-        let mut outbox = Outbox::default();
+        let mut outbox = ReliableOutbox::default();
         packet(&mut outbox, None, RELIABLE_WINDOW_BYTES + 1).unwrap();
         assert_eq!(write_all(&mut outbox), 1, "one that is larger than the window goes alone");
         let mut taken = 1;
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn any_order_of_calls_keeps_numbers_in_order_and_memory_bounded() {
         let mut random = fastrand::Rng::with_seed(41);
-        let mut outbox = Outbox::default();
+        let mut outbox = ReliableOutbox::default();
         // What a server has, which drops what does not count on.
         let (mut server_last, mut pushed) = (0, 0);
         for _ in 0..50_000 {

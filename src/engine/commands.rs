@@ -86,21 +86,44 @@ impl Engine {
             }
             Command::HeardBy(identities) => self.set_audience(identities).into(),
             Command::Admit(rule) => self.admit(rule, now).into(),
-            Command::Name(name) => self.update_profile(ProfileChange { name: Some(name), ..change }, now),
-            Command::Metadata(metadata) => {
-                self.update_profile(ProfileChange { metadata: Some(metadata), ..change }, now)
-            }
-            Command::Attributes(attributes) => {
-                self.update_profile(ProfileChange { attributes, ..change }, now)
-            }
+            Command::Name(name) => self.own.update(
+                ProfileChange { name: Some(name), ..change },
+                self.session.has_signal(),
+                now,
+                &mut self.out,
+            ),
+            Command::Metadata(metadata) => self.own.update(
+                ProfileChange { metadata: Some(metadata), ..change },
+                self.session.has_signal(),
+                now,
+                &mut self.out,
+            ),
+            Command::Attributes(attributes) => self.own.update(
+                ProfileChange { attributes, ..change },
+                self.session.has_signal(),
+                now,
+                &mut self.out,
+            ),
             Command::Simulate(name) => self.simulate(&name).into(),
-            Command::Chat(text) => self.send_chat(text, now).into(),
-            Command::Data(message) => self.send_data(message, now).into(),
-            Command::Text(message) => self.send_text(message, now).into(),
-            Command::File(message) => self.send_file(message),
-            Command::Rpc(call) => self.call(call, now),
-            Command::RpcAnswer(answer) => self.answer_call(answer, now).into(),
-            Command::Dtmf(digits) => self.send_dtmf(&digits, now).into(),
+            Command::Chat(text) => {
+                self.with_data(now, |data, context, _| data.send_chat(text, context, now)).into()
+            }
+            Command::Data(message) => {
+                self.with_data(now, |data, context, out| data.send_data(message, context, out)).into()
+            }
+            Command::Text(message) => {
+                self.with_data(now, |data, context, _| data.send_text(message, context, now)).into()
+            }
+            Command::File(message) => {
+                self.with_data(now, |data, context, out| data.send_file(message, context, out))
+            }
+            Command::Rpc(call) => {
+                self.with_data(now, |data, context, out| data.call(call, context, now, out))
+            }
+            Command::RpcAnswer(answer) => self.with_data(now, |data, _, _| data.answer_call(answer)).into(),
+            Command::Dtmf(digits) => {
+                self.with_data(now, |data, context, _| data.send_dtmf(&digits, context)).into()
+            }
             Command::Reconnect => {
                 self.lost(Cause::Asked, now);
                 Ok(Value::Null).into()

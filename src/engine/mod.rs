@@ -28,6 +28,7 @@ mod outbox;
 pub mod port;
 mod report;
 mod route;
+mod route_data;
 mod route_hearing;
 mod route_local;
 mod route_transport;
@@ -46,7 +47,7 @@ use crate::media::receive::delay_target::TARGET_MS_MAX;
 use crate::room::Room;
 use crate::rtc::{Peer, Transmit};
 use crate::session::recovery::{Outcome, Retry};
-use crate::time::deadline::{Deadlines, Reason};
+use crate::time::deadline::Reason;
 
 use audio::admission::Admission;
 use audio::hearing::Hearing;
@@ -67,7 +68,6 @@ pub struct Engine {
     settings: Settings,
     random: fastrand::Rng,
     epoch: Instant,
-    deadlines: Deadlines,
     session: Session,
     transports: Transports,
     room: Room,
@@ -105,9 +105,8 @@ impl Engine {
             )?,
             admission: Admission::default(),
             prompts: Prompts::default(),
-            data: Box::default(),
+            data: Box::new(Data::new(settings.stores_files, settings.rpc_methods.clone())),
             own: OwnProfile::new(settings.attributes.clone()),
-            deadlines: Deadlines::default(),
             random,
             epoch: now,
             reported: stats::Reported::default(),
@@ -143,7 +142,8 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is due, and why. Changes with every call.
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         [
-            self.deadlines.next(),
+            self.own.poll_timeout(),
+            self.data.poll_timeout(),
             self.local.poll_timeout(),
             self.session.poll_timeout(),
             self.transports.poll_timeout(),
@@ -155,9 +155,7 @@ impl Engine {
 
     /// Lets time pass: call it when [`Engine::poll_timeout`] is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(reason) = self.deadlines.take_due(now) {
-            self.deadline_passed(reason, now);
-        }
+        self.attend_data(now);
         self.attend_session(now);
         self.attend_local(now);
         self.ping(now);

@@ -15,7 +15,6 @@ use crate::session::recovery::{Mend, Outcome};
 use crate::signal::endpoint::Access;
 use crate::signal::join::Reconnect;
 use crate::signal::request::{Request, SyncState};
-use crate::time::deadline::{Deadlines, Reason};
 
 impl Engine {
     /// What happened to the signal connection.
@@ -143,7 +142,7 @@ impl Engine {
             has_paths: self.transports.has_paths(),
             can_use_tcp: self.transports.can_use_tcp(),
             is_home_gone: self.transports.is_home_gone(),
-            unix_s: u64::try_from(self.unix_ms(now) / 1000).unwrap_or(0),
+            unix_s: u64::try_from(self.data.unix_ms(now) / 1000).unwrap_or(0),
         }
     }
 
@@ -165,23 +164,11 @@ impl Engine {
 
     fn drop_session(&mut self, now: Instant) {
         self.transports.close(now, &mut self.out);
-        self.deadlines = Deadlines::default();
-        self.data_lost_with_session();
-        self.data.early = None;
+        self.data.session_lost(&self.room, &mut self.out);
         self.local.session_lost(&mut self.out);
-        self.requests_lost();
+        self.own.session_lost(&mut self.out);
         self.hearing.session_lost(&mut self.out);
         self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
-    }
-
-    pub(super) fn deadline_passed(&mut self, reason: Reason, now: Instant) {
-        match reason {
-            Reason::Captions => self.captions_due(now),
-            Reason::Answer => self.requests_unanswered(now),
-            Reason::Call => self.calls_overdue(now),
-            // These are kept by their owners.
-            _ => {}
-        }
     }
 
     /// `reconnect`: the server has taken us back.
@@ -217,13 +204,11 @@ impl Engine {
         if !self.session.resumed_if_complete(has_paths, now, &mut self.out) {
             return;
         }
-        if self.data.is_wanted && !self.transports.was_offered() {
+        if self.data.wants_publisher() && !self.transports.was_offered() {
             // The first message came while the server was away.
             self.offer(now);
         }
-        self.send_waiting(now);
-        self.files_move(now);
-        self.recording_moves(now);
+        self.send_more(now);
     }
 
     fn sync_state(&self) -> SyncState {
@@ -234,7 +219,7 @@ impl Engine {
             subscribed: self.hearing.wanted().to_vec(),
             paused: self.hearing.paused().to_vec(),
             published: self.local.published_tracks(),
-            received: self.data.received().states().to_vec(),
+            received: self.data.received().to_vec(),
         }
     }
 }

@@ -50,7 +50,7 @@ impl Engine {
     /// Offers what is to be published; `AddTrack` must have been sent before.
     pub(super) fn offer(&mut self, now: Instant) {
         let publishes = self.local.cids().iter().any(Option::is_some);
-        if !self.transports.needs_offer(publishes || self.data.is_wanted) {
+        if !self.transports.needs_offer(publishes || self.data.wants_publisher()) {
             return;
         }
         if !self.transports.is_open(Peer::Publisher) {

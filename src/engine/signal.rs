@@ -50,11 +50,7 @@ impl Engine {
                 self.with_room(|room, mut sink| room.apply_update(&participants, &mut sink));
                 let gone = |info: &&ParticipantInfo| info.state == ParticipantState::Disconnected;
                 for info in participants.iter().filter(gone) {
-                    self.streams_of_gone(info.sid, &info.identity);
-                    // The farewell of an earlier session ends no calls of the one that took its place.
-                    if self.room.participants().all(|other| other.identity != info.identity) {
-                        self.calls_of_gone(&info.identity);
-                    }
+                    self.data.participant_left(info.sid, &info.identity, &self.room, &mut self.out);
                 }
                 self.participants_changed(now);
             }
@@ -90,7 +86,7 @@ impl Engine {
                 self.with_local(now, |local, input, out, _| local.muted_by_server(sid, muted, input, out));
             }
             Response::Pong { last_ping_timestamp_ms, timestamp_ms } => {
-                self.server_time_heard(timestamp_ms, now);
+                self.data.set_server_time(timestamp_ms, now);
                 self.session.handle_pong(last_ping_timestamp_ms, now);
             }
             Response::Reconnect(reconnect) => self.taken_back(&reconnect, now),
@@ -101,7 +97,7 @@ impl Engine {
                 hearing.subscription_refused(track_sid, error, input, out);
             }),
             Response::Request { request_id, about, reason, message } => {
-                if !self.answered_profile(request_id, reason, &message) {
+                if !self.own.answered(request_id, reason, &message, &mut self.out) {
                     self.answered_request(about, reason, &message, now);
                 }
             }
@@ -139,7 +135,7 @@ impl Engine {
         let round_trip = self.session.joined(&join, now);
         let primary = if join.subscriber_primary { Peer::Subscriber } else { Peer::Publisher };
         self.transports.joined(primary, round_trip);
-        self.server_time_heard(join.participant.joined_at_ms, now);
+        self.data.set_server_time(join.participant.joined_at_ms, now);
         self.with_room(|room, mut sink| room.apply_join(&join, &mut sink));
         self.with_transports(now, |transports, ctx| {
             transports.set_relay_only(join.configuration.relay_only, ctx);
@@ -148,7 +144,7 @@ impl Engine {
         self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
         self.with_local(now, |local, input, out, _| local.joined(input, out));
         self.with_hearing(Hearing::update);
-        self.restore_profile(now);
+        self.own.restore(&self.room, now, &mut self.out);
     }
 
     fn offered(&mut self, offer: &Description, now: Instant) {

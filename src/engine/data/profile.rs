@@ -1,4 +1,11 @@
-//! What others see of us: requests to the server, and their answers.
+//! What others see of us: [`OwnProfile`]; requests to the server, and their answers.
+//!
+//! ```text
+//!   update ─► UpdateMetadata ─► … answered ─► Profile, answer of the command      no answer in 5 s: timeout
+//!   restore (after a join) ─► what the server does not know yet ─► UpdateMetadata
+//! ```
+//!
+//! Functions: `update`, `restore`, `answered`, `session_lost`, `poll_timeout`, `handle_timeout`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,9 +13,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::command::{CommandError, Reply, Ticket};
-use crate::engine::Engine;
+use crate::engine::outbox::Outbox;
 use crate::limits::ANSWERS_MAX;
 use crate::local::profile::Profile;
+use crate::room::Room;
 use crate::signal::request::{ProfileChange, Request};
 use crate::signal::response::RequestReason;
 use crate::time::deadline::Reason;
@@ -16,25 +24,9 @@ use crate::time::deadline::Reason;
 /// The server answers within a round trip, or not at all (before protocol 14).
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What others see of us.
+/// Name, metadata and attributes that were set, and the requests that the server has not answered yet.
 pub(in crate::engine) struct OwnProfile {
-    pub(in crate::engine) profile: Profile,
-    pub(in crate::engine) profile_requests: ProfileRequests,
-}
-
-impl OwnProfile {
-    /// With the attributes of the settings.
-    pub(in crate::engine) fn new(attributes: BTreeMap<String, String>) -> OwnProfile {
-        OwnProfile {
-            profile: Profile::with_attributes(attributes),
-            profile_requests: ProfileRequests::default(),
-        }
-    }
-}
-
-/// Requests that the server has not answered yet.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct ProfileRequests {
+    profile: Profile,
     last_id: u32,
     open: heapless::Vec<OpenRequest, ANSWERS_MAX>,
 }
@@ -48,102 +40,146 @@ struct OpenRequest {
     until: Instant,
 }
 
-impl Engine {
+impl OwnProfile {
+    /// With the attributes of the settings.
+    pub(in crate::engine) fn new(attributes: BTreeMap<String, String>) -> OwnProfile {
+        OwnProfile { profile: Profile::with_attributes(attributes), last_id: 0, open: heapless::Vec::new() }
+    }
+
     /// Changes name, metadata or attributes; the server may refuse it.
-    pub(in crate::engine) fn update_profile(&mut self, change: ProfileChange, now: Instant) -> Reply {
+    pub(in crate::engine) fn update(
+        &mut self,
+        change: ProfileChange,
+        has_signal: bool,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Reply {
         if let Err(error) = Profile::check(&change) {
             return Err(CommandError::usage(error.to_string())).into();
         }
-        if !self.session.has_signal() {
+        if !has_signal {
             return Err(CommandError::refused("not connected to the server at the moment")).into();
         }
-        let ticket = match self.out.take_ticket() {
+        let ticket = match out.take_ticket() {
             Ok(ticket) => ticket,
             Err(error) => return Err(error).into(),
         };
-        self.ask(change, Some(ticket), now);
+        self.ask(change, Some(ticket), now, out);
         Reply::Later(ticket)
     }
 
     /// After a join: what was set before, and the server does not know.
-    pub(in crate::engine) fn restore_profile(&mut self, now: Instant) {
-        let missing = self
-            .room
-            .own()
-            .and_then(|own| self.own.profile.missing(&own.name, &own.metadata, &own.attributes));
+    pub(in crate::engine) fn restore(&mut self, room: &Room, now: Instant, out: &mut Outbox) {
+        let missing =
+            room.own().and_then(|own| self.profile.missing(&own.name, &own.metadata, &own.attributes));
         if let Some(change) = missing {
-            self.ask(change, None, now);
+            self.ask(change, None, now, out);
         }
     }
 
     /// `RequestResponse`; `false` if it is about something else.
-    pub(in crate::engine) fn answered_profile(
+    pub(in crate::engine) fn answered(
         &mut self,
         id: u32,
         reason: RequestReason,
         message: &str,
+        out: &mut Outbox,
     ) -> bool {
-        let Some(place) = self.own.profile_requests.open.iter().position(|open| open.id == id) else {
-            return false;
-        };
-        let OpenRequest { ticket, change, .. } = self.own.profile_requests.open.remove(place);
-        self.await_answers();
+        let Some(place) = self.open.iter().position(|open| open.id == id) else { return false };
+        let OpenRequest { ticket, change, .. } = self.open.remove(place);
         let answer = match reason {
             RequestReason::Ok => {
-                self.own.profile.accepted(change);
+                self.profile.accepted(change);
                 Ok(Value::Null)
             }
             reason => Err(CommandError::refused(format!("{}: {message}", reason.words()))),
         };
         match (ticket, answer) {
-            (Some(ticket), answer) => self.out.answer(ticket, answer),
+            (Some(ticket), answer) => out.answer(ticket, answer),
             (None, Err(error)) => {
-                self.out.warn(format!("the server does not take our name or attributes: {error}"))
+                out.warn(format!("the server does not take our name or attributes: {error}"))
             }
             (None, Ok(_)) => {}
         }
         true
     }
 
-    /// Time has run out for some.
-    pub(in crate::engine) fn requests_unanswered(&mut self, now: Instant) {
-        self.close_requests(
-            |open| open.until <= now,
-            CommandError { code: "timeout", message: "the server has not answered".to_owned() },
-        );
-        self.await_answers();
+    /// The session is lost, and with it the answers.
+    pub(in crate::engine) fn session_lost(&mut self, out: &mut Outbox) {
+        self.close(|_| true, &CommandError::refused("the connection was lost; say it again"), out);
     }
 
-    /// The session is gone, and with it whoever could have answered.
-    pub(in crate::engine) fn requests_lost(&mut self) {
-        self.close_requests(|_| true, CommandError::refused("the connection was lost; say it again"));
+    /// When [`OwnProfile::handle_timeout`] is due, and why.
+    pub(in crate::engine) fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        self.open.iter().map(|open| open.until).min().map(|at| (at, Reason::Answer))
     }
 
-    fn ask(&mut self, change: ProfileChange, ticket: Option<Ticket>, now: Instant) {
-        let requests = &mut self.own.profile_requests;
-        // 0 stands for no number.
-        requests.last_id = requests.last_id.wrapping_add(1).max(1);
-        let (id, until) = (requests.last_id, now + ANSWER_PATIENCE);
-        let open = OpenRequest { id, ticket, change: change.clone(), until };
-        // As many places as tickets; one more of ours is asked without listening for the answer.
-        let _ = requests.open.push(open);
-        self.out.request(&Request::UpdateMetadata { change, request_id: id });
-        self.await_answers();
-    }
-
-    fn await_answers(&mut self) {
-        match self.own.profile_requests.open.iter().map(|open| open.until).min() {
-            Some(until) => self.deadlines.set(Reason::Answer, until),
-            None => self.deadlines.clear(Reason::Answer),
+    /// Ends the requests that were not answered in time.
+    pub(in crate::engine) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
+        if self.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            let error = CommandError { code: "timeout", message: "the server has not answered".to_owned() };
+            self.close(|open| open.until <= now, &error, out);
         }
     }
 
-    fn close_requests(&mut self, is_over: impl Fn(&OpenRequest) -> bool, error: CommandError) {
-        while let Some(place) = self.own.profile_requests.open.iter().position(&is_over) {
-            let closed = self.own.profile_requests.open.remove(place);
-            if let Some(ticket) = closed.ticket {
-                self.out.answer(ticket, Err(error.clone()));
+    fn ask(&mut self, change: ProfileChange, ticket: Option<Ticket>, now: Instant, out: &mut Outbox) {
+        // 0 stands for no number.
+        self.last_id = self.last_id.wrapping_add(1).max(1);
+        let (id, until) = (self.last_id, now + ANSWER_PATIENCE);
+        // As many places as tickets; for one more of ours the answer is not awaited.
+        let _ = self.open.push(OpenRequest { id, ticket, change: change.clone(), until });
+        out.request(&Request::UpdateMetadata { change, request_id: id });
+    }
+
+    fn close(&mut self, is_over: impl Fn(&OpenRequest) -> bool, error: &CommandError, out: &mut Outbox) {
+        while let Some(place) = self.open.iter().position(&is_over) {
+            if let Some(ticket) = self.open.remove(place).ticket {
+                out.answer(ticket, Err(error.clone()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::port::Action;
+
+    #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+    fn base() -> Instant {
+        Instant::now()
+    }
+
+    fn named(name: &str) -> ProfileChange {
+        ProfileChange { name: Some(name.to_owned()), ..ProfileChange::default() }
+    }
+
+    #[test]
+    fn each_request_is_answered_once_by_the_server_or_by_time() {
+        let (now, mut out) = (base(), Outbox::default());
+        let mut own = OwnProfile::new(BTreeMap::new());
+        assert!(matches!(own.update(named("Door"), false, now, &mut out), Reply::Now(Err(_))));
+        assert!(matches!(own.update(named(""), true, now, &mut out), Reply::Now(Err(_))));
+        let tickets = ["Door", "Gate", "Hall"].map(|name| {
+            let reply = own.update(named(name), true, now, &mut out);
+            let Reply::Later(ticket) = reply else { panic!("{reply:?}") };
+            assert!(matches!(out.poll_action(), Some(Action::Send(_))));
+            ticket
+        });
+        assert_eq!(own.poll_timeout(), Some((now + ANSWER_PATIENCE, Reason::Answer)));
+        assert!(own.answered(1, RequestReason::Ok, "", &mut out));
+        assert!(own.answered(2, RequestReason::NotAllowed, "no", &mut out));
+        assert!(!own.answered(2, RequestReason::Ok, "", &mut out), "answered before");
+        own.handle_timeout(now, &mut out);
+        assert_eq!(out.poll_answer(), Some((tickets[0], Ok(Value::Null))));
+        assert!(out.poll_answer().is_some_and(|(ticket, answer)| ticket == tickets[1] && answer.is_err()));
+        assert_eq!(out.poll_answer(), None);
+        own.handle_timeout(now + ANSWER_PATIENCE, &mut out);
+        let (ticket, answer) = out.poll_answer().expect("an answer");
+        assert!(ticket == tickets[2] && answer.is_err_and(|error| error.code == "timeout"));
+        assert_eq!(own.poll_timeout(), None);
+        own.update(named("Door"), true, now, &mut out);
+        own.session_lost(&mut out);
+        assert!(out.poll_answer().is_some_and(|(_, answer)| answer.is_err()));
     }
 }

@@ -1,202 +1,208 @@
-//! Calls between participants: ours, and those that our application answers.
+//! Calls between participants: ours, and those that our application answers: [`Rpc`].
+//!
+//! ```text
+//!   begin ─► request ─► … ack, response ─► event, answer of the command
+//!   request of others ─► ack, event ─► … answer ─► response          what is refused: ack, response at once
+//! ```
 //!
 //! A method that nobody registered is refused at once; so is what is too large or of another version. The
 //! application hears of the others (`rpc_invoked`) and answers with a command. A call of ours is answered
-//! twice: to whoever gave the command, and as an event (`rpc_answered`).
+//! twice: to whoever gave the command, and as an event (`rpc_answered`). Packets to send are returned.
 
 use std::time::Instant;
 
 use serde_json::json;
 
 use crate::command::message::{RpcAnswer, RpcCommand};
-use crate::command::{Answer, CommandError, Reply, Ticket};
+use crate::command::{CommandError, Ticket};
 use crate::data::invocations::{Invocations, Invoked, too_many};
 use crate::data::packet::{Content, Outgoing, RpcFault, RpcRequest};
 use crate::data::rpc::{Answered, Calls, RESPONSE_TIMEOUT, RpcCode, VERSION, is_known_to};
-use crate::engine::Engine;
+use crate::engine::outbox::Outbox;
 use crate::event::{Event, RpcAnswerFacts, RpcCallFacts};
 use crate::limits::{DATA_NAME_BYTES_MAX, RPC_PAYLOAD_BYTES_MAX};
-use crate::time::deadline::Reason;
+use crate::room::Room;
+
+/// Packets that one packet of others is answered with: the ack, and a response.
+const REPLIES_MAX: usize = 2;
 
 /// Calls under way, in both directions.
-#[derive(Default)]
-pub(in crate::engine) struct Rpc {
+pub(super) struct Rpc {
     calls: Calls<Ticket>,
     invocations: Invocations,
+    /// Those that the application answers.
+    methods: Vec<String>,
 }
 
-impl Engine {
-    /// Calls a method of somebody else. What cannot even be sent is answered like everything else that fails.
-    pub(in crate::engine) fn call(&mut self, command: RpcCommand, now: Instant) -> Reply {
-        let ticket = match self.may_send_data().and_then(|()| self.out.take_ticket()) {
-            Ok(ticket) => ticket,
-            Err(error) => return Err(error).into(),
-        };
+impl Rpc {
+    /// No calls yet; `methods` are those that the application answers.
+    pub(super) fn new(methods: Vec<String>) -> Rpc {
+        Rpc { calls: Calls::default(), invocations: Invocations::default(), methods }
+    }
+
+    /// Why a call cannot be made, if it cannot.
+    pub(super) fn check(&self, command: &RpcCommand, server: &str, room: &Room) -> Result<(), RpcCode> {
         let RpcCommand { to, method, payload } = command;
-        let failed = |callee: String, method: String, code: RpcCode| Answered {
-            callee,
-            method,
-            kept: ticket,
-            result: Err(code.fault()),
-        };
-        if let Some(code) = self.cannot_call(&to, &method, &payload) {
-            self.call_answered(failed(to, method, code));
-            return Reply::Later(ticket);
-        }
-        let id = self.new_id();
-        let request = RpcRequest {
-            id: id.clone(),
-            method: method.clone(),
-            payload,
-            response_timeout_ms: RESPONSE_TIMEOUT.as_millis() as u32,
-            version: VERSION,
-        };
-        let outgoing = Outgoing { destinations: vec![to.clone()], content: Content::RpcRequest(request) };
-        if self.send_reliable(None, &outgoing, now).is_err() {
-            self.call_answered(failed(to, method, RpcCode::SendFailed));
-            return Reply::Later(ticket);
-        }
-        self.data.rpc.calls.begin(id, &to, &method, ticket, now);
-        self.await_calls();
-        Reply::Later(ticket)
-    }
-
-    fn cannot_call(&self, to: &str, method: &str, payload: &str) -> Option<RpcCode> {
-        if !is_known_to(self.session.server()) {
-            Some(RpcCode::UnsupportedServer)
+        if !is_known_to(server) {
+            Err(RpcCode::UnsupportedServer)
         } else if payload.len() > RPC_PAYLOAD_BYTES_MAX {
-            Some(RpcCode::RequestPayloadTooLarge)
-        } else if !self.room.participants().any(|participant| participant.identity == to) {
-            Some(RpcCode::RecipientNotFound)
-        } else if method.len() > DATA_NAME_BYTES_MAX || !self.data.rpc.calls.has_room() {
-            Some(RpcCode::SendFailed)
+            Err(RpcCode::RequestPayloadTooLarge)
+        } else if !room.participants().any(|participant| participant.identity == *to) {
+            Err(RpcCode::RecipientNotFound)
+        } else if method.len() > DATA_NAME_BYTES_MAX || !self.calls.has_room() {
+            Err(RpcCode::SendFailed)
         } else {
-            None
+            Ok(())
         }
     }
 
-    /// The application answers a call of somebody else.
-    pub(in crate::engine) fn answer_call(&mut self, answer: RpcAnswer, now: Instant) -> Answer {
+    /// The call that was checked begins, with the request that was sent; its answer comes under `ticket`.
+    pub(super) fn begin(&mut self, id: String, command: &RpcCommand, ticket: Ticket, now: Instant) {
+        self.calls.begin(id, &command.to, &command.method, ticket, now);
+    }
+
+    /// A call that cannot be made: answered like every call that fails.
+    pub(super) fn refuse(command: RpcCommand, code: RpcCode, ticket: Ticket, out: &mut Outbox) {
+        let RpcCommand { to, method, .. } = command;
+        call_answered(Answered { callee: to, method, kept: ticket, result: Err(code.fault()) }, out);
+    }
+
+    /// The application answers a call of somebody else: the response.
+    ///
+    /// # Errors
+    /// Nobody waits for it.
+    pub(super) fn answer(&mut self, answer: RpcAnswer) -> Result<Outgoing, CommandError> {
         let RpcAnswer { id, result } = answer;
         let result = result.map_err(|refusal| RpcFault {
             code: refusal.code.unwrap_or(RpcCode::ApplicationError as u32),
             message: refusal.message,
             data: refusal.data,
         });
-        let Some((caller, result)) = self.data.rpc.invocations.answer(&id, result) else {
-            return Err(CommandError::refused("nobody waits for the answer of this call (any more)"));
-        };
-        self.await_calls();
-        self.respond(caller, id, result, now)?;
-        Ok(serde_json::Value::Null)
+        let (caller, result) = self
+            .invocations
+            .answer(&id, result)
+            .ok_or_else(|| CommandError::refused("nobody waits for the answer of this call (any more)"))?;
+        Ok(response(caller, id, result))
     }
 
-    pub(in crate::engine) fn rpc_packet(&mut self, sender: &str, content: Content, now: Instant) {
+    /// A packet of a call; what it is answered with.
+    pub(super) fn handle_packet(
+        &mut self,
+        sender: &str,
+        content: Content,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> heapless::Vec<Outgoing, REPLIES_MAX> {
         match content {
-            Content::RpcRequest(request) => self.called(sender, request, now),
-            Content::RpcAck { id } => self.data.rpc.calls.acknowledged(sender, &id),
+            Content::RpcRequest(request) => return self.called(sender, request, now, out),
+            Content::RpcAck { id } => self.calls.acknowledged(sender, &id),
             Content::RpcResponse { id, result } => {
-                if let Some(answered) = self.data.rpc.calls.responded(sender, &id, result) {
-                    self.call_answered(answered);
+                if let Some(answered) = self.calls.responded(sender, &id, result) {
+                    call_answered(answered, out);
                 }
             }
             _ => {}
         }
-        self.await_calls();
+        heapless::Vec::new()
     }
 
-    fn called(&mut self, caller: &str, request: RpcRequest, now: Instant) {
-        let invoked = self.data.rpc.invocations.begin(caller, &request, &self.settings.rpc_methods, now);
-        if invoked == Invoked::Repeated {
-            return;
+    /// Somebody left, with the answers that we wait for, and nobody waits for ours.
+    pub(super) fn participant_left(&mut self, identity: &str, out: &mut Outbox) {
+        while let Some(answered) = self.calls.take_lost(Some(identity), RpcCode::RecipientDisconnected) {
+            call_answered(answered, out);
         }
-        let RpcRequest { id, method, payload, .. } = request;
-        let ack =
-            Outgoing { destinations: vec![caller.to_owned()], content: Content::RpcAck { id: id.clone() } };
-        // A caller that hears nothing knows by its own time that something is wrong with the path.
-        let _ = self.send_reliable(None, &ack, now);
-        match invoked {
-            Invoked::Refused(fault) => _ = self.respond(caller.to_owned(), id, Err(fault), now),
-            Invoked::Accepted { displaced } => {
-                if let Some((caller, id)) = displaced {
-                    let _ = self.respond(caller, id, Err(too_many()), now);
-                }
-                let identity = caller.to_owned();
-                self.out.emit(Event::RpcInvoked(RpcCallFacts { identity, id, method, payload }));
-            }
-            Invoked::Repeated => {}
-        }
-    }
-
-    fn respond(
-        &mut self,
-        caller: String,
-        id: String,
-        result: Result<String, RpcFault>,
-        now: Instant,
-    ) -> Result<(), CommandError> {
-        let content = Content::RpcResponse { id, result };
-        self.send_reliable(None, &Outgoing { destinations: vec![caller], content }, now)
-    }
-
-    fn call_answered(&mut self, answered: Answered<Ticket>) {
-        let Answered { callee, method, kept, result } = answered;
-        let (payload, fault) = match result {
-            Ok(payload) => (Some(payload), None),
-            Err(fault) => (None, Some(fault)),
-        };
-        let answer = match (&payload, &fault) {
-            (_, Some(fault)) => {
-                Err(CommandError { code: "rpc", message: format!("{} {}", fault.code, fault.message) })
-            }
-            (payload, None) => Ok(json!({ "payload": payload })),
-        };
-        self.out.answer(kept, answer);
-        self.out.emit(Event::RpcAnswered(RpcAnswerFacts {
-            identity: callee,
-            method,
-            payload,
-            code: fault.as_ref().map(|fault| fault.code),
-            message: fault.map(|fault| fault.message),
-        }));
-    }
-
-    /// Calls whose time is over.
-    pub(in crate::engine) fn calls_overdue(&mut self, now: Instant) {
-        while let Some(answered) = self.data.rpc.calls.take_overdue(now) {
-            self.call_answered(answered);
-        }
-        while let Some((caller, id)) = self.data.rpc.invocations.take_overdue(now) {
-            self.out.warn(format!("a call of {caller} was not answered in time"));
-            let _ = self.respond(caller, id, Err(RpcCode::ResponseTimeout.fault()), now);
-        }
-        self.await_calls();
-    }
-
-    /// Somebody left, with the answers that we wait for, and with the wish for ours.
-    pub(in crate::engine) fn calls_of_gone(&mut self, identity: &str) {
-        while let Some(answered) =
-            self.data.rpc.calls.take_lost(Some(identity), RpcCode::RecipientDisconnected)
-        {
-            self.call_answered(answered);
-        }
-        self.data.rpc.invocations.caller_left(Some(identity));
-        self.await_calls();
+        self.invocations.caller_left(Some(identity));
     }
 
     /// The session is lost: whether anybody heard our calls nobody knows.
-    pub(in crate::engine) fn calls_lost(&mut self) {
-        while let Some(answered) = self.data.rpc.calls.take_lost(None, RpcCode::ConnectionTimeout) {
-            self.call_answered(answered);
+    pub(super) fn session_lost(&mut self, out: &mut Outbox) {
+        while let Some(answered) = self.calls.take_lost(None, RpcCode::ConnectionTimeout) {
+            call_answered(answered, out);
         }
-        self.data.rpc.invocations.caller_left(None);
+        self.invocations.caller_left(None);
     }
 
-    fn await_calls(&mut self) {
-        let Rpc { calls, invocations } = &self.data.rpc;
-        match [calls.poll_timeout(), invocations.poll_timeout()].into_iter().flatten().min() {
-            Some(at) => self.deadlines.set(Reason::Call, at),
-            None => self.deadlines.clear(Reason::Call),
-        }
+    /// When the time of a call is over.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        [self.calls.poll_timeout(), self.invocations.poll_timeout()].into_iter().flatten().min()
     }
+
+    /// Ends calls whose time is over. The response for the next one of others; call it until it gives `None`.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) -> Option<Outgoing> {
+        while let Some(answered) = self.calls.take_overdue(now) {
+            call_answered(answered, out);
+        }
+        let (caller, id) = self.invocations.take_overdue(now)?;
+        out.warn(format!("a call of {caller} was not answered in time"));
+        Some(response(caller, id, Err(RpcCode::ResponseTimeout.fault())))
+    }
+
+    fn called(
+        &mut self,
+        caller: &str,
+        request: RpcRequest,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> heapless::Vec<Outgoing, REPLIES_MAX> {
+        let mut replies = heapless::Vec::new();
+        let invoked = self.invocations.begin(caller, &request, &self.methods, now);
+        if invoked == Invoked::Repeated {
+            return replies;
+        }
+        let RpcRequest { id, method, payload, .. } = request;
+        let ack = Content::RpcAck { id: id.clone() };
+        // The ack and one response: there is room for both.
+        let _ = replies.push(Outgoing { destinations: vec![caller.to_owned()], content: ack });
+        match invoked {
+            Invoked::Refused(fault) => _ = replies.push(response(caller.to_owned(), id, Err(fault))),
+            Invoked::Accepted { displaced } => {
+                if let Some((caller, id)) = displaced {
+                    let _ = replies.push(response(caller, id, Err(too_many())));
+                }
+                let identity = caller.to_owned();
+                out.emit(Event::RpcInvoked(RpcCallFacts { identity, id, method, payload }));
+            }
+            Invoked::Repeated => {}
+        }
+        replies
+    }
+}
+
+/// The packet of a call to `command.to`.
+pub(super) fn request(id: String, command: &RpcCommand) -> Outgoing {
+    let RpcCommand { to, method, payload } = command;
+    let request = RpcRequest {
+        id,
+        method: method.clone(),
+        payload: payload.clone(),
+        response_timeout_ms: RESPONSE_TIMEOUT.as_millis() as u32,
+        version: VERSION,
+    };
+    Outgoing { destinations: vec![to.clone()], content: Content::RpcRequest(request) }
+}
+
+fn response(caller: String, id: String, result: Result<String, RpcFault>) -> Outgoing {
+    Outgoing { destinations: vec![caller], content: Content::RpcResponse { id, result } }
+}
+
+fn call_answered(answered: Answered<Ticket>, out: &mut Outbox) {
+    let Answered { callee, method, kept, result } = answered;
+    let (payload, fault) = match result {
+        Ok(payload) => (Some(payload), None),
+        Err(fault) => (None, Some(fault)),
+    };
+    let answer = match (&payload, &fault) {
+        (_, Some(fault)) => {
+            Err(CommandError { code: "rpc", message: format!("{} {}", fault.code, fault.message) })
+        }
+        (payload, None) => Ok(json!({ "payload": payload })),
+    };
+    out.answer(kept, answer);
+    out.emit(Event::RpcAnswered(RpcAnswerFacts {
+        identity: callee,
+        method,
+        payload,
+        code: fault.as_ref().map(|fault| fault.code),
+        message: fault.map(|fault| fault.message),
+    }));
 }

@@ -1,171 +1,196 @@
-//! Streams of text and bytes, to and from others.
+//! What others send as text, captions, chat and byte streams: [`Streams`].
+//!
+//! ```text
+//!   chat ─────────────────────────► each id once ──────────────────────────────► event
+//!   transcription ────────────────► held, while a stream may follow ───────────► event
+//!   header, chunks, trailer ─► IncomingStreams ─┬─ text: by its topic ─────────► event
+//!                                               └─ bytes ─► StoredFiles ───────► io ring, event
+//! ```
 //!
 //! Text of the topics that LiveKit's agents and components use becomes what it means: `lk.chat` is chat,
-//! `lk.transcription` what somebody said. Everything else is told as it came.
+//! `lk.transcription` what somebody said. All other text is reported as it came.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
-use serde_json::json;
-
-use crate::command::message::{Address, TextMessage};
-use crate::command::{Answer, CommandError};
-use crate::data::captions::Caption;
-use crate::data::packet::{Content, Origin, Outgoing, Segment, StreamHeader};
+use crate::data::captions::{Caption, Captions};
+use crate::data::chat_ids::ChatIds;
+use crate::data::packet::{Content, Origin, Segment, StreamHeader};
 use crate::data::stream::IncomingStream;
 use crate::data::stream_rx::{Begun, IncomingStreams, Step};
-use crate::data::stream_tx;
-use crate::engine::Engine;
-use crate::event::{Event, FileFacts, TextFacts, TranscriptionFacts};
-use crate::limits::{STREAM_CHUNK_BYTES, STREAMS_IN_MAX, TEXT_SENT_BYTES_MAX};
+use crate::engine::outbox::Outbox;
+use crate::engine::port::FileNotice;
+use crate::event::{Event, TextFacts, TranscriptionFacts};
+use crate::limits::STREAMS_IN_MAX;
+use crate::room::Room;
 use crate::signal::sid::Sid;
-use crate::time::deadline::Reason;
+
+use super::stored_files::{NotStored, StoredFiles};
 
 /// Chat, by the convention of agents and web components.
-const CHAT_TOPIC: &str = "lk.chat";
+pub(super) const CHAT_TOPIC: &str = "lk.chat";
 
 /// What somebody said, as agents send it.
 const TRANSCRIPTION_TOPIC: &str = "lk.transcription";
 
-/// Room that the envelopes of a text stream may take in the outbox beside the text: eight packets.
-const ENVELOPES_BYTES: usize = 8 * 1024;
-
-/// Streams under way.
-#[derive(Default)]
-pub(in crate::engine) struct Streams {
+/// Text and bytes that others send.
+pub(super) struct Streams {
     incoming: IncomingStreams,
+    captions: Captions,
+    chat_ids: ChatIds,
+    files: StoredFiles,
     has_warned_of_flood: bool,
 }
 
-impl Engine {
-    /// Chat goes out twice under one number: as a stream for agents and components, and as a packet for
-    /// older clients. Whoever knows both shows it once.
-    pub(in crate::engine) fn send_chat(&mut self, text: String, now: Instant) -> Answer {
-        let address = Address { topic: CHAT_TOPIC.to_owned(), to: Vec::new() };
-        let answer = self.send_text(TextMessage { address, text: text.clone() }, now)?;
-        let id = answer.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
-        let content = Content::Chat { id, text, timestamp_ms: self.unix_ms(now), is_deleted: false };
-        self.send_reliable(None, &Outgoing { destinations: Vec::new(), content }, now)?;
-        Ok(answer)
+/// A stream that stays incomplete, and why.
+type Failed = (Box<IncomingStream>, String);
+
+impl Streams {
+    /// None yet. `stores_files`: whether byte streams are stored as files.
+    pub(super) fn new(stores_files: bool) -> Streams {
+        Streams {
+            incoming: IncomingStreams::default(),
+            captions: Captions::default(),
+            chat_ids: ChatIds::default(),
+            files: StoredFiles::new(stores_files),
+            has_warned_of_flood: false,
+        }
     }
 
-    /// A text stream goes out whole or not at all.
-    pub(in crate::engine) fn send_text(&mut self, message: TextMessage, now: Instant) -> Answer {
-        self.may_send_data()?;
-        let TextMessage { address, text } = message;
-        address.check()?;
-        let Address { topic, to } = address;
-        if text.len() > TEXT_SENT_BYTES_MAX {
-            return Err(CommandError::refused(format!(
-                "text has at most {TEXT_SENT_BYTES_MAX} bytes: send a file instead"
-            )));
-        }
-        // Each packet repeats the destinations.
-        let packets = 3 + text.len() / STREAM_CHUNK_BYTES;
-        let addresses: usize = to.iter().map(|identity| identity.len() + 4).sum();
-        if text.len() + packets * addresses + ENVELOPES_BYTES > self.data.room() {
-            return Err(CommandError::refused("too much is waiting to be sent: try again later"));
-        }
-        let id = self.new_id();
-        let header = StreamHeader {
-            id: id.clone(),
-            timestamp_ms: self.unix_ms(now),
-            topic: topic.clone(),
-            mime_type: "text/plain".to_owned(),
-            total_bytes: Some(text.len() as u64),
-            attributes: BTreeMap::new(),
-            byte_name: None,
+    /// A packet of a stream, a caption or a chat message. [`Streams::flush`] follows when the drain is over.
+    pub(super) fn handle_packet(
+        &mut self,
+        origin: Origin,
+        sender: String,
+        content: Content,
+        room: &Room,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        let failed = match content {
+            Content::Chat { is_deleted: false, id, text, .. } => {
+                return self.chat(origin, sender, id, text, out);
+            }
+            Content::Transcription { identity, segments } => {
+                let identity = if identity.is_empty() { sender } else { identity };
+                for segment in segments {
+                    let caption = Caption { identity: identity.clone(), segment };
+                    report(self.captions.packet(&origin, caption, now), out);
+                }
+                None
+            }
+            Content::StreamHeader(header) => self.begin(origin, &sender, header, now, out),
+            Content::StreamChunk { id, index, content } => {
+                let step = self.incoming.chunk(&origin, &id, index, content, now);
+                chunk_came(step, &mut self.files, out)
+            }
+            Content::StreamTrailer { id, reason, attributes } => {
+                match self.incoming.trailer(&origin, &id, &reason, attributes) {
+                    Step::End(stream, text) if stream.is_text() => {
+                        self.end_text(*stream, text, out);
+                        None
+                    }
+                    Step::End(stream, _) => self
+                        .files
+                        .end(*stream, out)
+                        .err()
+                        .map(|stream| (stream, "too many files are being stored".to_owned())),
+                    Step::Failed(stream, why) => Some((stream, why)),
+                    Step::Nothing | Step::Bytes(..) | Step::Text(..) => None,
+                }
+            }
+            _ => None,
         };
-        for content in stream_tx::text_packets(header, &text) {
-            // A stream that is lost is lost once: its end stands for it.
-            let is_end = matches!(content, Content::StreamTrailer { .. });
-            let outgoing = Outgoing { destinations: to.clone(), content };
-            self.send_reliable(is_end.then_some(&topic), &outgoing, now)?;
+        if let Some((stream, why)) = failed {
+            self.fail(&stream, &why, room, out);
         }
-        Ok(json!({ "id": id }))
     }
 
-    pub(in crate::engine) fn stream_began(
+    /// The drain is over: files are written.
+    pub(super) fn flush(&mut self, out: &mut Outbox) {
+        self.files.flush(out);
+    }
+
+    /// What the io ring reports of the file of a byte stream.
+    pub(super) fn handle_file(&mut self, key: u32, notice: FileNotice, room: &Room, out: &mut Outbox) {
+        let Err(NotStored { stream, why }) = self.files.handle_notice(key, notice, out) else { return };
+        if let Some(stream) = stream.or_else(|| self.incoming.take(key).map(Box::new)) {
+            self.fail(&stream, &why, room, out);
+        }
+    }
+
+    /// A participant left: what it was sending stays incomplete.
+    pub(super) fn sender_left(&mut self, sid: Sid, identity: &str, room: &Room, out: &mut Outbox) {
+        for stream in self.incoming.sender_left(sid, identity) {
+            self.fail(&stream, "its sender left", room, out);
+        }
+        report(self.captions.sender_left(sid, identity), out);
+    }
+
+    /// The session is lost, and with it the rest of every stream.
+    pub(super) fn session_lost(&mut self, room: &Room, out: &mut Outbox) {
+        for stream in self.incoming.session_lost() {
+            self.fail(&stream, "the session was lost", room, out);
+        }
+        report(self.captions.session_lost(), out);
+    }
+
+    /// When [`Streams::handle_timeout`] is due: captions have waited for a stream.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.captions.poll_timeout()
+    }
+
+    /// Reports captions that came as packets, and waited for a stream.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
+        report(self.captions.take_due(now), out);
+    }
+
+    /// A chat message, which may come as a packet and as a stream: reported once.
+    fn chat(&mut self, origin: Origin, identity: String, id: String, text: String, out: &mut Outbox) {
+        if self.chat_ids.is_new(origin, &id) {
+            out.emit(Event::Chat { identity, text, id });
+        }
+    }
+
+    fn begin(
         &mut self,
         origin: Origin,
         sender: &str,
         header: StreamHeader,
         now: Instant,
-    ) {
+        out: &mut Outbox,
+    ) -> Option<Failed> {
         if header.topic == TRANSCRIPTION_TOPIC {
-            let released = self.data.captions.stream(&origin, now);
-            self.report_captions(released);
+            report(self.captions.stream(&origin, now), out);
         }
-        let (stream, replaced) = match self.data.streams.incoming.begin(origin, sender, header, now) {
-            Begun::Taken { stream, replaced } => (stream, replaced),
+        match self.incoming.begin(origin, sender, header, now) {
+            Begun::Taken { stream, replaced } => {
+                if let Some(name) = stream.header.byte_name.clone() {
+                    self.files.begin(stream.key, name, out);
+                }
+                replaced
+            }
             Begun::Repeated => {
-                self.out.counters.streams_refused += 1;
-                return;
+                out.counters.streams_refused += 1;
+                None
             }
             Begun::Full { own } => {
-                self.out.counters.streams_refused += 1;
-                if !std::mem::replace(&mut self.data.streams.has_warned_of_flood, true) {
-                    self.out.warn(format!(
+                out.counters.streams_refused += 1;
+                if !std::mem::replace(&mut self.has_warned_of_flood, true) {
+                    out.warn(format!(
                         "a stream of {sender}, who has {own} under way, is not taken: all {STREAMS_IN_MAX} \
                          places are in use; further ones are only counted"
                     ));
                 }
-                return;
+                None
             }
-        };
-        let to_store = stream.header.byte_name.clone().map(|name| (stream.key, name));
-        if let Some((key, name)) = to_store {
-            self.store_begins(key, name);
-        }
-        if let Some((stream, why)) = replaced {
-            self.stream_failed(&stream, &why);
         }
     }
 
-    pub(in crate::engine) fn stream_goes_on(
-        &mut self,
-        origin: &Origin,
-        id: &str,
-        index: u64,
-        content: Vec<u8>,
-        now: Instant,
-    ) {
-        let event = match self.data.streams.incoming.chunk(origin, id, index, content, now) {
-            // Captions appear while they are spoken.
-            Step::Text(stream, None) if stream.header.topic == TRANSCRIPTION_TOPIC => {
-                transcription(stream, stream.text_so_far().into_owned(), false)
-            }
-            Step::Text(stream, Some(piece)) => text_event(stream, piece, false),
-            Step::Failed(stream, why) => return self.stream_failed(&stream, &why),
-            Step::Bytes(stream, content) => {
-                let key = stream.key;
-                return self.store(key, content);
-            }
-            Step::Nothing | Step::Text(..) | Step::End(..) => return,
-        };
-        self.out.emit(event);
-    }
-
-    pub(in crate::engine) fn stream_ended(
-        &mut self,
-        origin: &Origin,
-        id: &str,
-        reason: &str,
-        attributes: BTreeMap<String, String>,
-    ) {
-        match self.data.streams.incoming.trailer(origin, id, reason, attributes) {
-            Step::End(stream, text) if stream.is_text() => self.text_ended(*stream, text),
-            Step::End(stream, _) => self.store_ends(*stream),
-            Step::Failed(stream, why) => self.stream_failed(&stream, &why),
-            Step::Nothing | Step::Bytes(..) | Step::Text(..) => {}
-        }
-    }
-
-    fn text_ended(&mut self, stream: IncomingStream, text: String) {
+    fn end_text(&mut self, stream: IncomingStream, text: String, out: &mut Outbox) {
         if stream.parts == 0 && stream.header.topic == CHAT_TOPIC {
-            return self.chat_heard(stream.origin, stream.sender, stream.header.id, text);
+            return self.chat(stream.origin, stream.sender, stream.header.id, text, out);
         }
-        self.out.emit(match stream.header.topic.as_str() {
+        out.emit(match stream.header.topic.as_str() {
             TRANSCRIPTION_TOPIC => {
                 let is_final = stream.header.attributes.get("lk.transcription_final");
                 transcription(&stream, text, is_final.is_none_or(|word| word == "true"))
@@ -174,56 +199,35 @@ impl Engine {
         });
     }
 
-    pub(in crate::engine) fn stream_failed(&mut self, stream: &IncomingStream, why: &str) {
+    fn fail(&mut self, stream: &IncomingStream, why: &str, room: &Room, out: &mut Outbox) {
         if !stream.is_text() {
-            self.store_given_up(stream.key);
+            self.files.discard(stream.key, out);
         }
         let what = stream.header.byte_name.as_deref().unwrap_or("text");
         let topic = &stream.header.topic;
         // An agent may name another participant as the sender: the one who sends it is to blame.
-        let sender = stream.origin.sid().and_then(|sid| self.room.identity(sid)).unwrap_or(&stream.sender);
-        let text = format!("{what} ({topic}) of {sender} did not come whole: {why}");
-        self.out.warn(text);
+        let sender = stream.origin.sid().and_then(|sid| room.identity(sid)).unwrap_or(&stream.sender);
+        out.warn(format!("{what} ({topic}) of {sender} did not come whole: {why}"));
     }
+}
 
-    /// A participant left: what it was sending stays incomplete.
-    pub(in crate::engine) fn streams_of_gone(&mut self, sid: Sid, identity: &str) {
-        for stream in self.data.streams.incoming.sender_left(sid, identity) {
-            self.stream_failed(&stream, "its sender left");
+fn chunk_came(step: Step<'_>, files: &mut StoredFiles, out: &mut Outbox) -> Option<Failed> {
+    match step {
+        // Captions appear while they are spoken.
+        Step::Text(stream, None) if stream.header.topic == TRANSCRIPTION_TOPIC => {
+            out.emit(transcription(stream, stream.text_so_far().into_owned(), false));
         }
-        let released = self.data.captions.sender_left(sid, identity);
-        self.report_captions(released);
+        Step::Text(stream, Some(piece)) => out.emit(text_event(stream, piece, false)),
+        Step::Bytes(stream, content) => files.write(stream.key, content, out),
+        Step::Failed(stream, why) => return Some((stream, why)),
+        Step::Nothing | Step::Text(..) | Step::End(..) => {}
     }
+    None
+}
 
-    /// Captions that came as packets and waited for a stream.
-    pub(in crate::engine) fn captions_due(&mut self, now: Instant) {
-        let released = self.data.captions.take_due(now);
-        self.report_captions(released);
-    }
-
-    pub(in crate::engine) fn report_captions(&mut self, captions: Vec<Caption>) {
-        for Caption { identity, segment: Segment { id, text, is_final } } in captions {
-            self.out.emit(Event::Transcription(TranscriptionFacts { identity, text, is_final, segment: id }));
-        }
-        match self.data.captions.poll_timeout() {
-            Some(at) => self.deadlines.set(Reason::Captions, at),
-            None => self.deadlines.clear(Reason::Captions),
-        }
-    }
-
-    /// A byte stream that is still under way has no file any more.
-    pub(in crate::engine) fn stream_cannot_be_stored(&mut self, key: u32, why: &str) {
-        if let Some(stream) = self.data.streams.incoming.take(key) {
-            self.stream_failed(&stream, why);
-        }
-    }
-
-    pub(in crate::engine) fn streams_lost(&mut self) {
-        for stream in self.data.streams.incoming.session_lost() {
-            self.stream_failed(&stream, "the session was lost");
-        }
-        let released = self.data.captions.session_lost();
-        self.report_captions(released);
+fn report(captions: Vec<Caption>, out: &mut Outbox) {
+    for Caption { identity, segment: Segment { id, text, is_final } } in captions {
+        out.emit(Event::Transcription(TranscriptionFacts { identity, text, is_final, segment: id }));
     }
 }
 
@@ -244,18 +248,4 @@ fn transcription(stream: &IncomingStream, text: String, is_final: bool) -> Event
     let facts =
         TranscriptionFacts { identity: stream.sender.clone(), text, is_final, segment: segment.clone() };
     Event::Transcription(facts)
-}
-
-pub(in crate::engine) fn file_facts(stream: IncomingStream, path: Option<String>) -> FileFacts {
-    let header = stream.header;
-    FileFacts {
-        identity: stream.sender,
-        id: header.id,
-        topic: header.topic,
-        name: header.byte_name.unwrap_or_default(),
-        mime_type: header.mime_type,
-        bytes: stream.received_bytes,
-        path,
-        attributes: header.attributes,
-    }
 }
