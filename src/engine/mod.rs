@@ -15,7 +15,7 @@
 //! ```
 //!
 //! `Engine` is the coordinator: each part owns its state, returns what concerns another part, and writes what leaves the
-//! engine to the outbox. The parts of `data` are still methods of `Engine`.
+//! engine to the outbox.
 //! `tests/tidy/calls.py` counts the calls between these files.
 
 #![forbid(unsafe_code)]
