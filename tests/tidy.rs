@@ -6,6 +6,8 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "reads the files of the repository")]
 
+#[path = "tidy/engine.rs"]
+mod engine;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -10,9 +10,12 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Engine;
+use super::audio::hearing::Hearing;
 use super::audio::prompts::Purpose;
+use crate::command::admitted::Admitted;
 use crate::command::{Answer, Command, CommandError, Reply, Ticket};
 use crate::event::{By, Metrics};
+use crate::local::policy::SubscriptionPolicy;
 use crate::session::cause::Cause;
 use crate::session::recovery::Outcome;
 use crate::signal::request::{ProfileChange, Request};
@@ -23,13 +26,16 @@ impl Engine {
     pub fn handle_command(&mut self, command: Command, now: Instant) -> Reply {
         let change = ProfileChange::default();
         match command {
-            Command::Status => Ok(self.status()).into(),
-            Command::Participants => Ok(self.list_participants()).into(),
+            Command::Status => Ok(self.report().status()).into(),
+            Command::Participants => Ok(self.report().participants()).into(),
             Command::Paths => Ok(self.transports.paths()).into(),
-            Command::Stats => Ok(self.stats_value(now)).into(),
+            Command::Stats => {
+                // Plain numbers and texts: they always serialise.
+                Ok(serde_json::to_value(self.take_stats(now)).unwrap_or_default()).into()
+            }
             Command::Metrics => {
                 let mut metrics = Metrics::default();
-                self.write_metrics(&mut metrics);
+                self.report().write_metrics(&mut metrics);
                 Ok(metrics.into_text().into()).into()
             }
             Command::Mute => {
@@ -130,7 +136,7 @@ impl Engine {
             }
             Command::Leave => self.leave_by_command(Some(Outcome::as_asked()), now),
             Command::Ring(_) | Command::Answer | Command::HangUp | Command::Pulse(_) | Command::Reload => {
-                Err(CommandError::refused("this is no box: that is for `kinglet run`")).into()
+                Err(CommandError::refused("this command needs a box: `kinglet run`")).into()
             }
             Command::Enter => {
                 self.enter(now);
@@ -145,7 +151,43 @@ impl Engine {
         self.out.poll_answer()
     }
 
-    /// Asks the server to play a fault on us, to see how we come back.
+    /// Leaves. The answer comes when all messages have arrived, or names those that have not.
+    fn leave_by_command(&mut self, outcome: Option<Outcome>, now: Instant) -> Reply {
+        self.leave(outcome, now);
+        match self.session.await_farewell(&mut self.out) {
+            Some(ticket) => Reply::Later(ticket),
+            None => Ok(Value::Null).into(),
+        }
+    }
+
+    /// Sets the policy for tracks that are not named one by one; it takes precedence over the rule.
+    fn set_policy(&mut self, words: &str) -> Answer {
+        let policy: SubscriptionPolicy =
+            words.parse().map_err(|error| CommandError::usage(format!("hear: {error}")))?;
+        self.admission.policy_set();
+        self.with_hearing(|hearing, input, out| hearing.set_policy(policy, input, out));
+        Ok(Value::Null)
+    }
+
+    /// Sets who may hear us; it takes precedence over the rule.
+    fn set_audience(&mut self, identities: Vec<String>) -> Answer {
+        self.admission.set_audience(identities)?;
+        self.admission.update_audience(&self.room, self.session.has_signal(), &mut self.out);
+        Ok(Value::Null)
+    }
+
+    /// Sets the rule of a box.
+    fn admit(&mut self, rule: Admitted, now: Instant) -> Answer {
+        if self.admission.set_rule(rule) {
+            // Sound that was captured under the previous rule is not for newly admitted participants.
+            self.with_local(now, |local, _, out, _| local.discard_sound(out));
+        }
+        self.admission.update_audience(&self.room, self.session.has_signal(), &mut self.out);
+        self.with_hearing(Hearing::forget_wanted);
+        Ok(Value::Null)
+    }
+
+    /// Requests a simulated fault from the server, to test the recovery.
     fn simulate(&mut self, name: &str) -> Answer {
         let Some(scenario) = Scenario::of_name(name) else {
             let names: Vec<&str> = SCENARIOS.iter().map(|&(name, _)| name).collect();

@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::limits::{ACTIONS_MAX, ANSWERS_MAX, EVENT_BYTES_MAX, EVENTS_MAX, TRANSMITS_MAX};
 use crate::rtc::{Peer, Transmit};
 use crate::signal::request::Request;
+use crate::signal::truncated::Truncated;
 
 /// The outputs of the engine, each in a bounded queue.
 #[derive(Default)]
@@ -25,7 +26,7 @@ pub(super) struct Outbox {
     actions: Box<heapless::Deque<Action, ACTIONS_MAX>>,
     transmits: Box<heapless::Deque<(Peer, Transmit), TRANSMITS_MAX>>,
     answers: Answers,
-    pub(super) counters: Counters,
+    counters: Counters,
 }
 
 impl Outbox {
@@ -42,7 +43,7 @@ impl Outbox {
     /// Asks the io ring to do something.
     pub(super) fn act(&mut self, action: Action) {
         if self.actions.push_back(action).is_err() {
-            self.counters.actions_lost += 1;
+            self.count(|counters| &mut counters.actions_lost, 1);
         }
     }
 
@@ -54,7 +55,7 @@ impl Outbox {
     /// Sends a datagram from a socket of `peer`.
     pub(super) fn transmit(&mut self, peer: Peer, transmit: Transmit) {
         if self.transmits.push_back((peer, transmit)).is_err() {
-            self.counters.transmits_lost += 1;
+            self.count(|counters| &mut counters.transmits_lost, 1);
         }
     }
 
@@ -77,8 +78,24 @@ impl Outbox {
         self.answers.answer(ticket, answer);
     }
 
+    /// Adds `count` to a counter; `true` if these are the first, which is the time for a warning: what fails once often
+    /// fails again and again.
+    pub(super) fn count(&mut self, counter: impl FnOnce(&mut Counters) -> &mut u64, count: u64) -> bool {
+        let total = counter(&mut self.counters);
+        let is_first = *total == 0 && count > 0;
+        *total = total.saturating_add(count);
+        is_first
+    }
+
+    /// Counts what was left out of a message; `true` if these are the first.
+    pub(super) fn count_truncated(&mut self, truncated: Truncated) -> bool {
+        let is_first = self.counters.truncated.is_empty() && !truncated.is_empty();
+        self.counters.truncated += truncated;
+        is_first
+    }
+
     /// The next event.
-    pub(super) fn poll_event(&mut self) -> Option<Event> {
+    pub(super) fn poll_event(&mut self) -> Option<Box<Event>> {
         self.events.take()
     }
 
@@ -163,10 +180,10 @@ impl Events {
     }
 
     /// The next one. What was lost meanwhile becomes a warning behind it.
-    fn take(&mut self) -> Option<Event> {
+    fn take(&mut self) -> Option<Box<Event>> {
         let event = self.events.pop_front().map(|(bytes, event)| {
             self.bytes -= bytes;
-            *event
+            event
         });
         let lost = self.lost - std::mem::replace(&mut self.reported_lost, self.lost);
         if lost > 0 {
@@ -245,6 +262,7 @@ mod tests {
         }
         assert_eq!(outbox.lost(), 7);
         let last = std::iter::from_fn(|| outbox.take()).last();
+        let last = last.map(|event| *event);
         assert!(matches!(last, Some(Event::Warning { text }) if text.starts_with("7 events were lost")));
         assert_eq!((outbox.bytes, outbox.lost()), (0, 7));
         outbox.put(warning(&"y".repeat(EVENT_BYTES_MAX)));

@@ -1,4 +1,4 @@
-//! The server's messages, each to its place.
+//! Messages of the server: each is decoded, and given to the parts that it concerns.
 
 use std::time::Instant;
 
@@ -8,28 +8,32 @@ use crate::event::Event;
 use crate::limits::SERVER_TEXT_BYTES_MAX;
 use crate::rtc::Peer;
 use crate::session::cause::Cause;
+use crate::session::recovery::Mend;
 use crate::signal::description::Description;
-use crate::signal::join::Join;
+use crate::signal::join::{Join, Reconnect};
 use crate::signal::leave::{DisconnectReason, LeaveAction};
 use crate::signal::participant::{ParticipantInfo, ParticipantState};
 use crate::signal::regions::Regions;
+use crate::signal::request::{Request, SyncState};
 use crate::signal::response::{self, RequestAbout, RequestReason, Response};
 use crate::signal::text::one_line;
-use crate::signal::truncated::Truncated;
 
 impl Engine {
     pub(super) fn message(&mut self, bytes: &[u8], now: Instant) {
         match response::decode(bytes) {
             Ok(decoded) => {
-                self.count_truncated(decoded.truncated);
+                if self.out.count_truncated(decoded.truncated) {
+                    self.out.warn(format!(
+                        "the room exceeds the limits of this program: {} were left out; further ones are only counted",
+                        decoded.truncated
+                    ));
+                }
                 self.response(decoded.response, now);
             }
             Err(error) => {
-                self.out.counters.messages_refused += 1;
-                // Said once: a server that does it again does it all the time.
-                if self.out.counters.messages_refused == 1 {
+                if self.out.count(|counters| &mut counters.messages_refused, 1) {
                     self.out.warn(format!(
-                        "a message of the server was of no use: {error}; more are only counted"
+                        "ignored an invalid message from the server: {error}; further ones are only counted"
                     ));
                 }
             }
@@ -120,11 +124,11 @@ impl Engine {
     }
 
     fn candidate_refused(&mut self, line: &str) {
-        self.out.counters.candidates_refused += 1;
-        // Said once: a server that does it again does it all the time.
-        if self.out.counters.candidates_refused == 1 {
+        if self.out.count(|counters| &mut counters.candidates_refused, 1) {
             let line = one_line(line, SERVER_TEXT_BYTES_MAX);
-            self.out.warn(format!("a candidate of the server was of no use: {line}; more are only counted"));
+            self.out.warn(format!(
+                "ignored an invalid ICE candidate from the server: {line}; further ones are only counted"
+            ));
         }
     }
 
@@ -186,25 +190,49 @@ impl Engine {
                     local.answered(&cid, reason, message, input, out)
                 }) => {}
             (_, RequestReason::Ok | RequestReason::Queued) => {}
-            (about, _) => self.out.warn(format!("the server refused {about:?}: {reason:?} {message}")),
+            (about, _) => {
+                let (about, reason) = (about.words(), reason.words());
+                self.out.warn(format!("the server refused {about}: {reason}: {message}"));
+            }
         }
     }
 
-    fn count_truncated(&mut self, truncated: Truncated) {
-        let was_clean = self.out.counters.truncated.is_empty();
-        self.out.counters.truncated += truncated;
-        if was_clean && !truncated.is_empty() {
-            let Truncated { participants, tracks, texts, entries } = truncated;
-            self.out.warn(format!(
-                "more in the room than this program keeps: left out Cut {{ participants: {participants}, tracks: \
-                 {tracks}, texts: {texts}, entries: {entries} }}; more is only counted"
-            ));
+    /// `ReconnectResponse`: the server has resumed the session.
+    fn taken_back(&mut self, reconnect: &Reconnect, now: Instant) {
+        let Some(mend) = self.session.taken_back(reconnect, now) else { return };
+        self.data.resumed(reconnect.last_message_seq);
+        self.with_room(|room, mut sink| room.forget_speakers(&mut sink));
+        self.hearing.speakers_changed(&self.room);
+        self.with_transports(now, |transports, ctx| {
+            transports.set_relay_only(reconnect.configuration.relay_only, ctx);
+            transports.set_ice_servers(&reconnect.ice_servers, ctx);
+        });
+        let sync_state = self.sync_state();
+        self.out.request(&Request::SyncState(Box::new(sync_state)));
+        self.with_local(now, |local, input, out, _| local.resumed(input, out));
+        self.with_hearing(Hearing::resumed);
+        self.admission.restate_audience(&self.room, self.session.has_signal(), &mut self.out);
+        // An offer whose answer was lost with the connection is made again, too.
+        let is_unanswered = self.transports.awaits_answer();
+        if mend == Mend::Path || is_unanswered {
+            self.with_transports(now, |transports, ctx| transports.restart(ctx));
         }
+        if mend == Mend::Path {
+            self.transports.expect_restart();
+        }
+        self.session.caught_up(now);
+        self.resumed_if_complete(now);
     }
 
-    /// Lets the room tell its events.
-    pub(super) fn with_room(&mut self, change: impl FnOnce(&mut crate::room::Room, &mut dyn FnMut(Event))) {
-        let Self { room, out, .. } = self;
-        change(room, &mut |event| out.emit(event));
+    fn sync_state(&self) -> SyncState {
+        let (offer, answer) = self.transports.last_exchange();
+        SyncState {
+            offer: offer.to_owned(),
+            answer: answer.to_owned(),
+            subscribed: self.hearing.wanted().to_vec(),
+            paused: self.hearing.paused().to_vec(),
+            published: self.local.published_tracks(),
+            received: self.data.received().to_vec(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One track of ours, from the wish to publish it to its end.
+//! One track of ours, from its announcement to its end.
 //!
 //! ```text
 //!   Idle ── announce ──► Announced ── track_published ──► Published(sid)
@@ -8,24 +8,23 @@
 //!    └── allow ───────── Ended ◄─────────────────────────────┘  or by ourselves
 //! ```
 //!
-//! What a moderator has ended is not published again on our own, not even in a new session: only when
-//! somebody at the box asks for it, or the server gives the permission anew that it took.
+//! A track that a moderator has ended is not published again automatically, not even in a new session: only if
+//! the user of the box requests it, or the server grants the permission again that it took.
 //!
-//! Mute survives all of it: a box that was muted comes back muted. The server may mute us; unmuting
-//! is then up to whoever sits at the box, or to a moderator where the server allows it.
+//! Mute survives every change of state: a box that was muted comes back muted. The server may mute us; only the user
+//! of the box unmutes us then, or a moderator if the server allows it.
 
 use super::mute::Mute;
 use crate::signal::sid::Sid;
 
-/// What is known of our track.
+/// The state of our track.
 #[derive(Debug)]
 pub struct Publication {
     cid: String,
     name: String,
     state: PublicationState,
     last_sid: Option<Sid>,
-    /// Mute and talk key of the track.
-    pub mute: Mute,
+    mute: Mute,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +62,18 @@ impl Publication {
         }
     }
 
-    /// `AddTrackRequest` is to be sent: whether as muted, or `None` if it must not be: it is announced
-    /// already, or has ended.
+    /// Mute and talk key of the track.
+    pub fn mute(&self) -> &Mute {
+        &self.mute
+    }
+
+    /// Mute and talk key of the track, to be changed.
+    pub fn mute_mut(&mut self) -> &mut Mute {
+        &mut self.mute
+    }
+
+    /// Announces the track: `AddTrackRequest` must be sent, with the returned mute state. `None` if it must not be sent,
+    /// because the track is announced already or has ended.
     pub fn announce(&mut self) -> Option<bool> {
         if self.state != PublicationState::Idle {
             return None;

@@ -1,13 +1,13 @@
-//! What keeps a remote track from us although we asked for it: its publisher, or lack of bandwidth.
+//! Subscribed tracks that the server does not forward: the publisher forbids it, or bandwidth is lacking.
 //!
-//! Both are told as changes, and both begin at "nothing does". A track that ends takes its marks along.
+//! The server reports both as changes; at first every track is forwarded. A track that ends loses its marks.
 
 use crate::limits::FORWARDING_MARKS_MAX;
 use crate::signal::sid::Sid;
 
 type Marks = heapless::Vec<Sid, FORWARDING_MARKS_MAX>;
 
-/// Tracks that something keeps from us.
+/// Tracks that are not forwarded.
 #[derive(Debug, Default)]
 pub(super) struct Forwarding {
     forbidden: Marks,
@@ -15,33 +15,33 @@ pub(super) struct Forwarding {
 }
 
 impl Forwarding {
-    /// Whether that is new.
+    /// Sets whether the publisher forbids the track; returns whether that is a change.
     pub(super) fn set_forbidden(&mut self, sid: Sid, is_forbidden: bool) -> bool {
         set(&mut self.forbidden, sid, is_forbidden)
     }
 
-    /// Whether that is new.
+    /// Sets whether the server has paused the track; returns whether that is a change.
     pub(super) fn set_held_back(&mut self, sid: Sid, is_held_back: bool) -> bool {
         set(&mut self.held_back, sid, is_held_back)
     }
 
-    /// Whether its publisher forbids it.
+    /// Whether the publisher forbids the track.
     pub(super) fn is_forbidden(&self, sid: Sid) -> bool {
         self.forbidden.contains(&sid)
     }
 
-    /// Whether the server holds it back for lack of bandwidth.
+    /// Whether the server has paused the track for lack of bandwidth.
     pub(super) fn is_held_back(&self, sid: Sid) -> bool {
         self.held_back.contains(&sid)
     }
 
-    /// Forgets tracks that are gone.
+    /// Keeps the marks of tracks that are still there.
     pub(super) fn retain(&mut self, is_there: impl Fn(Sid) -> bool) {
         self.forbidden.retain(|sid| is_there(*sid));
         self.held_back.retain(|sid| is_there(*sid));
     }
 
-    /// In a new session nothing is kept from us yet.
+    /// Removes all marks: in a new session every track is forwarded at first.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -50,7 +50,7 @@ impl Forwarding {
 fn set(marks: &mut Marks, sid: Sid, is_set: bool) -> bool {
     let was_set = marks.contains(&sid);
     if is_set && !was_set {
-        // Past the limit a mark is not kept, and its change not told.
+        // Past the limit a mark is not kept, and its change not reported.
         return marks.push(sid).is_ok();
     }
     marks.retain(|other| is_set || *other != sid);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_told_once() {
+    fn each_change_is_reported_once() {
         let sid = Sid::new("TR_1").expect("usable");
         let mut forwarding = Forwarding::default();
         assert!(!forwarding.set_forbidden(sid, false), "it never was");

@@ -1,4 +1,4 @@
-//! What the server says exists: the room, we in it, the others, their tracks, who speaks.
+//! The room as the server reports it: its own facts, the participants, their tracks, and who speaks.
 //!
 //! ```text
 //! Join, RoomMoved (everything) ──┐
@@ -6,14 +6,14 @@
 //! Speakers, Quality, Room        ┘                    speakers
 //! ```
 //!
-//! Messages say how things are, events say what changed: the same message twice is one event, and the
-//! events replayed from the beginning give the room as it is. A join after a lost session is compared
-//! with the room as it was, so that the application sees only what really changed.
+//! Messages hold states, events hold changes: the same message twice is one event, and the
+//! events replayed from the beginning give the present room. A join after a lost session is compared
+//! with the room before, so that the application sees only real changes.
 
 #![forbid(unsafe_code)]
 
 mod forwarding;
-mod local_participant;
+mod participant;
 mod participants;
 mod speakers;
 mod tracks;
@@ -21,11 +21,12 @@ mod tracks;
 #[cfg(test)]
 mod tests;
 
-pub use local_participant::LocalParticipant;
-pub use participants::{Participant, RoomCounters};
-pub use tracks::RemoteTrack;
+pub use participant::Participant;
+pub use participants::RoomCounters;
+pub use tracks::ParticipantTrack;
 
 use forwarding::Forwarding;
+use participant::LocalParticipant;
 use participants::{Participants, Trust};
 use speakers::Speakers;
 
@@ -36,7 +37,7 @@ use crate::signal::participant::ParticipantInfo;
 use crate::signal::response::{QualityInfo, SpeakerInfo, StreamState};
 use crate::signal::sid::Sid;
 
-/// The room as the server last told it. Every `apply_…` hands the differences to `sink`, in order.
+/// The room as the server last reported it. Every `apply_…` passes the differences to `sink`, in order.
 #[derive(Debug)]
 pub struct Room {
     info: RoomInfo,
@@ -62,7 +63,7 @@ impl Room {
         }
     }
 
-    /// A new session: the first, or one after a full reconnect. Those not in it any more have left.
+    /// A new session: the first, or one after a full reconnect. Participants who are not in it any more have left.
     pub fn apply_join(&mut self, join: &Join, sink: &mut impl FnMut(Event)) {
         self.apply_everything(&join.room, &join.participant, &join.other_participants, sink);
     }
@@ -72,11 +73,11 @@ impl Room {
         self.apply_everything(&moved.room, &moved.participant, &moved.other_participants, sink);
     }
 
-    /// Participants that changed; one of them may be us.
+    /// Participants that changed; one of them may be our own.
     pub fn apply_update(&mut self, participants: &[ParticipantInfo], sink: &mut impl FnMut(Event)) {
         for info in participants {
             match &mut self.own {
-                Some(own) if own.identity == info.identity => own.apply(info, sink),
+                Some(own) if own.get().identity == info.identity => own.apply(info, sink),
                 _ => self.participants.apply(info, Trust::IfNewer, sink),
             }
         }
@@ -84,7 +85,7 @@ impl Room {
         self.drop_unknown_marks();
     }
 
-    /// A publisher allows or forbids us a track.
+    /// A publisher allows or forbids us to hear a track.
     pub fn apply_permission(&mut self, sid: Sid, is_allowed: bool, sink: &mut impl FnMut(Event)) {
         let Some(identity) = self.track(sid).map(|track| track.identity.to_owned()) else { return };
         if self.forwarding.set_forbidden(sid, !is_allowed) {
@@ -92,7 +93,7 @@ impl Room {
         }
     }
 
-    /// The server holds tracks back, or no longer does.
+    /// The server has paused tracks for lack of bandwidth, or resumed them.
     pub fn apply_stream_states(&mut self, states: &[StreamState], sink: &mut impl FnMut(Event)) {
         for StreamState { track_sid: sid, paused, .. } in states {
             let Some(identity) = self.track(*sid).map(|track| track.identity.to_owned()) else { continue };
@@ -102,7 +103,7 @@ impl Room {
         }
     }
 
-    /// Those whose speaking changed.
+    /// Participants who began or ended to speak, or whose level changed.
     pub fn apply_speakers(&mut self, changes: &[SpeakerInfo], sink: &mut impl FnMut(Event)) {
         let mut changed = false;
         for change in changes {
@@ -115,7 +116,7 @@ impl Room {
         }
     }
 
-    /// Nobody counts as speaking until the server says so again: after a resume, since changes may have
+    /// Nobody counts as speaking until the server reports it again. To be called after a resume: changes may have
     /// been lost with the connection.
     pub fn forget_speakers(&mut self, sink: &mut impl FnMut(Event)) {
         if self.speakers.clear() {
@@ -123,29 +124,37 @@ impl Room {
         }
     }
 
-    /// Connections whose quality changed.
+    /// Participants whose connection quality changed.
     pub fn apply_quality(&mut self, changes: &[QualityInfo], sink: &mut impl FnMut(Event)) {
         for change in changes {
             let (identity, known) = match &mut self.own {
-                Some(own) if own.sid == change.sid => (&own.identity, &mut own.quality),
+                Some(own) if own.get().sid == change.sid => own.quality_mut(),
                 _ => match self.participants.by_sid_mut(change.sid) {
-                    Some(participant) => (&participant.identity, &mut participant.quality),
+                    Some(participant) => (participant.identity.as_str(), &mut participant.quality),
                     None => continue,
                 },
             };
             if *known != Some(change.quality) {
                 *known = Some(change.quality);
-                sink(Event::ConnectionQuality { identity: identity.clone(), quality: change.quality });
+                sink(Event::ConnectionQuality { identity: identity.to_owned(), quality: change.quality });
             }
         }
     }
 
+    /// Empties the room: we have left it. The counters stay.
+    pub fn leave(&mut self) {
+        (self.info, self.own) = (RoomInfo::default(), None);
+        self.participants.clear();
+        self.speakers = Speakers::default();
+        self.forwarding.clear();
+    }
+
     /// The room itself changed.
     pub fn apply_room(&mut self, info: &RoomInfo, sink: &mut impl FnMut(Event)) {
-        // Some updates leave out what cannot change.
+        // Some updates omit what cannot change.
         let sid = info.sid.or(self.info.sid);
-        let told = |info: &RoomInfo| (info.metadata.clone(), info.participants, info.recording);
-        let changed = told(info) != told(&self.info) || sid != self.info.sid;
+        let visible = |info: &RoomInfo| (info.metadata.clone(), info.participants, info.recording);
+        let changed = visible(info) != visible(&self.info) || sid != self.info.sid;
         let name = if info.name.is_empty() { self.info.name.clone() } else { info.name.clone() };
         self.info = RoomInfo { sid, name, ..info.clone() };
         if changed {
@@ -155,57 +164,57 @@ impl Room {
         }
     }
 
-    /// The room's own facts; empty before the first join.
+    /// Name, SID, metadata and counts of the room; empty before the first join.
     pub fn info(&self) -> &RoomInfo {
         &self.info
     }
 
-    /// We, from the first join on.
-    pub fn own(&self) -> Option<&LocalParticipant> {
-        self.own.as_ref()
+    /// The own participant, from the first join on.
+    pub fn own(&self) -> Option<&Participant> {
+        self.own.as_ref().map(LocalParticipant::get)
     }
 
-    /// Everybody else, the longest known first.
+    /// The other participants, the longest known first.
     pub fn participants(&self) -> impl Iterator<Item = &Participant> {
         self.participants.iter()
     }
 
-    /// Every remote track that carries sound.
-    pub fn audio_tracks(&self) -> impl Iterator<Item = RemoteTrack<'_>> {
-        self.participants().flat_map(Participant::tracks).filter(RemoteTrack::is_audio)
+    /// Every track of another participant that carries sound.
+    pub fn audio_tracks(&self) -> impl Iterator<Item = ParticipantTrack<'_>> {
+        self.participants().flat_map(Participant::tracks).filter(ParticipantTrack::is_audio)
     }
 
-    /// A remote track, by the server's name of it.
-    pub fn track(&self, sid: Sid) -> Option<RemoteTrack<'_>> {
+    /// The track of another participant with this SID.
+    pub fn track(&self, sid: Sid) -> Option<ParticipantTrack<'_>> {
         self.participants().flat_map(Participant::tracks).find(|track| track.info.sid == sid)
     }
 
-    /// Everybody who speaks, by SID, with the level.
+    /// SID and level of every participant who speaks.
     pub fn speakers(&self) -> impl Iterator<Item = (Sid, f32)> {
         self.speakers.iter()
     }
 
-    /// Whether its publisher forbids us this track.
+    /// Whether the publisher forbids us to hear this track.
     pub fn is_forbidden(&self, sid: Sid) -> bool {
         self.forwarding.is_forbidden(sid)
     }
 
-    /// Whether the server holds this track back for lack of bandwidth.
+    /// Whether the server has paused this track for lack of bandwidth.
     pub fn is_held_back(&self, sid: Sid) -> bool {
         self.forwarding.is_held_back(sid)
     }
 
-    /// Who has this participant SID now; it may be us.
+    /// Identity of the participant with this SID; it may be our own.
     pub fn identity(&self, sid: Sid) -> Option<&str> {
-        let own = self.own.as_ref().filter(|own| own.sid == sid).map(|own| own.identity.as_str());
+        let own = self.own().filter(|own| own.sid == sid).map(|own| own.identity.as_str());
         own.or_else(|| {
             self.participants().find(|other| other.sid == sid).map(|other| other.identity.as_str())
         })
     }
 
-    /// How often there was no place for somebody, since the start.
+    /// Participants for whom there was no place, since the start.
     pub fn counters(&self) -> RoomCounters {
-        self.participants.counters
+        self.participants.counters()
     }
 
     fn apply_everything(
@@ -215,7 +224,7 @@ impl Room {
         others: &[ParticipantInfo],
         sink: &mut impl FnMut(Event),
     ) {
-        // The SID and name are of a new room or session; what they were must not stay behind.
+        // SID and name belong to a new room or session; the old ones must not remain.
         self.info.sid = None;
         self.info.name.clear();
         self.apply_room(room, sink);
@@ -223,13 +232,13 @@ impl Room {
             Some(known) => known.renew(own, sink),
             None => self.own = Some(LocalParticipant::new(own)),
         }
-        // In the new session everybody who speaks is told again, and what is kept from us.
+        // The server reports speakers, permissions and paused tracks again in a new session.
         self.forget_speakers(sink);
         self.forwarding.clear();
         let is_there =
             |identity: &str| identity != own.identity && others.iter().any(|o| o.identity == identity);
         self.participants.retain(is_there, sink);
-        // Those with sound first: in a crowd they need not drive anybody out again.
+        // Participants with sound first: in a full table they need not replace others.
         let (audible, silent): (Vec<_>, Vec<_>) = others
             .iter()
             .filter(|info| info.identity != own.identity)

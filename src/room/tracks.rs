@@ -4,22 +4,22 @@ use crate::event::{Event, TrackFacts, TrackKind};
 use crate::limits::TRACKS_PER_PARTICIPANT_MAX;
 use crate::signal::participant::TrackInfo;
 
-/// A track of somebody else.
+/// A published track, with the identity of its publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemoteTrack<'a> {
-    /// Who publishes it.
+pub struct ParticipantTrack<'a> {
+    /// Identity of the publisher.
     pub identity: &'a str,
-    /// What the server says of it.
+    /// The track as the server describes it.
     pub info: &'a TrackInfo,
 }
 
-impl RemoteTrack<'_> {
+impl ParticipantTrack<'_> {
     /// Whether it carries sound.
     pub fn is_audio(&self) -> bool {
         self.info.kind == TrackKind::Audio
     }
 
-    /// What an event says of it.
+    /// The track as events describe it.
     pub fn facts(&self) -> TrackFacts {
         TrackFacts {
             identity: self.identity.to_owned(),
@@ -39,20 +39,20 @@ pub(super) struct Tracks {
 }
 
 impl Tracks {
-    /// Takes over the complete list `told`. What ended is told first, so that a place is free before the
-    /// next track wants it.
-    pub(super) fn apply(&mut self, identity: &str, told: &[TrackInfo], sink: &mut impl FnMut(Event)) {
-        let facts = |info: &TrackInfo| RemoteTrack { identity, info }.facts();
-        let told = &told[..told.len().min(TRACKS_PER_PARTICIPANT_MAX)];
+    /// Takes over the complete list `listed`. Ended tracks are reported first, so that their places are free for
+    /// the new ones.
+    pub(super) fn apply(&mut self, identity: &str, listed: &[TrackInfo], sink: &mut impl FnMut(Event)) {
+        let facts = |info: &TrackInfo| ParticipantTrack { identity, info }.facts();
+        let listed = &listed[..listed.len().min(TRACKS_PER_PARTICIPANT_MAX)];
 
         self.list.retain(|known| {
-            let stays = told.iter().any(|info| info.sid == known.sid);
+            let stays = listed.iter().any(|info| info.sid == known.sid);
             if !stays {
                 sink(Event::TrackUnpublished(facts(known)));
             }
             stays
         });
-        for info in told {
+        for info in listed {
             match self.list.iter_mut().find(|known| known.sid == info.sid) {
                 None => {
                     self.list.push(info.clone());
@@ -70,10 +70,10 @@ impl Tracks {
         }
     }
 
-    /// Their publisher is gone.
+    /// Reports the end of every track: the publisher is gone.
     pub(super) fn end(self, identity: &str, sink: &mut impl FnMut(Event)) {
         for info in &self.list {
-            sink(Event::TrackUnpublished(RemoteTrack { identity, info }.facts()));
+            sink(Event::TrackUnpublished(ParticipantTrack { identity, info }.facts()));
         }
     }
 

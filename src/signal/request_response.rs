@@ -66,6 +66,16 @@ impl SubscriptionError {
 }
 
 impl RequestAbout {
+    /// The request in words, for a message.
+    pub fn words(&self) -> &'static str {
+        match self {
+            RequestAbout::AddTrack { .. } => "to add a track",
+            RequestAbout::Mute { .. } => "to mute a track",
+            RequestAbout::Trickle => "to use an ICE candidate",
+            RequestAbout::Other => "a request",
+        }
+    }
+
     pub(super) fn from_wire(wire: Option<wire::request_response::Request>) -> RequestAbout {
         match wire {
             Some(wire::request_response::Request::AddTrack(add)) => RequestAbout::AddTrack { cid: add.cid },

@@ -20,6 +20,20 @@ impl Truncated {
     }
 }
 
+impl std::fmt::Display for Truncated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Truncated { participants, tracks, texts, entries } = self;
+        let parts =
+            [(participants, "participants"), (tracks, "tracks"), (texts, "texts"), (entries, "list entries")];
+        let mut separator = "";
+        for (count, what) in parts.into_iter().filter(|(count, _)| **count > 0) {
+            write!(f, "{separator}{count} {what}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
 impl std::ops::AddAssign for Truncated {
     fn add_assign(&mut self, other: Truncated) {
         self.participants = self.participants.saturating_add(other.participants);

@@ -276,7 +276,7 @@ impl Client {
             self.engine.handle_file(key, notice, now);
             while turn(&mut self.engine, &mut self.ports, now) {}
         }
-        self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|event| (now, event)));
+        self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|event| (now, *event)));
     }
 
     /// When something happens to it or in it.

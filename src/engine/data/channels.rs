@@ -63,7 +63,7 @@ impl DataChannels {
         let bytes = DataChannels::encode(outgoing, None)?;
         if self.lossy.is_full() {
             self.lossy.pop_front();
-            out.counters.data_lost += 1;
+            _ = out.count(|counters| &mut counters.data_lost, 1);
         }
         // There is room for one now.
         let _ = self.lossy.push_back(bytes);
@@ -82,7 +82,7 @@ impl DataChannels {
         let packet = match Packet::decode(bytes) {
             Ok(packet) => packet,
             Err(error) => {
-                out.counters.data_refused += 1;
+                out.count(|counters| &mut counters.data_refused, 1);
                 if !std::mem::replace(&mut self.has_warned_of_malformed, true) {
                     out.warn(format!("a data packet was of no use: {error}; more are only counted"));
                 }
@@ -93,7 +93,7 @@ impl DataChannels {
             && let Some(sender) = packet.sender_sid
             && !self.received.is_new(sender, packet.sequence)
         {
-            out.counters.data_repeated += 1;
+            out.count(|counters| &mut counters.data_repeated, 1);
             return None;
         }
         if packet.content == Content::Encrypted {
@@ -128,7 +128,7 @@ impl DataChannels {
                 Written::NotOpen => break,
                 Written::Taken => has_written = true,
                 // A late packet is as useless as a lost one.
-                Written::NoRoom => out.counters.data_lost += 1,
+                Written::NoRoom => _ = out.count(|counters| &mut counters.data_lost, 1),
             }
             self.lossy.pop_front();
         }

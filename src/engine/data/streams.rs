@@ -170,11 +170,11 @@ impl Streams {
                 replaced
             }
             Begun::Repeated => {
-                out.counters.streams_refused += 1;
+                out.count(|counters| &mut counters.streams_refused, 1);
                 None
             }
             Begun::Full { own } => {
-                out.counters.streams_refused += 1;
+                out.count(|counters| &mut counters.streams_refused, 1);
                 if !std::mem::replace(&mut self.has_warned_of_flood, true) {
                     out.warn(format!(
                         "a stream of {sender}, who has {own} under way, is not taken: all {STREAMS_IN_MAX} \

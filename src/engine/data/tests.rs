@@ -110,7 +110,7 @@ impl Client {
     }
 
     fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.out.poll_event()).collect()
+        std::iter::from_fn(|| self.out.poll_event()).map(|event| *event).collect()
     }
 
     /// Orders about files since the last call.

@@ -104,7 +104,7 @@ impl Driven {
     fn events(&mut self) -> Vec<String> {
         let name =
             |event| serde_json::to_value(event).expect("serialises")["event"].as_str().map(str::to_owned);
-        std::iter::from_fn(|| self.out.poll_event()).filter_map(name).collect()
+        std::iter::from_fn(|| self.out.poll_event()).filter_map(|event| name(*event)).collect()
     }
 }
 

@@ -117,7 +117,8 @@ impl Transports {
     /// The session is over: sockets are closed, and addresses on TURN servers given back.
     pub(in crate::engine) fn close(&mut self, now: Instant, out: &mut Outbox) {
         if let Some(subscriber) = self.receiving() {
-            out.counters.packets_unknown += u64::from(subscriber.unknown_packets());
+            let unknown = u64::from(subscriber.unknown_packets());
+            out.count(|counters| &mut counters.packets_unknown, unknown);
         }
         for peer in [Peer::Publisher, Peer::Subscriber] {
             out.act(Action::CloseSockets(peer));
@@ -217,12 +218,6 @@ impl Transports {
         ctx: &mut TransportContext<'_>,
     ) -> bool {
         self.peer_mut(trickle.target).is_none_or(|transport| transport.add_candidate(trickle, ctx))
-    }
-
-    /// Whether an offer is needed, where something is or was to be sent or not. A connection that nobody needs is not
-    /// offered: where the subscriber is primary, and we only listen and send no messages.
-    pub(in crate::engine) fn needs_offer(&self, is_wanted: bool) -> bool {
-        is_wanted || self.primary == Peer::Publisher || self.was_offered()
     }
 
     /// Sends an offer that puts each track of `cids` on its line, or silences the line; `true` if there was something to

@@ -247,7 +247,10 @@ impl PeerTransport {
     pub(super) fn drive(&mut self, datagram: Option<Datagram<'_>>, ctx: &mut TransportContext<'_>) {
         match self.drain(datagram, ctx) {
             Ok(true) => {}
-            Ok(false) => return ctx.out.counters.datagrams_refused += 1,
+            Ok(false) => {
+                ctx.out.count(|counters| &mut counters.datagrams_refused, 1);
+                return;
+            }
             Err(Failure(text)) => ctx.report(self.peer, TransportEvent::Failed(text)),
         }
         // Permissions that were asked for with it.

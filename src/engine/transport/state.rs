@@ -27,6 +27,12 @@ impl Transports {
         self.sending().is_some_and(Publisher::was_offered)
     }
 
+    /// Whether an offer is needed; `is_wanted` is whether there is or was something to send. A connection without use is
+    /// not offered: if the subscriber is primary, and we only listen and send no messages.
+    pub(in crate::engine) fn needs_offer(&self, is_wanted: bool) -> bool {
+        is_wanted || self.primary == Peer::Publisher || self.was_offered()
+    }
+
     /// Whether an offer of ours waits for its answer.
     pub(in crate::engine) fn awaits_answer(&self) -> bool {
         self.sending().is_some_and(Publisher::awaits_answer)

@@ -87,7 +87,7 @@ impl Commands {
 
     /// Puts an event of the program's own into the stream that [`Events`] gives; lost where that is full.
     pub fn report(&self, event: Event) {
-        self.queue.tell(event);
+        self.queue.post(Box::new(event));
     }
 
     /// Whether people talk now. In a call `auto` goes to other cards only when one of its own is lost; a program that

@@ -36,10 +36,11 @@ impl ClientQueue {
         !self.events.is_full() && self.event_bytes.get() < CLIENT_QUEUE_EVENT_BYTES_MAX
     }
 
-    /// Posts an event; lost where there is no room. For those of the engine [`ClientQueue::has_room`] is asked before.
-    pub(super) fn tell(&self, event: Event) {
+    /// Posts an event; it is lost if there is no room. The driver checks [`ClientQueue::has_room`] before it takes one from
+    /// the engine.
+    pub(super) fn post(&self, event: Box<Event>) {
         let bytes = event.bytes();
-        if self.has_room() && self.events.post(Some((bytes, Box::new(event)))).is_ok() {
+        if self.has_room() && self.events.post(Some((bytes, event))).is_ok() {
             self.event_bytes.set(self.event_bytes.get() + bytes);
         }
     }
@@ -89,11 +90,11 @@ mod tests {
         let queue = ClientQueue::default();
         let mut posted = 0;
         while queue.has_room() {
-            queue.tell(Event::Warning { text: "x".repeat(50_000) });
+            queue.post(Box::new(Event::Warning { text: "x".repeat(50_000) }));
             posted += 1;
         }
         assert!(posted <= CLIENT_QUEUE_EVENT_BYTES_MAX / 50_000 + 1);
-        queue.tell(Event::Log { text: "lost".into() });
+        queue.post(Box::new(Event::Log { text: "lost".into() }));
         assert!(queue.tell_end(), "the end always has a place");
         let executor = async_executor::LocalExecutor::new();
         let taking = executor.spawn(async move {

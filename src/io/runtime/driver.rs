@@ -52,7 +52,7 @@ pub(super) fn drive(
     }
     let sound = Pair::open(&options.input, options.loops_input, &options.output, options.sound)?;
     if sound.has_card() {
-        queue.tell(Event::Log { text: realtime::claim().to_string() });
+        queue.post(Box::new(Event::Log { text: realtime::claim().to_string() }));
     }
     let seed = process::random_seed();
     let volume_percent = options.settings.volume_percent;
@@ -147,11 +147,11 @@ pub(super) fn drive(
         // A full table costs the line, not the sound.
         // Told later where there is no room: a lamp may show what has become of a card.
         if queue.has_room() {
-            ports.sound_changes(|event| queue.tell(event));
+            ports.sound_changes(|event| queue.post(Box::new(event)));
         }
         if schedule.stats_due(now) {
             let stats = measure(&mut engine, &mut ports, &mut usage, now);
-            queue.tell(Event::Stats(stats));
+            queue.post(Box::new(Event::Stats(stats)));
         }
         queue.deliver_answers(&mut engine);
         deliver(&mut engine, queue, |call| {
@@ -213,10 +213,10 @@ fn deliver(engine: &mut Engine, queue: &ClientQueue, mut answer: impl FnMut(&Rpc
     while queue.has_room()
         && let Some(event) = engine.poll_event()
     {
-        if let Event::RpcInvoked(call) = &event {
+        if let Event::RpcInvoked(call) = &*event {
             answer(call);
         }
-        queue.tell(event);
+        queue.post(event);
     }
 }
 

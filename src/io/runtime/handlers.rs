@@ -83,7 +83,7 @@ pub(super) fn answer(
         let result = result_of(run(&reactor, program).await);
         if let Err(refusal) = &result {
             let text = format!("the command of {} for {}: {}", call.method, call.identity, refusal.message);
-            queue.tell(Event::Warning { text });
+            queue.post(Box::new(Event::Warning { text }));
         }
         let answer = Command::RpcAnswer(RpcAnswer { id: call.id, result });
         // Whether anybody still waits for it only the engine knows.

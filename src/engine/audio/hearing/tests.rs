@@ -89,7 +89,7 @@ impl Rig {
             other => panic!("{other:?}"),
         });
         let requests = requests.collect();
-        let events = std::iter::from_fn(|| self.out.poll_event()).map(|event| match event {
+        let events = std::iter::from_fn(|| self.out.poll_event()).map(|event| match *event {
             Event::TrackSubscribed(facts) => format!("+{}", facts.sid),
             Event::TrackUnsubscribed(facts) => format!("-{}", facts.sid),
             Event::Warning { text } => text,

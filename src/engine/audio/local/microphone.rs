@@ -108,9 +108,9 @@ impl Microphone {
     pub(super) fn status(&self) -> MicrophoneStatus {
         let publication = self.track.publication();
         MicrophoneStatus {
-            is_muted: publication.mute.is_muted(),
-            is_talking: publication.mute.is_talking(),
-            is_open: publication.mute.is_open(),
+            is_muted: publication.mute().is_muted(),
+            is_talking: publication.mute().is_talking(),
+            is_open: publication.mute().is_open(),
             loudest_dbfs: self.path.loudest_dbfs(),
             sent_bytes: self.track.sent_bytes(),
             loss_permille: self.loss_permille,
@@ -157,7 +157,7 @@ impl Microphone {
         if preconnect.send_packet(&mut self.track, input.takes_red, send, input.now) {
             push(outputs, LocalOutput::PacketsSent);
         }
-        out.counters.early_lost += preconnect.take_lost();
+        out.count(|counters| &mut counters.early_lost, preconnect.take_lost());
         if preconnect.is_over(input.now) {
             self.preconnect = None;
         }
@@ -296,8 +296,8 @@ impl Microphone {
     /// (1.13.5): a mute that we say in between is overtaken by the unmute.
     pub(super) fn mute_seen(&mut self, input: &LocalInput<'_>, out: &mut Outbox) {
         let Some(sid) = self.track.publication().sid() else { return };
-        let track = input.room.own().and_then(|own| own.tracks.iter().find(|track| track.sid == sid));
-        if track.is_some_and(|track| !track.muted) && self.track.mute().seen_open() {
+        let track = input.room.own().and_then(|own| own.tracks().find(|track| track.info.sid == sid));
+        if track.is_some_and(|track| !track.info.muted) && self.track.mute().seen_open() {
             self.mute_reports.report_to_server(&mut self.track, input, out);
         }
     }
@@ -335,7 +335,7 @@ impl Microphone {
         }
         let is_refused = self.track.refused();
         if is_refused {
-            let words = format!("{reason:?}: {message}");
+            let words = format!("{}: {message}", reason.words());
             out.emit(Event::LocalTrackRefused { name, reason: words.clone() });
             self.cannot_speak(&format!("the server does not let us speak ({words})"), out, outputs);
         }

@@ -267,6 +267,11 @@ impl LocalTracks {
         self.microphone.as_ref().map(|microphone| microphone.status())
     }
 
+    /// Packets that are missing because Opus failed, since the start.
+    pub(in crate::engine) fn encoder_faults(&self) -> u64 {
+        self.tracks().into_iter().flatten().map(LocalTrack::encoder_faults).sum()
+    }
+
     /// The server's name of the microphone's track, while it is published.
     pub(in crate::engine) fn sid(&self) -> Option<Sid> {
         self.microphone.as_ref().and_then(|microphone| microphone.track().publication().sid())

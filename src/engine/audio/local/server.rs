@@ -85,7 +85,7 @@ impl LocalTracks {
                 }
             }
             (Some(Line::Announcement), _) if !matches!(reason, RequestReason::Ok | RequestReason::Queued) => {
-                let why = format!("the server does not take it ({reason:?}: {message})");
+                let why = format!("the server refused the track: {}: {message}", reason.words());
                 self.end_announcement(By::Server, &why, input, out);
             }
             _ => return false,

@@ -152,7 +152,7 @@ impl Rig {
             other => panic!("{other:?}"),
         });
         let mut words: Vec<String> = actions.collect();
-        let events = std::iter::from_fn(|| self.out.poll_event()).map(|event| match event {
+        let events = std::iter::from_fn(|| self.out.poll_event()).map(|event| match *event {
             Event::LocalTrackPublished { sid, .. } => format!("+{sid}"),
             Event::LocalTrackUnpublished { sid, by, .. } => format!("-{sid} by {by:?}"),
             Event::LocalTrackRefused { .. } => "refused".to_owned(),

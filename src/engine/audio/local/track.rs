@@ -28,6 +28,8 @@ pub(super) struct LocalTrack {
     line: Line,
     publication: Publication,
     sender: Option<TrackSender>,
+    /// Of sending halves that are gone.
+    encoder_faults: u64,
 }
 
 /// The sending half.
@@ -39,7 +41,12 @@ struct TrackSender {
 impl LocalTrack {
     /// A track that is not published, and goes out on `line`. `cid` is our name of it, `name` is for people.
     pub(super) fn new(line: Line, cid: String, name: String, is_muted: bool) -> LocalTrack {
-        LocalTrack { line, publication: Publication::new(cid, name, is_muted), sender: None }
+        LocalTrack {
+            line,
+            publication: Publication::new(cid, name, is_muted),
+            sender: None,
+            encoder_faults: 0,
+        }
     }
 
     /// What the server knows of the track.
@@ -49,13 +56,13 @@ impl LocalTrack {
 
     /// Who mutes the track.
     pub(super) fn mute(&mut self) -> &mut Mute {
-        &mut self.publication.mute
+        self.publication.mute_mut()
     }
 
     /// Whether the server still holds the last track of ours under this name, and would take the next one's sound for it.
     pub(super) fn is_held(&self, room: &Room) -> bool {
         let last_sid = self.publication.last_sid();
-        room.own().is_some_and(|own| own.tracks.iter().any(|track| Some(track.sid) == last_sid))
+        room.own().is_some_and(|own| own.tracks().any(|track| Some(track.info.sid) == last_sid))
     }
 
     /// Asks the server for the track as `request` says, under our names; not where it was asked for already, or has ended.
@@ -117,7 +124,7 @@ impl LocalTrack {
             cid: self.publication.cid().to_owned(),
             sid,
             name: self.publication.name().to_owned(),
-            muted: !self.publication.mute.is_open(),
+            muted: !self.publication.mute().is_open(),
         })
     }
 
@@ -127,13 +134,21 @@ impl LocalTrack {
     /// The encoder cannot be created.
     pub(super) fn open_sender(&mut self, settings: EncoderSettings, plan: Plan) -> Result<(), EncoderError> {
         let packetizer = Packetizer::new(settings)?;
+        self.close_sender();
         self.sender = Some(TrackSender { packetizer, outlet: Outlet::new(self.line, plan) });
         Ok(())
     }
 
     /// Drops the sending half.
     pub(super) fn close_sender(&mut self) {
+        self.encoder_faults = self.encoder_faults();
         self.sender = None;
+    }
+
+    /// Packets that are missing because Opus failed, since the start.
+    pub(super) fn encoder_faults(&self) -> u64 {
+        let of_sender = self.sender.as_ref().map_or(0, |sender| sender.packetizer.encoder_faults());
+        self.encoder_faults + of_sender
     }
 
     /// Takes the next 10 ms. A packet that is full is sent, or kept in `held`; whether one was sent.

@@ -34,7 +34,8 @@ pub(in crate::engine) struct SubscribedTracks {
 struct SubscribedTrack {
     sid: Sid,
     facts: TrackFacts,
-    state: TrackState,
+    volume: f32,
+    is_speaking: bool,
 }
 
 impl SubscribedTracks {
@@ -50,12 +51,10 @@ impl SubscribedTracks {
         for &sid in wanted {
             let facts = room.track(sid).map(|track| track.facts());
             let Some(facts) = facts.filter(|_| self.state(sid).is_none()) else { continue };
-            let state = TrackState {
-                volume: volume_of(sid, &facts),
-                is_speaking: is_speaking(room, &facts.identity),
-            };
+            let volume = volume_of(sid, &facts);
+            let is_speaking = is_speaking(room, &facts.identity);
             // As many places as tracks are wanted.
-            let _ = self.list.push(SubscribedTrack { sid, facts: facts.clone(), state });
+            let _ = self.list.push(SubscribedTrack { sid, facts: facts.clone(), volume, is_speaking });
             out.emit(Event::TrackSubscribed(facts));
         }
         ended
@@ -76,7 +75,7 @@ impl SubscribedTracks {
     /// Follows the room's list of speakers: who speaks is heard first, where there are more talkers than slots.
     pub(in crate::engine) fn set_speakers(&mut self, room: &Room) {
         for track in &mut self.list {
-            track.state.is_speaking = is_speaking(room, &track.facts.identity);
+            track.is_speaking = is_speaking(room, &track.facts.identity);
         }
     }
 
@@ -87,14 +86,15 @@ impl SubscribedTracks {
         mut changed: impl FnMut(Sid, f32),
     ) {
         for track in &mut self.list {
-            track.state.volume = volume_of(track.sid, &track.facts);
-            changed(track.sid, track.state.volume);
+            track.volume = volume_of(track.sid, &track.facts);
+            changed(track.sid, track.volume);
         }
     }
 
     /// How this track is played; `None` where it is not subscribed.
     pub(in crate::engine) fn state(&self, sid: Sid) -> Option<TrackState> {
-        self.list.iter().find(|track| track.sid == sid).map(|track| track.state)
+        let track = self.list.iter().find(|track| track.sid == sid)?;
+        Some(TrackState { volume: track.volume, is_speaking: track.is_speaking })
     }
 }
 

@@ -16,13 +16,14 @@
 //! | `insert`, `playback`, `restart_playback`, `output_volume` | packets, blocks, the card |
 //! | `wanted`, `paused`, `policy`, `is_subscribed`, `take_stats`, `total` | what others read |
 
+mod output_volume;
+mod receiver_slots;
+mod subscribed_tracks;
+
 use std::time::Instant;
 
 use serde_json::Value;
 
-use super::output_volume::OutputVolume;
-use super::receiver_slots::ReceiverSlots;
-use super::subscribed_tracks::SubscribedTracks;
 use crate::command::{Answer, CommandError};
 use crate::engine::outbox::Outbox;
 use crate::event::{Event, TrackFacts, TrackSource, TrackStats};
@@ -33,11 +34,15 @@ use crate::local::subscription::{Offered, Sids, SubscriptionChange, Subscription
 use crate::media::block::Block;
 use crate::media::receive::counters::ReceiveCounters;
 use crate::media::receive::decode::DecoderError;
-use crate::room::{Participant, RemoteTrack, Room};
+use crate::room::{Participant, ParticipantTrack, Room};
 use crate::rtc::RtpArrival;
 use crate::signal::request::Request;
 use crate::signal::response::SubscriptionError;
 use crate::signal::sid::Sid;
+
+use output_volume::OutputVolume;
+use receiver_slots::ReceiverSlots;
+use subscribed_tracks::SubscribedTracks;
 
 /// The tracks of others: which are asked for, which are carried, and their sound.
 pub(in crate::engine) struct Hearing {
@@ -272,7 +277,7 @@ impl Hearing {
         let mut encrypted = Vec::new();
         for participant in input.room.participants() {
             let is_admitted = (input.is_admitted)(participant);
-            for track in participant.tracks().filter(RemoteTrack::is_audio) {
+            for track in participant.tracks().filter(ParticipantTrack::is_audio) {
                 if track.info.encrypted {
                     encrypted.push((track.info.sid, track.identity));
                 } else {
@@ -288,7 +293,7 @@ impl Hearing {
 
     /// Whether a carried track is to be heard: what the server still sends of others is not played.
     fn is_to_be_heard(&self, sid: Sid, input: &HearingInput<'_>) -> bool {
-        let Some(track) = input.room.track(sid).filter(RemoteTrack::is_audio) else { return false };
+        let Some(track) = input.room.track(sid).filter(ParticipantTrack::is_audio) else { return false };
         let publisher = input.room.participants().find(|other| other.identity == track.identity);
         self.subscriptions.is_wished(&offered_by(track, publisher.is_some_and(input.is_admitted)))
     }
@@ -333,7 +338,7 @@ fn request(change: &SubscriptionChange, out: &mut Outbox) {
     }
 }
 
-fn offered_by(track: RemoteTrack<'_>, is_admitted: bool) -> Offered<'_> {
+fn offered_by(track: ParticipantTrack<'_>, is_admitted: bool) -> Offered<'_> {
     Offered {
         sid: track.info.sid,
         identity: track.identity,
