@@ -15,7 +15,7 @@
 //! ```
 //!
 //! `Engine` is the coordinator. Each part owns its state and knows no other part. A part returns what concerns another part,
-//! and writes what leaves the engine to the outbox. [`route`] gives each part what it needs to know of the others, and
+//! and writes what leaves the engine to the outbox. `route.rs` gives each part what it needs to know of the others, and
 //! carries out what follows. Calls go in the direction of the arrows only: `cargo test --test tidy engine` checks that.
 
 #![forbid(unsafe_code)]

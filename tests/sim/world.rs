@@ -110,6 +110,14 @@ impl World {
         self.clients[number].command(command, now)
     }
 
+    /// The value of `kinglet_dropped_total{what="…"}` in the metrics of a client.
+    pub fn dropped(&mut self, number: usize, what: &str) -> u64 {
+        let Reply::Now(Ok(metrics)) = self.ask(number, Command::Metrics) else { panic!("no metrics") };
+        let begin = format!("kinglet_dropped_total{{what=\"{what}\"}} ");
+        let value = |line: &str| line.strip_prefix(&begin)?.parse::<f64>().ok();
+        metrics.as_str().and_then(|text| text.lines().find_map(value)).expect("a counter") as u64
+    }
+
     /// Lets a client look at what was put into its ports.
     pub fn poke(&mut self, number: usize) {
         let now = self.clock.now();

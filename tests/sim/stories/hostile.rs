@@ -159,7 +159,8 @@ fn every_message_malformed() {
         world.run_ms(20);
     }
     assert_survived(&mut world, door, hall);
-    assert!(warnings(&mut world, hall).iter().any(|text| text.contains("of no use")));
+    assert!(warnings(&mut world, hall).iter().any(|text| text.contains("ignored an invalid message")));
+    assert!(world.dropped(hall, "messages") > 100);
     assert!(warnings(&mut world, hall).len() < 40, "{:?}", warnings(&mut world, hall));
 }
 
@@ -188,7 +189,13 @@ fn ten_thousand_participants() {
     say_bytes(&mut world, hall, vec![0x2a; (4 << 20) + 1]);
     world.client(hall).events.retain(|(_, event)| matches!(event, Event::Warning { .. }));
     assert_survived(&mut world, door, hall);
-    assert!(warnings(&mut world, hall).iter().any(|text| text.contains("more in the room")));
+    assert!(
+        warnings(&mut world, hall).iter().any(|text| text.contains("exceeds the limits of this program"))
+    );
+    // Of each message of 5000 at most 128 are taken; 20 tracks each, of which 8 are taken; one text too long.
+    assert!(world.dropped(hall, "participants") >= 4000);
+    assert!(world.dropped(hall, "tracks") >= 100 * 12);
+    assert!(world.dropped(hall, "texts") >= 1 && world.dropped(hall, "messages") == 1);
 }
 
 #[test]

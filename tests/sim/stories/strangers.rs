@@ -6,7 +6,7 @@ use crate::card::{Sound, amplitude};
 use crate::client::Setup;
 use crate::server::SERVER_ADDRESS;
 use crate::world::World;
-use kinglet::command::{Command, Reply};
+use kinglet::command::Command;
 use kinglet::event::Event;
 use kinglet::rtc::Peer;
 use std::net::SocketAddr;
@@ -46,10 +46,7 @@ fn both_hear(world: &World, door: usize, hall: usize) -> bool {
 }
 
 fn refused(world: &mut World, client: usize) -> u64 {
-    let Reply::Now(Ok(metrics)) = world.ask(client, Command::Metrics) else { panic!("no metrics") };
-    let line =
-        |line: &str| Some(line.split_once("what=\"foreign_datagrams\"} ")?.1.parse::<f64>().ok()? as u64);
-    metrics.as_str().and_then(|text| text.lines().find_map(line)).expect("counted")
+    world.dropped(client, "foreign_datagrams")
 }
 
 #[test]
