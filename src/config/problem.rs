@@ -1,5 +1,6 @@
 //! What is wrong with a file: where, which key, and what would be right.
 
+use crate::event::is_hidden;
 use crate::limits::CONFIG_PROBLEMS_MAX;
 
 /// One thing that is wrong.
@@ -56,7 +57,7 @@ impl<'t> Report<'t> {
         let line = self.line_of(at);
         let mut problems = self.problems.borrow_mut();
         if problems.len() < CONFIG_PROBLEMS_MAX {
-            problems.push(Problem { line, key, text, severity });
+            problems.push(Problem { line, key: printable(&key), text: printable(&text), severity });
         }
     }
 
@@ -79,4 +80,16 @@ impl<'t> Report<'t> {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
+}
+
+/// Keys and values are quoted from the file: characters that a terminal does not show are escaped.
+fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_hidden(c) {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
 }

@@ -199,7 +199,8 @@ impl Outputs {
 
     /// When [`Outputs::handle_timeout`] is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let due = self.outputs.iter().flat_map(|known| [known.output.poll_timeout(), known.again_at]);
+        // A line that is driven rests when its pulse ends: nothing is tried before.
+        let due = self.outputs.iter().map(|known| known.output.poll_timeout().or(known.again_at));
         due.chain([self.codes.poll_timeout()]).flatten().min()
     }
 
@@ -354,6 +355,14 @@ mod tests {
         assert!(outputs.poll_change(at).is_none(), "not at once");
         let (rest, at) = wait(&mut outputs, REST_AGAIN);
         assert!(matches!(rest, Some(OutputChange::Rest(0))) && !outputs.not_at_rest(0, at), "no news");
+        // Driven again before the next attempt: the only deadline is the end of the pulse.
+        outputs.pulse("door", at).expect("there is one");
+        assert!(matches!(outputs.poll_change(at), Some(OutputChange::Pulse(..))));
+        outputs.not_at_rest(0, at);
+        assert_eq!(outputs.poll_timeout(), Some(at + pulse));
+        let (rest, at) = wait(&mut outputs, pulse);
+        assert!(matches!(rest, Some(OutputChange::Rest(0))));
+        outputs.not_at_rest(0, at);
         let (rest, at) = wait(&mut outputs, REST_AGAIN);
         assert!(matches!(rest, Some(OutputChange::Rest(0))), "and again, until it rests");
         assert!(outputs.poll_change(at).is_none() && outputs.poll_timeout().is_none());

@@ -1,111 +1,92 @@
-//! Every parser of bytes that others send, fed with its corpus and with damaged copies of it.
+//! Every parser of outside bytes, and the engine as a whole, fed with hostile input.
 //!
 //! ```text
-//!  corpus/<target>/*  ─► as it is ─► body ─► no panic, and what is said to be bounded is bounded
-//!                     └► damaged: cut, flipped, doubled, mixed with a second file
+//!  corpus/<target>/* ─► as it is ─► body ─► no panic, and what is said to be bounded is bounded    cargo test --test fuzz
+//!                    └► damaged: cut, flipped, doubled, mixed with a second file
+//!                    └► libFuzzer, guided by coverage ─► body                                      tests/fuzz/run MINUTES
 //! ```
 //!
-//! A target is a name, a folder of the corpus and a body of a few lines; to add one, add a line to [`TARGETS`] and a file to
-//! its folder. Files that once broke something stay there. The bodies take plain bytes, so a coverage-guided fuzzer can
-//! call them too. `KINGLET_FUZZ_ROUNDS` lets it run for longer than a test may.
+//! A target is a name, a folder of the corpus and a body; to add one, add a line to [`TARGETS`] and a file to its folder.
+//! Inputs that once broke something stay there. The same bodies run on stable Rust in every test run, and under libFuzzer
+//! (`--cfg coverage`, see `coverage/Cargo.toml`), where `KINGLET_FUZZ_TARGET` names the target.
 
-mod bodies;
+#![cfg_attr(coverage, no_main)]
+#![cfg_attr(coverage, allow(dead_code, reason = "the simulation has more than the engine's target uses"))]
 
-use std::path::PathBuf;
+mod cursor;
+mod device;
+mod engine;
+mod files;
+mod media;
+mod messages;
+mod parsers;
+#[cfg(not(coverage))]
+mod replay;
+mod sdp;
 
-/// Damaged copies of each file, unless the environment says otherwise.
-const ROUNDS: usize = 300;
+/// The simulated world of the engine's target; `tests/sim` describes it.
+#[allow(dead_code, reason = "stories use more of the simulation")]
+#[path = "../sim"]
+mod simulation {
+    pub mod acoustics;
+    #[path = "../alloc/mod.rs"]
+    pub mod alloc;
+    pub mod card;
+    pub mod client;
+    pub mod clock;
+    pub mod cloud;
+    pub mod disk;
+    pub mod link;
+    pub mod nat;
+    pub mod ports;
+    pub mod random;
+    pub mod server;
+    pub mod turn;
+    pub mod world;
+}
+// The simulation's files name each other from the root of the crate.
+use simulation::{
+    acoustics, alloc, card, client, clock, cloud, disk, link, nat, ports, random, server, turn, world,
+};
 
-/// What takes the bytes of a target.
-type Body = fn(&[u8]);
+/// A function that takes one input of a target. It panics if the input breaks a rule.
+pub type Body = fn(&[u8]);
 
-/// What is fed with which folder.
-const TARGETS: &[(&str, Body)] = &[
-    ("signal_response", bodies::signal_response),
-    ("subscriber_offer", bodies::subscriber_offer),
-    ("publisher_answer", bodies::publisher_answer),
-    ("candidate", bodies::candidate),
-    ("datagram", bodies::datagram),
-    ("framing", bodies::framing),
-    ("data_packet", bodies::data_packet),
-    ("binding", bodies::binding),
-    ("turn", bodies::turn),
-    ("refusal", bodies::refusal),
-    ("regions", bodies::regions),
-    ("token", bodies::token),
-    ("token_answer", bodies::token_answer),
-    ("endpoint_url", bodies::endpoint_url),
-    ("ice_url", bodies::ice_url),
-    ("server_url", bodies::server_url),
-    ("command_line", bodies::command_line),
+/// Name, which is the folder of the corpus, and body of every target.
+pub const TARGETS: &[(&str, Body)] = &[
+    ("signal_response", parsers::signal_response),
+    ("subscriber_offer", parsers::subscriber_offer),
+    ("publisher_answer", parsers::publisher_answer),
+    ("sdp", sdp::offer_and_answer),
+    ("candidate", parsers::candidate),
+    ("datagram", parsers::datagram),
+    ("framing", parsers::framing),
+    ("data_packet", parsers::data_packet),
+    ("binding", parsers::binding),
+    ("turn", parsers::turn),
+    ("refusal", parsers::refusal),
+    ("regions", parsers::regions),
+    ("token", parsers::token),
+    ("token_answer", parsers::token_answer),
+    ("endpoint_url", parsers::endpoint_url),
+    ("ice_url", parsers::ice_url),
+    ("server_url", parsers::server_url),
+    ("command_line", parsers::command_line),
+    ("configuration", files::configuration),
+    ("board", files::board),
+    ("wav", files::wav),
+    ("media", media::received),
+    ("device", device::intercom),
+    ("engine", engine::session),
 ];
 
-#[test]
-fn every_target_survives_its_corpus() {
-    let rounds = std::env::var("KINGLET_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
-    let rounds = rounds.unwrap_or(ROUNDS);
-    for &(target, body) in TARGETS {
-        let files = corpus(target);
-        assert!(!files.is_empty(), "no corpus for {target}");
-        let mut random = fastrand::Rng::with_seed(0x667a);
-        for (_, bytes) in &files {
-            body(bytes);
-        }
-        for round in 0..rounds {
-            let (name, bytes) = &files[round % files.len()];
-            let other = &files[random.usize(..files.len())].1;
-            let damaged = damage(bytes, other, &mut random);
-            let survived = std::panic::catch_unwind(|| body(&damaged)).is_ok();
-            assert!(survived, "{target}: {name}, round {round}: {}", damaged.escape_ascii());
-        }
-        println!("{target}: {} files, {rounds} damaged copies", files.len());
-    }
-}
-
-#[test]
-fn every_folder_has_its_target() {
-    for folder in std::fs::read_dir(root()).expect("the corpus") {
-        let name = folder.expect("a folder").file_name().into_string().expect("a name");
-        assert!(TARGETS.iter().any(|(target, _)| *target == name), "nobody reads corpus/{name}");
-    }
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus")
-}
-
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let Ok(folder) = std::fs::read_dir(root().join(target)) else { return Vec::new() };
-    let mut files: Vec<(String, Vec<u8>)> = folder
-        .map(|entry| {
-            let path = entry.expect("an entry").path();
-            (path.display().to_string(), std::fs::read(path).expect("a file"))
-        })
-        .collect();
-    files.sort();
-    files
-}
-
-/// Cut, flipped, doubled or mixed with another one.
-fn damage(bytes: &[u8], other: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
-    let mut damaged = bytes.to_vec();
-    for _ in 0..random.usize(1..6) {
-        let at = random.usize(..=damaged.len());
-        match random.u8(..5) {
-            0 => damaged.truncate(at),
-            1 if at < damaged.len() => damaged[at] = random.u8(..),
-            2 if at < damaged.len() => damaged[at] ^= 1 << random.u8(..8),
-            3 => {
-                let end = (at + random.usize(..64)).min(damaged.len());
-                let piece = damaged[at..end].to_vec();
-                damaged.splice(at..at, piece);
-            }
-            _ => {
-                let from = random.usize(..=other.len());
-                damaged.truncate(at);
-                damaged.extend_from_slice(&other[from..]);
-            }
-        }
-    }
-    damaged
-}
+#[cfg(coverage)]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    static BODY: std::sync::OnceLock<Body> = std::sync::OnceLock::new();
+    let body = BODY.get_or_init(|| {
+        let name = std::env::var("KINGLET_FUZZ_TARGET").expect("KINGLET_FUZZ_TARGET names the target");
+        let target = TARGETS.iter().find(|(target, _)| *target == name);
+        target.unwrap_or_else(|| panic!("there is no target {name}")).1
+    });
+    body(bytes);
+});

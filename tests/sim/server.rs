@@ -24,6 +24,7 @@ mod permission;
 mod requests;
 mod schedule;
 mod sdp;
+#[cfg(test)]
 mod selftest;
 mod session;
 mod speakers;

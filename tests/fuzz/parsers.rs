@@ -1,4 +1,4 @@
-//! One body for each parser: bytes in, no panic, and bounded what says that it is.
+//! Parsers of bytes from outside, a body for each: no panic, and what is bounded by a limit is within it.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use kinglet::signal::token;
 use kinglet::signal::url::ServerUrl;
 
 #[allow(clippy::disallowed_methods, reason = "the connections want an instant to count from")]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
