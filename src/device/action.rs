@@ -7,7 +7,7 @@ use crate::event::Event;
 /// What the caller is to do, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Let these hear the box, and hear these, and nobody else.
+    /// Sets who hears the box and whom it hears; all others are excluded.
     Admit(Admitted),
     /// Join the room, unless we are in it.
     Enter,
@@ -19,10 +19,11 @@ pub enum Action {
     Mute(bool),
     /// Play a tone from its beginning, in the place of what plays.
     Play(Tone),
-    /// Drive an output, by its number, and tell this, or [`Intercom::not_driven`](super::intercom::Intercom::not_driven).
+    /// Drive an output, by its number, and report this event; call
+    /// [`Intercom::not_driven`](super::intercom::Intercom::not_driven) if that fails.
     Pulse(usize, Event),
     /// Let an output rest, or [`Intercom::not_at_rest`](super::intercom::Intercom::not_at_rest).
     Rest(usize),
-    /// Tell what happened, to programs and to those who watch.
+    /// Report an event, to programs and to clients that watch.
     Tell(Event),
 }

@@ -6,9 +6,9 @@
 //!   told      Pressed    Held        Released       (Held once, HOLD after the press)
 //! ```
 //!
-//! A press is told at its first edge, because a talk key must not wait; the bounces that follow are
-//! held back for the settling time. If the line then rests elsewhere, that is told too: no press is
-//! lost and none is doubled.
+//! A press is reported at its first edge, because a talk key must not wait. The bounces that follow are ignored during
+//! the settling time. If the line then rests at the other level, that is reported too: no press is lost and none is
+//! counted twice.
 //!
 //! Only edges act. A button begins with the level that its line has: one that is down then (held at power-on, stuck, or
 //! wired the other way round) does nothing until it has been up. A line that chatters is held back (`presses.rs`).
@@ -38,12 +38,12 @@ pub enum ButtonEvent {
     Quiet,
 }
 
-/// A button or key: debounces its line and tells a short press from a long one.
+/// A button or key: debounces its line, and distinguishes a short press from a long one.
 #[derive(Debug, Default)]
 pub struct Button {
     /// The line as it was last seen.
     is_down: bool,
-    /// What was told.
+    /// The state that was reported last.
     is_pressed: bool,
     /// It was down when its line began to be watched, and has not been up since.
     is_stuck: bool,
@@ -54,8 +54,8 @@ pub struct Button {
 }
 
 impl Button {
-    /// Its line is watched from `now` on and has this level, which is no press and no release. A line that is gone
-    /// begins up.
+    /// The line is watched from `now` on and has this level, which is neither a press nor a release. A line that is
+    /// gone counts as released.
     pub fn begin(&mut self, is_down: bool, now: Instant) {
         (self.is_down, self.is_pressed, self.is_stuck) = (is_down, false, is_down);
         (self.hold_at, self.was_held) = (None, false);
@@ -78,7 +78,7 @@ impl Button {
         self.was_held
     }
 
-    /// When [`Button::handle_timeout`] may have something to tell.
+    /// When [`Button::handle_timeout`] may report something.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.settles_at, self.hold_at, self.presses.poll_timeout()].into_iter().flatten().min()
     }
@@ -100,7 +100,7 @@ impl Button {
         Some(ButtonEvent::Held)
     }
 
-    /// Whether it is pressed, as was told.
+    /// Whether the button is pressed, as it was reported last.
     pub fn is_pressed(&self) -> bool {
         self.is_pressed
     }
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(told_from(true, &levels), [(1500, ButtonEvent::Pressed), (1600, ButtonEvent::Released)]);
     }
 
-    /// A press at the moment at which it begins: its bounces are no release.
+    /// A press at the moment at which it begins: its bounces are not a release.
     #[test]
     fn one_that_bounces_while_it_begins_is_what_it_comes_to_rest_at() {
         let start = Instant::now();

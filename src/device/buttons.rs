@@ -1,4 +1,4 @@
-//! All buttons and keys of a box: levels of their lines → what is to be told, and what a press means.
+//! All buttons and keys of a box: from the levels of their lines to events, and to the meaning of a press.
 
 use std::time::Instant;
 
@@ -13,10 +13,10 @@ pub(super) struct Buttons {
     buttons: Vec<(ButtonSettings, Button)>,
 }
 
-/// What somebody, or a line, did.
+/// The result of a change of a line.
 #[derive(Debug, PartialEq)]
 pub(super) struct Touch {
-    /// To be told.
+    /// The event to report.
     pub(super) event: Event,
     /// A talk key is held now, or no longer.
     pub(super) talk: Option<bool>,
@@ -31,8 +31,8 @@ impl Buttons {
         Buttons { buttons: settings.map(|settings| (settings, Button::default())).collect() }
     }
 
-    /// A line or key is watched from `now` on and has this level, or is gone. What a hand held before, it holds no longer,
-    /// which is no press.
+    /// A line or key is watched from `now` on and has this level, or is gone. A button that was held before counts as
+    /// released, without a press.
     pub(super) fn begin(&mut self, index: usize, is_down: bool, now: Instant) -> Option<Touch> {
         let (settings, button) = self.buttons.get_mut(index)?;
         let was_pressed = button.is_pressed();

@@ -13,8 +13,8 @@
 //! microphone already open, so that the first words are kept; it leaves a moment after the call. With
 //! [`JoinWhen::Always`] it can be rung from the room too.
 //!
-//! A telephone's answer and end are what its gateway says of it (`participants.rs`). Where every party is a telephone and
-//! the last that was called could not be reached, the ring ends `HUNT_PATIENCE` later.
+//! For a telephone, the gateway reports answer and end (`participants.rs`). If every party is a telephone and the last
+//! that was called could not be reached, the ring ends `HUNT_PATIENCE` later.
 //!
 //! A lost connection does not end a call: the session comes back by itself, and the other party gets
 //! [`RETURN_PATIENCE`] to come back as well.
@@ -57,7 +57,7 @@ pub struct CallSettings {
     pub ring_timeout: Duration,
     /// The longest call; none where it has no end.
     pub call_max: Option<Duration>,
-    /// Who may answer our ring, and who may ring us.
+    /// Participants that may answer our ring, and that may ring us.
     pub parties: Allow,
     /// Whose ring is answered at once.
     pub answers_at_once: Allow,
@@ -66,11 +66,11 @@ pub struct CallSettings {
 /// Where the call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStage {
-    /// There is no call.
+    /// No call.
     Idle,
-    /// We ring somebody.
+    /// We ring a party.
     RingingOut,
-    /// Somebody rings us.
+    /// A party rings us.
     RingingIn,
     /// An answered call.
     Talking,
@@ -83,11 +83,11 @@ pub enum Decision {
     Enter,
     /// Leave the room.
     Leave,
-    /// Let the microphone be heard, or not. Mute and talk key have their say besides.
+    /// Open or close the microphone for the call. Mute and talk key apply in addition.
     Microphone(bool),
     /// Play this tone from its beginning; what played before ends, [`Tone::Ringing`] repeats.
     Play(Tone),
-    /// Tell what happened.
+    /// Report an event.
     Tell(Event),
 }
 
@@ -97,7 +97,7 @@ pub struct Call {
     settings: CallSettings,
     stage: CallStage,
     since: Instant,
-    /// The other party; empty while anybody may answer.
+    /// Identity of the other party; empty while any party may answer.
     party: String,
     ends_at: Option<Instant>,
     /// The other party is away and is expected back by then.
@@ -128,7 +128,7 @@ impl Call {
         call
     }
 
-    /// Takes other settings. A call goes on, and ends when it would have.
+    /// Takes other settings. A present call continues, and ends at the same time as before.
     pub fn configure(&mut self, settings: CallSettings, now: Instant) {
         let before = std::mem::replace(&mut self.settings, settings);
         match (before.join, self.settings.join) {
@@ -148,7 +148,7 @@ impl Call {
         self.stage
     }
 
-    /// The other party; empty while anybody may answer, or without a call.
+    /// Identity of the other party; empty while any party may answer, or without a call.
     pub fn party(&self) -> &str {
         &self.party
     }
@@ -163,11 +163,11 @@ impl Call {
         now.saturating_duration_since(self.since)
     }
 
-    /// Rings `whom`, or everybody who may answer (`None`). The kind of a participant that is not in the room yet is
-    /// not known (`None`): it is looked at when it answers.
+    /// Rings `whom`, or every party (`None`). The kind of a participant that is not in the room yet is unknown (`None`)
+    /// and is checked when it answers.
     ///
     /// # Errors
-    /// There is a call already, or `whom` may not answer.
+    /// A call is in progress, or `whom` is not a party.
     pub fn ring(
         &mut self,
         whom: Option<(&str, Option<ParticipantKind>)>,
@@ -207,10 +207,10 @@ impl Call {
         Ok(())
     }
 
-    /// Somebody at the box answers who rings us: a button, or `ctl`.
+    /// Answers the participant that rings us, from the box: by a button, or `ctl`.
     ///
     /// # Errors
-    /// Nobody rings us.
+    /// No participant rings us.
     pub fn answer(&mut self, reason: &'static str, now: Instant) -> Result<(), Refused> {
         if self.stage != CallStage::RingingIn {
             return Err(Refused::NoCall);
@@ -241,10 +241,10 @@ impl Call {
         Ok(())
     }
 
-    /// The call is over, whoever says so here.
+    /// Ends the call, from the box.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no call.
     pub fn hang_up(&mut self, reason: &'static str, now: Instant) -> Result<(), Refused> {
         if self.stage == CallStage::Idle {
             return Err(Refused::NoCall);
@@ -264,8 +264,8 @@ impl Call {
         self.hang_up(reason, now)
     }
 
-    /// Nobody is left who could answer our ring: a telephone could not be reached, for this reason. Another one may
-    /// be called in its place.
+    /// No telephone is left that could answer our ring: the last one could not be reached, for this reason. Another one
+    /// may be called in its place.
     pub fn unreachable(&mut self, reason: &'static str, now: Instant) {
         if self.stage == CallStage::RingingOut && self.party.is_empty() {
             (self.returns_by, self.lost) = (Some(now + HUNT_PATIENCE), reason);
@@ -277,26 +277,26 @@ impl Call {
         self.settings.parties.permits(identity, kind)
     }
 
-    /// Whether everybody who may answer is a telephone.
+    /// Whether every party is a telephone.
     pub fn rings_telephones_only(&self) -> bool {
         self.settings.parties.is_of(ParticipantKind::Sip)
     }
 
-    /// Somebody who may answer is in the room.
+    /// A party is in the room.
     pub fn reachable(&mut self) {
         if self.stage == CallStage::RingingOut {
             self.returns_by = None;
         }
     }
 
-    /// Somebody is in the room, and connected.
+    /// A participant is in the room, and connected.
     pub fn came(&mut self, identity: &str) {
         if self.party == identity {
             self.returns_by = None;
         }
     }
 
-    /// Somebody left the room.
+    /// A participant has left the room.
     pub fn went(&mut self, identity: &str, now: Instant) {
         if self.stage == CallStage::RingingIn && self.party == identity {
             self.end("left", now);
@@ -337,7 +337,7 @@ impl Call {
         self.leaves_at = None;
         self.decide(Decision::Enter);
         if stage == CallStage::RingingOut {
-            // What is said between the bell and the answer is for whoever answers.
+            // Sound between the bell and the answer is for the party that answers.
             self.decide(Decision::Microphone(true));
         }
         self.decide(Decision::Play(Tone::Ringing));
@@ -380,14 +380,14 @@ impl Call {
     }
 
     fn decide(&mut self, decision: Decision) {
-        // Whoever drives this takes them all after each input; one input makes fewer than fit.
+        // The caller takes all decisions after each input; one input makes fewer than fit.
         let is_kept = self.decisions.push_back(decision).is_ok();
         debug_assert!(is_kept, "decisions are not taken");
     }
 }
 
 impl CallStage {
-    /// The word for it, as attributes, `status` and logs say it.
+    /// The stage in one word, as in attributes, `status` and logs.
     pub fn word(self) -> &'static str {
         match self {
             CallStage::Idle => "idle",

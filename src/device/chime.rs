@@ -1,36 +1,36 @@
-//! What a person at the box is told by a short tone besides how the call goes.
+//! Short tones that inform the person at the box, besides the tones of the call.
 //!
 //! | tone | when |
 //! | --- | --- |
 //! | muted, unmuted | privacy was set or ended here |
-//! | joined, left | somebody else entered or left the room, in a call or where we are heard without one |
+//! | joined, left | another participant entered or left the room, in a call or if the room hears the box without one |
 //! | lost | the server has been out of reach for two seconds, in a call |
 //!
-//! Who is there already when we enter, or come back after an outage, is not told: that would be a tone for each
-//! of them, at once.
+//! Participants who are already there when we enter, or when we come back after an outage, cause no tone: there would
+//! be one for each of them, at the same time.
 
 use std::time::{Duration, Instant};
 
 use crate::command::Tone;
 use crate::event::Event;
 
-/// A resumed session is back within two seconds, and nobody has missed much.
+/// A resumed session is back within two seconds, with little loss.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The others are told right behind the connection: in the same turn, or in one of the next.
+/// The other participants are reported directly after the connection: in the same turn, or in one of the next.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
-/// Listens to what happens, and says which tone that is worth.
+/// Takes events, and decides which tone each one causes.
 #[derive(Debug, Default)]
 pub struct Chime {
     /// When we entered the room.
     arrived_at: Option<Instant>,
-    /// When the loss of the server is told.
+    /// When the tone for the loss of the server is due.
     lost_at: Option<Instant>,
 }
 
 impl Chime {
-    /// The tone for `event`. `is_audience`: whoever is in the room may hear what is said here.
+    /// The tone for `event`. `is_audience`: participants in the room may hear the box.
     pub fn handle_event(&mut self, event: &Event, is_audience: bool, now: Instant) -> Option<Tone> {
         match event {
             Event::Connected { .. } | Event::Reconnected { .. } => {
@@ -56,7 +56,7 @@ impl Chime {
         self.lost_at
     }
 
-    /// The tone for what did not happen in time. `is_call`: somebody is being talked to.
+    /// The tone that is due by time. `is_call`: a call is in progress.
     pub fn handle_timeout(&mut self, is_call: bool, now: Instant) -> Option<Tone> {
         self.lost_at.take_if(|at| *at <= now)?;
         is_call.then_some(Tone::Lost)

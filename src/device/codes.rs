@@ -7,9 +7,9 @@
 //!                                  └─ another one: counted against each of them ─► Verdict::Wrong
 //! ```
 //!
-//! A wrong entry may have been meant for any output that its sender may open by a code, so that it counts against each of
-//! them, and against the box. An output that is locked out has no code for that time: its right code is as wrong as any
-//! other, and nothing says that it is right.
+//! A wrong entry may have been meant for any output that its sender may open by a code. So it counts against each of
+//! them, and against the box. A locked-out output has no code during that time: its right code is refused like a wrong
+//! one, so that nothing shows that it is right.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ pub(super) type Candidate<'s> = (usize, &'s str);
 pub(super) enum Verdict {
     /// The output with this number is asked for.
     Opens(usize),
-    /// It is no code of theirs.
+    /// The entry is not a code that the sender may use.
     Wrong,
     /// None is accepted now.
     LockedOut,

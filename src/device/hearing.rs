@@ -1,30 +1,30 @@
-//! Who hears the box, and whom it hears.
+//! Which participants hear the box, and which it hears.
 //!
 //! | stage | [`Heard::Party`] | [`Heard::Parties`] | [`Heard::Room`] |
 //! | --- | --- | --- | --- |
-//! | no call | `parties` | `parties` | everybody |
-//! | the box rings `parties` | `parties` | `parties` | everybody |
+//! | no call | `parties` | `parties` | all |
+//! | the box rings `parties` | `parties` | `parties` | all |
 //! | the box rings one of them, or is rung | that one | `parties` | everybody |
 //! | call | the other party | `parties` and the other party | everybody |
 //!
-//! One rule for both directions. Whether anything is sent is the [microphone's](super::microphone) decision. The rule
-//! holds before the answer: who may answer hears the box from the ring on, so that no word is lost to a subscription
-//! that is only asked for at the answer.
+//! One rule covers both directions. Whether sound is sent is decided by the [microphone](super::microphone). The rule
+//! holds before the answer: parties hear the box from the ring on, because a subscription that is requested only at the
+//! answer would lose the first words.
 
 use super::allow::Allow;
 use super::call::Call;
 use super::call::CallStage;
 use crate::command::admitted::Admitted;
 
-/// Who is admitted to a call.
+/// Who is admitted to the sound of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Heard {
     /// The other party.
     #[default]
     Party,
-    /// Everybody in `parties`.
+    /// All of `parties`.
     Parties,
-    /// Everybody in the room.
+    /// Every participant of the room.
     Room,
 }
 
@@ -47,8 +47,8 @@ impl Hearing {
         (self.heard, self.parties) = (heard, parties);
     }
 
-    /// The rule for this moment of `call`, where the stage or the rule is another one than was given out last: with
-    /// each stage ends what was said over the rule before.
+    /// The rule for the present stage of `call`, if the stage or the rule differs from the last result. A new stage
+    /// ends the operator's exceptions to the previous rule.
     pub fn poll(&mut self, call: &Call) -> Option<Admitted> {
         let given = (call.stage(), self.rule(call.stage(), call.party()));
         if self.given.as_ref() == Some(&given) {
@@ -63,7 +63,7 @@ impl Hearing {
         match self.heard {
             Heard::Room => Admitted { party: String::new(), listed: Allow::everybody() },
             Heard::Party if is_between_two => Admitted { party: party.to_owned(), listed: Allow::default() },
-            // `parties` may have been changed in the call, which goes on.
+            // `parties` may have been changed during the call.
             _ => Admitted { party: party.to_owned(), listed: self.parties.clone() },
         }
     }
@@ -86,7 +86,7 @@ mod tests {
         Allow::new(["flat-*".to_owned()]).expect("usable")
     }
 
-    /// Of the party, another flat and a stranger: who is admitted, in each stage.
+    /// For the party, another flat and a stranger: who is admitted, in each stage.
     #[test]
     fn the_table_holds() {
         let table = [
@@ -103,7 +103,7 @@ mod tests {
                     .into_iter()
                     .collect();
                 assert_eq!(admitted, expected, "{heard:?} {stage:?} {party}");
-                // Those whom the server does not show are among everybody only.
+                // Participants that the server hides are admitted only if all are.
                 assert_eq!(rule.is_everybody(), heard == Heard::Room, "{heard:?} {stage:?}");
             }
         }

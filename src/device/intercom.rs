@@ -66,8 +66,8 @@ impl Intercom {
         intercom
     }
 
-    /// Takes other settings, from now on: a call goes on, its microphone and its end as they are. Buttons and
-    /// outputs begin anew where their lines do (`is_rewired`). Privacy is none of the settings' business.
+    /// Takes other settings, from now on. A call continues, with its microphone and its end. Buttons and outputs are
+    /// made again if their lines are (`is_rewired`). Privacy is not a setting and stays.
     pub fn configure(&mut self, settings: IntercomSettings, is_rewired: bool, now: Instant) {
         self.hearing.configure(settings.heard, settings.call.parties.clone());
         self.call.configure(settings.call, now);
@@ -81,7 +81,7 @@ impl Intercom {
         self.settle(now);
     }
 
-    /// Whether nothing is going on that an interruption would spoil.
+    /// Whether an interruption would disturb nothing: no call, and no output driven.
     pub fn is_idle(&self, now: Instant) -> bool {
         self.call.stage() == CallStage::Idle && self.outputs.are_resting(now)
     }
@@ -102,7 +102,7 @@ impl Intercom {
             Event::Disconnected { reason, will_retry, .. } => {
                 self.is_connected = false;
                 if REMOVALS.contains(&reason.as_str()) {
-                    // A call does not wait for the session to come back. Where there is none, all is as it was.
+                    // A call does not wait for the session to come back. Without a call this has no effect.
                     let _ = self.call.hang_up("removed", now);
                 }
                 if !will_retry {
@@ -111,7 +111,7 @@ impl Intercom {
             }
             Event::ParticipantJoined(who) => _ = self.attributes.handle(who),
             Event::ParticipantChanged(who) => {
-                // Only a ring of ours can be answered, and only by who may.
+                // Only our own ring can be answered, and only by a party.
                 let _ = match self.attributes.handle(who) {
                     Some(Said::Answered) => self.call.answered(&who.identity, who.kind, "attribute", now),
                     Some(Said::Ended) => self.call.hung_up_by(&who.identity, "remote", now),
@@ -149,19 +149,19 @@ impl Intercom {
         self.touched(touch, now);
     }
 
-    /// Rings `whom`, or whoever may answer, for somebody at the control socket.
+    /// Rings `whom`, or every party, on request of the control socket.
     ///
     /// # Errors
-    /// There is a call already, or `whom` may not answer.
+    /// A call is in progress, or `whom` is not a party.
     pub fn ring(&mut self, whom: Option<&str>, now: Instant) -> Result<(), Refused> {
         let whom = whom.map(|identity| (identity, self.participants.known_kind(identity)));
         self.settled(|call| call.ring(whom, "ctl", now), now)
     }
 
-    /// Answers who rings us.
+    /// Answers the participant that rings us.
     ///
     /// # Errors
-    /// Nobody does.
+    /// No participant rings us.
     pub fn answer(&mut self, now: Instant) -> Result<(), Refused> {
         self.settled(|call| call.answer("ctl", now), now)
     }
@@ -169,7 +169,7 @@ impl Intercom {
     /// Ends the call.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no call.
     pub fn hang_up(&mut self, now: Instant) -> Result<(), Refused> {
         self.settled(|call| call.hang_up("ctl", now), now)
     }
@@ -177,25 +177,25 @@ impl Intercom {
     /// Drives the output of this name once.
     ///
     /// # Errors
-    /// There is none of this name.
+    /// There is no output of this name.
     pub fn pulse(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
         self.outputs.pulse(name, now)?;
         self.settle(now);
         Ok(())
     }
 
-    /// The talk key is held or released, for somebody at the control socket.
+    /// Holds or releases the talk key, on request of the control socket.
     pub fn talk(&mut self, is_held: bool, now: Instant) {
         self.microphone.set_key_held(is_held);
         self.settle(now);
     }
 
-    /// An output, by its number, could not be driven: whoever asks for it again is heard again.
+    /// An output, by its number, could not be driven: the next request for it is granted again.
     pub fn not_driven(&mut self, number: usize, now: Instant) {
         self.outputs.not_driven(number, now);
     }
 
-    /// An output, by its number, could not be let go of, which is tried again; whether that is news.
+    /// An output, by its number, could not be set to rest, which is tried again. Returns `true` for the first failure.
     pub fn not_at_rest(&mut self, number: usize, now: Instant) -> bool {
         self.outputs.not_at_rest(number, now)
     }
@@ -209,8 +209,8 @@ impl Intercom {
         self.settle(now);
     }
 
-    /// `identity` calls one of our methods; `wish` is the same number for each copy of the call. `None` where
-    /// the method is none of ours.
+    /// `identity` calls a method; `wish` is the same number for each copy of the call. `None` if the box has no such
+    /// method.
     ///
     /// # Errors
     /// Why it is not done.
@@ -312,9 +312,9 @@ impl Intercom {
         result
     }
 
-    /// Draws the consequences of whatever was changed.
+    /// Carries out what follows from a change.
     fn settle(&mut self, now: Instant) {
-        // Nobody hears what is not meant for them: before the microphone opens, and after it has closed.
+        // The audience is set before the microphone opens, and after it has closed: no sound reaches others.
         if self.call.stage() != CallStage::Idle {
             self.admit();
         }
@@ -372,7 +372,7 @@ impl Intercom {
     }
 
     fn act(&mut self, action: Action) {
-        // Whoever drives this takes them all after each input; one input makes fewer than fit.
+        // The caller takes all actions after each input; one input makes fewer than fit.
         let is_kept = self.actions.push_back(action).is_ok();
         debug_assert!(is_kept, "actions are not taken");
     }

@@ -6,13 +6,14 @@
 //!                            └─ `#`, 4 s without a digit, call over ─► a code, wrong, or too short to be one
 //! ```
 //!
-//! An entry is looked at as a whole: what is wrong in it cannot be mended by more digits, and the next
-//! entry begins with the digit after it. So each attempt costs a whole code (no sequence of digits tries one code a
-//! digit), and nothing says which digit was wrong. Where one code is the beginning of another (12 and 1234), the
-//! shorter one waits for `#` or for the pause.
+//! An entry is checked as a whole: more digits cannot correct a wrong one, and the next entry begins with the digit
+//! after it. So each attempt takes a whole code (no sequence of digits tries one code per digit), and nothing shows
+//! which digit was wrong. If one code is the beginning of another (12 and 1234), the shorter one waits for `#` or for
+//! the pause.
 //!
-//! Each packet is one press: LiveKit's SIP service reports a tone once, and copies of a packet are left out where it arrives, by
-//! its number in the sender's session. Time does not tell a copy from a press, since what was held up on the way comes at once.
+//! Each packet is one press: LiveKit's SIP service reports a tone once, and copies of a packet are removed on arrival
+//! by their number in the sender's session. Time cannot tell a copy from a press, because delayed packets arrive
+//! together.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +60,7 @@ impl Keypad {
         let entry = std::mem::take(&mut self.digits);
         match codes.iter().position(|code| *code == entry.as_str()) {
             Some(place) => Some(Entered::Code(place)),
-            // Who pressed a key by chance has not tried a code.
+            // A key that was pressed by chance is not an attempt at a code.
             None => codes.iter().any(|code| code.len() <= entry.len()).then_some(Entered::Wrong),
         }
     }
@@ -126,7 +127,7 @@ mod tests {
             (&["4711"], "471#4711", "4711"),
             (&["4711"], "##..#", ""),
             (&["5"], "75", "wrong 5"),
-            // The first wrong digit ends nothing: that would say which one it is.
+            // The first wrong digit ends nothing: it would show which digit is wrong.
             (&["4711", "123456"], "47120", ""),
             (&["4711", "123456"], "4712.", "wrong"),
             (&["4711", "123456"], "471200", "wrong"),

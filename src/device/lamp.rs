@@ -1,4 +1,4 @@
-//! A lamp that shows what the box is doing, also to somebody who cannot hear it.
+//! A lamp that shows the state of the box, also to people who cannot hear it.
 //!
 //! | state | lamp |
 //! | --- | --- |
@@ -20,7 +20,7 @@ pub enum Shows {
     Trouble,
     /// The microphone's or the loudspeaker's card is not there.
     NoSound,
-    /// There is no call.
+    /// No call.
     Idle,
     /// Privacy: nothing would be heard of this box.
     IdleMuted,
@@ -53,12 +53,12 @@ pub struct Lamp {
 }
 
 impl Lamp {
-    /// A lamp that shows trouble since `now`, until it is told of something better.
+    /// A lamp that shows trouble since `now`, until the first other state.
     pub fn new(now: Instant) -> Lamp {
         Lamp { shows: Shows::default(), since: now }
     }
 
-    /// Shows this from now on; a pattern that is on goes on without a hitch.
+    /// Shows this state from now on. A pattern that is already shown continues without interruption.
     pub fn show(&mut self, shows: Shows, now: Instant) {
         if self.shows != shows {
             (self.shows, self.since) = (shows, now);
@@ -76,7 +76,7 @@ impl Lamp {
         (pattern(self.shows).len() > 1).then(|| now + left)
     }
 
-    /// The part of the pattern that runs at `now`, and how long it goes on.
+    /// The part of the pattern at `now`, and its remaining duration.
     fn place(&self, now: Instant) -> Option<(usize, Duration)> {
         let pattern = pattern(self.shows);
         let whole = Duration::from_millis(pattern.iter().sum()).as_nanos();

@@ -5,10 +5,9 @@
 //!          accepted    60 s   120 s  240 s  480 s   960 s   1920 s  3600 s each
 //! ```
 //!
-//! An attacker has about 34 attempts on the first day and 24 on each that follows, or
-//! `free` a day with a rest of [`FORGOTTEN_AFTER`] between them: a code of four digits, 10 000 of them, is
-//! found after 200 days on average, while each attempt is an event. A person who mistypes three times is
-//! not kept out, and the right code takes the wrong ones back.
+//! An attacker has about 34 attempts on the first day and 24 on each following day, or `free` a day with a rest of
+//! [`FORGOTTEN_AFTER`] between them. A code of four digits, one of 10 000, is found after 200 days on average, and each
+//! attempt is an event. A person who mistypes three times is not locked out, and the right code clears the wrong ones.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 /// this alone makes guessing twenty times as slow, and a tenant tries again.
 const FIRST: Duration = Duration::from_secs(60);
 
-/// The longest lock-out: a house is not without its door code for a day because somebody played with the keys.
+/// The longest lock-out. A longer one would let anybody at the keys block the door code of a house for a day.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Wrong codes are forgotten when there was none for this long: more often than a lock-out of [`LONGEST`] ends, they

@@ -7,23 +7,23 @@
 //! | call, [`MicrophoneMode::PushToTalk`], key held | open | closed |
 //! | call, [`MicrophoneMode::PushToTalk`], key released | closed | closed |
 //!
-//! Mute is privacy: a button or a command sets it, it outlives calls, sessions and power cuts, and nothing
-//! but the same button or command ends it. What is closed by a call or a talk key is only not sent. A moderator
-//! may mute us as well, for as long as we are in the room; whoever is at the box sees that, and may end it.
+//! Mute is privacy: a button or a command sets it. It outlives calls, sessions and power cuts, and only the same button
+//! or a command ends it. Sound that is blocked by a call or a talk key is not sent, but is not private. A moderator may
+//! mute us as well, for as long as we are in the room; the person at the box sees that, and may end it.
 
 use super::settings::MicrophoneMode;
 use crate::event::{By, Event};
 use crate::local::gates::Gates;
 
-/// The microphone's gate: what its rule, the call and the key make of it, and who mutes it.
+/// The microphone's gate: opened by mode, call and talk key, closed by mutes.
 #[derive(Debug)]
 pub struct MicrophoneGate {
     gate: MicrophoneMode,
-    /// The talk key of it is held where what is said is sent.
+    /// The gates of a track; its talk key is held while sound is sent.
     gates: Gates,
     is_call_open: bool,
     is_key_held: bool,
-    /// As it was last told.
+    /// The state that was reported last.
     told_talking: bool,
 }
 
@@ -31,7 +31,7 @@ impl MicrophoneGate {
     /// Without a call.
     pub fn new(gate: MicrophoneMode, is_muted: bool) -> MicrophoneGate {
         let gates = Gates::new(is_muted);
-        // A track is open unless it is told otherwise.
+        // A track is open unless this reports otherwise.
         let mut microphone =
             MicrophoneGate { gate, gates, is_call_open: false, is_key_held: false, told_talking: true };
         microphone.apply_rule();
@@ -82,7 +82,7 @@ impl MicrophoneGate {
         self.gate == MicrophoneMode::Always
     }
 
-    /// What is to be told: whether what is said is sent, mutes apart, where that has changed.
+    /// Whether sound is to be sent, apart from mutes, if that has changed.
     pub fn poll_talking(&mut self) -> Option<bool> {
         let is_talking = !self.gates.is_paused();
         (std::mem::replace(&mut self.told_talking, is_talking) != is_talking).then_some(is_talking)

@@ -1,7 +1,7 @@
-//! What a box at a door decides: its calls, buttons, lamp and outputs, and who may do what.
+//! The decisions of a box at a door: its calls, buttons, lamp and outputs, and who may use them.
 //!
-//! Pure decisions: inputs and `now` come in, decisions and one deadline go out. Which line a button
-//! hangs on, how a tone sounds and how the room is entered is somebody else's.
+//! Pure decisions: inputs and `now` come in, decisions and one deadline go out. The lines of buttons, the sound of
+//! tones and the way into the room are elsewhere.
 //!
 //! [`intercom::Intercom`] is the whole of it.
 //!

@@ -6,11 +6,10 @@
 //!                                     └─► refused   └─► said to be done, not done again
 //! ```
 //!
-//! A door must open once for one wish: data messages are repeated by retries and replayed after a
-//! resume, and a DTMF tone may come as several packets. So each wish has a key, and keys are
-//! remembered. A wish while the line is driven does not prolong it: the longest time that the line
-//! is ever driven in one go is the length of one pulse. A wish that came to nothing, because the line could not be
-//! driven, was none.
+//! A door must open once for one request: data messages are repeated by retries and replayed after a resume, and a DTMF
+//! tone may come as several packets. So each request has a key, and keys are remembered. A request while the line is
+//! driven does not extend the pulse: the line is never driven for longer than one pulse. A request that failed, because
+//! the line could not be driven, is forgotten.
 
 use std::time::{Duration, Instant};
 
@@ -22,25 +21,25 @@ use crate::limits::OUTPUT_WISHES_REMEMBERED;
 /// held for longer than half a minute, and no coil should be.
 pub const PULSE_MS: std::ops::RangeInclusive<u64> = 20..=30_000;
 
-/// A wish is remembered for this long: a resume replays nothing older than its own 15 s, and a person
-/// who is still at the door presses again later than a retry does.
+/// How long a request is remembered: a resume replays nothing older than its own 15 s, and a person at the door presses
+/// again later than a retry.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// What becomes of a wish.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granted {
     /// The line is driven from now on.
     Driven,
-    /// It is driven already, for an earlier wish.
+    /// The output is driven already, for an earlier request.
     Already,
-    /// This very wish was granted before.
+    /// The same request was granted before.
     Repeated,
 }
 
 /// Why nothing is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputRefused {
-    /// The one who asks is not on the list.
+    /// The requester is not on the list.
     NotAllowed,
 }
 
@@ -50,7 +49,7 @@ pub struct Output {
     pulse: Duration,
     allow: Allow,
     driven_until: Option<Instant>,
-    /// The last wish that is remembered is the one that it was driven for last.
+    /// The last remembered request is the one that the output was last driven for.
     is_by_wish: bool,
     wishes: heapless::Deque<(u64, Instant), OUTPUT_WISHES_REMEMBERED>,
 }
@@ -69,8 +68,8 @@ impl Output {
         }
     }
 
-    /// `identity`, of this kind, asks for a pulse, by a message that `wish` names: the same number for each copy of it, none where
-    /// copies cannot come.
+    /// Requests a pulse for `identity`, of this kind. `wish` is the number of the message, the same for each copy of
+    /// it; `None` if copies cannot come.
     ///
     /// # Errors
     /// It may not.
@@ -103,7 +102,7 @@ impl Output {
         Granted::Driven
     }
 
-    /// The line could not be driven, though it was just granted: whoever asks again is heard again.
+    /// The line could not be driven after it was granted: the next request is granted again.
     pub fn not_driven(&mut self) {
         self.driven_until = None;
         if std::mem::take(&mut self.is_by_wish) {
@@ -175,7 +174,7 @@ mod tests {
         );
     }
 
-    /// Whatever is asked, the line is never driven for longer than one pulse without a rest.
+    /// The line is never driven for longer than one pulse without a rest, whatever is requested.
     #[test]
     fn is_never_driven_for_longer_than_its_pulse() {
         let mut random = fastrand::Rng::with_seed(3);
@@ -191,7 +190,7 @@ mod tests {
             }
             door.handle_timeout(now);
             driven_since = door.is_driven(now).then(|| driven_since.unwrap_or(now));
-            // It may be driven anew in the very round in which it came to rest.
+            // It may be driven again in the same round in which it came to rest.
             if door.poll_timeout().is_some_and(|until| until == now + 3 * SECOND) {
                 driven_since = Some(now);
             }

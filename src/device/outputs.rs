@@ -1,12 +1,12 @@
-//! All outputs of a box: whoever asks for one, by its name, its RPC method or its DTMF digits.
+//! All outputs of a box, and requests for them: by name, by RPC method or by DTMF digits.
 //!
-//! | asked for by | by whom |
+//! | request | allowed for |
 //! | --- | --- |
-//! | a button, `ctl pulse` | anybody at the box |
-//! | RPC | those on the output's list, with or without a call: an app that opens the door |
-//! | DTMF | those on the list, in an answered call with them: their digits, and nobody else's |
+//! | a button, `ctl pulse` | everybody at the box |
+//! | RPC | participants on the output's list, with or without a call: an app that opens the door |
+//! | DTMF | participants on the list, in an answered call with them; digits of others are refused |
 //!
-//! What is refused is an event, and a tone at the box for the person who waits there.
+//! A refused request causes an event, and a tone at the box for the person who waits there.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use crate::limits::CONFIG_SECTIONS_MAX;
 /// Between two attempts to let an output rest: a line behind an expander that did not answer.
 const REST_AGAIN: Duration = Duration::from_millis(100);
 
-/// Refusals that one input makes: that of a code when the call ends, and that of what it asks for itself.
+/// Refusals of one input: that of a code when the call ends, and that of the input's own request.
 const REFUSALS_MAX: usize = 2;
 
 /// The outputs, in the order in which the caller numbers them.
@@ -39,7 +39,7 @@ pub(super) struct Outputs {
 /// What the caller is to do with an output, by its number.
 #[derive(Debug)]
 pub(super) enum OutputChange {
-    /// Drive it, and tell this.
+    /// Drive the output, and report this event.
     Pulse(usize, Event),
     /// Let it rest.
     Rest(usize),
@@ -49,15 +49,15 @@ pub(super) enum OutputChange {
 struct KnownOutput {
     settings: OutputSettings,
     output: Output,
-    /// As the caller was told last.
+    /// The state that the caller has been given last.
     was_driven: bool,
-    /// The same before its last pulse: that of a line that could not be let go of.
+    /// The state before the last pulse: `true` for a line that could not be set to rest.
     was_held: bool,
-    /// A pulse that the caller was not told of yet, and what it tells when the line is driven.
+    /// A pulse that the caller has not been given yet, and the event to report when the line is driven.
     pulse: Option<Event>,
-    /// It could not be let go of, and is to be tried again.
+    /// When the line, which could not be set to rest, is tried again.
     again_at: Option<Instant>,
-    /// That was told.
+    /// Whether that failure was reported.
     is_stuck: bool,
 }
 
@@ -89,7 +89,7 @@ impl Outputs {
     /// Drives the output of this name once, unless it is driven already.
     ///
     /// # Errors
-    /// There is none of this name.
+    /// There is no output of this name.
     pub(super) fn pulse(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
         let known = self.outputs.iter_mut().find(|known| known.settings.name == name);
         let known = known.ok_or(Refused::NoOutput)?;
@@ -98,7 +98,8 @@ impl Outputs {
         Ok(())
     }
 
-    /// `identity` calls a method; `wish` is the same number for each copy of the call. `None` where no output has it.
+    /// `identity` calls a method; `wish` is the same number for each copy of the call. `None` if no output has this
+    /// method.
     pub(super) fn handle_rpc(
         &mut self,
         who: (&str, ParticipantKind),
@@ -129,7 +130,7 @@ impl Outputs {
         self.party = party.map(|(identity, kind)| (identity.to_owned(), kind));
     }
 
-    /// Somebody presses a digit.
+    /// A participant presses a digit.
     pub(super) fn handle_digit(&mut self, who: (&str, ParticipantKind), digit: &str, now: Instant) {
         let Some(digit) = single(digit).filter(|_| self.outputs.iter().any(|known| known.code().is_some()))
         else {
@@ -175,7 +176,8 @@ impl Outputs {
         })
     }
 
-    /// An output could not be driven: its pulse is none, and what could not be let go of before is tried again.
+    /// An output could not be driven: its pulse is cancelled, and a line that could not be set to rest before is tried
+    /// again.
     pub(super) fn not_driven(&mut self, number: usize, now: Instant) {
         if let Some(known) = self.outputs.get_mut(number) {
             known.output.not_driven();
@@ -185,7 +187,7 @@ impl Outputs {
         }
     }
 
-    /// An output could not be let go of: it is tried again, for as long as it takes. Whether that is news.
+    /// An output could not be set to rest: it is tried again until it succeeds. Returns `true` for the first failure.
     pub(super) fn not_at_rest(&mut self, number: usize, now: Instant) -> bool {
         let Some(known) = self.outputs.get_mut(number) else { return false };
         (known.was_driven, known.again_at) = (true, Some(now + REST_AGAIN));
@@ -241,8 +243,8 @@ impl Outputs {
         self.party.as_ref().is_some_and(|(party, _)| party == identity)
     }
 
-    /// Heard at the box where somebody waits for it there: in a call with the one who asks, or where it is somebody who may
-    /// open something. Strangers cannot make the box sound.
+    /// The tone is played only if a person waits for it at the box: in a call with the requester, or if the requester
+    /// may open an output. Strangers cannot make the box play tones.
     fn refuse(&mut self, number: Option<usize>, identity: &str, path: &'static str, reason: &'static str) {
         let named = number.and_then(|number| self.outputs.get(number));
         let name = named.map(|known| known.settings.name.clone()).unwrap_or_default();
@@ -320,7 +322,7 @@ mod tests {
         assert!(ask(&mut outputs, 1).0);
         outputs.not_driven(0, Instant::now());
         let (is_driven, at) = ask(&mut outputs, 1);
-        assert!(is_driven, "a copy of the wish, which came to nothing");
+        assert!(is_driven, "a copy of the request that failed");
         assert!(!ask(&mut outputs, 1).0 && !ask(&mut outputs, 2).0, "it is driven");
         assert_eq!(outputs.poll_timeout(), Some(at + pulse));
         outputs.handle_timeout(at + pulse);

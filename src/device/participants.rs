@@ -1,14 +1,14 @@
 //! The others in the room, as far as a box's decisions need to know them, and what they do that answers or ends a call.
 //!
-//! | what happens | it means |
+//! | event | meaning |
 //! | --- | --- |
 //! | a connected participant opens its microphone, or one with an open microphone becomes connected | it answers our ring |
-//! | `sip.callStatus` becomes `active` | somebody took the telephone up: it answers |
+//! | `sip.callStatus` becomes `active` | the telephone was answered |
 //! | `sip.callStatus` becomes `hangup` in a call, or the telephone leaves for good | it hangs up, or could not be reached |
-//! | anybody else leaves | it may come back |
+//! | any other participant leaves | it may come back |
 //!
-//! A telephone is in the room, with a microphone, from the moment it is called: until its status is `active` nobody is
-//! there. The same holds for a participant whose state is not ACTIVE yet.
+//! A telephone is in the room, with a microphone, from the moment it is called: until its status is `active` no person
+//! is there. The same holds for a participant whose state is not ACTIVE yet.
 //!
 //! Most events name a participant by its identity alone. What else decides (its kind) is kept here, from the events
 //! that carry all of it.
@@ -19,13 +19,13 @@ use super::call::{Call, CallStage};
 use crate::event::{DepartureFacts, Event, ParticipantFacts, ParticipantKind, TrackSource};
 use crate::limits::PARTICIPANTS_MAX;
 
-/// Everybody who was reported and has not left.
+/// Every participant who was reported and has not left.
 #[derive(Debug, Default)]
 pub(super) struct Participants {
     known: heapless::Vec<KnownParticipant, PARTICIPANTS_MAX>,
 }
 
-/// What somebody does about a call.
+/// What a participant's change means for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sign {
     /// It is in the room, connected or not.
@@ -34,7 +34,7 @@ enum Sign {
     IsThere,
     /// It answers our ring, by this.
     Answers(&'static str),
-    /// A telephone's call is over. Why is said when it leaves, right afterwards.
+    /// The telephone's call is over. The reason follows when it leaves, directly afterwards.
     Closes,
     /// It hangs up, declines or cannot be reached: why.
     HangsUp(&'static str),
@@ -75,8 +75,8 @@ const OVER: [(&str, &str); 6] = [
 ];
 
 impl Participants {
-    /// Takes what an event says of a participant, and does to the call what that means. Only a ring of ours can be
-    /// answered, and only by who may: all else changes nothing.
+    /// Takes an event about a participant, and applies its meaning to the call. Only our own ring can be answered, and
+    /// only by a party: everything else has no effect.
     pub(super) fn follow(
         &mut self,
         event: &Event,
@@ -107,7 +107,7 @@ impl Participants {
         }
     }
 
-    /// Takes what an event says of a participant, and what that means for a call.
+    /// Takes an event about a participant. Returns its meaning for a call.
     fn handle_event<'e>(&mut self, event: &'e Event) -> Option<(&'e str, ParticipantKind, Sign)> {
         let (identity, sign) = match event {
             Event::ParticipantJoined(who) => {
@@ -312,7 +312,7 @@ mod tests {
             Event::TrackPublished(microphone("sip_1", true)),
         ]);
         assert_eq!(without_status, [comes, there, Some(Sign::Answers("microphone"))]);
-        // The attribute of anybody else is no telephone's.
+        // The attribute of a participant that is not a telephone has no effect.
         let no_telephone = signs([
             Event::ParticipantJoined(who("flat-1", ParticipantKind::Standard, "ringing")),
             active("flat-1"),

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Presses at once: more than a child makes of a bell before it looks whether anybody comes.
+/// Presses in quick succession: more than a person makes before waiting for an answer.
 pub const BURST: u32 = 10;
 
 /// One more each two seconds: thirty a minute, twice as many as a lively talk by a talk key needs.
@@ -85,7 +85,7 @@ impl Presses {
         let more = now.saturating_duration_since(since).as_secs() / REFILL.as_secs();
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(more).min(BURST);
-        // What is left of a refill counts for the next one, unless there is no room for it.
+        // The rest of a refill counts for the next one, unless the budget is full.
         self.counted_at = Some(if self.left == BURST { now } else { since + REFILL * more });
     }
 }

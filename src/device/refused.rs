@@ -1,4 +1,4 @@
-//! Why a box does not do what somebody asks for: [`Refused`].
+//! Why a box refuses a request: [`Refused`].
 
 /// Why something asked for is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub enum Refused {
     Busy,
     /// There is nothing to answer or to hang up.
     NoCall,
-    /// The one who asks is not on the list.
+    /// The requester is not on the list.
     NotAllowed,
     /// No output is called so.
     NoOutput,
@@ -22,7 +22,7 @@ impl std::fmt::Display for Refused {
             Refused::NoCall => "there is no such call",
             Refused::NoOutput => "no output is called so",
             Refused::NotDriven => "the output's line could not be driven",
-            Refused::NotAllowed => "not on the list of those who may",
+            Refused::NotAllowed => "not on the list of allowed participants",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a box is told at its start.
+//! The settings of a box.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub enum MicrophoneMode {
 pub enum Press {
     /// Ring; while it rings or in a call: nothing.
     Ring,
-    /// Answer who rings us.
+    /// Answer the participant that rings us.
     Answer,
     /// End the call.
     HangUp,
@@ -34,12 +34,12 @@ pub enum Press {
     Mute,
 }
 
-/// What a box is told at its start.
+/// The settings of a box.
 #[derive(Debug, Clone)]
 pub struct IntercomSettings {
     /// How calls begin and end.
     pub call: CallSettings,
-    /// Who hears the box in a call, and whom it hears.
+    /// Which participants hear the box in a call, and which it hears.
     pub heard: Heard,
     /// When the microphone is open.
     pub gate: MicrophoneMode,
@@ -73,10 +73,10 @@ pub struct OutputSettings {
     pub name: String,
     /// For how long it is driven.
     pub pulse: Duration,
-    /// The RPC method that asks for it.
+    /// The RPC method that drives the output.
     pub rpc: Option<String>,
     /// The DTMF digits that ask for it.
     pub dtmf: Option<String>,
-    /// Who may ask for it.
+    /// Participants that may request it.
     pub allow: Allow,
 }

@@ -131,7 +131,7 @@ fn somebody_rings_the_box() {
     door.decided();
     assert_eq!(door.call.rung("stranger", Standard, door.now), Err(Refused::NotAllowed));
     door.call.rung("flat-1", Standard, door.now).expect("idle");
-    assert_eq!(door.decided(), "enter ringing ringing(flat-1,rpc,0)", "nobody is heard before the answer");
+    assert_eq!(door.decided(), "enter ringing ringing(flat-1,rpc,0)", "the microphone is closed before the answer");
     assert_eq!(door.call.rung("flat-2", Standard, door.now), Err(Refused::Busy));
     door.wait(3 * SECOND);
     door.call.answer("button", door.now).expect("rings");
@@ -172,8 +172,8 @@ fn a_caller_who_gives_up_is_a_missed_call() {
     assert_eq!(door.decided(), "close ended call_missed(flat-1,left,7)");
 }
 
-/// Whatever happens in whatever order: no decision is lost, no ring or call outlives its length, and the
-/// microphone is open only in a call.
+/// Inputs in any order: no decision is lost, no ring or call outlives its length, and the microphone is open only in a
+/// call.
 #[test]
 fn any_order_of_inputs_keeps_the_promises() {
     for seed in 0..300 {

@@ -93,7 +93,7 @@ impl Device {
         self.intercom.handle_event(&event, self.now);
     }
 
-    /// What it wants done; buttons, lengths and who is admitted (`hearing`) left out.
+    /// The actions in words, without buttons, lengths and admissions (`hearing`).
     fn done(&mut self) -> String {
         let word = |action| match action {
             Action::Tell(Event::Button { .. }) | Action::Admit(_) => None,
@@ -229,7 +229,7 @@ fn privacy_is_a_button_and_shown() {
     door.hear(unmuted("flat-1"));
     door.hear(left("flat-1"));
     door.wait(20 * SECOND);
-    assert!(door.done().ends_with("call_ended talk-false leave"), "mute is nobody's but the button's");
+    assert!(door.done().ends_with("call_ended talk-false leave"), "only the button ends mute");
     door.press(PRIVACY);
     assert_eq!(door.done(), "mute-false play(unmuted)");
 }
@@ -268,7 +268,7 @@ fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
     door.hear(came("guest"));
     door.hear(cut());
     door.wait(5 * SECOND);
-    assert_eq!(door.done(), "leave", "nobody is heard any more");
+    assert_eq!(door.done(), "leave", "the microphone is closed");
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_button_that_is_held_does_not_do_what_a_press_does() {
         door.wait(SECOND);
         door.intercom.handle_level(BELL, false, door.now);
         door.wait(SECOND);
-        assert_eq!(door.done(), mute, "and nobody was rung");
+        assert_eq!(door.done(), mute, "and no party was rung");
     }
     door.press(BELL);
     assert_eq!(door.done(), "enter play(ringing) ringing talk-true", "short enough to be no hold");
@@ -307,7 +307,7 @@ fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
     assert_eq!(
         door.intercom.ring(Some("stranger"), door.now),
         Err(Refused::NotAllowed),
-        "who could not answer"
+        "which could not answer"
     );
 }
 
@@ -330,7 +330,7 @@ fn other_settings_are_taken_in_a_call_which_goes_on() {
     assert!(!door.intercom.is_idle(door.now));
     door.done();
     door.intercom.configure(settings(JoinWhen::OnRing, MicrophoneMode::Open), true, door.now);
-    assert!(door.intercom.is_idle(door.now), "its line rests: it was let go of");
+    assert!(door.intercom.is_idle(door.now), "its line rests: it was released");
     door.wait(5 * SECOND);
     assert_eq!(door.done(), "leave");
     assert!(door.intercom.pulse("gate", door.now).is_err());
@@ -346,7 +346,7 @@ fn an_attribute_answers_and_hangs_up_when_it_changes() {
     door.done();
     door.hear(says("flat-1", "answered"));
     door.hear(says("stranger", "answered"));
-    assert_eq!(door.done(), "", "neither what is old nor who is no party");
+    assert_eq!(door.done(), "", "neither an old value nor a participant that is not a party");
     door.hear(says("flat-1", ""));
     door.hear(says("flat-1", "answered"));
     assert_eq!(door.done(), "play(answered) call_answered");
@@ -354,7 +354,7 @@ fn an_attribute_answers_and_hangs_up_when_it_changes() {
     assert_eq!(door.done(), "");
     door.hear(says("flat-1", "ended"));
     assert_eq!(door.done(), "play(ended) call_ended talk-false");
-    // Who has left and is back says nothing new by it.
+    // A participant that has left and is back reports nothing new.
     door.press(BELL);
     door.done();
     door.hear(left("flat-1"));

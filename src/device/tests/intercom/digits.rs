@@ -63,7 +63,7 @@ fn digits_count_in_a_call_with_who_presses_them() {
     door.wait(5 * SECOND);
     door.done();
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf no_call, beep", "without a call, as 0.1.0 did");
-    // While it rings, nobody has answered.
+    // While it rings, no party has answered.
     door.wait(5 * SECOND);
     door.press(BELL);
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf no_call, beep");
@@ -103,7 +103,7 @@ fn a_call_begins_without_digits_and_wrong_codes_outlive_it() {
         door.done();
     }
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf locked_out, beep");
-    // Other settings, with the door at another place, are no way around it.
+    // Other settings, with the door at another number, do not reset the lock-out.
     let mut other = settings(JoinWhen::Always, MicrophoneMode::Open);
     let gate = OutputSettings { name: "gate".into(), dtmf: None, rpc: None, ..other.outputs[0].clone() };
     other.outputs.insert(0, gate);

@@ -16,7 +16,7 @@ fn muted() -> IntercomSettings {
     IntercomSettings { is_muted: true, ..settings(JoinWhen::Always, MicrophoneMode::PushToTalk) }
 }
 
-/// Held, stuck, or wired the other way round: at power-on, and after a reload that takes the lines anew.
+/// Held, stuck, or wired the other way round: at power-on, and after a reload that makes the lines again.
 #[test]
 fn what_is_down_at_the_start_is_no_press_until_it_was_up() {
     let mut door = Device::of(muted());
@@ -56,7 +56,7 @@ fn a_talk_key_that_is_down_at_the_start_opens_when_it_is_pressed_the_next_time()
     assert_eq!(door.done(), "");
 }
 
-/// A press that counts when it ends is none where its keyboard ends.
+/// A press that counts when it ends does not count if its keyboard disappears.
 #[test]
 fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
     let mut both = settings(JoinWhen::OnRing, MicrophoneMode::Open);
@@ -65,7 +65,7 @@ fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
     door.done();
     door.intercom.handle_level(BELL, true, door.now);
     door.begin(&[]);
-    assert_eq!(door.done(), "", "nobody has let go of it");
+    assert_eq!(door.done(), "", "it has not been released");
 }
 
 /// 50 Hz beside a line without a resistor, for a minute.

@@ -1,4 +1,4 @@
-//! Who is admitted to the box's sound as a call comes and goes, and in which order with the microphone.
+//! Who is admitted to the sound of the box during a call, and the order with the microphone.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
     assert_eq!(
         sound(&mut door),
         "admit(flat-*) enter talk-true",
-        "whoever may answer hears the ring already"
+        "every party hears the box from the ring on"
     );
     door.hear(unmuted("stranger"));
     assert_eq!(sound(&mut door), "");
@@ -41,7 +41,7 @@ fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
     door.hear(Event::ParticipantJoined(participant("flat-1", "")));
     door.hear(Event::ParticipantActive { identity: "flat-1".into() });
     door.wait(20 * SECOND);
-    assert_eq!(sound(&mut door), "", "the same identity, whatever its session is");
+    assert_eq!(sound(&mut door), "", "the same identity, in any session");
     door.press(BELL);
     assert_eq!(sound(&mut door), "talk-false admit(flat-*)");
 }

@@ -1,4 +1,4 @@
-//! What the lamp shows whoever stands before the box.
+//! What the lamp shows to a person in front of the box.
 
 use super::*;
 use crate::event::{By, CardState};
@@ -20,9 +20,9 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
     assert!(is_steady(&mut door), "talking");
     door.hear(muted());
     assert!(!is_steady(&mut door), "talking, but not heard");
-    assert!(!door.intercom.is_muted(), "it is no privacy");
+    assert!(!door.intercom.is_muted(), "it is not privacy");
     door.done();
-    // A person who has not looked at the lamp wants privacy: the first press never opens.
+    // A person who has not looked at the lamp wants privacy: the first press never unmutes.
     door.press(PRIVACY);
     assert_eq!(door.done(), "mute-true play(muted)");
     door.wait(SECOND);
@@ -31,7 +31,7 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
     assert!(is_steady(&mut door));
     door.press(PRIVACY);
     door.hear(unmuted_again());
-    assert!(door.intercom.is_muted(), "and privacy is nobody else's");
+    assert!(door.intercom.is_muted(), "and privacy stays");
 }
 
 #[test]
