@@ -36,8 +36,8 @@ pub(super) fn intercom_settings(config: &Config, is_muted: bool) -> IntercomSett
     }
 }
 
-/// Sets every tone to what the configuration says: WAV files are read once, when the box starts or its configuration
-/// changes. One that cannot be played gives a warning, and the built-in tone is heard.
+/// Sets every tone as configured: WAV files are read once, when the box starts or its configuration changes. A file
+/// that cannot be played causes a warning, and the built-in tone is used.
 pub(super) fn set_tones(
     call: &CallConfig,
     commands: &Commands,
@@ -50,7 +50,7 @@ pub(super) fn set_tones(
 
 async fn set_tone(tone: Tone, sound: ToneSound, commands: Commands) -> Option<String> {
     let error = commands.give(Command::ToneSound { tone, sound }).await.err()?;
-    // Whatever was there before is not what is asked for.
+    // The previous sound must not be played in its place.
     let _ = commands.give(Command::ToneSound { tone, sound: ToneSound::BuiltIn }).await;
     Some(format!("call.tones.{}: {error}; the built-in tone is heard", tone.word()))
 }

@@ -1,6 +1,6 @@
-//! Buttons and keys → levels in the inbox: first what each is when it begins to be watched, at start, after
-//! a reload, or when its keyboard comes back, which is no press; then its edges. A key that is not there, or is unplugged, is
-//! told once and looked for.
+//! Buttons and keys: levels for the inbox. First the level of each when it begins to be watched, at start, after a
+//! reload, or when its keyboard comes back, which is not a press; then its edges. A key that is missing or unplugged is
+//! reported once, and searched for.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub(super) async fn watch_key(
         match next.take() {
             Some(key) => {
                 follow(key, number, &reactor, &inbox).await;
-                // A key that is gone is not held down; nobody has let go of it either.
+                // A key that is gone is not held down, and was not released either.
                 inbox.send(Input::Begins(number, false)).await;
                 say(Event::Warning {
                     text: format!("the device with the key {name} is gone; it is looked for"),

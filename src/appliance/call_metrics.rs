@@ -24,7 +24,7 @@ pub(super) struct CallMetrics {
 }
 
 impl CallMetrics {
-    /// Something happened.
+    /// Counts an event.
     pub(super) fn count(&mut self, event: &Event) {
         let count = match event {
             Event::Resumed { .. } => &mut self.resumed,
@@ -76,7 +76,7 @@ impl CallMetrics {
             ("disconnected", self.disconnected),
         ];
         let losses = losses.map(|(what, count)| (what, f64::from(count)));
-        let help = "Connections that were mended, begun anew, and ended.";
+        let help = "Connections that were resumed, replaced by a new session, and ended.";
         metrics.each(MetricKind::Counter, ("kinglet_connection_changes_total", "what"), help, losses);
         let help = "Times that an output was driven.";
         metrics.one(MetricKind::Counter, "kinglet_output_pulses_total", help, f64::from(self.pulses));

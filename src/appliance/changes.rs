@@ -1,5 +1,4 @@
-//! Another configuration while the box runs: what of it can be taken as it is, and what needs another session or
-//! other cards.
+//! A new configuration while the box runs: which changes apply at once, and which need a new session or other cards.
 
 use std::path::Path;
 
@@ -20,7 +19,7 @@ pub(super) struct FileFingerprints {
 }
 
 impl FileFingerprints {
-    /// Reads them; that one cannot be read says whoever uses it. Blocks.
+    /// Reads the files. Their user reports one that cannot be read. Blocks.
     ///
     /// To be called before they are read for use: one that changes meanwhile is found changed by the next reload then.
     pub(super) fn read(server: &ServerConfig) -> FileFingerprints {
@@ -33,7 +32,7 @@ impl FileFingerprints {
     }
 }
 
-/// The sections for which the box has to begin anew: none where it can stay in the room.
+/// The sections for which the box must start a new client: empty if it can stay in the room.
 pub(super) fn begins_anew_for(
     (before, cards, fingerprints): (&Config, &SoundSetup, &FileFingerprints),
     (after, new_cards, new): (&Config, &SoundSetup, &FileFingerprints),
@@ -44,7 +43,7 @@ pub(super) fn begins_anew_for(
         audio.volume_percent = None;
         audio
     };
-    // The server is told of methods by nobody, but the engine answers for those it was given.
+    // The server does not know RPC methods, but the engine answers only those that it was started with.
     let methods = |config: &Config| -> Vec<Option<String>> {
         config.wiring.outputs.iter().map(|output| output.rpc.clone()).collect()
     };

@@ -7,9 +7,10 @@
 //!   watch         ─► {"ok":true}, then an event a line until the client goes
 //! ```
 //!
-//! A command is a line of words or a JSON array of them ([`line`](mod@line)). A client that does not read keeps nobody waiting: its
-//! events are lost, and it is sent away when it has taken nothing for ten seconds. All but one may watch, so that a
-//! command can always be given. A ninth client gets an error and is sent away. A client that can open the socket can do all that the box can.
+//! A command is a line of words or a JSON array of them ([`line`](mod@line)). A client that does not read blocks no
+//! other: its events are lost, and it is disconnected when it has read nothing for ten seconds. One place is kept free
+//! of watching clients, so that a command can always be given. A ninth client gets an error and is disconnected. A
+//! client that can open the socket can do everything that the box can.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -36,7 +37,7 @@ use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, WATCHERS_MAX};
 /// The group `kinglet` may use it, the world may not.
 const MODE: u32 = 0o660;
 
-/// Between two attempts to take a client where there is no descriptor for it.
+/// Time until the next accept, after there was no descriptor for a client.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// A client that takes nothing of its answer or its events for this long is stuck.
@@ -109,7 +110,7 @@ fn refuse(mut stream: &UnixStream) {
     let _ = io::Write::write(&mut stream, reply(Err(CommandError { code: "busy", message })).as_bytes());
 }
 
-/// One client, to its end. Nothing that it does is an error of ours.
+/// Serves one client, to its end. Faults of the client are not errors of the box.
 async fn attend(
     stream: UnixStream,
     reactor: &Rc<Reactor>,
@@ -183,7 +184,7 @@ async fn watch(stream: &AsyncFd<UnixStream>, reactor: &Reactor, watcher: Watcher
     }
 }
 
-/// Resolves when the client has closed its end; what it says while it watches is not heard.
+/// Resolves when the client has closed its end; input of a watching client is ignored.
 async fn gone(stream: &AsyncFd<UnixStream>) {
     let mut piece = [0; 256];
     while read(stream, &mut piece).await.is_ok_and(|count| count > 0) {}

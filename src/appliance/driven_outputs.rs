@@ -5,8 +5,9 @@
 //!                                                                               the unit), or the next start: all rest
 //! ```
 //!
-//! Raspberry Pi OS keeps a line that is released as an output with its level (`persist_gpio_outputs`), so a program that is
-//! killed within a pulse leaves the door open. The file is in memory (tmpfs): a power cut lets go of all lines by itself.
+//! Raspberry Pi OS keeps a line that is released as an output with its level (`persist_gpio_outputs`), so a program
+//! that is killed within a pulse leaves the door open. The file is in memory (tmpfs): a power cut releases all lines by
+//! itself.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ impl DrivenOutputs {
     /// Notes the outputs, before they are taken.
     ///
     /// # Errors
-    /// Nobody will know of them.
+    /// The file cannot be written: the outputs would be unknown to the next program.
     pub(super) fn write(&self, wiring: &Wiring) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         process::replace_file(path, &text(wiring.outputs.iter().map(|output| &output.line)))
@@ -71,7 +72,7 @@ impl DrivenOutputs {
         };
         for line in lines {
             match OutputLine::open(&line) {
-                // It is at rest when it is opened, and when it is let go of.
+                // The line is set to rest when it is opened, and when it is released.
                 Ok(_) => rested.lines.push(line.line),
                 Err(error) => rested.faults.push(error.to_string()),
             }

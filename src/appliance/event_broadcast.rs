@@ -1,4 +1,4 @@
-//! Events for those who watch: each is written once, for all of them.
+//! Events for the clients that watch: each is serialised once, for all of them.
 //!
 //! ```text
 //!   Appliance ─► tell ─► [ lines, ≤ 512, ≤ 1 MiB ] ◄─ next ─ Watcher … Watcher
@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use crate::event::Event;
 use crate::limits::{WATCHED_BYTES_MAX, WATCHED_EVENTS_MAX, WATCHERS_MAX};
 
-/// What those who watch have not all read yet.
+/// Lines that not every client has read yet.
 #[derive(Default)]
 pub(super) struct EventBroadcast {
     inner: RefCell<Inner>,
@@ -36,14 +36,14 @@ struct Reader {
     waker: Option<Waker>,
 }
 
-/// One who watches, from its beginning to its end.
+/// One watching client, from its beginning to its end.
 pub(super) struct Watcher {
     broadcast: Rc<EventBroadcast>,
     key: u32,
 }
 
 impl EventBroadcast {
-    /// Gives an event to all who watch.
+    /// Passes an event to all watching clients.
     pub(super) fn tell(&self, event: &Event) {
         let mut inner = self.inner.borrow_mut();
         if !inner.readers.is_empty() {
@@ -51,7 +51,7 @@ impl EventBroadcast {
         }
     }
 
-    /// One more who watches; `None` where there are as many as there may be.
+    /// Adds a watching client; `None` if the limit is reached.
     pub(super) fn watch(self: &Rc<EventBroadcast>) -> Option<Watcher> {
         let mut inner = self.inner.borrow_mut();
         let key = inner.readers_since_start;
@@ -120,7 +120,7 @@ impl Inner {
         Ok(line)
     }
 
-    /// Lines that everybody has read.
+    /// Drops the lines that every client has read.
     fn forget_read(&mut self) {
         let next = self.readers.iter().map(|reader| reader.next).min().unwrap_or(self.end());
         while self.first < next {
@@ -172,7 +172,7 @@ mod tests {
         assert!(next(&second).expect("told").contains("two"));
         drop(second);
         broadcast.tell(&warning("three"));
-        assert_eq!(broadcast.inner.borrow().lines.len(), 0, "nobody watches any more");
+        assert_eq!(broadcast.inner.borrow().lines.len(), 0, "no client watches any more");
     }
 
     #[test]

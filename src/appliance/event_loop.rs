@@ -48,9 +48,9 @@ pub(super) struct Appliance<F> {
     pub(super) broadcast: Rc<EventBroadcast>,
     pub(super) metrics: CallMetrics,
     pub(super) tell: F,
-    /// What the others were told of the call.
+    /// The state of the call that was published last.
     pub(super) shown: &'static str,
-    /// What takes its time and nobody waits for: an attribute.
+    /// Slow work whose end is not awaited: an attribute.
     pub(super) background: BackgroundTasks,
     /// What has to be on the disk before the end.
     pub(super) writes: BackgroundTasks,
@@ -64,7 +64,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
     pub(super) async fn serve(mut self) {
         let inbox = self.inbox.clone();
         let reactor = self.commands.reactor().clone();
-        // Nobody waits for an answer; what failed was told.
+        // No caller waits for an answer; failures are reported.
         let _ = self.carry_out(clock::now()).await;
         self.manage(ServiceManager::ready);
         loop {
@@ -174,7 +174,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
                 let (stage, seconds) = (call.stage().word(), call.lasts(now).as_secs());
                 status["call"] = json!({ "state": stage, "identity": call.party(), "seconds": seconds });
                 status["privacy"] = json!(self.intercom.is_muted());
-                // What would be cut short if it were started anew: the package's question.
+                // What a restart would interrupt: for the package's scripts.
                 status["busy"] = json!(match (call.stage(), self.intercom.are_outputs_resting(now)) {
                     (CallStage::Idle, true) => "",
                     (CallStage::Idle, false) => "output",
@@ -186,11 +186,11 @@ impl<F: FnMut(&Event)> Appliance<F> {
         }
     }
 
-    /// Somebody calls a method of the box.
+    /// A participant calls a method of the box.
     async fn called(&mut self, call: &RpcCallFacts, now: Instant) {
         let wish = wish(call);
         let Some(result) = self.intercom.handle_rpc(&call.identity, &call.method, wish, now) else { return };
-        // The door opens before its answer goes out; a caller who is gone needs none.
+        // The door opens before the answer is sent; a caller that is gone needs none.
         let carried_out = self.carry_out(now).await;
         let result = result
             .and_then(|answer| carried_out.map(|()| answer.to_owned()))
@@ -215,7 +215,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
                     if is_muted { Command::Mute } else { Command::Unmute }
                 }
                 Action::Pulse(number, event) => {
-                    // Whatever happens from here on, somebody rests it.
+                    // From here on the line is rested, by this program or by the service manager.
                     self.feed(now);
                     match self.gpio.drive(number, true) {
                         Ok(()) => self.say(&event),
@@ -231,7 +231,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
                     if let Err(why) = self.gpio.drive(number, false)
                         && self.intercom.not_at_rest(number, now)
                     {
-                        self.say(&Event::Warning { text: format!("an output cannot be let go of: {why}") });
+                        self.say(&Event::Warning { text: format!("an output cannot be set to rest: {why}") });
                     }
                     continue;
                 }
@@ -275,14 +275,14 @@ impl<F: FnMut(&Event)> Appliance<F> {
         let commands = self.commands.clone();
         let attributes = [(CALL_ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
         let task = async move {
-            // Not in the room, or not allowed: then nobody looks at it either.
+            // Outside of the room, or without permission, nobody would read the attributes.
             let _ = commands.give(Command::Attributes(attributes)).await;
             None
         };
         self.background.push(task.boxed_local());
     }
 
-    /// Tells those who watch, the journal, and programs.
+    /// Passes an event to watching clients, the journal, and programs.
     pub(super) fn say(&mut self, event: &Event) {
         self.metrics.count(event);
         self.broadcast.tell(event);
@@ -292,7 +292,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         }
     }
 
-    /// Tells the service manager that it runs, as often as it has to know. This runs only while the loop of sound and
+    /// Reports to the service manager that the box runs, as often as needed. This runs only while the loop of sound and
     /// signal turns.
     fn feed(&mut self, now: Instant) {
         match self.watchdog.poll(!self.intercom.are_outputs_resting(now), now) {
@@ -302,7 +302,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         }
     }
 
-    /// Tells the service manager, where there is one.
+    /// Calls `tell` with the service manager, if there is one.
     pub(super) fn manage(&self, tell: impl FnOnce(&ServiceManager)) {
         if let Some(manager) = &self.manager {
             tell(manager);
@@ -310,7 +310,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
     }
 }
 
-/// The same number for each copy of a call: who calls, and the call's own number.
+/// A number for a call, the same for each copy of it: from the caller and the number of the call.
 fn wish(call: &RpcCallFacts) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     (&call.identity, &call.id).hash(&mut hasher);

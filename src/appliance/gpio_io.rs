@@ -18,9 +18,9 @@ use crate::io::gpio::{InputLine, OutputLine};
 use crate::io::keys::{Key, KeyError};
 use crate::io::reactor::Reactor;
 
-/// What the wiring names, taken; nobody watches it yet.
+/// The lines that the wiring names, requested but not watched yet.
 pub(super) struct GpioLines {
-    /// Why nobody knows of the outputs where this program ends within a pulse.
+    /// Why the driven outputs cannot be noted for the case that this program ends within a pulse.
     unnoted: Option<String>,
     buttons: Vec<InputLine>,
     /// By name; one whose keyboard or headset is not there comes later.
@@ -31,7 +31,7 @@ pub(super) struct GpioLines {
 
 /// The same while the box runs.
 pub(super) struct GpioIo {
-    /// Tells levels to the inbox; each ends with its line.
+    /// Futures that send levels to the inbox; each ends with its line.
     pub(super) watching: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     lamps: Vec<OutputLine>,
     outputs: Vec<OutputLine>,
@@ -44,7 +44,7 @@ impl GpioLines {
     /// One cannot be had: which, and why.
     pub(super) fn open(wiring: &Wiring, runtime: Option<&Path>) -> Result<GpioLines, RunError> {
         let driven = DrivenOutputs::new(runtime);
-        // What is in use by somebody else is not ours any more.
+        // A line that another program uses now is not ours any more.
         let _ = driven.rest();
         let noted = driven.write(wiring);
         let buttons = wiring.buttons.iter().map(|button| InputLine::open(&button.line));
@@ -87,7 +87,7 @@ impl GpioLines {
 }
 
 impl GpioIo {
-    /// None at all: what was held is let go.
+    /// No lines at all: lines that were held are released.
     pub(super) fn none() -> GpioIo {
         GpioIo { watching: FuturesUnordered::new(), lamps: Vec::new(), outputs: Vec::new() }
     }

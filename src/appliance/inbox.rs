@@ -1,4 +1,4 @@
-//! What the parts of a box tell it while it runs.
+//! Messages of the parts of a box while it runs.
 //!
 //! ```text
 //!   buttons::watch_line, watch_key ─┐
@@ -18,22 +18,22 @@ use crate::limits::APPLIANCE_INPUTS_MAX;
 
 /// An input of the appliance.
 pub(super) enum Input {
-    /// Of the room; none: the client has ended. The next one comes when this is taken: events wait where their bytes are
-    /// counted.
+    /// An event of the room; `None` if the client has ended. The next one follows when this one is taken: events wait
+    /// in the client's queue, where their bytes are counted.
     Happened(Option<Event>, Taken),
     /// A button or key, by its number, is watched from now on, and is down or up; or it is gone, and up.
     Begins(usize, bool),
     /// It went down, or up.
     Level(usize, bool),
-    /// Somebody at the control socket asks, and waits for the answer.
+    /// A client at the control socket gives a command, and waits for the answer.
     Asked(Command, AnswerSlot),
-    /// The configuration is to be read anew, for whoever waits for the answer.
+    /// The configuration must be read again; the answer slot is that of the client that waits for the result.
     Reload(Option<AnswerSlot>),
     /// It was read.
     Planned(Box<Result<Plan, RunError>>, Option<AnswerSlot>),
 }
 
-/// Told when an event was taken.
+/// Signalled when an event was taken.
 pub(super) type Taken = Rc<Mailbox<(), 1>>;
 
 /// The inputs that wait for the appliance.

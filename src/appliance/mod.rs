@@ -9,7 +9,7 @@
 //!   kinglet.toml ─► plan ─► setup: lines, keys, socket taken ─► event_loop: it runs ─► reload: another plan
 //! ```
 //!
-//! What a box decides stands in [`crate::device`], what it is told in [`crate::config`]; here both meet
+//! The decisions of a box are in [`crate::device`], its settings in [`crate::config`]. This module connects both with
 //! descriptors and the client, in one future beside the sound.
 
 mod apply;
@@ -55,15 +55,15 @@ use setup::ApplianceSetup;
 /// What the service manager gives: variables of the environment, which only the command line reads.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceEnvironment {
-    /// `CREDENTIALS_DIRECTORY`.
+    /// Value of `CREDENTIALS_DIRECTORY`.
     pub credentials: Option<PathBuf>,
     /// `STATE_DIRECTORY`: where privacy outlives a power cut.
     pub state: Option<PathBuf>,
-    /// `RUNTIME_DIRECTORY`: where what was said of a start that failed outlives it.
+    /// Value of `RUNTIME_DIRECTORY`: the folder that keeps the message of a failed start.
     pub runtime: Option<PathBuf>,
-    /// `NOTIFY_SOCKET`.
+    /// Value of `NOTIFY_SOCKET`.
     pub notify_socket: Option<String>,
-    /// `WATCHDOG_USEC`.
+    /// Value of `WATCHDOG_USEC`.
     pub watchdog_usec: Option<String>,
     /// `HTTPS_PROXY` and the like.
     pub proxies: ProxySettings,
@@ -76,7 +76,7 @@ pub struct ServiceEnvironment {
 pub struct Variable(pub fn(&str) -> Option<String>);
 
 impl Default for Variable {
-    /// There is none.
+    /// A variable that is not set.
     fn default() -> Variable {
         Variable(|_| None)
     }
@@ -89,7 +89,7 @@ pub enum RunError {
     File(PathBuf, std::io::Error),
     /// The configuration cannot be used: all that is wrong with it.
     Configuration(PathBuf, Vec<Problem>),
-    /// The client.
+    /// The client cannot start.
     Client(StartError),
     /// `audio.input` or `audio.output`.
     Sound(SpecError),
@@ -97,19 +97,19 @@ pub enum RunError {
     Identity(String),
     /// A key file.
     Credentials(CredentialsError),
-    /// A line.
+    /// A GPIO line cannot be used.
     Gpio(GpioError),
-    /// A key.
+    /// A key cannot be used.
     Key(KeyError),
     /// `HTTPS_PROXY` or the like.
     Proxy(String),
     /// The control socket.
     Control(PathBuf, std::io::Error),
-    /// The reactor has no place, or `NOTIFY_SOCKET` is none.
+    /// The reactor has no place, or `NOTIFY_SOCKET` is invalid.
     System(std::io::Error),
 }
 
-/// Runs the box until it is told to end. `tell` is given everything that happens, as it happens.
+/// Runs the box until it is asked to end. `tell` is called with each event, as it happens.
 ///
 /// # Errors
 /// Something that the configuration names cannot be had at all.
@@ -131,8 +131,8 @@ pub fn run(
         // One that came after the client's last look.
         termination.take();
         plan = match (ended, next.take(), before.take()) {
-            // A reload that needs other cards or another session: all begins anew, in the same process.
-            // Unless it was told to end while it left for that.
+            // A reload that needs other cards or another session starts everything again, in the same process, unless
+            // the end was requested meanwhile.
             (Ok(_), Some(new), _) if !termination.is_asked() => {
                 before = Some(config);
                 new
@@ -147,7 +147,7 @@ pub fn run(
 }
 
 impl RunError {
-    /// The exit status that stands for it.
+    /// The exit status for this error.
     pub fn exit_status(&self) -> crate::error::ExitStatus {
         match self {
             RunError::Client(error) => error.exit_status(),

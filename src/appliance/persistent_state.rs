@@ -1,9 +1,10 @@
-//! What outlives a power cut: privacy. One small file, written anew and put in the place of the old one.
+//! State that outlives a power cut: privacy. One small file, which is written as a new file and renamed over the old
+//! one.
 //!
 //! A box that cannot read it is muted: silence is the safe mistake.
 //!
-//! Versions that go back and forth read each other's files: `muted` holds one word, as in 0.1.0, for ever; `version` beside it
-//! says by which rules the folder was written, for what a later one may add.
+//! Newer and older versions read each other's files: `muted` holds one word, as in 0.1.0, in all versions; `version`
+//! beside it names the format of the folder, for future additions.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ impl PersistentState {
     pub(super) async fn set_muted(&self, is_muted: bool, reactor: &Rc<Reactor>) -> Result<(), String> {
         self.wanted.set(is_muted);
         if self.is_writing.replace(true) {
-            // Whoever writes looks once more when it is done.
+            // The task that writes checks once more when it is done.
             return Ok(());
         }
         let mut result = Ok(());

@@ -32,7 +32,7 @@ pub struct Plan {
     pub(super) config: Config,
     pub(super) options: Options,
     pub(super) fingerprints: FileFingerprints,
-    /// Privacy, where a box goes on by this plan; else it is what was remembered.
+    /// Privacy, if a running box continues with this plan; otherwise the remembered state applies.
     pub(super) was_muted: Option<bool>,
     problems: Vec<Problem>,
 }
@@ -73,8 +73,8 @@ impl Plan {
         Ok(Plan { path: path.to_owned(), config, options, fingerprints, was_muted: None, problems })
     }
 
-    /// What is wrong with a file that can be used: keys that nothing reads, and doors that open for too many or for
-    /// nobody. At start it is a loud warning: a package that was rolled back must not be a dead box.
+    /// Problems of a usable file: unknown keys, and doors that open for too many or for nobody. At start they are
+    /// warnings: a package that was rolled back must not stop the box.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -82,7 +82,7 @@ impl Plan {
     /// The same where nothing is unknown: an editor of the file must learn that it is wrong.
     ///
     /// # Errors
-    /// Something is.
+    /// There is a problem.
     pub fn strict(self) -> Result<Plan, RunError> {
         match self.problems.iter().all(|problem| problem.severity != Severity::Unknown) {
             true => Ok(self),
@@ -125,7 +125,7 @@ pub(super) fn options(config: &Config, environment: &ServiceEnvironment) -> Resu
         ..PublishSettings::default()
     };
     let settings = Settings {
-        // Where a token endpoint says another one, no token is there before it has.
+        // If a token endpoint names another server, there is no token before it has.
         url: config.server.url.clone(),
         parameters: process::join_parameters(),
         // It is asked for when the room is entered: the clock, the network and the file may come later.

@@ -1,5 +1,5 @@
-//! What a box would use, for somebody who looks whether it can (`kinglet doctor`): its cards, and its place in the
-//! room, entered in silence.
+//! The cards of a box and its place in the room, for a check that they can be used (`kinglet doctor`). The room is
+//! entered in silence.
 
 use super::plan::{options, setup, specs};
 use super::{RunError, ServiceEnvironment};
@@ -12,11 +12,11 @@ use crate::io::sound::spec::{InputSpec, OutputSpec};
 /// The cards, and how they are used.
 #[derive(Debug, Clone, Default)]
 pub struct Cards {
-    /// The microphone.
+    /// The configured input.
     pub input: InputSpec,
-    /// The loudspeaker.
+    /// The configured output.
     pub output: OutputSpec,
-    /// What a board file says of them.
+    /// The sound settings of the board file.
     pub setup: SoundSetup,
 }
 
@@ -31,16 +31,16 @@ pub fn cards(config: &Config) -> Result<Cards, RunError> {
     Ok(Cards { input, output, setup })
 }
 
-/// A client that has the box's identity, neither speaks nor hears, and stands by until it is told to enter.
+/// Options of a client with the box's identity. It neither speaks nor hears, and waits until it is asked to enter.
 ///
 /// # Errors
-/// Whatever keeps the box from starting.
+/// The box could not start with this configuration.
 pub fn silent(config: &Config, environment: &ServiceEnvironment) -> Result<Options, RunError> {
     let mut options = options(config, environment)?;
     (options.input, options.output) = (InputSpec::None, OutputSpec::None);
     (options.settings.publish, options.settings.listens) = (None, false);
     options.settings.rpc_methods.clear();
-    // Nobody is called for a look.
+    // A check must not start a call.
     options.settings.attributes.clear();
     options.token_source = options.token_source.map(Source::without_agent);
     Ok(options)

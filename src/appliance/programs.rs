@@ -4,9 +4,9 @@
 //!   event ─► occasion ─► its place: one runs, the next one waits, more are refused
 //! ```
 //!
-//! Each occasion has a place of its own, so that none keeps another waiting; a call that somebody else begins has another
-//! one than the bell, so that no caller keeps the bell's program from running. What a program writes is not looked at; how
-//! it fails is a warning.
+//! Each occasion has a place of its own, so that none blocks another. A call that a participant begins has another
+//! place than the bell, so that no caller can block the program of the bell. The output of a program is ignored; a
+//! failure causes a warning.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -21,10 +21,10 @@ use crate::io::reactor::Reactor;
 use crate::limits::PROGRAMS_MAX;
 use crate::signal::argument;
 
-/// A program that tells somebody tells him within this, or it is too late anyway.
+/// Programs that send a message do so within this time, or it is too late anyway.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What it may write before it is ended: lines for a log that nobody reads.
+/// Output after which a program is ended: log lines that are not read.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
 /// The place of programs for calls that others begin, behind those of the occasions.
@@ -103,7 +103,7 @@ impl Programs {
 fn cause(event: &Event) -> Option<Cause<'_>> {
     let of = |occasion, identity| Some(Cause { occasion, place: occasion as usize, identity, output: "" });
     match event {
-        // The reason of a call of somebody else; the box's own has that of who pressed what.
+        // The reason of a call that a participant begins; the box's own calls have the origin of the press.
         Event::Ringing(CallFacts { identity, reason: "rpc", .. }) => {
             Some(Cause { occasion: Occasion::Ring, place: RUNG_BY_OTHERS, identity, output: "" })
         }

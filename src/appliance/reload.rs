@@ -26,7 +26,7 @@ use crate::io::blocking::unblock;
 use crate::io::mailbox::AnswerSlot;
 use crate::io::sound::setup::SoundSetup;
 
-/// The plan that the box goes on with, in a new client, when this one has ended.
+/// The plan for the next client, when this one has ended.
 pub(super) type Successor = Rc<RefCell<Option<Plan>>>;
 
 /// What the box runs by, and what it is to run by.
@@ -36,7 +36,7 @@ pub(super) struct Reloads {
     config: Config,
     cards: SoundSetup,
     fingerprints: FileFingerprints,
-    /// For when there is no call.
+    /// A plan that waits for the end of the call.
     waiting: Option<Plan>,
     successor: Successor,
 }
@@ -59,7 +59,7 @@ impl Reloads {
         &self.config
     }
 
-    /// Whether it goes on in a new client.
+    /// Whether a next client follows.
     pub(super) fn has_successor(&self) -> bool {
         self.successor.borrow().is_some()
     }
@@ -109,7 +109,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         }
     }
 
-    /// A plan that waited is begun where nothing is going on that it would spoil.
+    /// Starts with a waiting plan as soon as that interrupts nothing.
     pub(super) fn begin_anew_when_idle(&mut self, now: Instant) {
         if !self.intercom.is_idle(now) {
             return;
@@ -125,7 +125,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         self.background.push(leaving.boxed_local());
     }
 
-    /// Takes a plan; the sections for which all has to begin anew. On an error all stays as it is.
+    /// Takes a plan. Returns the sections that need a new client. On an error nothing changes.
     fn take(&mut self, plan: Plan, now: Instant) -> Result<Vec<&'static str>, RunError> {
         let (before, after) = (&self.reloads.config, &plan.config);
         let anew_for = changes::begins_anew_for(
@@ -144,7 +144,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         let after = plan.config;
         self.intercom.configure(apply::intercom_settings(&after, self.intercom.is_muted()), is_rewired, now);
         self.programs.replace(after.hooks.clone());
-        // Whatever their names are, what is in the files may be other sound.
+        // The files may hold other sound under the same names.
         for tone in apply::set_tones(&after.call, &self.commands) {
             self.background.push(tone.boxed_local());
         }
@@ -158,7 +158,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         Ok(anew_for)
     }
 
-    /// Lets go of all lines and takes the new ones, or the old ones again.
+    /// Releases all lines and requests the new ones, or the old ones again.
     fn rewire(&mut self, after: &Config) -> Result<(), RunError> {
         self.gpio = GpioIo::none();
         let runtime = self.reloads.environment.runtime.as_deref();

@@ -1,4 +1,4 @@
-//! The box before it runs, and what its parts tell each other while it does.
+//! The box before it runs, and the state that its parts share while it does.
 //!
 //! ```text
 //!   watch_line, watch_key ─┐
@@ -48,7 +48,7 @@ pub(super) struct ApplianceSetup {
 }
 
 impl ApplianceSetup {
-    /// Takes the lines, keys and the socket. A plan that cannot be gone on with is left in `successor`.
+    /// Takes the lines, keys and the socket. A plan that needs a new client is left in `successor`.
     ///
     /// # Errors
     /// Something cannot be had.

@@ -1,4 +1,4 @@
-//! Starts that come to nothing: told once, and made again until what is wrong was mended.
+//! Starts that fail: reported once, and repeated until the cause is removed.
 //!
 //! ```text
 //!   started by a person ─► wrong: a line, status 3, which `systemctl start` shows        what was said is left in
@@ -7,9 +7,9 @@
 //!                                                                                     └─► wrong in another way: a line
 //! ```
 //!
-//! Systemd 252 has one delay for all restarts: short, for a crash. A box with a wrong file would fill its journal at that
-//! pace, and one that is not started any more would stay dead when the file is right. What was said is forgotten when it
-//! is read, so that whoever restarts the service gets an answer at once.
+//! Systemd 252 has one delay for all restarts: short, for a crash. A box with an invalid file would fill its journal at
+//! that rate, and a box that is not restarted any more would stay down when the file is right. The message is forgotten
+//! when it is read, so that a manual restart reports the cause again.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::io::process;
 use crate::io::signals::Signals;
 use crate::io::systemd::ServiceManager;
 
-/// Between two looks: whoever has mended a file looks at the box meanwhile.
+/// Time between two checks of the files; an operator who has changed one is watching.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How long the service manager is asked to wait for the next look; machines that start are busy.
@@ -40,9 +40,9 @@ pub struct StartRetry {
 pub enum Next {
     /// The end, with the reason.
     Ends,
-    /// The reason is another one: it is to be told. Then [`StartRetry::waits`].
+    /// The reason is new: it must be reported. Then call [`StartRetry::waits`].
     Tells,
-    /// It was told before.
+    /// It was reported before.
     Waits,
 }
 
@@ -61,7 +61,7 @@ impl StartRetry {
         let (Some(path), Some(manager)) = (&self.path, &self.manager) else { return Next::Ends };
         let text = error.to_string();
         let Some(said) = &mut self.said else {
-            // Where it cannot be left, the next one says it, too.
+            // If the file cannot be written, the next start reports the cause again.
             let _ = process::replace_file(path, &text);
             return Next::Ends;
         };
@@ -76,7 +76,7 @@ impl StartRetry {
         }
     }
 
-    /// Waits for the next one. `false`: the box is told to end.
+    /// Waits for the next attempt. Returns `false` if the box is asked to end.
     pub fn waits(&self) -> bool {
         // Opened here: what a failed start has blocked stays blocked.
         Signals::termination().is_ok_and(|signals| !signals.wait(LOOK_AGAIN))
@@ -105,9 +105,9 @@ mod tests {
         let mut again = StartRetry::new(&managed);
         let next = ["one", "one", "other", "other", "one"].map(|word| again.failed(&error(word)));
         assert_eq!(next, [Next::Waits, Next::Waits, Next::Tells, Next::Waits, Next::Tells]);
-        // It was forgotten: whoever starts it anew is told.
+        // It was forgotten: a manual start reports it.
         assert_eq!(StartRetry::new(&managed).failed(&error("one")), Next::Ends);
-        // Nobody manages it.
+        // Without a service manager.
         let alone = ServiceEnvironment { notify_socket: None, ..managed };
         assert_eq!(StartRetry::new(&alone).failed(&error("one")), Next::Ends);
         assert!(!Path::new(&folder).join(FILE).exists());

@@ -1,4 +1,4 @@
-//! Who this box is, and what shows it to the server.
+//! The identity of this box, and the token that proves it to the server.
 
 use super::{RunError, ServiceEnvironment};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! Files of 0.1.0: each is still read, and its doors open for those for whom they may.
+//! Configurations of 0.1.0: each is still accepted, and its doors open for the allowed participants only.
 //!
 //! | asked for by | then | now |
 //! | --- | --- | --- |
@@ -32,7 +32,7 @@ const METHOD_ONLY: &str =
 const CLOSED: &str = "[gpio]\ndoor = { line = 'GPIO17', pulse_ms = 500 }\n";
 const EVERYBODY: &str = "[gpio]\ndoor = { line = 'L1', rpc = 'open', dtmf = '5', allow = ['*'] }\n";
 
-/// Who tries: in the room, with or without a call.
+/// Participants that try to open the door: in the room, with or without a call.
 const PEOPLE: [(&str, ParticipantKind); 4] =
     [("flat-1", Standard), ("sip_+1555", Sip), ("sip_+1555", Standard), ("guest", Standard)];
 
@@ -116,7 +116,7 @@ fn each_door_opens_for_those_who_are_still_safe() {
     let of = |text: &str| format!("{SERVER}{text}");
     for (name, text, [flat, caller, false_caller, guest]) in [
         ("package", all_keys, [BOTH, BOTH, NOBODY, NOBODY]),
-        // Callers are no parties there: they have no call, which is said.
+        // Callers are not parties there: they have no call, which is a warning.
         ("readme", README.to_owned(), [BOTH, METHOD, NOBODY, NOBODY]),
         ("sketch", of(SKETCH), [BOTH, BOTH, NOBODY, NOBODY]),
         ("method only", of(METHOD_ONLY), [METHOD, NOBODY, NOBODY, NOBODY]),

@@ -1,4 +1,4 @@
-//! What a configuration may be used with, and its owner should know: told by `kinglet run --check`.
+//! Warnings about a usable configuration, which `kinglet run --check` prints.
 
 use std::path::Path;
 

@@ -10,20 +10,21 @@ use std::time::{Duration, Instant};
 
 use crate::io::systemd::watchdog_timeout;
 
-/// How long the loop may stand still while an output is driven. Its longest turn is some milliseconds; a pulse ends within
-/// its length and 2 s whatever happens, of which this is half, and the other half is the service manager's to start a program.
+/// How long the loop may stand still while an output is driven. Its longest turn takes some milliseconds. A pulse ends
+/// within its length and 2 s in any case: this is half of the 2 s, and the other half is for the service manager to
+/// start a program.
 pub(super) const DRIVEN: Duration = Duration::from_secs(1);
 
-/// When the service manager is to be told what.
+/// When the service manager expects which message.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    /// The unit's; none: nobody watches.
+    /// The interval of the unit; `None` without a watchdog.
     usual: Option<Duration>,
     is_driving: bool,
     fed_at: Instant,
 }
 
-/// What the service manager is to be told, in this order.
+/// The messages for the service manager, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Feed {
     /// The loop turns.
@@ -38,12 +39,12 @@ impl Watchdog {
         Watchdog { usual: watchdog_usec.and_then(watchdog_timeout), is_driving: false, fed_at: now }
     }
 
-    /// When [`Watchdog::poll`] has something to tell.
+    /// When [`Watchdog::poll`] returns a message.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         Some(self.fed_at + self.interval()?)
     }
 
-    /// What is to be told at `now`. Before a line is driven, and after it was let go of, this is asked at once.
+    /// The message that is due at `now`. To be called at once before a line is driven, and after it was released.
     pub(super) fn poll(&mut self, is_driving: bool, now: Instant) -> Option<Feed> {
         let usual = self.usual?;
         let is_changed = std::mem::replace(&mut self.is_driving, is_driving) != is_driving;

@@ -1,4 +1,4 @@
-//! What the command line asks for, checked.
+//! The command line, parsed and checked.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub enum Command {
     Run {
         config: PathBuf,
         checks: bool,
-        /// `-v`, counted.
+        /// Number of `-v` options.
         verbosity: u8,
     },
     /// Rest what a program that is gone may have left driven.
@@ -48,7 +48,7 @@ pub enum Command {
 
 /// Options of `kinglet join`.
 pub struct Join {
-    /// The server; none: its token endpoint says where.
+    /// The server; `None` if the token endpoint names it.
     pub url: Option<ServerUrl>,
     /// Where the token comes from.
     pub credentials: Source,
@@ -92,6 +92,6 @@ pub struct Join {
     pub retry: Retry,
     /// `--ca`
     pub ca: Option<PathBuf>,
-    /// `-v`, counted.
+    /// Number of `-v` options.
     pub verbosity: u8,
 }

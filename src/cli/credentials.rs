@@ -5,7 +5,7 @@ use kinglet::signal::secret::Secret;
 
 use super::Failed;
 
-/// `LIVEKIT_TOKEN`.
+/// The token of `LIVEKIT_TOKEN`.
 pub fn token(environment: &dyn Fn(&str) -> Option<String>) -> Option<Source> {
     environment("LIVEKIT_TOKEN").map(|token| Source::Token(Secret::new(token)))
 }

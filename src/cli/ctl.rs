@@ -28,7 +28,7 @@ const VALUE_BYTES_MAX: usize = 400;
 /// Gives the command and prints the answer; `watch` prints events until it is interrupted.
 ///
 /// # Errors
-/// Nobody listens, or the command is refused.
+/// No service listens, or the command is refused.
 pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Failed> {
     let refused = |text: String| Failed { status: ExitStatus::Refused, text };
     let silent = |error: std::io::Error| refused(format!("{}: {error}", socket.display()));
@@ -73,7 +73,7 @@ pub fn run(socket: &Path, json: bool, words: &[String]) -> Result<ExitStatus, Fa
     } else if !json {
         let mut result = answer["result"].take();
         if let (Some("status"), Some(members)) = (words.first().map(String::as_str), result.as_object_mut()) {
-            // They name things to the server, and a screen has 24 lines: --json has them.
+            // These identify things to the server, and a screen has 24 lines: --json shows them.
             members.retain(|name, _| !STATUS_IDS.contains(&name.as_str()));
         }
         show(&result, 0);

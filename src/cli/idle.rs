@@ -33,7 +33,7 @@ const PULSES: &str = "kinglet_output_pulses_total";
 /// Waits, for as long as it takes. A box that does not answer is waited for: it may be in a call.
 ///
 /// # Errors
-/// None.
+/// This command has no errors.
 pub fn wait(config: Option<&Path>) -> Result<ExitStatus, Failed> {
     let text = config.and_then(|path| process::read_small(path).ok().flatten()).unwrap_or_default();
     let socket = Config::read(&text).0.map_or_else(|| SOCKET.into(), |config| config.socket);
@@ -57,9 +57,9 @@ pub fn wait(config: Option<&Path>) -> Result<ExitStatus, Failed> {
     }
 }
 
-/// What a box says of itself.
+/// The state that a box reports.
 struct Seen {
-    /// A box of this version says it.
+    /// Reported by boxes of this version.
     is_busy: Option<bool>,
     has_call: bool,
     /// Times that an output was driven, as it writes it.

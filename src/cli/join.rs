@@ -43,7 +43,7 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
         keeps_early_sound: join.input.is_card(),
         ..PublishSettings::default()
     });
-    // Without one on the command line the source has one, or there is no access.
+    // Without a URL on the command line the token source has named one, or there is no access.
     let url = join.url.or(access.server).ok_or_else(|| Failed::usage("no server"))?;
     let proxies = proxy::checked_for(&url, &super::environment)?;
     let settings = Settings {
@@ -100,8 +100,8 @@ pub fn run(join: Join) -> Result<ExitStatus, Failed> {
     }
 }
 
-/// The token to begin with. Where the first connection is tried for ever, so is a token endpoint that is not reached, or that
-/// a portal answers for: then there is none yet.
+/// The first token. With `--retry forever` a token endpoint that cannot be reached, or that a portal answers for, is
+/// tried again later: then there is no token yet.
 fn first_access(join: &Join) -> Result<Access, Failed> {
     let error = match join.credentials.get(clock::unix_time_s()) {
         Ok(access) => return Ok(access),
@@ -111,7 +111,7 @@ fn first_access(join: &Join) -> Result<Access, Failed> {
         Source::Endpoint(endpoint)
             if join.retry == Retry::Forever && error.exit_status() == ExitStatus::Unreachable =>
         {
-            // Where it says where the server is, too, nobody is dialled before it has.
+            // The endpoint names the server, too: nothing is dialled before it has.
             Ok(Access { token: Secret::default(), server: Some(endpoint.url.server().clone()) })
         }
         _ => Err(Failed { status: error.exit_status(), text: error.to_string() }),

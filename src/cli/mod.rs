@@ -6,7 +6,7 @@
 //!   doctor/  what is wrong with a device
 //! ```
 //!
-//! Whatever fails is one line on stderr that names what was wrong and what to do, and an exit status
+//! Every failure is one line on stderr that names what was wrong and what to do, and an exit status
 //! (`kinglet::error::ExitStatus`).
 
 mod args;
@@ -37,7 +37,7 @@ const USAGE_BYTES_MAX: usize = 400;
 /// How a command fails: one line, and the status.
 #[derive(Debug)]
 pub struct Failed {
-    /// Exit status.
+    /// The exit status.
     pub status: ExitStatus,
     /// One line without the program's name.
     pub text: String,
@@ -90,7 +90,7 @@ fn run(command: Command) -> Result<ExitStatus, Failed> {
     }
 }
 
-/// A variable of the environment; an empty one is none.
+/// A variable of the environment; an empty one counts as not set.
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

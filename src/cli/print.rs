@@ -67,7 +67,7 @@ impl Printer {
 
     fn write_words(&mut self, text: &str, now: Instant) {
         let t_s = now.saturating_duration_since(self.began).as_secs_f64();
-        // What others say may be in it: no escape sequence of theirs reaches a terminal.
+        // Texts of others are escaped: no escape sequence of theirs reaches a terminal.
         self.lines.write(&format!("{t_s:>8.3} {}", one_line(text, LINE_BYTES_MAX)));
     }
 
@@ -88,13 +88,16 @@ impl Printer {
         self.write_counts(true, now);
         self.lines.finish();
         if self.lines.dropped() > 0 {
-            eprintln!("kinglet: {} lines of events were dropped: nobody read them", self.lines.dropped());
+            eprintln!(
+                "kinglet: {} lines of events were dropped: they were not read in time",
+                self.lines.dropped()
+            );
         }
     }
 }
 
-/// One line for a person; `None` for what only a careful one wants to know (`-v`). What messages say is told with `-v` only,
-/// and the keys of a telephone, which may be the code of a door, never.
+/// One line for a person; `None` for details that are shown only with `-v`. The contents of messages are shown with
+/// `-v` only, and the keys of a telephone, which may be the code of a door, never.
 fn words(event: &Event, verbosity: u8) -> Option<String> {
     let by = |by: &By| match by {
         By::Us => "",
@@ -133,7 +136,7 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
         }
         Event::LocalMuted { by: who, .. } => format!("muted{}", by(who)),
         Event::LocalUnmuted { by: who, .. } => format!("unmuted{}", by(who)),
-        Event::HeardBy { .. } => "somebody hears us".to_owned(),
+        Event::HeardBy { .. } => "a participant hears us".to_owned(),
         Event::Speakers { speakers } if verbosity > 0 => {
             let names: Vec<_> = speakers.iter().map(|speaker| shown(&speaker.identity)).collect();
             format!("speaking: {}", if names.is_empty() { "nobody".into() } else { names.join(", ") })
@@ -242,7 +245,7 @@ fn words(event: &Event, verbosity: u8) -> Option<String> {
     })
 }
 
-/// Why somebody left, where it is worth a word.
+/// The reason why a participant left, if it is of interest.
 fn because(reason: &str) -> String {
     if matches!(reason, "client_initiated" | "unknown_reason") {
         String::new()

@@ -21,7 +21,7 @@ pub fn settings(environment: &dyn Fn(&str) -> Option<String>) -> ProxySettings {
 /// All of them, of which the one for `url` can be read.
 ///
 /// # Errors
-/// It cannot.
+/// The proxy URL cannot be used.
 pub fn checked_for(
     url: &ServerUrl,
     environment: &dyn Fn(&str) -> Option<String>,

@@ -5,9 +5,9 @@
 //!                                                 └─► and that of all sources of the kind
 //! ```
 //!
-//! A source may have 20 lines at once, and one more every three seconds; all of a kind together 100, and one a second. So a
-//! participant that sends messages hides neither its own calls nor those of others. What is left out is counted, and the
-//! count is a line. What the box does with its own hands is always told.
+//! A source may have 20 lines at once, and one more every three seconds; all sources of a kind together 100, and one a
+//! second. So a participant that sends many messages hides neither its own calls nor those of others. Omitted lines are
+//! counted, and the count is a line. Actions at the box itself are always shown.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ const OF_ONE: (u32, Duration) = (20, Duration::from_secs(3));
 /// Of all sources of a kind together.
 const OF_ALL: (u32, Duration) = (100, Duration::from_secs(1));
 
-/// Sources remembered: everybody who can be in a room, with two kinds of events. The next ones share what all may have.
+/// Sources remembered: every participant that a room can hold, with two kinds of events. Further ones share the common
+/// quota.
 const SOURCES_MAX: usize = 256;
 
 /// A count that nothing follows is written after this.
@@ -30,11 +31,11 @@ const COUNT_AFTER: Duration = Duration::from_secs(10);
 enum Kind {
     /// Calls and keys pressed.
     Call,
-    /// Who comes, goes, is heard.
+    /// Participants and tracks that come and go.
     Presence,
     /// Messages, texts, files, methods called.
     Message,
-    /// Warnings.
+    /// Warnings of the client.
     Warning,
     /// Our track, muted and unmuted.
     Mute,
@@ -152,7 +153,7 @@ fn place(sources: &mut Vec<Source>, kind: Kind, who: &str, now: Instant) -> Opti
     Some(sources.len() - 1)
 }
 
-/// What an event is about, and who caused it; `None` for what is always written.
+/// Kind and source of an event; `None` for events that are always written.
 fn source(event: &Event) -> Option<(Kind, &str)> {
     Some(match event {
         Event::Ringing(call)

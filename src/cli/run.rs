@@ -14,7 +14,7 @@ use kinglet::session::recovery::Outcome;
 use super::print::Printer;
 use super::{Failed, environment, proxy};
 
-/// Runs the box, or with `checks` only reads everything and says what is wrong.
+/// Runs the box; with `checks` only reads everything and reports problems.
 ///
 /// # Errors
 /// The configuration cannot be used, or something that it names cannot be had.
@@ -60,7 +60,8 @@ fn start(
     outcome
 }
 
-/// Rests what a program that is gone may have left driven; says so where it did not end as it was asked to.
+/// Sets to rest the outputs that an ended program may have left driven; reports it if that program did not end as
+/// requested.
 ///
 /// # Errors
 /// A line may still be driven.

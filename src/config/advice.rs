@@ -1,6 +1,6 @@
-//! What a door's entry says that is hardly wanted: it opens for anybody, its code is found by trying, or nobody can enter
-//! it. The file can be used nevertheless, since a box must start with the file of yesterday; `--check` and the start of `run`
-//! report each with its line, its key and what to write in its place.
+//! Settings of a door that are valid but hardly wanted: it opens for everybody, its code is easily found by trying, or
+//! nobody can enter the code. The file can still be used, because a box must start with a file that worked before;
+//! `--check` and the start of `run` report each one with its line, its key and a replacement.
 
 use super::call::{AnsweredBy, CallConfig};
 use super::gpio::OutputConfig;
@@ -35,7 +35,7 @@ pub(super) fn output(output: &OutputConfig, call: &CallConfig, gpio: &Section<'_
         );
     }
     let parties = &call.settings.parties;
-    // A pattern may be there for those who call a method, which telephones cannot.
+    // A pattern may be meant for participants that call a method, which telephones cannot.
     let (silent, others): (Vec<_>, Vec<_>) = output
         .allow
         .apart_from(parties)

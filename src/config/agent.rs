@@ -4,7 +4,7 @@ use super::section::Section;
 use super::server::TokenSource;
 use crate::signal::token_details::{AgentDispatch, DetailsError, TokenDetails, name};
 
-/// What goes into the token, and is asked of the token endpoint.
+/// Reads the fields that are put into the token, or requested from the token endpoint.
 pub(super) fn read(agent: &mut Section<'_>) -> TokenDetails {
     let named = agent.parsed("name", name);
     let metadata = agent.text("metadata");

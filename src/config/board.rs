@@ -48,7 +48,7 @@ pub struct Board {
     pub volume: Option<String>,
     /// Mixer controls and their values.
     pub mixer: Vec<BoardLevel>,
-    /// Time from loudspeaker to microphone that the cards do not tell of: their converters, and the air.
+    /// Delay from loudspeaker to microphone that the cards do not report: converters, and the air.
     pub echo_delay_ms: Option<u32>,
     /// GPIO lines that the device itself uses: what for, and the line.
     pub lines: Vec<(String, String)>,
@@ -61,7 +61,7 @@ pub struct BoardPcm {
     pub pcm: Option<String>,
     /// Frames per second.
     pub rate_hz: Option<u32>,
-    /// Sample format.
+    /// Sample format of the PCM.
     pub format: Option<BoardFormat>,
     /// Samples of one frame.
     pub channels: Option<u32>,
@@ -121,7 +121,7 @@ pub enum BoardValue {
     Percent(u8),
     /// A volume, in decibels.
     Decibels(f32),
-    /// A switch.
+    /// Position of a switch.
     Switch(bool),
     /// One of the names of an enumeration.
     Choice(String),
@@ -204,7 +204,7 @@ fn channel(capture: &mut Section<'_>, channels: Option<u32>) -> BoardChannel {
         "right" => Ok(BoardChannel::Number(1)),
         "mean" => Ok(BoardChannel::Mean),
         number => number.parse().ok().filter(|number| *number < count).map(BoardChannel::Number).ok_or_else(
-            || format!("is no channel; allowed is \"left\", \"right\", \"mean\" or a number from \"0\" to \"{}\"", count - 1),
+            || format!("is not a channel; allowed is \"left\", \"right\", \"mean\" or a number from \"0\" to \"{}\"", count - 1),
         ),
     }
     };
@@ -333,7 +333,7 @@ mod tests {
             "line 2: mixer: \"= on\"",
             "line 4: capture.rate_hz: is 44; allowed is a whole number from 8000 to 192000",
             "line 5: capture.format: is \"S16\"; allowed is \"S16_LE\" or \"S24_3LE\"",
-            "line 7: capture.channel: is no channel; allowed is \"left\", \"right\", \"mean\"",
+            "line 7: capture.channel: is not a channel; allowed is \"left\", \"right\", \"mean\"",
             "line 9: playback.periode_ms: no such key; did you mean period_ms?",
         ] {
             assert!(told.iter().any(|line| line.starts_with(part)), "{part}: {told:#?}");

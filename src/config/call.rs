@@ -15,11 +15,11 @@ use crate::device::settings::MicrophoneMode;
 pub struct CallConfig {
     /// Ring, answer, end.
     pub settings: CallSettings,
-    /// Who hears the box in a call, and whom it hears.
+    /// Which participants hear the box in a call, and which it hears.
     pub heard: Heard,
     /// When what the microphone hears goes out.
     pub mode: MicrophoneMode,
-    /// Whether nothing is sent while somebody else speaks: for loudspeakers that no echo canceller can cope with.
+    /// Whether nothing is sent while another participant speaks: for loudspeakers whose echo cannot be cancelled.
     pub is_half_duplex: bool,
     /// Whether an open microphone answers our ring, or only a command.
     pub answered_by: AnsweredBy,
@@ -30,7 +30,7 @@ pub struct CallConfig {
 /// What counts as an answer to our ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnsweredBy {
-    /// An open microphone of somebody who may answer, or a command.
+    /// An open microphone of a party, or a command.
     Microphone,
     /// The RPC `answer`, or the attribute `kinglet.call` that becomes `answered`.
     Command,
@@ -39,7 +39,7 @@ pub enum AnsweredBy {
 /// People walk to a panel within half a minute.
 const RING_TIMEOUT_S: i64 = 30;
 
-/// A call that nobody ends is a room that is listened to.
+/// A call that is never ended would let the room be overheard.
 const CALL_MAX_S: i64 = 300;
 
 impl Default for CallConfig {
@@ -96,7 +96,7 @@ impl CallConfig {
     }
 }
 
-/// Half-duplex is an open gate that closes while somebody else speaks.
+/// Half-duplex is an open gate that closes while another participant speaks.
 const MODES: [(&str, (MicrophoneMode, bool)); 4] = [
     ("open", (MicrophoneMode::Open, false)),
     ("push-to-talk", (MicrophoneMode::PushToTalk, false)),

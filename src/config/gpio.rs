@@ -20,7 +20,7 @@ use crate::limits::DIGITS_MAX;
 pub struct Wiring {
     /// Buttons on lines.
     pub buttons: Vec<ButtonConfig>,
-    /// Lamps.
+    /// The lamps, each with its line.
     pub lamps: Vec<LampConfig>,
     /// What opens something.
     pub outputs: Vec<OutputConfig>,
@@ -46,9 +46,9 @@ pub struct Line {
 pub enum Bias {
     /// To the supply.
     PullUp,
-    /// To ground.
+    /// A resistor to ground.
     PullDown,
-    /// None.
+    /// No resistor.
     Off,
 }
 
@@ -57,7 +57,7 @@ pub enum Bias {
 pub struct ButtonConfig {
     /// Its owner's name for it.
     pub name: String,
-    /// The line.
+    /// The GPIO line of the button.
     pub line: Line,
     /// What a press does; none: it is an event only.
     pub press: Option<Press>,
@@ -78,12 +78,12 @@ pub struct KeyConfig {
     pub hold: Option<Press>,
 }
 
-/// A lamp.
+/// A lamp and its GPIO line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LampConfig {
     /// Its owner's name for it.
     pub name: String,
-    /// The line.
+    /// The GPIO line of the lamp.
     pub line: Line,
 }
 
@@ -92,15 +92,15 @@ pub struct LampConfig {
 pub struct OutputConfig {
     /// Its owner's name for it.
     pub name: String,
-    /// The line.
+    /// The GPIO line of the output.
     pub line: Line,
     /// For how long.
     pub pulse: Duration,
-    /// The RPC method that asks for it.
+    /// The RPC method that drives the output.
     pub rpc: Option<String>,
     /// The DTMF digits that ask for it.
     pub dtmf: Option<String>,
-    /// Who may.
+    /// Participants that may drive the output.
     pub allow: Allow,
 }
 
@@ -126,7 +126,7 @@ enum Part {
 }
 
 impl Wiring {
-    /// Reads both tables of a file. `call`: with whom there are calls, where digits are asked for.
+    /// Reads both tables of a file. `call` names the parties, for outputs that digits open.
     pub fn read(root: &mut Section<'_>, call: &CallConfig) -> Wiring {
         let mut wiring = Wiring::default();
         let mut lines: Vec<Line> = Vec::new();
@@ -201,7 +201,7 @@ impl Part {
         if (rpc.is_some() || dtmf.is_some()) && !gpio.has("allow") {
             gpio.missing(
                 "allow",
-                "the identities that may, as in [\"flat-*\"]; [\"*\"] is everybody in the room",
+                "the allowed identities, as in [\"flat-*\"]; [\"*\"] is everybody in the room",
             );
         }
         let pulse = Duration::from_millis(pulse_ms.unwrap_or(PULSE_USUAL_MS).unsigned_abs());
@@ -306,7 +306,7 @@ mod tests {
         }
     }
 
-    /// An output without a list opens for nobody but the box itself.
+    /// An output without a list opens only for the box itself.
     #[test]
     fn an_output_is_closed_by_default() {
         let (wiring, _) = wiring("gpio.a = { line = 'X', pulse_ms = 500 }");

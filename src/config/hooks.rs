@@ -23,7 +23,7 @@ pub enum Occasion {
     Answered,
     /// An answered call is over.
     Ended,
-    /// Nobody answered.
+    /// The call was not answered.
     Missed,
     /// A button was pressed.
     Button,
@@ -46,7 +46,7 @@ const OCCASIONS: [(&str, Occasion); 8] = [
     ("disconnected", Occasion::Disconnected),
 ];
 
-/// What stands in the places of placeholders.
+/// The values of placeholders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words<'w> {
     /// `{identity}`: the other party, or the button.
@@ -83,7 +83,7 @@ impl Hooks {
         if let Some(name) = environment.iter().find(|name| !is_variable(name)) {
             on.wrong(
                 "environment",
-                format!("\"{name}\" is no name of a variable, such as DOOR_KEY; a value does not stand here"),
+                format!("\"{name}\" is not the name of a variable, such as DOOR_KEY; a value must not be written here"),
             );
         }
         Hooks { programs, environment }
@@ -105,7 +105,7 @@ fn filled(argument: &str, words: Words<'_>) -> String {
     let placeholders = words.placeholders();
     match placeholders.iter().find(|(placeholder, _)| argument == *placeholder) {
         Some((_, word)) => argument::alone(word),
-        // What is put in has no brace, so it is no placeholder of the next one.
+        // Values have no braces, so they are not taken for the next placeholder.
         None => placeholders.into_iter().fold(argument.to_owned(), |filled, (placeholder, word)| {
             filled.replace(placeholder, &argument::within(word))
         }),

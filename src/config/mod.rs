@@ -29,7 +29,7 @@ use server::ServerConfig;
 
 use crate::signal::token_details::TokenDetails;
 
-/// What `kinglet run` is told.
+/// The configuration of a box.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Name or path of a board file; none: the cards decide.
@@ -38,9 +38,9 @@ pub struct Config {
     pub server: ServerConfig,
     /// The agent that is called, and our attributes.
     pub agent: TokenDetails,
-    /// Sound.
+    /// Settings of the sound.
     pub audio: AudioConfig,
-    /// Calls.
+    /// Settings of calls.
     pub call: CallConfig,
     /// Buttons, lamps, outputs, keys.
     pub wiring: Wiring,

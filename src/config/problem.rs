@@ -3,7 +3,7 @@
 use crate::event::is_hidden;
 use crate::limits::CONFIG_PROBLEMS_MAX;
 
-/// One thing that is wrong.
+/// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Line of the file, from 1.
@@ -19,10 +19,10 @@ pub struct Problem {
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// A key that nothing reads: a slip of the pen, or of a newer version. A box whose package was
-    /// rolled back must start with it; whoever edits the file must be told.
+    /// A key that nothing reads: a typing error, or a key of a newer version. A box whose package was rolled back must
+    /// start with it, but its owner must see the warning.
     Unknown,
-    /// It does what it says, which is hardly what is wanted: a door that anybody opens, or nobody.
+    /// It is valid but hardly wanted: a door that opens for everybody, or for nobody.
     Risky,
     /// The file cannot be used.
     Wrong,

@@ -1,13 +1,13 @@
-//! A table of a TOML file, read key by key: each value comes out checked, or as a [`Problem`] that
-//! says the line, the key and what is allowed.
+//! A table of a TOML file, read key by key: each value is returned checked, or reported as a [`Problem`] with its line,
+//! its key and the allowed values.
 //!
 //! ```text
 //!   text ─► read(text, |root| …) ─► root.number("ring_timeout_s", 1..=600)
 //!                                   root.section("server", |server| …)      ─► value, problems
 //! ```
 //!
-//! Reading goes on after a problem, so that one run tells all of them. A key that nobody asked for is
-//! reported when its table has been read, together with those that were.
+//! Reading continues after a problem, so that one run reports all of them. A key that was never requested is reported
+//! when its table has been read, together with the keys that were.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -28,7 +28,7 @@ pub fn read<T>(text: &str, reader: impl FnOnce(&mut Section<'_>) -> T) -> (T, Ve
     }
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        // The parser goes on after a fault, and stumbles over the rest of the line.
+        // The parser continues after a fault, and reports the rest of the line, too.
         let at = error.span().map_or(0, |span| span.start);
         report.add_once_a_line(at, format!("not TOML: {}", error.message()));
     }
@@ -41,7 +41,7 @@ pub fn read<T>(text: &str, reader: impl FnOnce(&mut Section<'_>) -> T) -> (T, Ve
     (value, report.into_problems())
 }
 
-/// One table.
+/// A table of the file, and the keys that were read.
 pub struct Section<'d> {
     table: &'d DeTable<'d>,
     /// Where it begins.
@@ -52,7 +52,7 @@ pub struct Section<'d> {
 }
 
 impl<'d> Section<'d> {
-    /// Whether `key` is there, whatever it holds.
+    /// Whether `key` exists, with any value.
     pub fn has(&mut self, key: &'static str) -> bool {
         self.get(key).is_some()
     }
@@ -93,7 +93,7 @@ impl<'d> Section<'d> {
                     section.report.add(at, section.path_of(name), text, Severity::Wrong);
                 }
             }
-            // Whatever the names are, they have been read.
+            // The names in this table have been read.
             section.table = empty();
             read
         });
@@ -140,7 +140,7 @@ impl<'d> Section<'d> {
         self.report.add(self.at, self.path.clone(), text.into(), Severity::Wrong);
     }
 
-    /// Reports that `key` is needed; `why` says what for.
+    /// Reports that `key` is missing; `why` names its purpose.
     pub fn missing(&self, key: &str, why: &str) {
         self.report.add(self.at, self.path_of(key), format!("is missing: {why}"), Severity::Wrong);
     }

@@ -10,13 +10,13 @@ use crate::signal::url::ServerUrl;
 /// The server and our place on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerConfig {
-    /// Where it is; or where the token endpoint is that says so.
+    /// URL of the server; or of the token endpoint that names it.
     pub url: ServerUrl,
-    /// Whether the token endpoint says where it is.
+    /// Whether the token endpoint names the server.
     pub is_named_with_token: bool,
     /// Where access tokens come from.
     pub token: TokenSource,
-    /// The room; needed where the source asks for it.
+    /// Name of the room; needed if the token source requires it.
     pub room: Option<String>,
     /// Our identity, with `{serial}`, `{hostname}` and `{machine-id}` still in it; needed as the room is.
     pub identity: Option<String>,
@@ -35,19 +35,19 @@ pub enum TokenSource {
     Command(Vec<String>),
     /// A LiveKit token endpoint, asked by HTTPS.
     Endpoint {
-        /// Its URL.
+        /// URL of the endpoint.
         url: EndpointUrl,
         /// A file with header lines that it wants, a secret mostly.
         header_file: Option<PathBuf>,
     },
     /// A credential of the systemd unit (`LoadCredential=`), by name.
     Credential(String),
-    /// A file with `LIVEKIT_API_KEY=` and `LIVEKIT_API_SECRET=` lines, for the bench: whoever reads it
-    /// can enter every room.
+    /// A file with `LIVEKIT_API_KEY=` and `LIVEKIT_API_SECRET=` lines, for development: everybody who can read it can
+    /// enter every room.
     KeyFile(PathBuf),
 }
 
-/// What can stand in braces in an identity.
+/// Placeholders in an identity.
 pub const PLACEHOLDERS: [&str; 3] = ["serial", "hostname", "machine-id"];
 
 impl ServerConfig {

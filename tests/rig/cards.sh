@@ -40,7 +40,7 @@ input = "hw:Speaker,1"
 output = "hw:Speaker,0"
 END
 found=$($kinglet doctor --config /tmp/doctor.toml --tone)
-late=$(sed -nE 's/.* heard (-?[0-9]+)\.[0-9]+ ms after the cards say, ([-+]0) dB.*/\1 ms late, \2 dB/p' <<<"$found")
+late=$(sed -nE 's/.* heard (-?[0-9]+)\.[0-9]+ ms later than the cards report, ([-+]0) dB.*/\1 ms late, \2 dB/p' <<<"$found")
 result doctor-hears-itself "$(grep -E ' echo ' <<<"$found" || echo "$found")" grep -qE '^-?[0-3] ms late' <<<"$late"
 # The subdevice is named: without it ALSA takes the next of the card's eight that is free.
 arecord -q -D hw:Speaker,1,0 -f S16_LE -r 48000 /dev/null & recorder=$!

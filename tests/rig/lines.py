@@ -98,7 +98,7 @@ async def is_told(door, flat):
     await until("driven", lambda: door.events("output_pulsed"))
     chip = Path("/sys/kernel/config/gpio-sim/box/dev_name").read_text()
     Path("/sys/bus/platform/drivers/gpio-sim/unbind").write_text(chip)
-    await until("it is told that it does not rest", lambda: warnings("an output cannot be let go of"))
+    await until("it reports that the output does not rest", lambda: warnings("an output cannot be set to rest"))
     # Twice: the first is not remembered as one that drives it.
     refused = [flat.ask_refused("rpc door open")["message"] for _ in range(2)]
     assert refused == ["1500 the output's line could not be driven"] * 2, refused

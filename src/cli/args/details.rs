@@ -1,4 +1,4 @@
-//! Words for the token beside room and identity, as `lk token create` has them: the agent to dispatch, our metadata and
+//! Options for the token beside room and identity, as in `lk token create`: the agent to dispatch, metadata and
 //! attributes.
 
 use kinglet::signal::token_details::{AgentDispatch, DetailsError, TokenDetails, attribute, name};

@@ -1,4 +1,4 @@
-//! Words that say who we are: where the access token comes from, or what one is made of.
+//! Options that name the source of the access token, or the contents of a token to make.
 
 use std::path::{Path, PathBuf};
 

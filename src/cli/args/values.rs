@@ -38,7 +38,7 @@ pub(super) fn one_of<T: Copy>(parser: &mut Parser, option: &str, choices: &[(&st
     })
 }
 
-/// A loudness.
+/// Parses a volume in percent.
 pub(super) fn percent(parser: &mut Parser) -> Result<Option<u8>, Failed> {
     let word = text(parser)?;
     let number = word.trim_end_matches('%').parse().ok().filter(|number| *number <= 150);

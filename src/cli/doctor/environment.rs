@@ -10,13 +10,13 @@ use kinglet::signal::token_details::TokenDetails;
 
 use crate::cli::{credentials, proxy};
 
-/// Entered for a moment where a token is made here: none that somebody is in.
+/// The room that is entered for a moment if the token is made here: an own one, without participants.
 const ROOM: &str = "kinglet-doctor";
 
 /// As long as a look takes, and a clock may be wrong by.
 const TTL_S: u64 = 600;
 
-/// A client that neither speaks nor hears, and stands by until it is told to enter; none where no server is named.
+/// A client that neither speaks nor hears, and waits until it is asked to enter; `None` if no server is named.
 ///
 /// # Errors
 /// What is wrong with it, in a line.

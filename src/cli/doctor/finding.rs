@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use kinglet::signal::text::one_line;
 use serde::Serialize;
 
-/// A line is as long as it must be to say what to do; what others say in it is cut.
+/// A line is as long as it must be to name the remedy; texts of others in it are cut.
 const TEXT_BYTES_MAX: usize = 600;
 
 /// How a check ended.
@@ -16,7 +16,7 @@ pub enum State {
     Ok,
     /// A call survives it, and would be better without.
     Warning,
-    /// Without this there is no call.
+    /// A fault without whose repair no call is possible.
     Failed,
 }
 

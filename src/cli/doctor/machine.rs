@@ -47,10 +47,10 @@ fn time(unix_s: u64, is_synchronised: Option<bool>) -> Finding {
     }
     match is_synchronised {
         Some(true) => Finding::ok("time", format!("{text}, synchronised")),
-        Some(false) => {
-            Finding::warning("time", format!("{text}, kept right by nobody: install an NTP client"))
+        Some(false) => Finding::warning("time", format!("{text}, not synchronized: install an NTP client")),
+        None => {
+            Finding::warning("time", format!("{text}; the kernel does not report whether it is synchronized"))
         }
-        None => Finding::warning("time", format!("{text}; the kernel does not say whether it is kept right")),
     }
 }
 
@@ -85,7 +85,7 @@ fn radio(wireless: &Wireless) -> Finding {
         ),
         (true, None) => Finding::ok(
             "wi-fi",
-            format!("{name}: the kernel does not tell of its power saving (iw dev {name} get power_save)"),
+            format!("{name}: the kernel does not report its power saving (iw dev {name} get power_save)"),
         ),
     }
 }

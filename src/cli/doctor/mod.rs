@@ -5,8 +5,8 @@
 //!                                 └ service.rs: where the box runs, it is asked instead ┘
 //! ```
 //!
-//! It disturbs nobody: cards are opened for moments, the microphone for two seconds; nothing is played unless asked
-//! for; in the room it is silent and gone at once, and not at all where the box itself runs.
+//! The check disturbs nobody: cards are opened for moments, the microphone for two seconds; nothing is played unless
+//! requested. In the room it is silent and leaves at once, and it does not enter the room if the box itself runs.
 
 mod configuration;
 mod environment;

@@ -1,8 +1,8 @@
-//! Whether sound gets to the server: the addresses that the server has told, against the one by which it is reached, and
-//! the path that was found.
+//! Whether sound can reach the server: compares the addresses that the server has announced with the one by which it is
+//! reached, and shows the path that was found.
 //!
-//! The server tells where it *believes* to be. In a container, behind a NAT, or set up for one machine, it is mistaken,
-//! and then everything works but the sound. That shows here before anything is waited for.
+//! The server announces the addresses that it *believes* to have. In a container, behind a NAT, or configured for one
+//! machine, these are wrong, and everything works except the sound. This check shows that before any timeout.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::finding::Finding;
 
-/// The addresses that the server has told for sound, and the path.
+/// The addresses that the server has announced for sound, and the path.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Paths {
     pub udp: Vec<SocketAddr>,
@@ -29,11 +29,11 @@ pub struct Path {
 /// From where an address is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Reach {
-    /// This machine.
+    /// Reachable on this machine only.
     Machine,
     /// Containers on this machine (Docker's first network), or one cable.
     Link,
-    /// A house.
+    /// Reachable in a private network.
     Site,
     World,
 }
@@ -54,7 +54,7 @@ impl Paths {
         Paths { udp: addresses("udp"), tcp: addresses("tcp"), path }
     }
 
-    /// What is to be said of them; `reached` is the server's address of the signal connection, where that is known.
+    /// The findings; `reached` is the server's address of the signal connection, if that is known.
     pub fn judge(&self, reached: Option<IpAddr>) -> Vec<Finding> {
         let named = |addresses: &[SocketAddr], by: &str| -> Vec<String> {
             addresses.iter().map(|address| format!("{address} ({by})")).collect()
@@ -65,7 +65,7 @@ impl Paths {
         if told.is_empty() {
             findings.push(Finding::failed(
                 "addresses",
-                "the server has told none for sound: look at `rtc` in its configuration (udp_port, port_range_start, tcp_port)",
+                "the server has announced none for sound: check `rtc` in its configuration (udp_port, port_range_start, tcp_port)",
             ));
         } else if let Some(reached) = reached
             && all.all(|address| reach(address.ip()) < reach(reached))
@@ -195,7 +195,7 @@ mod tests {
         let wrong = paths(&["127.0.0.1:7882"], &[], Some(("udp", "10.0.0.5:7882")));
         let reached = "10.0.0.5".parse().expect("address");
         assert_eq!(wrong.judge(Some(reached))[0].state, State::Warning, "here it works");
-        assert_eq!(wrong.judge(None)[0].state, State::Ok, "behind a proxy nobody knows");
+        assert_eq!(wrong.judge(None)[0].state, State::Ok, "behind a proxy it is unknown");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The way into the room, a step at a time: token, name, connection, TLS, the server's word on the token, and then, in
-//! silence and for a moment, the room itself, since only there the server tells where sound is to go.
+//! The way into the room, step by step: token, name, connection, TLS, the server's validation of the token. Then, in
+//! silence and for a moment, the room itself, because only there the server announces its addresses for sound.
 //!
 //! ```text
 //!   token ─► name ─► server ─► tls ─► access ─► (room) ─► addresses ─► path ─► tcp
@@ -36,7 +36,7 @@ const PATH_PATIENCE: Duration = Duration::from_secs(10);
 /// The last of the server's addresses has come when none follows for so long.
 const BETWEEN_ADDRESSES: Duration = Duration::from_millis(200);
 
-/// A server that has told none for so long has none.
+/// A server that has announced none for this long has none.
 const ADDRESSES_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Certificates and tokens bear a minute.
@@ -50,7 +50,7 @@ struct Visit {
     token: Secret,
 }
 
-/// A step failed, and was told: what comes after it is not tried.
+/// A step failed and was reported: the following steps are not tried.
 struct Stopped;
 
 /// Goes the way as the box would. `joins`: no box runs here that would be thrown out by its own identity.
@@ -215,8 +215,8 @@ async fn enter(
     let _ = commands.give(Command::Exit).await;
 }
 
-/// The server's addresses, when no more of them come: it tells them one by one, also after a path was found by its own
-/// checks.
+/// The server's addresses, when no more of them come: it sends them one by one, also after its own checks have found a
+/// path.
 async fn settled(commands: &Commands, reactor: &Rc<Reactor>) -> Paths {
     let end = clock::now() + ADDRESSES_PATIENCE;
     let mut before = Paths::default();
@@ -240,7 +240,7 @@ async fn entered(events: &mut Events) -> Result<(), String> {
             Event::Warning { text } => said = text,
             // Without a path the session ends and begins again: the addresses are known by then.
             Event::Disconnected { reason, .. } if reason != "UNKNOWN_REASON" => {
-                return Err(format!("the server ends it: {reason} {said}"));
+                return Err(format!("the server ended the session: {reason} {said}"));
             }
             _ => {}
         }

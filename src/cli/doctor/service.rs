@@ -1,5 +1,5 @@
-//! The box that runs on this device, asked through its control socket: it has the cards and the place in the room, so
-//! nobody else looks for them.
+//! The box that runs on this device, queried through its control socket: it has the cards and the place in the room, so
+//! no other client examines them.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -19,7 +19,7 @@ pub struct Service {
     stream: BufReader<UnixStream>,
 }
 
-/// The box that listens at this socket; none, and the reason to tell, if any.
+/// The box that listens at this socket; `None` otherwise, with a finding if there is something to report.
 pub fn reach(socket: &Path) -> (Option<Service>, Option<Finding>) {
     match UnixStream::connect(socket) {
         Ok(stream) => match stream.set_read_timeout(Some(PATIENCE)) {
@@ -39,7 +39,7 @@ pub fn reach(socket: &Path) -> (Option<Service>, Option<Finding>) {
 }
 
 impl Service {
-    /// What it says of itself: how it stands, and its findings.
+    /// The state that it reports, and its findings.
     pub fn examine(&mut self) -> Vec<Finding> {
         match self.ask("status") {
             Ok(status) => judge(&status),

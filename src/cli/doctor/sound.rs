@@ -1,4 +1,5 @@
-//! Cards: what is there, what the box would use and as what, who has it, what makes the volume; what the microphone hears.
+//! Cards: which exist, which the box would use and how, which program holds them, what sets the volume, and what the
+//! microphone hears.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ const MUTE_DBFS: f32 = -85.0;
 /// Samples as loud as this are cut off.
 const FULL_SCALE: f32 = 0.999;
 
-/// Cards, the two that would be used, and what makes the volume. `is_served`: a box of ours runs and has them.
+/// Findings about all cards, the two that would be used, and the volume. `is_served`: a box runs on this device and
+/// holds them.
 pub fn examine(listed: &[CardListing], cards: &Cards, is_served: bool) -> Vec<Finding> {
     if listed.is_empty() {
         return vec![Finding::failed(
@@ -168,7 +170,7 @@ pub fn echo(cards: &Cards) -> Finding {
     match self_test::measure_echo(&cards.input, &cards.output, &cards.setup) {
         Ok(Some(echo)) => {
             let text = format!(
-                "heard {:.1} ms after the cards say, {:+.0} dB: echo_delay_ms = {:.0}",
+                "heard {:.1} ms later than the cards report, {:+.0} dB: echo_delay_ms = {:.0}",
                 echo.delay_ms,
                 echo.level_db,
                 echo.delay_ms.max(0.0)
@@ -177,7 +179,7 @@ pub fn echo(cards: &Cards) -> Finding {
             match is_off {
                 true => Finding::warning(
                     "echo",
-                    format!("{text} belongs into the board file, which says {told_ms}"),
+                    format!("{text} belongs into the board file, which has {told_ms}"),
                 ),
                 false => Finding::ok("echo", text),
             }

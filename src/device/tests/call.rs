@@ -131,7 +131,11 @@ fn somebody_rings_the_box() {
     door.decided();
     assert_eq!(door.call.rung("stranger", Standard, door.now), Err(Refused::NotAllowed));
     door.call.rung("flat-1", Standard, door.now).expect("idle");
-    assert_eq!(door.decided(), "enter ringing ringing(flat-1,rpc,0)", "the microphone is closed before the answer");
+    assert_eq!(
+        door.decided(),
+        "enter ringing ringing(flat-1,rpc,0)",
+        "the microphone is closed before the answer"
+    );
     assert_eq!(door.call.rung("flat-2", Standard, door.now), Err(Refused::Busy));
     door.wait(3 * SECOND);
     door.call.answer("button", door.now).expect("rings");
