@@ -9,8 +9,7 @@
 //!                 └──────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Each folder is a room with its own drawing. Other modules see its public modules here: `io::client`, not
-//! `io::runtime::client`.
+//! Each folder has its own drawing. Other modules see its public modules here: `io::client`, not `io::runtime::client`.
 
 #![allow(clippy::disallowed_types, reason = "sockets and files live in this ring")]
 

@@ -52,7 +52,7 @@ def test_what_cannot_be_is_a_line_and_status_3(config, folder):
         ("[server]", 'board = "pi9"\n[server]', "pi9"),
         ("[server]", 'board = "./nowhere.toml"\n[server]', "nowhere.toml"),
         ("[audio]", '[gpio]\nbell = { line = "GPIO99", press = "ring" }\n[audio]', "there is no GPIO line GPIO99"),
-        ("[audio]", '[keys]\ntalk = { key = "KEY_NONSENSE", press = "talk" }\n[audio]', "KEY_NONSENSE is no key"),
+        ("[audio]", '[keys]\ntalk = { key = "KEY_NONSENSE", press = "talk" }\n[audio]', "KEY_NONSENSE is not a key"),
         ('input = "tone:440"', 'input = "tone:1000000"', "audio"),
         ("[server]", '[server]\nca = "/nowhere/ca.pem"', "/nowhere/ca.pem"),
         ('identity = "door"', 'identity = "door-{serial}"', "{serial}"),
@@ -73,7 +73,7 @@ def test_what_cannot_be_is_a_line_and_status_3(config, folder):
     # What is read only when a token is asked for is looked at by --check, too.
     path = config('token = { key_file = "' + str(folder / "key") + '" }', endpoint)
     done = subprocess.run([BINARY, "run", "--config", path, "--check"], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 3 and f"{headers}: line 1: is no header" in done.stderr, done
+    assert done.returncode == 3 and f"{headers}: line 1: is not a header" in done.stderr, done
     assert "s3cret" not in done.stderr
 
 

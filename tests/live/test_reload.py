@@ -56,7 +56,7 @@ def test_a_bad_file_changes_nothing_and_is_told_by_line_and_key(box):
         (("[call]", "[call]\nring_timout_s = 9"), "[call]", "did you mean ring_timeout_s"),
         (("[call]", "[call"), "[call]", "not TOML"),
         (("[call]", '[gpio]\nlamp = { line = "NOWHERE", shows = "state" }\n[call]'), None, "no GPIO line NOWHERE"),
-        (("[server]", 'board = "pi9"\n[server]'), None, "is no board"),
+        (("[server]", 'board = "pi9"\n[server]'), None, "is not a known board"),
         (("[server]", '[server]\nca = "/nowhere.pem"'), None, "/nowhere.pem"),
     ):
         door.config.write_text(good)

@@ -1,9 +1,10 @@
 //! What programs that we start see of our environment: [`Environment`], by list.
 //!
-//! Nothing else is passed on, above all no secret: `LIVEKIT_API_SECRET`, a proxy's password, the folder of systemd's
-//! credentials.
+//! No other variable is passed on, in particular no secret: `LIVEKIT_API_SECRET`, a proxy's password, the folder of
+//! systemd's credentials.
 
-/// What programs need to find others, their files and their language, and what says where they may write.
+/// Variables that programs need: to find other programs, their files and their language, and the folders that they may
+/// write to.
 pub const USUAL: [&str; 15] = [
     "PATH",
     "HOME",

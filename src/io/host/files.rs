@@ -28,7 +28,7 @@ const NOTICES: usize = 2 * FILES_MAX;
 /// Bytes of a name that are kept; file systems allow 255, and a number may follow.
 const NAME_BYTES_MAX: usize = 100;
 
-/// Files of one name that are told apart by a number.
+/// Files of one name, distinguished by a number.
 const SAME_NAMES_MAX: u32 = 1000;
 
 type Orders = Rc<Mailbox<FileOrder, FILE_ORDERS_MAX>>;
@@ -44,7 +44,7 @@ pub(in crate::io) struct Files {
 impl Files {
     /// Received files go to `folder`. What a power cut has left there of unfinished ones goes.
     pub(in crate::io) fn new(folder: Option<PathBuf>) -> Self {
-        // A folder that cannot be read is told when something is to be stored there.
+        // A folder that cannot be read is reported when a file is to be stored there.
         let left = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
         for entry in left.filter(|entry| is_left_behind(&entry.file_name().to_string_lossy())) {
             let _ = std::fs::remove_file(entry.path());
@@ -146,7 +146,7 @@ enum OnDisk {
     Written(File, Temporary, String),
 }
 
-/// A file that goes when nobody keeps it.
+/// A file that is removed unless it is kept.
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {
@@ -156,7 +156,7 @@ impl Drop for Temporary {
 }
 
 impl OnDisk {
-    /// Carries out one order: what the file is then (`None`: done with), and what to tell.
+    /// Carries out one order. Returns the file's new state (`None` if it is finished), and the notice to send.
     fn carry_out(
         self,
         order: FileOrder,
@@ -244,7 +244,7 @@ fn is_part(name: &str) -> bool {
     name.starts_with(".kinglet-") && name.ends_with(".part")
 }
 
-/// Whether it is such a file, and whoever wrote it is gone: another kinglet may use the folder.
+/// Whether it is such a file, and its writer has ended: another kinglet may use the folder.
 fn is_left_behind(name: &str) -> bool {
     let writer = name.strip_prefix(".kinglet-").and_then(|rest| rest.split('-').next());
     let is_gone = |writer: &str| !Path::new("/proc").join(writer).exists();
@@ -260,7 +260,7 @@ fn keep(temporary: &Path, name: &str) -> std::io::Result<PathBuf> {
     for number in 0..SAME_NAMES_MAX {
         let suffix = if number == 0 { String::new() } else { format!("-{number}") };
         let path = temporary.with_file_name(format!("{stem}{suffix}{extension}"));
-        // Nobody else writes here, so there is no race that matters.
+        // No other program writes here, so there is no race that matters.
         if !path.exists() {
             std::fs::rename(temporary, &path)?;
             return Ok(path);

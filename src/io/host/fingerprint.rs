@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
-/// Of all that a file holds: SHA-256, so that nobody learns a secret from it. It is not printed all the same.
+/// SHA-256 of the contents of a file, so that it reveals no secret. It is not printed in any case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; SHA256_OUTPUT_LEN]);
 
@@ -32,7 +32,7 @@ mod tests {
             let file = TempFile::new(name, bytes);
             Fingerprint::of_file(file.path()).expect("readable")
         };
-        assert!(of("one", b"a") == of("other", b"a"), "whatever its name is");
+        assert!(of("one", b"a") == of("other", b"a"), "with any name");
         assert!(of("one", b"a") != of("one", b"b"));
         assert!(Fingerprint::of_file(Path::new("/nowhere/key")).is_err());
     }

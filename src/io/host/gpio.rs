@@ -1,8 +1,8 @@
 //! GPIO lines through the kernel's character device: buttons that are read, lamps and outputs that are
 //! driven. A line is found by its name, or by its chip's path and name.
 //!
-//! A driven line is requested at rest, and put to rest again before it is released. Where the program is killed, the line
-//! keeps its level or not, as its kernel has it (`kept_lines.rs`); it is rested by the process that comes after
+//! A driven line is requested at rest, and set to rest again before it is released. If the program is killed, it
+//! depends on the kernel whether the line keeps its level (`kept_lines.rs`); the next process sets it to rest
 //! (`appliance/afterwards.rs`).
 
 use std::io;
@@ -34,18 +34,18 @@ pub struct OutputLine {
 pub enum GpioError {
     /// No chip has a line of this name.
     NoSuchLine(String),
-    /// Somebody else has it.
+    /// The line is in use by another program.
     InUse {
-        /// The line.
+        /// Name of the line.
         line: String,
-        /// Who, as the kernel says.
+        /// The consumer, as the kernel names it.
         consumer: String,
     },
     /// The kernel refuses.
     Refused {
-        /// The line.
+        /// Name of the line.
         line: String,
-        /// Why.
+        /// Cause of the failure.
         why: String,
     },
 }
@@ -74,10 +74,10 @@ impl InputLine {
         self.request.lone_value().map(|value| value == Value::Active).map_err(io::Error::other)
     }
 
-    /// The next edge: whether the line became active. Would block where there is none.
+    /// Reads the next edge: whether the line became active. Would block if there is none.
     ///
     /// # Errors
-    /// There is none ([`io::ErrorKind::WouldBlock`]), or the line is gone.
+    /// There is no edge ([`io::ErrorKind::WouldBlock`]), or the line is gone.
     pub fn read_edge(&self) -> io::Result<bool> {
         if !self.request.has_edge_event().map_err(io::Error::other)? {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -125,7 +125,7 @@ impl Drop for OutputLine {
     }
 }
 
-/// Requests `line` as `configure` says.
+/// Requests `line` with the settings that `configure` makes.
 fn request(
     line: &Line,
     configure: impl FnOnce(&mut gpiocdev::request::Builder),
@@ -144,7 +144,7 @@ fn request(
     })
 }
 
-/// Chip, place on it, and who uses it, if anybody.
+/// Chip, offset of the line on it, and its consumer, if any.
 fn find(line: &Line) -> Option<(PathBuf, u32, Option<String>)> {
     let is_meant = |found: &gpiocdev::FoundLine| {
         found.info.name == line.line && line.chip.as_ref().is_none_or(|chip| same_file(chip, &found.chip))

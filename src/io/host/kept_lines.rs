@@ -18,17 +18,17 @@ const MODEL: &str = "proc/device-tree/model";
 /// Whether a line that is released keeps its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// It does.
+    /// The line keeps its level.
     Yes,
     /// It does not.
     No,
-    /// A Raspberry Pi whose kernel does not say.
+    /// A Raspberry Pi whose kernel does not report it.
     Unknown,
     /// No Raspberry Pi.
     Elsewhere,
 }
 
-/// What the system below `root` says.
+/// Reads the setting of the system below `root`.
 pub fn kept(root: &Path) -> Kept {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
     let values: Vec<String> = PARAMETERS.into_iter().filter_map(read).collect();

@@ -23,11 +23,11 @@ pub struct Key {
 
 struct Inner {
     device: evdev::Device,
-    /// Read from the device and not yet told.
+    /// Events that were read from the device and not returned yet.
     changes: heapless::Deque<bool, CHANGES>,
 }
 
-/// The device gives several events at a time: a press and a release while nobody looked.
+/// The device delivers several events at a time, such as a press and a release between two reads.
 const CHANGES: usize = 16;
 
 /// Why a key cannot be had.
@@ -43,7 +43,7 @@ impl Key {
     /// The first device that has the key of this name.
     ///
     /// # Errors
-    /// The name is none, or no device has it.
+    /// The name is invalid, or no device has the key.
     pub fn open(name: &str) -> Result<Key, KeyError> {
         let code = KeyCode::from_str(name).map_err(|_| KeyError::NoSuchName(name.to_owned()))?;
         let has_key = |path: &Path| {
@@ -72,7 +72,7 @@ impl Key {
     /// The next time that the key goes down (`true`) or up; the device's own repeats are left out.
     ///
     /// # Errors
-    /// There is none ([`io::ErrorKind::WouldBlock`]), or the device is gone.
+    /// There is no event ([`io::ErrorKind::WouldBlock`]), or the device is gone.
     pub fn read(&self) -> io::Result<bool> {
         let Inner { device, changes } = &mut *self.inner.borrow_mut();
         let code = self.code;
@@ -108,7 +108,7 @@ fn no_device(name: &str) -> KeyError {
 impl std::fmt::Display for KeyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            KeyError::NoSuchName(name) => write!(f, "{name} is no key of linux/input-event-codes.h"),
+            KeyError::NoSuchName(name) => write!(f, "{name} is not a key of linux/input-event-codes.h"),
             KeyError::NoDevice(name) => {
                 write!(
                     f,

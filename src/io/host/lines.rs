@@ -1,8 +1,7 @@
-//! Lines for whoever reads our events: never waiting for a slow reader, never without a bound.
+//! Output lines for a reader of events: a slow reader never blocks us, and the queue is bounded.
 //!
-//! A pipe that says it can be written takes 4 KiB (`PIPE_BUF`) without blocking, so each piece of that
-//! size is preceded by the question. What does not go out waits in a bounded queue; what does not
-//! fit there is dropped as whole lines and counted.
+//! A pipe that is reported as writable takes 4 KiB (`PIPE_BUF`) without blocking, so this is checked before each piece
+//! of that size. The rest waits in a bounded queue; lines that do not fit are dropped whole, and counted.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -47,7 +46,7 @@ impl Lines {
         Self::new(Target::Stderr(io::stderr()))
     }
 
-    /// To a file, made anew.
+    /// A writer to a new file.
     ///
     /// # Errors
     /// It cannot be made.
@@ -78,7 +77,7 @@ impl Lines {
             match rustix::io::write(self.target.as_fd(), piece) {
                 Ok(count) => drop(self.waiting.drain(..count)),
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => break,
-                // A reader that is gone, or a full disk: from now on there is nobody to tell.
+                // The reader is gone, or the disk is full: nothing is written from now on.
                 Err(_) => self.is_closed = true,
             }
         }

@@ -17,7 +17,7 @@ pub fn random_seed() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// What the server is told about this device.
+/// Facts about this device for the server.
 pub fn join_parameters() -> JoinParameters {
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let version = release.lines().find_map(|line| line.strip_prefix("VERSION_ID="));
@@ -44,7 +44,7 @@ pub fn known_as(word: &str) -> Option<String> {
     Some(value).filter(|value| !value.is_empty())
 }
 
-/// The text of a small file; `None` where there is no such file.
+/// The text of a small file; `None` if the file does not exist.
 ///
 /// # Errors
 /// It is there and cannot be read.
@@ -56,7 +56,7 @@ pub fn read_small(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// What such a file holds, which is gone then; none where there is none that can be read. Blocks.
+/// Reads and removes such a file; `None` if it cannot be read. Blocks.
 pub fn take_small(path: &Path) -> Option<String> {
     let text = std::fs::read_to_string(path).ok();
     let _ = std::fs::remove_file(path);

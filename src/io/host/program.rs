@@ -7,8 +7,8 @@
 //!                   deadline ────┘   too late, or too much: killed with all it has started
 //! ```
 //!
-//! The end of a process is told by a pidfd (Linux 5.3), so there is no SIGCHLD and no thread. Starting one
-//! takes about a millisecond of this thread, less than the capture buffer holds.
+//! A pidfd (Linux 5.3) reports the end of a process, so there is no SIGCHLD and no thread. To start one takes about a
+//! millisecond of this thread, less than the capture buffer holds.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -119,7 +119,7 @@ impl RunningProgram {
         Ok(Self { child, ended, stdin, input, stdout, output: Vec::new(), is_over: false })
     }
 
-    #[allow(clippy::type_complexity, reason = "three ends of one process, named by whoever calls")]
+    #[allow(clippy::type_complexity, reason = "three ends of one process, named by the caller")]
     fn watch(
         reactor: &Rc<Reactor>,
         child: &mut Child,

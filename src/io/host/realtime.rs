@@ -28,15 +28,15 @@ pub struct Granted {
 /// When our turn comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduling {
-    /// At once, whatever else runs (`SCHED_FIFO`).
+    /// Before all normal threads (`SCHED_FIFO`).
     RealTime,
     /// Sooner than that of others.
     Nice,
-    /// As that of everybody.
+    /// With the default priority.
     Usual,
 }
 
-/// Asks for all of it; takes what is given.
+/// Requests real-time scheduling and locked memory; takes what is granted.
 pub fn claim() -> Granted {
     Granted { scheduling: claim_scheduling(), keeps_memory: keep_memory() }
 }
@@ -71,8 +71,7 @@ fn claim_scheduling() -> Scheduling {
     }
 }
 
-/// Only where there is no limit: under one, all that is mapped counts, touched or not, and memory that is
-/// needed later would be refused.
+/// Only without a limit: under one, all mapped memory counts, touched or not, and later allocations would fail.
 fn keep_memory() -> bool {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock);
     // ONFAULT: what is never used is not read in, so that memory use stays what it is.

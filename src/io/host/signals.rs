@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::io::runtime::blocking;
 
-/// What ends a program: SIGINT or SIGTERM. One that came is remembered, so that who goes on with another client than the
-/// one that heard it knows, too.
+/// The signals that end a program: SIGINT or SIGTERM. A signal that came is remembered, so that the next client of the
+/// same program knows of it, too.
 pub struct Termination {
     signals: Signals,
     is_asked: Cell<bool>,
@@ -47,18 +47,17 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// SIGINT and SIGTERM: hang up and end. SIGPIPE is ignored, so that a closed pipe is an error that can be
-    /// reported.
+    /// SIGINT and SIGTERM: hang up and end. SIGPIPE is ignored, so that a closed pipe is an error that can be reported.
     ///
     /// # Errors
     /// The kernel has no descriptor left.
     pub fn termination() -> io::Result<Self> {
-        // SAFETY: a plain libc call; nobody has a handler of this signal.
+        // SAFETY: a plain libc call; no handler of this signal is installed.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
         Self::of(&[libc::SIGINT, libc::SIGTERM])
     }
 
-    /// SIGHUP: read the configuration anew.
+    /// SIGHUP: read the configuration again.
     ///
     /// # Errors
     /// The kernel has no descriptor left.
@@ -97,7 +96,7 @@ impl Signals {
         self.read().is_ok()
     }
 
-    /// Waits for one of the signals; whether one came in time. For who has nothing else to do meanwhile.
+    /// Waits for one of the signals; returns whether one came in time. For callers without other work.
     pub fn wait(&self, patience: Duration) -> bool {
         blocking::wait_readable(&self.fd, patience).unwrap_or(false)
     }
@@ -105,7 +104,7 @@ impl Signals {
     /// Takes one signal. Would block where none came.
     ///
     /// # Errors
-    /// None came ([`io::ErrorKind::WouldBlock`]), or the descriptor is of no use.
+    /// No signal came ([`io::ErrorKind::WouldBlock`]), or the descriptor is invalid.
     pub fn read(&self) -> io::Result<()> {
         let mut info = [0u8; size_of::<libc::signalfd_siginfo>()];
         rustix::io::read(&self.fd, &mut info)?;

@@ -1,7 +1,7 @@
 //! Standard input, line by line, without blocking and without changing it for others.
 //!
-//! A non-blocking flag would belong to the terminal or pipe that we share with whoever started us;
-//! so the reactor is asked whether there is something to read before each read.
+//! A non-blocking flag would apply to the terminal or pipe that we share with the parent process, so the reactor is
+//! asked before each read whether there is something to read.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -44,7 +44,7 @@ impl Stdin {
     pub fn open(reactor: &Rc<Reactor>) -> io::Result<Self> {
         let input = match AsyncFd::new(reactor, Handle(io::stdin())) {
             Ok(source) => Input::Waits(source),
-            // epoll(7) refuses regular files, which never keep anybody waiting.
+            // epoll(7) refuses regular files, which never block.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Input::Ready(Handle(io::stdin()))
             }

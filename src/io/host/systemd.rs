@@ -1,5 +1,5 @@
-//! What the service manager is told (sd_notify(3)) and what it gives: `NOTIFY_SOCKET`, `WATCHDOG_USEC`,
-//! `CREDENTIALS_DIRECTORY`. A program that nobody manages tells nobody.
+//! Messages to the service manager (sd_notify(3)), and its variables: `NOTIFY_SOCKET`, `WATCHDOG_USEC`,
+//! `CREDENTIALS_DIRECTORY`. Without a service manager nothing is sent.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,7 +17,7 @@ impl ServiceManager {
     /// To the socket that `NOTIFY_SOCKET` names: a path, or `@` and an abstract name.
     ///
     /// # Errors
-    /// It is neither, or there is no descriptor left.
+    /// The value is neither a path nor an abstract socket, or there is no descriptor left.
     pub fn new(notify_socket: &str) -> io::Result<ServiceManager> {
         let address = match notify_socket.strip_prefix('@') {
             Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
@@ -67,7 +67,7 @@ impl ServiceManager {
     }
 }
 
-/// What `WATCHDOG_USEC` says: how long the program may be silent.
+/// The value of `WATCHDOG_USEC`: how long the program may be silent.
 pub fn watchdog_timeout(watchdog_usec: &str) -> Option<Duration> {
     let usec: u64 = watchdog_usec.parse().ok().filter(|usec| *usec > 0)?;
     Some(Duration::from_micros(usec))

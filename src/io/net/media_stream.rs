@@ -59,7 +59,7 @@ impl MediaStream {
     /// Begins to connect.
     ///
     /// # Errors
-    /// There is no way to that address at all.
+    /// There is no route to that address.
     pub fn dial(peer: Peer, remote: SocketAddr) -> io::Result<Self> {
         Ok(Self::new(peer, remote, Socket::Plain(tcp::begin(remote)?), Protocol::Tcp))
     }
@@ -67,7 +67,7 @@ impl MediaStream {
     /// Begins to connect to a TURN server, with TLS where a name is given that its certificate must have.
     ///
     /// # Errors
-    /// There is no way to that address at all, or the name cannot be in a certificate.
+    /// There is no route to that address, or the name cannot be in a certificate.
     pub fn dial_relay(
         peer: Peer,
         remote: SocketAddr,
@@ -144,7 +144,7 @@ impl MediaStream {
             }
         };
         if let Socket::Tls(stream) = &mut self.socket {
-            // Goes on with the handshake, as far as it can.
+            // Continues the handshake as far as possible.
             stream.flush()?;
             if stream.conn.is_handshaking() {
                 return Err(io::ErrorKind::WouldBlock.into());

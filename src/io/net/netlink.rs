@@ -1,5 +1,5 @@
-//! What the kernel tells of this device's networks (rtnetlink(7)): addresses that come and go, links
-//! that come up, default routes.
+//! Changes of this device's networks, as the kernel reports them (rtnetlink(7)): addresses that come and go, links that
+//! come up, default routes.
 //!
 //! ```text
 //!   RTM_NEWADDR, RTM_DELADDR ───────────┐
@@ -7,7 +7,7 @@
 //!   RTM_NEWROUTE: a default route ──────┘
 //! ```
 //!
-//! The rest is noise: Wi-Fi tells of each scan, and an address of IPv6 is told again at each renewal.
+//! All other messages are noise: Wi-Fi reports each scan, and an IPv6 address is reported again at each renewal.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -20,14 +20,14 @@ const HEADER_BYTES: usize = 16;
 /// `struct ifinfomsg` and `struct rtmsg`: what is looked at lies in the first twelve bytes.
 const BODY_BYTES: usize = 12;
 
-/// The subscription.
+/// The subscription to rtnetlink.
 pub struct Netlink {
     fd: OwnedFd,
     links: Links,
 }
 
 impl Netlink {
-    /// Subscribes.
+    /// Subscribes to rtnetlink.
     ///
     /// # Errors
     /// The kernel refuses it; then losses are noticed by their silence only.
@@ -62,7 +62,7 @@ impl Netlink {
         self.fd.as_raw_fd()
     }
 
-    /// Whether anything of interest was told since the last call.
+    /// Whether a relevant change was reported since the last call.
     pub fn take(&mut self) -> bool {
         let mut buffer = [0; NETLINK_BYTES];
         let mut is_changed = false;
@@ -71,7 +71,7 @@ impl Netlink {
                 Ok(0) => return is_changed,
                 Ok(count) => is_changed |= self.links.read(&buffer[..count]),
                 Err(rustix::io::Errno::INTR) => {}
-                // More was told than the kernel keeps: something will have been of interest.
+                // The kernel dropped messages: a relevant one may have been among them.
                 Err(rustix::io::Errno::NOBUFS) => is_changed = true,
                 Err(_) => return is_changed,
             }
@@ -117,7 +117,7 @@ impl Links {
             let had_carrier = std::mem::replace(known, has_carrier);
             return has_carrier && !had_carrier;
         }
-        // More links than are kept: those are told of by their addresses.
+        // More links than are remembered: those are noticed by their addresses.
         let _ = self.0.push((index, has_carrier));
         has_carrier
     }

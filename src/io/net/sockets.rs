@@ -33,7 +33,7 @@ pub struct Sockets {
     streams: [Option<Watched>; STREAMS_MAX],
 }
 
-/// A TCP connection, what it is watched for, and what was told of it.
+/// A TCP connection, its interest, and its reported state.
 struct Watched {
     stream: MediaStream,
     interest: Interest,
@@ -41,7 +41,7 @@ struct Watched {
 }
 
 impl Sockets {
-    /// None yet.
+    /// A set without sockets.
     pub fn new(reactor: &Rc<Reactor>) -> Self {
         let reactor = reactor.clone();
         Self { reactor, ports: heapless::Vec::new(), next_port: 0, streams: [const { None }; STREAMS_MAX] }
@@ -99,7 +99,7 @@ impl Sockets {
     }
 
     fn keep_stream(&mut self, stream: io::Result<MediaStream>) {
-        // Where there is no way at all, the next address is tried when this one's time is over.
+        // Without a route, the next address is tried when the time of this one is over.
         let Ok(stream) = stream else { return };
         let interest = stream.interest();
         if self.reactor.watch(stream.raw_fd(), interest).is_ok() {
@@ -241,7 +241,7 @@ mod tests {
         assert!(sockets.receive(&mut buffer).is_none());
         let friend = std::net::UdpSocket::bind((loopback, 0)).expect("a socket");
         friend.send_to(b"hello", ours).expect("sent");
-        assert!(sockets.receive(&mut buffer).is_none(), "nobody has waited yet");
+        assert!(sockets.receive(&mut buffer).is_none(), "the reactor has not waited yet");
         let now = clock::now();
         reactor.wait(Some(now + Duration::from_secs(20)), now).expect("waits");
         sockets.note_ready();

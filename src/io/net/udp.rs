@@ -15,7 +15,7 @@ use crate::rtc::Peer;
 /// Expedited forwarding (RFC 8837 §5: audio), in the upper six bits of the traffic class.
 const TRAFFIC_CLASS: libc::c_int = 46 << 2;
 
-/// A datagram that seems to have waited longer tells of a wall clock that was set, not of us.
+/// A datagram that seems to have waited longer is a sign of a wall clock that was set.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// One bound socket.
@@ -168,7 +168,7 @@ fn receive_stamped(
 fn socket_address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match libc::c_int::from(name.ss_family) {
         libc::AF_INET => {
-            // SAFETY: the family says that this is what the kernel wrote; the storage is large and aligned enough.
+            // SAFETY: the family shows that the kernel wrote this type; the storage is large and aligned enough.
             let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
             Some((Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr)), u16::from_be(v4.sin_port)).into())
         }
@@ -192,7 +192,7 @@ mod tests {
         let mut other = UdpPort::bind(Peer::Subscriber, loopback).expect("bound");
         let mut buffer = [0; 16];
         assert_eq!(other.receive(&mut buffer), None);
-        assert!(!other.is_ready, "not looked at again until the reactor says so");
+        assert!(!other.is_ready, "not read again until the reactor reports it ready");
         other.is_ready = true;
         assert!(one.send(other.address, b"hello"));
         std::thread::yield_now();

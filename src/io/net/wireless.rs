@@ -10,11 +10,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 /// A wireless interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wireless {
-    /// Its name.
+    /// Name of the interface.
     pub name: String,
     /// Whether it has a network.
     pub is_up: bool,
-    /// Whether it sleeps; `None` where the kernel does not tell.
+    /// Whether power saving is on; `None` if the kernel does not report it.
     pub saves_power: Option<bool>,
 }
 

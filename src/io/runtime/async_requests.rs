@@ -19,7 +19,7 @@ use crate::limits::{ICE_SERVERS_MAX, RECORDINGS_LOADING_MAX, REGIONS_BYTES_MAX};
 use crate::media::prompt::Recording;
 use crate::signal::endpoint::Access;
 
-/// AsyncRequests under way, and answers that nobody has taken yet.
+/// Requests under way, and answers that were not taken yet.
 pub(super) struct AsyncRequests<'e, 'r> {
     executor: &'e LocalExecutor<'r>,
     reactor: &'e Rc<Reactor>,
@@ -34,9 +34,9 @@ pub(super) struct AsyncRequests<'e, 'r> {
 
 /// The addresses of a host and port that were looked up.
 pub(super) struct Resolved {
-    /// The host.
+    /// The host name that was looked up.
     pub(super) host: String,
-    /// The port.
+    /// The port of the addresses.
     pub(super) port: u16,
     /// What was found.
     pub(super) addresses: Vec<SocketAddr>,
@@ -75,7 +75,7 @@ impl<'e, 'r> AsyncRequests<'e, 'r> {
         let asking = async move {
             let answer = dial::get(&dial, &dial.target, REGIONS_BYTES_MAX, &reactor).await;
             let list = answer.filter(|answer| answer.status == 200).map(|answer| answer.body);
-            // The answer to an older question, that nobody has taken, is worth as much.
+            // An older answer that was not taken is as good.
             let _ = answers.post(list);
         };
         self.executor.spawn(asking).detach();
@@ -118,7 +118,7 @@ impl<'e, 'r> AsyncRequests<'e, 'r> {
         self.resolved.take()
     }
 
-    /// The answer to the engine's wish for a new token, when it has come.
+    /// The answer to the engine's request for a new token, when it has come.
     pub(super) fn take_token(&mut self) -> Option<Result<Access, String>> {
         self.tokens.take()
     }

@@ -59,7 +59,7 @@ pub async fn unblock<T: Send + 'static>(
 /// Blocks until the descriptor can be read; `false` where that does not come in time.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel refused a thread.
 pub fn wait_readable(fd: impl AsFd, patience: Duration) -> io::Result<bool> {
     let timeout =
         Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };

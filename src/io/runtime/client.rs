@@ -31,7 +31,7 @@ where
     run_until(options, &Termination::new()?, program)
 }
 
-/// The same for who runs one client after the other: `termination` is asked for all of them.
+/// The same for programs that run one client after the other: `termination` applies to all of them.
 ///
 /// # Errors
 /// As of [`run`].
@@ -62,7 +62,7 @@ impl Events {
     }
 }
 
-/// What the program asks for. Clones ask on their own: one may wait while another goes on.
+/// A handle for commands. Clones are independent: one may wait while another continues.
 #[derive(Clone)]
 pub struct Commands {
     queue: Rc<ClientQueue>,
@@ -90,8 +90,8 @@ impl Commands {
         self.queue.post(Box::new(event));
     }
 
-    /// Whether people talk now. In a call `auto` goes to other cards only when one of its own is lost; a program that
-    /// never says is in a call from `connected` on.
+    /// Sets whether a conversation is in progress. During one, `auto` moves to other cards only if one of its own is
+    /// lost; without this call it counts from `connected` on.
     pub fn set_in_call(&self, in_call: bool) {
         self.queue.in_call.set(Some(in_call));
     }

@@ -11,8 +11,8 @@ use crate::limits::{ANSWERS_MAX, CLIENT_QUEUE_EVENT_BYTES_MAX, COMMANDS_MAX, EVE
 /// The queues of one client.
 #[derive(Default)]
 pub(super) struct ClientQueue {
-    /// With their sizes; `None` is the end. Each by itself: room for all would be 90 kB, which passes over the stack when it
-    /// is made.
+    /// With their sizes; `None` is the end. Each event is allocated by itself: room for all would be 90 kB, which
+    /// passes over the stack when it is made.
     events: Mailbox<Option<(usize, Box<Event>)>, EVENTS_MAX>,
     event_bytes: Cell<usize>,
     pub(super) commands: Mailbox<(Command, AnswerSlot), COMMANDS_MAX>,
@@ -45,7 +45,7 @@ impl ClientQueue {
         }
     }
 
-    /// Posts the end; `false` where there is no room yet.
+    /// Posts the end; returns `false` if there is no room yet.
     pub(super) fn tell_end(&self) -> bool {
         self.events.post(None).is_ok()
     }
@@ -57,7 +57,8 @@ impl ClientQueue {
         Some(*event)
     }
 
-    /// The client has ended: nothing is carried out any more, and who waits is told. `true` if somebody did.
+    /// The client has ended: commands are refused from now on, and waiting callers get an error. Returns `true` if
+    /// there was one.
     pub(super) fn refuse_commands(&self) -> bool {
         let awaited = std::mem::take(&mut *self.awaited.borrow_mut());
         let given = std::iter::from_fn(|| self.commands.take()).map(|(_, slot)| slot);

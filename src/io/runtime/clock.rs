@@ -1,10 +1,10 @@
-//! The one reader of the clocks. Everything else is told what time it is.
+//! The only reader of the clocks. All other code gets the time as an argument.
 
 #![allow(clippy::disallowed_methods, reason = "this is the place that they are banned in favour of")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Monotonic time.
+/// The monotonic time.
 pub fn now() -> Instant {
     Instant::now()
 }
@@ -16,7 +16,7 @@ pub fn pause(duration: Duration) {
     let _ = rustix::event::poll(&mut [], Some(&rustix::event::Timespec { tv_sec, tv_nsec }));
 }
 
-/// Seconds since 1970, for tokens only; 0 on a device whose clock stands before that.
+/// Seconds since 1970, for tokens only; 0 on a device whose clock is before that.
 pub fn unix_time_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -30,7 +30,7 @@ pub fn is_plainly_wrong() -> bool {
     unix_time_s() < MADE_S
 }
 
-/// Whether something keeps the wall clock right, as far as the kernel was told; `None` where it says nothing.
+/// Whether the wall clock is synchronized, as far as the kernel knows; `None` if it does not report that.
 pub fn is_synchronised() -> Option<bool> {
     // SAFETY: a plain structure of integers, for which zero is a value; no mode is set, so that nothing is changed.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };

@@ -45,7 +45,7 @@ pub(super) fn drive(
     program: impl Future<Output = ()>,
 ) -> Result<Outcome, StartError> {
     reactor.watch(termination.raw_fd(), Interest::Read)?;
-    // Where the kernel does not tell, losses show by their silence.
+    // If the kernel does not report network changes, losses are noticed by silence.
     let mut netlink = Netlink::new().ok();
     if let Some(netlink) = &netlink {
         reactor.watch(netlink.raw_fd(), Interest::Read)?;
@@ -80,7 +80,7 @@ pub(super) fn drive(
     let (duration, stats_interval) = (options.duration, options.stats_interval);
     let mut schedule = Schedule { duration, stats_interval, ..Schedule::default() };
     let mut usage = Usage::since(clock::now());
-    // Left as it is found where nobody asks for another one.
+    // Left unchanged unless a volume was requested.
     if volume_percent != 100 {
         ports.set_volume(&mut engine, volume_percent);
     }
@@ -144,8 +144,8 @@ pub(super) fn drive(
         let more = turn(&mut engine, &mut ports, now);
         engine.handle_turn(clock::now().saturating_duration_since(now), now);
         ports.watch_sound();
-        // A full table costs the line, not the sound.
-        // Told later where there is no room: a lamp may show what has become of a card.
+        // A full table costs the line, not the sound. It is reported later if there is no room: a lamp may show the
+        // state of a card.
         if queue.has_room() {
             ports.sound_changes(|event| queue.post(Box::new(event)));
         }
@@ -160,8 +160,8 @@ pub(super) fn drive(
         if engine.outcome().is_some() {
             continue;
         }
-        // Tasks may have posted something, or want to go on: then there is no time to wait. What is ready is looked for
-        // all the same: a flood on one socket must not hide the others.
+        // Tasks may have posted something, or want to continue: then there is no time to wait. Readiness is checked all
+        // the same: a flood on one socket must not hide the others.
         let is_busy = more
             || !tick(&executor)
             || ports.has_notices()
@@ -248,7 +248,7 @@ fn farewell(
         if reactor.wait(Some(deadline), clock::now()).is_err() {
             return;
         }
-        // Remembered for whoever would begin another client.
+        // Remembered for the next client of the program.
         if reactor.was_ready(termination.raw_fd()) {
             termination.take();
         }

@@ -1,5 +1,4 @@
-//! Commands that answer calls of others (RPC): each call starts its method's command, whose output is the
-//! answer.
+//! Commands that answer RPC calls of others: each call starts the command of its method, whose output is the answer.
 //!
 //! ```text
 //!   rpc_invoked ─► command: payload on standard input, caller and method in the environment
@@ -25,7 +24,7 @@ use crate::signal::argument;
 /// A method and the command that answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handler {
-    /// The method.
+    /// Name of the RPC method.
     pub method: String,
     /// The program and its arguments.
     pub words: Vec<String>,
@@ -40,7 +39,7 @@ pub struct HandlerError;
 impl std::str::FromStr for Handler {
     type Err = HandlerError;
 
-    /// Reads `METHOD=COMMAND`, the command as words; those with spaces stand in double quotes.
+    /// Reads `METHOD=COMMAND`, the command as words; words with spaces are in double quotes.
     fn from_str(text: &str) -> Result<Self, HandlerError> {
         let (method, command) = text.split_once('=').ok_or(HandlerError)?;
         let words = words::split(command).filter(|words| !words.is_empty() && !method.is_empty());
@@ -86,7 +85,7 @@ pub(super) fn answer(
             queue.post(Box::new(Event::Warning { text }));
         }
         let answer = Command::RpcAnswer(RpcAnswer { id: call.id, result });
-        // Whether anybody still waits for it only the engine knows.
+        // Only the engine knows whether a caller still waits for it.
         queue.commands.send((answer, AnswerSlot::default())).await;
     };
     executor.spawn(answering).detach();

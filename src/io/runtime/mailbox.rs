@@ -20,7 +20,7 @@ pub struct Mailbox<T, const N: usize> {
 struct Inner<T, const N: usize> {
     queue: heapless::Deque<T, N>,
     receiver: Option<Waker>,
-    /// Everybody who waits for room.
+    /// All tasks that wait for room.
     senders: Vec<Waker>,
 }
 

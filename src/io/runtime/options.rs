@@ -24,7 +24,7 @@ use crate::signal::url::ServerUrl;
 
 /// Everything that a client is started with.
 pub struct Options {
-    /// What the engine is told.
+    /// Settings of the engine.
     pub settings: Settings,
     /// Where another token comes from when the server refuses the one in `settings`.
     pub token_source: Option<Source>,
@@ -36,7 +36,7 @@ pub struct Options {
     pub input: InputSpec,
     /// Where the room's sound goes.
     pub output: OutputSpec,
-    /// How cards are used: the default, or what a board file says.
+    /// How cards are used: by default, or as a board file says.
     pub sound: SoundSetup,
     /// A file starts again at its end.
     pub loops_input: bool,
@@ -46,7 +46,7 @@ pub struct Options {
     pub stats_interval: Option<Duration>,
     /// Commands that answer calls of others; their methods are among those of `settings`.
     pub handlers: Vec<Handler>,
-    /// Where received files go, if `settings` say that they are stored.
+    /// The folder for received files, if `settings` has them stored.
     pub files: Option<PathBuf>,
 }
 
@@ -88,21 +88,21 @@ impl Options {
     }
 }
 
-/// Why a client could not be started. Nothing was sent to anybody.
+/// Why a client could not be started. Nothing was sent.
 #[derive(Debug)]
 pub enum StartError {
     /// A card or file.
     Open(OpenError),
-    /// `--ca`.
+    /// The CA certificate (`--ca`) cannot be used.
     Ca(PathBuf, tls::CaError),
-    /// The codec.
+    /// The codec cannot be created.
     Engine(crate::engine::StartError),
     /// The operating system refused a descriptor.
     System(std::io::Error),
 }
 
 impl StartError {
-    /// The exit status that stands for it.
+    /// The exit status for this error.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
             StartError::Open(error) => error.exit_status(),

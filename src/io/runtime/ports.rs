@@ -59,7 +59,7 @@ struct Tail {
 /// How servers are reached.
 #[derive(Clone)]
 pub(super) struct DialOptions {
-    /// TLS settings.
+    /// Settings of TLS.
     pub(super) tls: Arc<ClientConfig>,
     /// What may be between: which of them, the server that is dialled decides.
     pub(super) proxies: ProxySettings,
@@ -102,8 +102,8 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         }
     }
 
-    /// Files and pipes begin when they can be heard, or hear. Lost cards are looked for, and the engine is told
-    /// what they did not bring.
+    /// Starts files and pipes when they can be heard, or hear. Searches for lost cards, and reports to the engine the
+    /// time without them.
     pub(super) fn attend_sound(&mut self, engine: &mut Engine, in_call: bool, now: Instant) {
         let is_woken = self.sound.watch_fd().is_some_and(|fd| self.reactor.was_ready(fd));
         self.sound.attend(is_woken, in_call, now);
@@ -185,19 +185,19 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         self.sound.write_metrics(metrics);
     }
 
-    /// Whether the signal connection, a file or a question has something to tell.
+    /// Whether the signal connection, a file or a request has a result.
     pub(super) fn has_notices(&self) -> bool {
         self.requests.has_answers()
             || self.files.has_notices()
             || self.signal.connection.as_ref().is_some_and(|(wire, _)| wire.notices.has_items())
     }
 
-    /// Whether the input has ended, and what was said has been sent.
+    /// Whether the input has ended, and everything of it has been sent.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.tail.as_ref().is_some_and(|tail| now >= tail.began + TAIL)
     }
 
-    /// The next time something is due that no descriptor tells of.
+    /// The next time at which something is due without a descriptor.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let tail = self.tail.as_ref().map(Tail::next_due);
         let due = [self.sound.next_due(now), tail];
@@ -220,7 +220,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         self.signal.connection = Some((wire, task));
     }
 
-    /// What has become of a file, when there is something to tell.
+    /// The next result for a file, if there is one.
     pub(super) fn take_file_notice(&mut self) -> Option<(FileKey, FileNotice)> {
         self.files.take_notice()
     }

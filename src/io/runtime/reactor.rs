@@ -4,11 +4,11 @@
 //! 15 % of all CPU, 350–450 allocations a second in a call). This one has fixed places on top of
 //! smol's `polling`, and serves two kinds of users:
 //!
-//! - *The driver's* descriptors (UDP, sound cards, termination) are watched all the time, by level:
-//!   readiness ends the wait, and the driver then looks at cards and timers itself; of all else it asks
-//!   whether it was ready, since each look is a system call (7 in 8 found nothing).
-//! - *Tasks'* descriptors (the signal connection, the control input) are armed once per wait with
-//!   the waker of the task that wants them.
+//! - *The driver's* descriptors (UDP, sound cards, termination) are watched all the time, by level: readiness ends the
+//!   wait, and the driver then serves cards and timers itself; for all others it asks whether they were ready, since
+//!   each look is a system call (7 in 8 found nothing).
+//! - *Tasks'* descriptors (the signal connection, the control input) are armed once per wait with the waker of their
+//!   task.
 //!
 //! ```text
 //!   task ── would block ──► arm(slot, waker) ─┐
@@ -96,7 +96,7 @@ impl Reactor {
         let _ = self.poller.delete(borrowed);
     }
 
-    /// Whether the last wait found one of the driver's descriptors ready, for whatever it is watched for.
+    /// Whether the last wait found one of the driver's descriptors ready.
     pub fn was_ready(&self, fd: RawFd) -> bool {
         let key = driver_key(fd);
         self.events.borrow().iter().any(|event| event.key == key)
@@ -231,7 +231,7 @@ impl<T: AsFd> AsyncFd<T> {
         &self.inner
     }
 
-    /// Runs `operation` until it does not say that it would block.
+    /// Runs `operation` until it does not return `WouldBlock`.
     pub fn poll_with<R>(
         &self,
         context: &mut Context<'_>,

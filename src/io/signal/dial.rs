@@ -1,5 +1,5 @@
-//! The way to a server: look-up, a proxy where there is one, TCP, TLS. What fails is said in words for a person who
-//! must do something about it.
+//! The way to a server: name resolution, a proxy if there is one, TCP, TLS. Failures are described in words for a
+//! person who can act on them.
 
 use std::io;
 use std::net::IpAddr;
@@ -26,9 +26,9 @@ pub(in crate::io) const USER_AGENT: &str = concat!("kinglet/", env!("CARGO_PKG_V
 /// An answer to a question beside the call is worth waiting for so long: a look-up, TCP, TLS and a round trip.
 const ASK_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Where to connect, and as whom.
+/// Server, proxies and identity of a connection.
 pub struct Dial {
-    /// The server.
+    /// URL of the server.
     pub url: ServerUrl,
     /// Path and query.
     pub target: String,
@@ -36,11 +36,11 @@ pub struct Dial {
     pub token: Secret,
     /// TLS settings for `wss://`.
     pub tls: Arc<ClientConfig>,
-    /// The proxies, one of which the connection goes through where they say so for this server.
+    /// The proxy settings. They decide whether the connection to this server goes through a proxy.
     pub proxies: ProxySettings,
 }
 
-/// A connection to the server, secured where the URL asks for it, and our address of it.
+/// A connection to the server, with TLS if the URL requires it, and our address of it.
 pub(in crate::io) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(Stream, IpAddr), Notice> {
     let (host, port) = (dial.url.host(), dial.url.port());
     let unreachable = |what: &str, error: io::Error| {
@@ -65,8 +65,8 @@ pub(in crate::io) async fn reach(dial: &Dial, reactor: &Rc<Reactor>) -> Result<(
     Ok((stream, local))
 }
 
-/// What the server of `dial` answers to a `GET` of `target`, with the same token; `None` where it cannot be asked, or does not
-/// answer soon.
+/// The answer of the server of `dial` to a `GET` of `target`, with the same token; `None` if it cannot be asked, or
+/// does not answer soon.
 pub(in crate::io) async fn get(
     dial: &Dial,
     target: &str,
@@ -111,7 +111,7 @@ async fn through(proxy: &ProxyUrl, dial: &Dial, reactor: &Rc<Reactor>) -> Result
     Ok(tcp)
 }
 
-/// What an error of the network means to a person who must do something about it.
+/// An error of the network in words for a person who can act on it.
 pub(in crate::io) fn explain(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(tls) = inner {

@@ -14,7 +14,7 @@ const ADDRESSES_MAX: usize = 8;
 /// Looks `host` up. Numbers are answered without a thread.
 ///
 /// # Errors
-/// What the resolver says, or that it found nothing.
+/// The resolver's error, or that it found no address.
 pub async fn resolve(reactor: &Rc<Reactor>, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);

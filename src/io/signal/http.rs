@@ -8,7 +8,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::time::date::UnixTime;
 
-/// The head of an answer; what is larger is none of ours.
+/// Bytes of the head of an answer; a larger head is refused.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// Lines of it. Proxies and content networks add a dozen each.
@@ -17,18 +17,18 @@ const HEADERS_MAX: usize = 64;
 /// What a server answered.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::io) struct HttpResponse {
-    /// HTTP's status.
+    /// Status code of the answer.
     pub(in crate::io) status: u16,
-    /// The server's clock, where it tells.
+    /// The server's clock, if the answer has a date.
     pub(in crate::io) date: Option<UnixTime>,
     /// As it is meant, without the frames of `Transfer-Encoding`.
     pub(in crate::io) body: Vec<u8>,
 }
 
-/// Sends `request`, which asks for `Connection: close`, and reads an answer whose body has at most `body_bytes_max`.
+/// Sends `request`, which must have `Connection: close`, and reads an answer whose body has at most `body_bytes_max`.
 ///
 /// # Errors
-/// The connection's; an answer that is no HTTP, that is too long or that ends too soon.
+/// An error of the connection; an answer that is not HTTP, is too long or ends too soon.
 pub(in crate::io) async fn exchange<S>(
     stream: &mut S,
     request: &str,
@@ -41,7 +41,7 @@ where
     let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
     loop {
         let reading = std::future::poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut piece));
-        // A server that ends TLS without a word has said what it wanted to.
+        // A server that ends TLS without close_notify has sent everything.
         let count = match reading.await {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
@@ -66,7 +66,7 @@ fn read(bytes: &[u8], is_all: bool) -> io::Result<Option<HttpResponse>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
     let parsed =
-        head.parse(bytes).map_err(|error| io::Error::other(format!("the answer is no HTTP: {error}")))?;
+        head.parse(bytes).map_err(|error| io::Error::other(format!("the answer is not HTTP: {error}")))?;
     let (httparse::Status::Complete(start), Some(status)) = (parsed, head.code) else { return Ok(None) };
     let header = |name: &str| {
         let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
@@ -106,7 +106,7 @@ fn unchunked(mut rest: &[u8]) -> io::Result<Option<Vec<u8>>> {
 /// Writes all of a request.
 ///
 /// # Errors
-/// The connection's.
+/// An error of the connection.
 pub(in crate::io) async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, request: &str) -> io::Result<()> {
     let mut rest = request.as_bytes();
     while !rest.is_empty() {

@@ -1,10 +1,10 @@
-//! The way to the server, one step at a time, each with its own answer: what `kinglet doctor` asks.
+//! The way to the server, one step at a time, each with a result of its own: for `kinglet doctor`.
 //!
 //! ```text
 //!   look_up ─► connect ─► secure ─► validate
 //! ```
 //!
-//! A client takes the same steps, by the same code, and says only where it got stuck.
+//! A client takes the same steps, by the same code, and reports only the step that failed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,14 +30,14 @@ use crate::time::date::UnixTime;
 pub struct Verdict {
     /// Why it would not let us in; none: it would.
     pub refusal: Option<Refusal>,
-    /// The server's clock, where it tells.
+    /// The server's clock, if the answer has a date.
     pub date: Option<UnixTime>,
 }
 
 /// The server's addresses.
 ///
 /// # Errors
-/// Why there are none, in words.
+/// In words, why there are none.
 pub async fn look_up(reactor: &Rc<Reactor>, url: &ServerUrl) -> Result<Vec<SocketAddr>, String> {
     dns::resolve(reactor, &url.host(), url.port()).await.map_err(words)
 }
@@ -65,7 +65,7 @@ pub async fn secure(
     Stream::secure(tcp, &url.host(), tls).await.map(|_| ()).map_err(words)
 }
 
-/// What the server says of this token, without being joined; `None` where it does not speak HTTP.
+/// The server's validation of this token, without a join; `None` if it does not speak HTTP.
 pub async fn validate(
     reactor: &Rc<Reactor>,
     url: &ServerUrl,
@@ -77,7 +77,7 @@ pub async fn validate(
     let dial = Dial { url: url.clone(), target, token, tls, proxies };
     let answer = dial::get(&dial, &validate_target(&dial.target), REFUSAL_BODY_BYTES_MAX, reactor).await?;
     let said = Refusal::new(answer.status, &answer.body);
-    // A page of somebody on the way may have the status of a good answer.
+    // A page of a proxy or portal may have the status of a valid answer.
     Some(Verdict { refusal: (!said.is_success()).then_some(said), date: answer.date })
 }
 

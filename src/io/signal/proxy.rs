@@ -1,5 +1,4 @@
-//! The signal connection through an HTTP proxy: `CONNECT` (RFC 9110 §9.3.6), then whatever is spoken
-//! behind it.
+//! The signal connection through an HTTP proxy: `CONNECT` (RFC 9110 §9.3.6), then TLS or WebSocket.
 //!
 //! ```text
 //!   TCP to the proxy ─► CONNECT server:port ─► 200 ─► TLS or plain, as the server's URL says
@@ -42,7 +41,7 @@ impl ProxyUrl {
         &self.host
     }
 
-    /// Its port.
+    /// Port of the proxy.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -103,7 +102,7 @@ pub fn is_left_out(host: &str, no_proxy: &str) -> bool {
     })
 }
 
-/// What the environment says of proxies, as other programs read it.
+/// The proxy variables of the environment, read as other programs do.
 #[derive(Debug, Clone, Default)]
 pub struct ProxySettings {
     /// `HTTPS_PROXY`
@@ -117,7 +116,7 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
-    /// The same, to be asked for whatever URL is dialled later, where the proxy for this one can be read.
+    /// The same, to be applied to any URL that is dialled later, if the proxy for this one can be read.
     ///
     /// # Errors
     /// As of [`ProxySettings::for_server`].
@@ -143,7 +142,7 @@ impl ProxySettings {
     }
 }
 
-/// Asks the proxy at the other end of `stream` for a tunnel to `authority` (host and port).
+/// Requests from the proxy at the other end of `stream` a tunnel to `authority` (host and port).
 ///
 /// # Errors
 /// The connection's, or what the proxy answers, in words.

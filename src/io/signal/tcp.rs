@@ -62,14 +62,14 @@ async fn connect_one(reactor: &Rc<Reactor>, address: SocketAddr) -> io::Result<T
     Ok(Tcp(source))
 }
 
-/// What was sent and is not acknowledged for so long ends the connection. A slow one, on which something moves, goes on;
-/// the kernel alone would try for a quarter of an hour. As long as the server's own patience with pings.
+/// Data that was sent and is not acknowledged for this long ends the connection. A slow connection with progress
+/// continues; the kernel alone would try for a quarter of an hour. It is as long as the server's own ping timeout.
 const UNACKNOWLEDGED_MS_MAX: u32 = 15_000;
 
-/// Begins to connect, without waiting; [`is_connected`] says when it is done.
+/// Begins to connect, without waiting; [`is_connected`] reports when it is done.
 ///
 /// # Errors
-/// There is no way to that address at all.
+/// There is no route to that address.
 pub(in crate::io) fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -124,7 +124,7 @@ impl AsyncWrite for Tcp {
     }
 }
 
-/// A connection to the server, with TLS where the URL asks for it.
+/// A connection to the server, with TLS if the URL requires it.
 pub enum Stream {
     /// `ws://`
     Plain(Tcp),

@@ -7,11 +7,11 @@
 //! 2. Without one: the first microphone and the first loudspeaker.
 //! 3. Virtual cards (`snd-aloop`, `snd-dummy`) only where nothing else has that direction.
 //!
-//! Cards that are built in come before USB cards, then they are in the order of their ids. So a card that somebody
-//! plugs in does not take over from the one that the device was built with, and two starts choose the same.
+//! Built-in cards come before USB cards, then cards are in the order of their ids. So a card that is plugged in does
+//! not replace the one that the device was built with, and two starts choose the same.
 //!
-//! HDMI is no loudspeaker here: a monitor without any takes sound and is silent. Cards are named by `CARD=<id>`, which
-//! stays the same over restarts and unplugging; indices do not.
+//! HDMI does not count as a loudspeaker: a monitor without speakers takes sound and is silent. Cards are named by
+//! `CARD=<id>`, which stays the same over restarts and unplugging; indices do not.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub struct AutoChoice {
     pub input: Option<String>,
     /// PCM of the loudspeaker.
     pub output: Option<String>,
-    /// Why these.
+    /// Why these PCMs were chosen.
     pub why: Why,
 }
 
@@ -129,7 +129,8 @@ fn apart<'a>(cards: &[&'a CardListing]) -> (Option<&'a PcmListing>, Option<&'a P
     (input.map(|(_, pcm)| pcm), output.map(|(_, pcm)| pcm), why)
 }
 
-/// Whether the card is a driver's own invention, under the id that the driver gives it. Whoever gives one an id of
+/// Whether the card is virtual, with the id that its driver gives it. A virtual card with an id of its own was
+/// configured for use.
 /// its own wants it used.
 fn is_virtual(card: &CardListing) -> bool {
     let is_of = |driver: &str| card.driver == driver && card.id.starts_with(driver);
@@ -206,7 +207,7 @@ mod tests {
         let cable = || card("Loopback", &[">Loopback PCM", "<Loopback PCM"]);
         let another_cable = || card("Loopback_1", &[">Loopback PCM", "<Loopback PCM"]);
         let dummy = || card("Dummy", &[">Dummy PCM", "<Dummy PCM"]);
-        // The administrator who loaded the driver gave it an id of its own.
+        // The administrator gave it an id of its own when loading the driver.
         let named_cable = || CardListing { driver: "Loopback".to_owned(), ..card("Intercom", &[">a", "<b"]) };
         let plughw = |id: &str, device: u32| Some(format!("plughw:CARD={id},DEV={device}"));
         let table = [

@@ -6,8 +6,8 @@ use crate::config::board::{BUILT_IN, Board};
 use crate::io::sound::open_error::OpenError;
 use crate::limits::CONFIG_BYTES_MAX;
 
-/// The board of that name, or of that file where the name has a slash or ends with `.toml`. Every problem with
-/// the file is an error here: whoever names a board stands beside it.
+/// The board of that name, or of that file if the name has a slash or ends with `.toml`. Every problem of the file is
+/// an error here: the file was named explicitly.
 pub fn load(name: &str) -> Result<Board, OpenError> {
     let fail = |reason: String| OpenError::File { name: name.to_owned(), reason };
     let is_file = name.contains('/') || name.ends_with(".toml");
@@ -18,7 +18,7 @@ pub fn load(name: &str) -> Result<Board, OpenError> {
         None => {
             let names: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
             return Err(fail(format!(
-                "is no board; there are {}, or give a file, ./NAME.toml",
+                "is not a known board; there are {}, or give a file, ./NAME.toml",
                 names.join(", ")
             )));
         }
@@ -31,7 +31,7 @@ pub fn load(name: &str) -> Result<Board, OpenError> {
     }
 }
 
-/// As much as a board file may have and a byte, so that longer ones are told.
+/// One byte more than a board file may have, so that longer files are noticed.
 fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
     let mut text = String::new();

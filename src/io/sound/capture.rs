@@ -1,8 +1,8 @@
 //! A card that records: periods of its frames in, blocks out.
 //!
-//! One channel is taken, converted to 48 kHz where the card has another rate. The timeline stays whole: what
-//! an overrun swallowed is replaced by as much silence, since the receiver's buffer and the echo canceller
-//! both count samples. While the card is away there are no blocks, and the time without them is counted.
+//! One channel is taken, and converted to 48 kHz if the card has another rate. The timeline stays complete: samples
+//! lost in an overrun are replaced by as much silence, since the receiver's buffer and the echo canceller both count
+//! samples. While the card is away there are no blocks, and the time without them is counted.
 
 use std::time::Instant;
 

@@ -10,11 +10,10 @@
 //! A card that does not run yet moves no frames, so its loss is found by asking it ([`Card::check`]) when `/dev/snd`
 //! changes. A card that `auto` has chosen becomes another one by [`Card::move_to`].
 //!
-//! A box that starts before its sound driver begins with a lost card, if it is told to wait ([`PcmRequest::waits`]).
-//! Names hold `CARD=<id>`, never an index, so a card that comes back elsewhere is the same card. The
-//! 500 ms are for plugins that notice nothing when their card is pulled out (dmix says `EAGAIN` for
-//! ever). Before its first frame a card has 2 s: a sound server takes 1.5 s to begin.
-//! Its descriptors are believed while they speak the truth (`Readiness`).
+//! A box that starts before its sound driver begins with a lost card, if it may wait ([`PcmRequest::waits`]). Names
+//! hold `CARD=<id>`, never an index, so a card that comes back elsewhere is the same card. The 500 ms are for plugins
+//! that do not notice that their card is unplugged (dmix returns `EAGAIN` for ever). Before its first frame a card has
+//! 2 s: a sound server takes 1.5 s to begin. Its descriptors are trusted as long as they are right (`Readiness`).
 
 use std::time::{Duration, Instant};
 
@@ -163,7 +162,7 @@ impl Card {
         self.readiness.was_true();
     }
 
-    /// Nothing was moved. Loses the card where that has lasted too long; says whether it is still there.
+    /// No frame was moved. Closes the card if that has lasted too long; returns whether it is still open.
     pub fn no_progress(&mut self, now: Instant) -> bool {
         let Some(stream) = &self.stream else { return false };
         if self.readiness.is_believed() && stream.is_ready() {
@@ -207,7 +206,7 @@ impl Card {
         self.stream = None;
         self.retry_at = Some(now);
         self.readiness = Readiness::default();
-        // Nobody waits for the sound of a card that does not run.
+        // No caller waits for the sound of a card that does not run.
         if self.started {
             self.absence.begin(self.progress_at.unwrap_or(now), now);
         }
@@ -220,8 +219,8 @@ impl Card {
         }
     }
 
-    /// `auto` means this PCM. It is opened before the one in use is closed, so that one that cannot be had costs nothing;
-    /// a lost card is looked for under this name from now on. Says whether this PCM is open.
+    /// `auto` selects this PCM. It is opened before the present one is closed, so that a failure changes nothing; a
+    /// lost card is searched for under this name from now on. Returns whether this PCM is open.
     pub fn move_to(&mut self, pcm: &str, request: PcmRequest, now: Instant) -> bool {
         if self.name.as_deref() == Some(pcm) {
             return self.stream.is_some();
@@ -246,7 +245,7 @@ impl Card {
         self.stream.is_some()
     }
 
-    /// Opens the card again with this rate, where it has that itself. Says whether it did.
+    /// Opens the card again with this rate, if the hardware has it. Returns whether it did.
     pub fn set_rate(&mut self, rate_hz: u32, now: Instant) -> bool {
         let Some(name) = &self.name else { return false };
         let request = PcmRequest { rate_hz: Some(rate_hz), ..self.request };
@@ -271,7 +270,7 @@ impl Card {
         }
     }
 
-    /// Looks for a lost card, where it is time to. Says whether it came back just now.
+    /// Searches for a lost card, if it is time to. Returns whether the card came back in this call.
     pub fn revive(&mut self, now: Instant) -> bool {
         if self.stream.is_some() || self.retry_at.is_none_or(|at| at > now) {
             return false;
@@ -307,7 +306,7 @@ impl Card {
         }
     }
 
-    /// Goes on with another stream.
+    /// Continues with another stream.
     fn take(&mut self, stream: PcmStream, now: Instant) {
         self.stream = Some(stream);
         self.retry_at = None;

@@ -1,9 +1,9 @@
 //! How well a card works: its xruns, its descriptors, and the time without it.
 //!
-//! - [`Xruns`]: now and then one is normal; again and again, the period is too short for this machine.
-//! - [`Readiness`]: descriptors that stay ready and bring nothing would take all of the CPU. After three such wakes they are
-//!   left alone, and the period is counted by our clock.
-//! - [`Absence`]: nothing is recorded in the time without a card, but RTP time goes on.
+//! - [`Xruns`]: a single one is normal; with many, the period is too short for this machine.
+//! - [`Readiness`]: descriptors that stay ready without data would take all of the CPU. After three such wake-ups
+//!   they are ignored, and the period is counted by our clock.
+//! - [`Absence`]: nothing is recorded in the time without a card, but RTP time continues.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ const EMPTY_WAKES_MAX: u32 = 3;
 pub struct Xruns(heapless::Deque<Instant, XRUNS_MAX>);
 
 impl Xruns {
-    /// One more. Says whether that is too often, and begins anew then.
+    /// Counts one. Returns whether they are too frequent; the count then starts again.
     pub fn add(&mut self, now: Instant) -> bool {
         if self.0.is_full() {
             self.0.pop_front();
@@ -58,7 +58,7 @@ impl Readiness {
         self.empty_wakes = 0;
     }
 
-    /// A wake brought nothing. Says whether they are not believed from now on.
+    /// A wake-up brought nothing. Returns whether the descriptors are ignored from now on.
     pub fn was_false(&mut self) -> bool {
         self.empty_wakes = self.empty_wakes.saturating_add(1);
         let is_lie = self.empty_wakes >= EMPTY_WAKES_MAX;

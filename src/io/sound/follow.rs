@@ -17,7 +17,7 @@ use crate::io::sound::card_end::CardEnd;
 use crate::io::sound::pcm_settings::PcmRequest;
 use crate::io::sound::sizes::StreamDirection;
 
-/// Follows `auto`.
+/// Moves both directions to the cards that `auto` selects.
 #[derive(Debug, Default)]
 pub struct Follower {
     was_in_call: bool,
@@ -27,7 +27,7 @@ pub struct Follower {
     retry_at: Option<Instant>,
 }
 
-/// An end, its direction, and what is asked of the card that it moves to.
+/// An end, its direction, and the request for the card that it moves to.
 pub type Followed<'a> = (Option<&'a mut dyn CardEnd>, StreamDirection, PcmRequest);
 
 impl Follower {

@@ -1,4 +1,4 @@
-//! Who has a PCM open, as the kernel tells of each of its subdevices in `/proc/asound`.
+//! Programs that have a PCM open, as the kernel reports for each subdevice in `/proc/asound`.
 
 use serde::Serialize;
 
@@ -8,13 +8,13 @@ use crate::limits::CARD_HOLDERS_MAX;
 /// A program that has a PCM open.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Holder {
-    /// Its process.
+    /// Process id of the program.
     pub pid: u32,
     /// What it is called; empty where we may not know.
     pub program: String,
 }
 
-/// Who has this device open; nobody where the kernel does not tell.
+/// The programs that have this device open; none if the kernel does not report them.
 pub fn of(card: i32, device: u32, direction: StreamDirection) -> Vec<Holder> {
     let letter = match direction {
         StreamDirection::Capture => 'c',

@@ -28,7 +28,7 @@ impl Hotplug {
         hotplug.watch().then_some(hotplug)
     }
 
-    /// What wakes.
+    /// The descriptor that becomes readable when cards change.
     pub fn raw_fd(&self) -> RawFd {
         self.inotify.as_fd().as_raw_fd()
     }

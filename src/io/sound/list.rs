@@ -1,7 +1,7 @@
 //! The sound cards of this machine, as `kinglet devices` shows them and `auto` chooses from them.
 //!
-//! Looking at a card takes a few ioctls and disturbs nobody. What a PCM can do is only known by opening
-//! it, for a moment; one that another program has is shown as busy.
+//! To examine a card takes a few ioctls and disturbs no program. The capabilities of a PCM are known only after opening
+//! it for a moment; one that another program has open is shown as busy.
 
 use alsa::card;
 use alsa::ctl::{Ctl, DeviceIter};
@@ -29,7 +29,7 @@ pub struct CardListing {
     pub name: String,
     /// The kernel driver.
     pub driver: String,
-    /// Its PCMs.
+    /// The card's PCMs.
     pub pcms: Vec<PcmListing>,
     /// Its mixer's simple controls.
     pub controls: Vec<ControlListing>,
@@ -46,7 +46,7 @@ pub struct PcmListing {
     pub device: u32,
     /// What the driver calls it.
     pub description: String,
-    /// Which direction.
+    /// Capture or playback.
     #[serde(serialize_with = "direction_word")]
     pub direction: StreamDirection,
     /// What the hardware can do; none where that could not be found out.
@@ -55,20 +55,20 @@ pub struct PcmListing {
     pub opens_as: Option<OpensAs>,
     /// Why it cannot be opened.
     pub fault: Option<String>,
-    /// Who has it open.
+    /// Programs that have it open.
     pub holders: Vec<Holder>,
 }
 
 /// What the hardware of a PCM can do.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Offers {
-    /// Lowest rate.
+    /// Lowest rate of the hardware.
     pub rate_hz_min: u32,
-    /// Highest rate.
+    /// Highest rate of the hardware.
     pub rate_hz_max: u32,
-    /// Fewest channels.
+    /// Smallest number of channels.
     pub channels_min: u32,
-    /// Most channels.
+    /// Largest number of channels.
     pub channels_max: u32,
     /// Sample formats, by ALSA's names.
     pub formats: Vec<String>,
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_cards_is_an_empty_list() {
-        // Whatever this machine has: names are by id, and nothing panics.
+        // With any cards of this machine: names are by id, and nothing panics.
         for card in list() {
             assert!(card.pcms.iter().all(|pcm| pcm.name.contains(&format!("CARD={}", card.id))));
         }

@@ -180,7 +180,7 @@ impl Loudspeaker {
         }
     }
 
-    /// Where it stands; `Closed` where nobody reads the pipe any more or the disk is full.
+    /// The state; `Closed` if the pipe has no reader any more or the disk is full.
     pub fn state(&self) -> SoundState {
         match &self.sink {
             Sink::Card(playback) => playback.card().state(),
@@ -199,8 +199,7 @@ impl Loudspeaker {
         fault.map(|kind| format!("{}: {kind}", self.name))
     }
 
-    /// Time until a block written now is heard, in milliseconds, with what a board file adds; 0 where there is
-    /// no card.
+    /// Time until a block written now is heard, in milliseconds, with the addition of a board file; 0 without a card.
     pub fn delay_ms(&self) -> f32 {
         match &self.sink {
             Sink::Card(playback) => playback.delay_ms() + self.echo_delay_ms,

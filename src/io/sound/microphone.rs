@@ -197,7 +197,7 @@ impl Microphone {
         fault.map(|kind| format!("{}: {kind}", self.name))
     }
 
-    /// Age of the oldest sample not yet read, in milliseconds; 0 where there is no card.
+    /// Age of the oldest sample not yet read, in milliseconds; 0 without a card.
     pub fn delay_ms(&self) -> f32 {
         match &self.source {
             Source::Card(capture) => capture.delay_ms(),

@@ -32,7 +32,7 @@ pub enum LevelValue {
     Percent(u8),
     /// The volume, in decibels.
     Decibels(f32),
-    /// The switch.
+    /// Position of the switch.
     Switch(bool),
     /// One of the names of an enumeration.
     Choice(String),
@@ -61,7 +61,7 @@ impl Volume {
         control.map(|control| Volume { card: card.to_owned(), control: control.to_owned() })
     }
 
-    /// Its name.
+    /// Name of the control.
     pub fn control(&self) -> &str {
         &self.control
     }
@@ -137,8 +137,8 @@ fn set(control: &Selem<'_>, level: &Level) -> Option<()> {
     is_set.reduce(|a, b| a && b).filter(|all| *all).map(|_| ())
 }
 
-/// alsa-lib's softvol plugin leaves a control on the card that acts only on those who play through the plugin,
-/// which `default` of many cards does and we do not. It looks like no other: 256 steps from -51 to 0 dB.
+/// alsa-lib's softvol plugin leaves a control on the card that affects only programs that play through the plugin, as
+/// `default` of many cards does; we do not. It can be recognised by its range: 256 steps from -51 to 0 dB.
 fn is_softvol(control: &Selem<'_>) -> bool {
     let (low_db, high_db) = control.get_playback_db_range();
     control.get_playback_volume_range() == (0, 255) && (low_db.to_db(), high_db.to_db()) == (-51.0, 0.0)
@@ -153,7 +153,7 @@ fn open(card: &str) -> Option<Mixer> {
     Mixer::new(&format!("hw:CARD={card}"), false).ok()
 }
 
-/// Decibels for a volume, within what the control has; `None` where its range is no range of decibels.
+/// Decibels for a volume, within the range of the control; `None` if its range is not in decibels.
 fn decibels(percent: u8, low_db: f32, high_db: f32) -> Option<f32> {
     let is_range = low_db < high_db && (-200.0..=0.0).contains(&low_db) && high_db <= 60.0;
     let db = high_db.min(0.0) + 20.0 * (f32::from(percent.clamp(1, 100)) / 100.0).log10();
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(decibels(0, -45.0, 0.0), Some(-45.0));
         assert_eq!(decibels(1, -20.0, 0.0), Some(-20.0), "never below its bottom");
         assert_eq!(decibels(50, 0.0, 0.0), None);
-        assert_eq!(decibels(50, -99_999.99, 0.0), None, "ALSA's word for silence is no range");
+        assert_eq!(decibels(50, -99_999.99, 0.0), None, "ALSA's value for silence is not a range");
         assert_eq!((step(0, -50, 100), step(50, -50, 100), step(150, 0, 31)), (-50, 25, 31));
     }
 

@@ -1,4 +1,4 @@
-//! Microphones and loudspeakers, and what can stand in for them: files, pipes, a tone.
+//! Microphones and loudspeakers, and their substitutes: files, pipes, a tone.
 //!
 //! ```text
 //! card ─ pcm_stream ─ capture ┐            pair             ┌ playback ─ pcm_stream ─ card
@@ -7,11 +7,10 @@
 //! tone ───────────────┘
 //! ```
 //!
-//! Inside there are only [blocks](crate::media::block::Block): rate, channels and sample format end
-//! here. A card is its own clock: it wakes the driver through its descriptors, capture pushes and
-//! playback pulls. Everything else has no clock, so `pace` counts 10 ms steps of the caller's `now`.
-//! A card that is lost wakes nobody and moves no blocks until it is opened again by the same name; the time
-//! without a microphone is counted, so that RTP time goes on.
+//! Inside there are only [blocks](crate::media::block::Block): rate, channels and sample format end here. A card is its
+//! own clock: it wakes the driver through its descriptors, capture pushes and playback pulls. All other sources have no
+//! clock, so `pace` counts 10 ms steps of the caller's `now`. A lost card causes no wake-ups and moves no blocks until
+//! it is opened again by the same name; the time without a microphone is counted, so that RTP time continues.
 //!
 //! Nothing here waits. Sound is never blocked by a full pipe or an empty one; what is lost is counted.
 

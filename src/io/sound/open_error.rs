@@ -1,4 +1,4 @@
-//! What to say when a card or file cannot be opened.
+//! Messages for a card or file that cannot be opened.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use crate::io::sound::sizes::StreamDirection;
 pub enum OpenError {
     /// `auto` found no card for this direction.
     NoCard {
-        /// Which direction.
+        /// Capture or playback.
         direction: StreamDirection,
         /// Cards that are there and do not suit, for the message.
         others: Vec<String>,
     },
     /// A PCM cannot be opened.
     Card {
-        /// Its name.
+        /// Name of the PCM.
         pcm: String,
-        /// Why.
+        /// Cause of the failure.
         fault: CardFault,
     },
     /// A file, pipe or device cannot be opened or is not what it should be.
@@ -34,7 +34,7 @@ pub enum OpenError {
 /// Why a PCM cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CardFault {
-    /// There is no such PCM, or no such card.
+    /// There is no PCM or card of this name.
     Missing,
     /// Another program has it.
     Busy,
@@ -55,7 +55,7 @@ impl OpenError {
 }
 
 impl CardFault {
-    /// By errno; what else it is, is told with what the card did.
+    /// By errno; other errors are reported with the operation that failed.
     pub fn of(errno: i32, what: &'static str) -> CardFault {
         match errno {
             libc::ENOENT | libc::ENODEV | libc::ENXIO => CardFault::Missing,
@@ -100,7 +100,7 @@ impl fmt::Display for CardFault {
         match *self {
             CardFault::Missing => f.write_str("is not there: 'kinglet devices' lists those that are"),
             CardFault::Busy => {
-                f.write_str("is in use by another program ('kinglet devices' says which): end that, or share the card with dmix and dsnoop")
+                f.write_str("is in use by another program ('kinglet devices' shows which): end it, or share the card with dmix and dsnoop")
             }
             CardFault::Forbidden => f.write_str("may not be opened by this user: join the group 'audio'"),
             CardFault::Refused(what, errno) => {

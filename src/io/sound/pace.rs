@@ -1,7 +1,7 @@
 //! A clock for what has none: one block every 10 ms of the caller's `now`, without drift.
 //!
-//! Block `n` is due at `start + n × 10 ms`, so a late turn shifts nothing: the next ones come sooner.
-//! A source that must not run behind for long says so with [`Pace::forgive`].
+//! Block `n` is due at `start + n × 10 ms`, so a late turn shifts nothing: the next ones come sooner. A source that
+//! must not lag for long calls [`Pace::forgive`].
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ impl Pace {
         }
     }
 
-    /// Begins anew from now where more than [`CATCH_UP_BLOCKS_MAX`] blocks are due. Says whether it did.
+    /// Starts again from now if more than [`CATCH_UP_BLOCKS_MAX`] blocks are due. Returns whether it did.
     pub fn forgive(&mut self, now: Instant) -> bool {
         match &mut self.next_at {
             Some(next_at)

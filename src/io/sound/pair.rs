@@ -1,8 +1,8 @@
-//! Microphone and loudspeaker as one: opened together, watched together, and told of together.
+//! Microphone and loudspeaker as a pair: opened, watched and reported together.
 //!
-//! Two directions of one card often share a clock (WM8960 and all codecs with one LRCLK): both must have the
-//! same rate then, or one of them is silent or plays at the wrong speed. So the second to be opened is asked for the
-//! rate of the first, where the card says that it can.
+//! Two directions of one card often share a clock (WM8960 and all codecs with one LRCLK): both must have the same rate
+//! then, or one of them is silent or plays at the wrong speed. So the second is opened with the rate of the first, if
+//! the card has it.
 //!
 //! Cards are watched whether they run or not, so that what a call will need is missed before the call, and what `auto`
 //! means is followed (`follow.rs`).
@@ -39,12 +39,12 @@ pub struct Pair {
     /// Where the room is heard.
     pub loudspeaker: Loudspeaker,
     setup: SoundSetup,
-    /// What is asked of a card that `auto` moves to.
+    /// The requests for cards that `auto` moves to.
     requests: [PcmRequest; 2],
     volume: Option<Volume>,
-    /// In percent, where somebody has set it.
+    /// In percent, if it was set.
     volume_percent: Option<u8>,
-    /// Whether the card makes it, since the loudspeaker was opened anew.
+    /// Whether the card sets the volume, since the loudspeaker was opened again.
     volume_change: Option<bool>,
     watch: Watch,
     follower: Follower,
@@ -138,13 +138,13 @@ impl Pair {
         self.volume.as_ref().is_some_and(|volume| volume.set(percent))
     }
 
-    /// Whether the card makes the volume, where the loudspeaker was opened anew since the last call.
+    /// Whether the card sets the volume, if the loudspeaker was opened again since the last call.
     pub fn take_volume_change(&mut self) -> Option<bool> {
         self.volume_change.take()
     }
 
-    /// Sets the mixer as the board says, which a card that came back has forgotten. Gives what could not be
-    /// set.
+    /// Sets the mixer as the board file says, which a card that came back has forgotten. Returns the levels that could
+    /// not be set.
     pub fn set_levels(&mut self) -> Vec<String> {
         self.find_volume();
         let cards = [card_of(self.microphone.name()), card_of(self.loudspeaker.name())];
@@ -283,7 +283,7 @@ impl Pair {
         };
         each("kinglet_xruns_total", "Overruns and underruns of the cards.", |counters| counters.xruns);
         each("kinglet_card_reopens_total", "Times a lost card was back.", |counters| counters.reopens);
-        let help = "Blocks that nobody took: a slow reader, a full disk, a lost card.";
+        let help = "Blocks that could not be written: a slow reader, a full disk, a lost card.";
         each("kinglet_blocks_dropped_total", help, |counters| counters.blocks_dropped);
     }
 

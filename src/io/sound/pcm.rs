@@ -18,7 +18,7 @@ use crate::limits::CARD_DESCRIPTORS_MAX;
 /// An open PCM. Errors are errno.
 #[derive(Debug)]
 pub enum Pcm {
-    /// Of alsa-lib.
+    /// A PCM of alsa-lib.
     Alsa(PCM),
     /// Of a test.
     #[cfg(test)]
@@ -53,8 +53,8 @@ impl Pcm {
             Conversion::Ours => AS_IT_IS,
             Conversion::Any => 0,
         };
-        // SAFETY: the flags are those of alsa-lib's pcm.h, which the C function takes beside the
-        // mode; none of them changes who owns memory or how frames are moved.
+        // SAFETY: the flags are those of alsa-lib's pcm.h, which the C function takes beside the mode; none of them
+        // changes who owns memory or how frames are moved.
         let pcm = unsafe { PCM::open_with_flags(&name, alsa_direction(direction), true, flags) }
             .map_err(|error| CardFault::of(error.errno(), "cannot be opened"))?;
         let settings = negotiate(&pcm, direction, request)?;
@@ -147,7 +147,7 @@ impl Pcm {
         }
     }
 
-    /// Whether its card is still there, which every plugin asks of the card itself.
+    /// Whether the card is still there, which every plugin asks of the card itself.
     pub fn is_there(&self) -> bool {
         match self {
             Pcm::Alsa(pcm) => pcm.info().is_ok(),
@@ -167,8 +167,8 @@ impl Pcm {
         (own, count)
     }
 
-    /// Whether it says, now, that it has something for us. Must be asked after each wake-up that brought
-    /// nothing: plugins clear their descriptors here.
+    /// Whether the PCM reports that it is ready. Must be called after each wake-up without data: plugins clear their
+    /// descriptors here.
     pub fn is_ready(&self) -> bool {
         let (mut own, count) = self.descriptors();
         match self {

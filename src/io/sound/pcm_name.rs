@@ -1,4 +1,4 @@
-//! What the name of a PCM says.
+//! The parts of a PCM's name.
 
 /// The card in a PCM's name: `hw:CARD=Mic,DEV=1`, `plughw:Mic,1` and `plug:'dmix:CARD=Mic'` are of `Mic`.
 pub fn card_of(pcm: &str) -> Option<&str> {

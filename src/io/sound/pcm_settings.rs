@@ -1,7 +1,7 @@
 //! What we ask of a PCM, and what it grants.
 //!
-//! Asked for: one channel, 48 kHz, periods of 10 ms, unless a [`PcmRequest`] says otherwise. Whatever comes
-//! nearest is taken, and converted by us; only what cannot be converted is refused.
+//! Requested are one channel, 48 kHz and periods of 10 ms, unless a [`PcmRequest`] says otherwise. The nearest settings
+//! of the card are taken, and converted by us; only a format that cannot be converted is refused.
 
 use alsa::ValueOr;
 use alsa::pcm::{Access, Format, Frames, HwParams, PCM};
@@ -17,7 +17,7 @@ use crate::media::sample_format::SampleFormat;
 pub struct PcmRequest {
     /// Frames per second.
     pub rate_hz: Option<u32>,
-    /// Sample format.
+    /// Sample format of the PCM.
     pub format: Option<SampleFormat>,
     /// Samples of one frame.
     pub channels: Option<u32>,
@@ -28,7 +28,7 @@ pub struct PcmRequest {
 }
 
 impl PcmRequest {
-    /// The same for another card: without what is said of this one.
+    /// The same for another card: without the settings that are specific to this one.
     pub fn for_another_card(self) -> PcmRequest {
         PcmRequest { rate_hz: None, format: None, channels: None, ..self }
     }

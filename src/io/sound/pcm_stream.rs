@@ -4,12 +4,12 @@
 //! layer is asked not to, since it would average channels (a lone I2S microphone loses half) and its
 //! rate converter is linear. Only where that leads nowhere may it convert.
 //!
-//! | errno | what it means | what is done |
+//! | errno | meaning | action |
 //! | --- | --- | --- |
-//! | `EAGAIN`, `EINTR` | nothing now | nothing; a card that says so for too long is lost ([`super::card`]) |
+//! | `EAGAIN`, `EINTR` | nothing now | nothing; a card that returns it for too long is lost ([`super::card`]) |
 //! | `EPIPE` | xrun | prepare; capture must be started again by hand |
 //! | `ESTRPIPE` | suspend | resume, again while that says `EAGAIN`; prepare where the driver cannot |
-//! | `EBADFD` | in no state to move frames: a resume or xrun seen first by a plugin | as an xrun |
+//! | `EBADFD` | not in a state to move frames: a resume or xrun that a plugin noticed first | as an xrun |
 //! | all others | the card is gone | close, wait for it |
 
 use crate::io::sound::open_error::{CardFault, OpenError};
@@ -31,7 +31,7 @@ pub struct PcmStream {
 pub enum Moved {
     /// So many frames, at least one.
     Frames(usize),
-    /// None now.
+    /// No frames at present.
     Nothing,
     /// There was an xrun, or a suspend is over; the stream runs again from now.
     Xrun,
@@ -97,7 +97,7 @@ impl PcmStream {
         }
     }
 
-    /// Whether the PCM says, now, that it has something for us.
+    /// Whether the PCM reports that it is ready.
     pub fn is_ready(&self) -> bool {
         self.pcm.is_ready()
     }
@@ -145,8 +145,8 @@ impl PcmStream {
             if !self.pcm.is_draining() {
                 break;
             }
-            // Non-blocking `drain` says EAGAIN; its end can only be waited for. Poll without descriptors
-            // is a bounded sleep.
+            // Non-blocking `drain` returns EAGAIN; its end can only be waited for. Poll without descriptors is a
+            // bounded sleep.
             let _ = rustix::event::poll(&mut [], Some(&DRAIN_STEP));
         }
     }
@@ -166,7 +166,7 @@ impl PcmStream {
         quiet();
         match errno {
             libc::ESTRPIPE if self.pcm.resume() == Err(libc::EAGAIN) => return Moved::Nothing,
-            // Drivers that cannot resume say ENOSYS; those that can stand prepared or running.
+            // Drivers that cannot resume return ENOSYS; others may be prepared or running afterwards.
             libc::ESTRPIPE => {}
             libc::EPIPE | libc::EBADFD => {}
             _ => return Moved::Lost,
@@ -179,8 +179,8 @@ impl PcmStream {
     }
 }
 
-/// Keeps alsa-lib from printing to standard error, which is ours: from now on what it has to say goes,
-/// on this thread, into a buffer. The buffer of the time before is dropped, so that it cannot grow.
+/// Keeps alsa-lib from printing to standard error, which is ours: from now on its messages go into a buffer on this
+/// thread. The previous buffer is dropped, so that it cannot grow.
 pub fn quiet() {
     // Fails only without memory; then it prints.
     let _ = alsa::Output::local_error_handler();

@@ -1,4 +1,4 @@
-//! A card that plays: it says how many blocks it wants, and gets exactly those.
+//! A card that plays: it reports how many blocks it wants, and gets exactly those.
 //!
 //! Every channel carries the same sample. Where the card has another rate, a block becomes one frame
 //! more or less than the card's ring has room for; the rest waits here for the next time. While the card is

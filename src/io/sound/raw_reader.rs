@@ -213,7 +213,7 @@ mod tests {
         let empty = TempFile::new("empty.pcm", b"x");
         for loop_input in [false, true] {
             let mut reader = RawReader::open(&RawSpec::File(empty.path().into()), loop_input).unwrap();
-            assert_eq!(reader.read(&mut block), Captured::End, "half a sample is none");
+            assert_eq!(reader.read(&mut block), Captured::End, "half a sample does not count");
         }
     }
 

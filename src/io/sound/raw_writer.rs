@@ -44,7 +44,11 @@ impl RawWriter {
                     .map_err(|error| {
                         // open(2): a named pipe without a reader.
                         let unread = error.raw_os_error() == Some(libc::ENXIO);
-                        fail(if unread { "nobody reads this pipe yet".to_owned() } else { error.to_string() })
+                        fail(if unread {
+                            "this pipe has no reader yet".to_owned()
+                        } else {
+                            error.to_string()
+                        })
                     })?,
             ),
         };
@@ -150,7 +154,7 @@ mod tests {
             );
         }
         drop(reader);
-        assert!(writer.write(&numbered(0)), "taken before it is known that nobody reads");
+        assert!(writer.write(&numbered(0)), "taken before the missing reader is noticed");
         assert_eq!(writer.fault(), Some(std::io::ErrorKind::BrokenPipe));
         assert!(!writer.write(&numbered(0)));
     }

@@ -57,7 +57,7 @@ pub enum SelfTestError {
 /// How the microphone hears the loudspeaker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Echo {
-    /// Later than the cards tell, in milliseconds.
+    /// Additional delay beyond that of the cards, in milliseconds.
     pub delay_ms: f32,
     /// How loud, against what was played, in decibels.
     pub level_db: f32,
@@ -66,7 +66,7 @@ pub struct Echo {
 /// What the microphone brings in this time: 48 kHz, mono, as a call would get it.
 ///
 /// # Errors
-/// There is nothing to be had.
+/// No result.
 pub fn listen(spec: &InputSpec, setup: &SoundSetup, duration: Duration) -> Result<Vec<f32>, SelfTestError> {
     let mut microphone = Microphone::open(spec, false, setup)?;
     let reactor = Reactor::new()?;
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(agreed(&[at(12.0)]), None);
     }
 
-    /// Cards that hold 30 and 5 ms, 8 ms of converters and air, told as they are.
+    /// Cards that hold 30 and 5 ms, which they report, and 8 ms of converters and air.
     #[test]
     #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
     fn what_the_cards_tell_is_not_counted() {

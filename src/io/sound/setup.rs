@@ -1,4 +1,4 @@
-//! How cards are to be used: what a board file says, or nothing in particular.
+//! How cards are used: by a board file, or by default.
 
 use crate::config::board::{Board, BoardChannel, BoardFormat, BoardLevel, BoardPcm, BoardSide, BoardValue};
 use crate::io::sound::mixer::{Level, LevelValue};
@@ -25,7 +25,7 @@ pub struct SoundSetup {
 pub struct CaptureSetup {
     /// The PCM that `auto` means; `None` is what suits best of what is there.
     pub pcm: Option<String>,
-    /// What is asked of it.
+    /// The request for the PCM.
     pub request: PcmRequest,
     /// What is done to its samples.
     pub channel: ChannelInputSettings,
@@ -36,7 +36,7 @@ pub struct CaptureSetup {
 pub struct PlaybackSetup {
     /// The PCM that `auto` means; `None` is what suits best of what is there.
     pub pcm: Option<String>,
-    /// What is asked of it.
+    /// The request for the PCM.
     pub request: PcmRequest,
     /// The mixer control that is the volume; `None` is the first of the usual names.
     pub volume_control: Option<String>,
@@ -45,7 +45,7 @@ pub struct PlaybackSetup {
 }
 
 impl SoundSetup {
-    /// What a board file says.
+    /// The setup of a board file.
     pub fn of_board(board: &Board) -> SoundSetup {
         let selection = match board.channel {
             BoardChannel::Number(number) => ChannelSelection::Channel(number),
@@ -71,7 +71,7 @@ impl SoundSetup {
         }
     }
 
-    /// Without what is said of other cards than those that are named: it would not fit them.
+    /// The setup without settings for other cards than those named.
     pub fn for_specs(mut self, input: &InputSpec, output: &OutputSpec) -> SoundSetup {
         let is_other = |named: &str, pcm: &Option<String>| {
             pcm.as_ref().is_some_and(|pcm| card_of(named) != card_of(pcm))

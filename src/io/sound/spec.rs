@@ -22,7 +22,7 @@ pub enum InputSpec {
     /// The card that suits best.
     #[default]
     Auto,
-    /// This PCM, whatever ALSA takes for a name.
+    /// This PCM, by any name that ALSA accepts.
     Alsa(String),
     /// A WAV file of any rate and channel count.
     Wav(PathBuf),
@@ -40,7 +40,7 @@ pub enum OutputSpec {
     /// The card that suits best.
     #[default]
     Auto,
-    /// This PCM, whatever ALSA takes for a name.
+    /// This PCM, by any name that ALSA accepts.
     Alsa(String),
     /// A WAV file: s16, 48 kHz, mono.
     Wav(PathBuf),

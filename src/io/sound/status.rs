@@ -9,7 +9,7 @@ pub enum SoundState {
     Open,
     /// The card is gone, and is being looked for.
     Lost,
-    /// It has ended for good: the input is at its end, or nobody reads the output any more.
+    /// It has ended for good: the input is at its end, or the output has no reader any more.
     Closed,
 }
 
@@ -32,7 +32,7 @@ pub struct SoundCounters {
     pub xruns: u32,
     /// Frames, at 48 kHz, that silence stood in for after overruns.
     pub frames_lost: u64,
-    /// Times the card was opened anew after it was lost.
+    /// Times the card was opened again after it was lost.
     pub reopens: u32,
     /// Wake-ups by the card that brought nothing.
     pub empty_wakes: u32,
@@ -40,7 +40,7 @@ pub struct SoundCounters {
     pub blocks_starved: u32,
     /// Blocks that could not be delivered: the reader is slow or gone, the disk is full, the card is away.
     pub blocks_dropped: u32,
-    /// Times the loop came so late that the clock of a source without a card was set anew.
+    /// Times the loop was so late that the clock of a source without a card was set again.
     pub late_turns: u32,
 }
 
@@ -52,7 +52,7 @@ pub enum CardNote {
         /// Time between two wake-ups.
         period_ms: u32,
     },
-    /// It says that it is ready and is not; our clock serves it.
+    /// It reports that it is ready when it is not; our clock serves it.
     ServedByClock,
     /// It cannot be had yet, and is waited for.
     Awaited(OpenError),
@@ -67,7 +67,7 @@ impl CardNote {
             ),
             CardNote::ServedByClock => {
                 format!(
-                    "{direction} of '{name}' says that it is ready when it is not: served by the clock from now on"
+                    "{direction} of '{name}' reports that it is ready when it is not: served by the clock from now on"
                 )
             }
             CardNote::Awaited(error) => format!("{direction} begins later: {error}"),

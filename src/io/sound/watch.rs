@@ -46,12 +46,12 @@ impl Watch {
         News { has_changed, is_settled: self.settles_at.take_if(|at| *at <= now).is_some() }
     }
 
-    /// A card was lost, which the kernel may not have said yet.
+    /// A card was lost, which the kernel may not have reported yet.
     pub fn lost_one(&mut self, now: Instant) {
         self.settles_at.get_or_insert(now + SETTLE);
     }
 
-    /// Cards have changed, as a test says.
+    /// Cards have changed, by order of a test.
     #[cfg(test)]
     pub fn wake(&mut self, now: Instant) {
         (self.hotplug, self.look_at) = (None, Some(now));

@@ -4,9 +4,9 @@
 //! "RIFF" size "WAVE"   { name size payload [pad] }…   among them "fmt " and, after it, "data"
 //! ```
 //!
-//! Files come from anywhere: no size in them is believed. A `data` size of zero or of all ones means
-//! "until the end", as recorders leave it that were cut off or wrote to a pipe; so does RF64, whose
-//! true size stands elsewhere. Nothing is allocated by what the file says.
+//! Files come from anywhere: no size in them is trusted. A `data` size of zero or of all ones means "until the end", as
+//! recorders leave it that were interrupted or wrote to a pipe; so does RF64, whose real size is elsewhere. No size of
+//! the file is used for an allocation.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -31,7 +31,7 @@ pub struct WavHeader {
     pub rate_hz: u32,
     /// Where the first frame lies in the file.
     pub data_at: u64,
-    /// Bytes of frames, as far as the file says; `None`: to its end.
+    /// Bytes of frames according to the file; `None`: to its end.
     pub data_bytes: Option<u64>,
 }
 
@@ -66,7 +66,7 @@ impl WavHeader {
             match &head[..4] {
                 b"data" => {
                     let (format, channels, rate_hz) =
-                        layout.ok_or(WavError::Unusable("it does not say its format before its samples"))?;
+                        layout.ok_or(WavError::Unusable("its format does not precede its samples"))?;
                     let data_at = file.stream_position().map_err(WavError::Io)?;
                     let data_bytes = (size != 0 && size != u32::MAX).then_some(u64::from(size));
                     return Ok(WavHeader { format, channels, rate_hz, data_at, data_bytes });
@@ -85,8 +85,8 @@ impl WavHeader {
     }
 }
 
-/// The header of our own files: s16, mono, 48 kHz. A file too long for its 32-bit sizes says the most
-/// they can hold; readers then go on to its end.
+/// The header of our own files: s16, mono, 48 kHz. A file too long for its 32-bit sizes has the largest size; readers
+/// then continue to its end.
 pub fn header(data_bytes: u64) -> [u8; HEADER_BYTES] {
     let rate_hz = crate::media::block::SAMPLE_RATE_HZ;
     let room = u32::MAX - (HEADER_BYTES as u32 - 8) - 1;

@@ -16,7 +16,7 @@ use crate::media::block::{BLOCK_FRAMES, Block, SAMPLE_RATE_HZ};
 use crate::media::rate_converter::RateConverter;
 use crate::media::sample_format::SampleFormat;
 
-/// Bytes asked of the disk at a time.
+/// Bytes of one read from the disk.
 const READ_BYTES: usize = 16 * 1024;
 
 /// A WAV file being played.
@@ -85,7 +85,7 @@ impl WavReader {
     }
 }
 
-/// Fills `out` one by one until there is no next; how many there were.
+/// Fills `out` sample by sample until there is no next one; returns how many there were.
 fn fill(out: &mut [f32], mut next: impl FnMut() -> Option<f32>) -> usize {
     out.iter_mut().map_while(|sample| next().map(|value| *sample = value)).count()
 }

@@ -25,7 +25,7 @@ pub struct WavWriter {
     pending: Vec<u8>,
     /// Bytes of sound in the file.
     written_bytes: u64,
-    /// As many as the header says.
+    /// Bytes of sound according to the header.
     header_bytes: u64,
     fault: Option<io::ErrorKind>,
 }
@@ -74,7 +74,7 @@ impl WavWriter {
         self.flush(true);
     }
 
-    /// What the disk said when it failed.
+    /// The disk's error when it failed.
     pub fn fault(&self) -> Option<io::ErrorKind> {
         self.fault
     }

@@ -32,7 +32,7 @@ impl Drop for TempFile {
 }
 
 impl TempPipe {
-    /// A pipe that nobody has opened.
+    /// A pipe that is not open anywhere.
     pub fn new(name: &str) -> TempPipe {
         let pipe = TempPipe(TempFile(unused(name)));
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;

@@ -38,11 +38,11 @@ pub enum Source {
     Program(Vec<String>),
     /// A LiveKit token endpoint.
     Endpoint(Endpoint),
-    /// Made here.
+    /// Made on this device.
     Made {
         /// `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET`.
         key: ApiKey,
-        /// Whom it is for.
+        /// Room and identity of the token.
         grant: Grant,
     },
 }
@@ -52,14 +52,14 @@ pub enum Source {
 pub struct ApiKey {
     /// The key: the issuer of the token.
     pub key: String,
-    /// Its secret.
+    /// The secret that signs tokens.
     pub secret: Secret,
 }
 
-/// Whom a made token is for.
+/// Room, identity and details of a made token.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// The room.
+    /// Name of the room.
     pub room: String,
     /// The identity; also the display name.
     pub identity: String,
@@ -82,14 +82,14 @@ pub enum CredentialsError {
     Endpoint(String, String),
     /// The token endpoint is not reached, or does not work: the same.
     Unreachable(String, String),
-    /// What came is no token, and why.
+    /// The answer is not a token, and why.
     Malformed(&'static str),
     /// It is valid no more.
     Expired,
 }
 
 impl CredentialsError {
-    /// The exit status that stands for it.
+    /// The exit status for this error.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
             CredentialsError::File(..) | CredentialsError::HeaderFile(..) => ExitStatus::Configuration,
@@ -123,7 +123,7 @@ impl std::fmt::Display for CredentialsError {
 impl std::error::Error for CredentialsError {}
 
 impl Source {
-    /// The same source, for somebody who only looks: no agent is called.
+    /// The same source for a check: no agent is called.
     #[must_use]
     pub fn without_agent(mut self) -> Source {
         match &mut self {
@@ -139,7 +139,7 @@ impl Source {
         !matches!(self, Source::Token(_))
     }
 
-    /// What is wrong with the files that it reads, as they are now. Nobody is asked and nothing is run.
+    /// Problems of the files that it reads, as they are now. No request is sent and nothing is run.
     pub fn fault(&self, unix_time_s: u64) -> Option<CredentialsError> {
         match self {
             Source::File(_) => self.get(unix_time_s).err(),
@@ -148,11 +148,11 @@ impl Source {
         }
     }
 
-    /// Gets the token, and where it leads where the source knows. A token that is plainly of no use is refused here, before anything is asked
-    /// of the network; what only the server knows it says itself.
+    /// Gets the token, and the server's URL if the source names it. A token that is certainly invalid is refused here,
+    /// before the network is used; the server refuses the others.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why there is no token.
     pub fn get(&self, unix_time_s: u64) -> Result<Access, CredentialsError> {
         let mut server = None;
         let text = match self {

@@ -4,8 +4,8 @@
 //!   (thread of whoever asks) header file ─► look-up ─► proxy ─► TLS ─► POST ─► token
 //! ```
 //!
-//! It is asked on a thread that lives as long as the question, like every other source of tokens, with a reactor of its
-//! own. What the endpoint says is not repeated where it refuses: it may repeat what it was shown.
+//! The request runs on a thread of its own with a reactor of its own, like every other source of tokens. The body of a
+//! refusal is not shown: it may repeat the secrets of the request.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,22 +30,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where tokens are asked for, and how.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Its address.
+    /// URL of the endpoint.
     pub url: EndpointUrl,
     /// A file of header lines that it wants to see, read again each time.
     pub header_file: Option<PathBuf>,
-    /// For whom.
+    /// Room, identity and details to request a token for.
     pub request: TokenRequest,
     /// A CA certificate of one's own.
     pub ca: Option<PathBuf>,
     /// The proxies that may be on the way.
     pub proxies: ProxySettings,
-    /// Whether it says where the server is, too: nobody else does.
+    /// Whether the endpoint names the server, too, which is then not configured.
     pub names_server: bool,
 }
 
 impl Endpoint {
-    /// Asks. Blocks until the answer is there, or for ten seconds.
+    /// Sends the request. Blocks until the answer is there, or for ten seconds.
     ///
     /// # Errors
     /// Why there is no token.
@@ -80,7 +80,7 @@ impl Endpoint {
         let unreachable = |why| CredentialsError::Unreachable(self.url.to_string(), why);
         let answer = block_on(&reactor, within_patience).map_err(|error| failed(error.to_string()))?;
         let answer = answer.map_err(unreachable)?;
-        // What is on the way answers in the endpoint's place, with any status: that says nothing of us.
+        // A proxy or portal answers in the endpoint's place, with any status: its answer does not concern the request.
         let is_page = answer.body.trim_ascii_start().starts_with(b"<");
         let status = answer.status;
         match status {
@@ -160,12 +160,12 @@ fn headers(text: &str) -> Result<Secret, String> {
             !name.is_empty() && name.bytes().all(is_of_name) && !value.contains(|c: char| c.is_control())
         });
         let Some((name, value)) = header else {
-            return Err(format!("line {}: is no header, Name: value", number + 1));
+            return Err(format!("line {}: is not a header, Name: value", number + 1));
         };
         if ["host", "content-length", "transfer-encoding", "connection"]
             .contains(&name.to_ascii_lowercase().as_str())
         {
-            return Err(format!("line {}: {name} is not for you to say", number + 1));
+            return Err(format!("line {}: {name} must not be set here", number + 1));
         }
         headers.push_str(&format!("{name}: {}\r\n", value.trim()));
     }
@@ -252,9 +252,9 @@ mod tests {
     fn header_files_are_read_with_suspicion() {
         assert_eq!(headers("X-Key: a\r\nY:b").expect("two").reveal(), "X-Key: a\r\nY: b\r\n");
         for (text, why) in [
-            ("s3cret", "line 1: is no header"),
-            ("\nA b: s3cret", "line 2: is no header"),
-            ("A: s3\u{7}cret", "line 1: is no header"),
+            ("s3cret", "line 1: is not a header"),
+            ("\nA b: s3cret", "line 2: is not a header"),
+            ("A: s3\u{7}cret", "line 1: is not a header"),
             ("content-Length: 3", "line 1: content-Length is not"),
             (&"a".repeat(TOKEN_HEADERS_BYTES_MAX + 1), "longer"),
         ] {

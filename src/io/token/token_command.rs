@@ -1,4 +1,4 @@
-//! A program that says a token, run to its end by whoever may wait: the thread of the question.
+//! A program that prints a token, run to its end by a thread that may wait.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// What `program` writes to standard output.
 ///
 /// # Errors
-/// In words: it cannot be run, fails (with the last line of its standard error), hangs or says too much.
+/// In words: it cannot be run, fails (with the last line of its standard error), hangs or prints too much.
 pub(super) fn run(program: &mut Command) -> Result<String, String> {
     let name = program.get_program().to_string_lossy().into_owned();
     let piped = program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -39,9 +39,9 @@ pub(super) fn run(program: &mut Command) -> Result<String, String> {
     }
     let said = child.stdout.take().map(what_is_there).unwrap_or_default();
     if said.len() > TOKEN_COMMAND_BYTES_MAX {
-        return Err(format!("{name} says more than {TOKEN_COMMAND_BYTES_MAX} bytes"));
+        return Err(format!("{name} prints more than {TOKEN_COMMAND_BYTES_MAX} bytes"));
     }
-    String::from_utf8(said).map_err(|_| "what it says is not text".to_owned())
+    String::from_utf8(said).map_err(|_| "its output is not text".to_owned())
 }
 
 /// Waits for the end of a program; `false` where it does not come in time.

@@ -102,7 +102,7 @@ fn a_card_that_is_not_there_yet_is_waited_for() {
     script.plug(true);
     assert!(card.revive(start + RETRY_EVERY));
     assert_eq!((card.state(), card.openings(), card.name()), (SoundState::Open, 1, "scripted:late"));
-    assert_eq!(card.absence().take_missed(start + RETRY_EVERY), 100, "RTP time goes on");
+    assert_eq!(card.absence().take_missed(start + RETRY_EVERY), 100, "RTP time continues");
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Bench {
 
 const PERIOD: u32 = 30_000;
 
-/// Samples count from 1 to 30 000 and again, in units of s16; zero is none of them.
+/// Samples count from 1 to 30 000 and again, in units of s16; none of them is zero.
 fn sample(n: u32) -> f32 {
     (n % PERIOD + 1) as f32 / 32_768.0
 }
@@ -186,7 +186,7 @@ fn after_an_xrun_there_is_sound_within_two_periods() {
         assert!(silent <= 2 * 480, "{pcm}: {silent} frames of silence");
         assert!(recovered <= Duration::from_millis(20));
         let expected = injected.elapsed().as_millis() as i64 * 48;
-        assert!((bench.heard.len() as i64 - before as i64 - expected).abs() <= 960, "{pcm}: time goes on");
+        assert!((bench.heard.len() as i64 - before as i64 - expected).abs() <= 960, "{pcm}: time continues");
     }
     let (input, output) = bench.counters();
     assert_eq!((input.xruns, output.xruns), (1, 1));
@@ -216,13 +216,12 @@ fn overruns_are_filled_and_repeated_ones_lengthen_the_period() {
     assert!((bench.heard.len() as i64 - expected).abs() <= 1_440, "{} of {expected}", bench.heard.len());
 }
 
-/// Pulls out a card and puts it back: at most five wake-ups a second without it, sound half a second after its
-/// return.
+/// Pulls out a card and puts it back: at most five wake-ups a second without it, sound half a second after its return.
 fn pull(card: &str, input: &str, output: &str) {
     let mut bench = Bench::open(input, output);
     let begin = Instant::now();
     bench.run(Duration::from_secs(1));
-    // Ends only when we have closed the card, so nobody waits for it here.
+    // Ends only when we have closed the card, so it is not awaited here.
     let mut unplug = Command::new("rig").args(["unplug", card]).spawn().unwrap();
     bench.run(Duration::from_secs(2));
     assert!([bench.states().0, bench.states().1].contains(&SoundState::Lost), "{card} is not missed");
@@ -254,7 +253,7 @@ fn pulled_out_and_put_back() {
     pull("Speaker", "none", "alsa:plughw:CARD=Speaker,DEV=0");
 }
 
-/// `default` on most cards: softvol over plug over dmix, which does not notice that its card is gone and says for
+/// `default` on most cards: softvol over plug over dmix, which does not notice that its card is gone and reports for
 /// ever that there is no room.
 #[test]
 #[ignore = "needs the emulated board"]
@@ -289,7 +288,7 @@ fn volume_and_levels_by_the_mixer() {
     assert_eq!(crate::io::sound::mixer::Volume::find("Speaker", None), None);
 }
 
-/// One of two cards is away: the other goes on as if nothing were.
+/// One of two cards is away: the other continues undisturbed.
 #[test]
 #[ignore = "needs the emulated board"]
 fn the_other_card_goes_on() {
@@ -339,7 +338,7 @@ fn both_directions_of_a_card_have_one_rate() {
     other.wait().unwrap();
 }
 
-/// A crystal that is wrong is no fault here: the card is the clock.
+/// A crystal with a wrong frequency is not a fault here: the card is the clock.
 #[test]
 #[ignore = "needs the emulated board"]
 fn clocks_that_run_fast_and_slow() {

@@ -263,11 +263,11 @@ fn cards_are_watched_while_nobody_needs_them() {
         device.wait_ms(60_000);
         assert!(device.turns - turns <= 62, "{} wake-ups in a minute", device.turns - turns);
         device.plug("jabra", true);
-        // As soon as the kernel says so, and `auto` has come to rest; not with the next look of each second.
+        // As soon as the kernel reports it and `auto` has settled; not with the check of each second.
         device.wait_ms(250);
         assert_eq!(device.told(), "jabra-in capture open, jabra-out playback open");
         let missed = device.pair.as_mut().map(|pair| pair.microphone.take_missed(device.now));
-        assert_eq!(missed, Some(0), "nobody waited for its sound");
+        assert_eq!(missed, Some(0), "its sound was not missed");
     }
 }
 

@@ -1,6 +1,6 @@
-//! A card for tests that does as it is told: a clock that the test moves, and every fault that a card has been seen
-//! to have. It answers with errno as alsa-lib does, so that all above [`Pcm`](crate::io::sound::pcm::Pcm) is the real
-//! thing. Kernel cards do the same in the rig, where they can be made to.
+//! A card for tests, controlled by the test: a clock that the test moves, and every fault that a card has been seen to
+//! have. It answers with errno as alsa-lib does, so that everything above [`Pcm`](crate::io::sound::pcm::Pcm) is the
+//! real code. Kernel cards do the same in the rig, where they can be made to.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ thread_local! {
     static LISTED: RefCell<Option<Vec<CardListing>>> = const { RefCell::new(None) };
 }
 
-/// What `auto` chooses from on this thread, if a test has said so.
+/// The cards that `auto` chooses from on this thread, if a test has set them.
 pub fn cards() -> Option<Vec<CardListing>> {
     LISTED.with_borrow(Clone::clone)
 }
@@ -100,12 +100,12 @@ impl Script {
         self.0.borrow_mut().failure = Some(errno);
     }
 
-    /// What an attempt to wake it from a suspend says.
+    /// The result of an attempt to resume.
     pub fn resumes(&self, result: Result<(), i32>) {
         self.0.borrow_mut().resumes = result;
     }
 
-    /// It says that it has something, whatever the truth.
+    /// Whether it reports that it is ready, right or wrong.
     pub fn claims_ready(&self, claims: bool) {
         self.0.borrow_mut().is_ready = claims;
     }
