@@ -1,8 +1,8 @@
-//! What participants say as text, each caption once.
+//! Captions: the speech of participants as text, each caption once.
 //!
-//! LiveKit's agents send a caption twice, under two segment ids: as `Transcription` packets, for older clients, and
-//! as a text stream of the topic `lk.transcription`. So the packets of a sender count only as long as it sends no
-//! such stream.
+//! LiveKit's agents send a caption twice, under two segment ids: as `Transcription` packets, for older clients, and as
+//! a text stream of the topic `lk.transcription`. So the packets of a sender count only as long as it sends no such
+//! stream.
 //!
 //! ```text
 //!   first packet of a sender ─► held ──┬─ HOLD has passed ─► reported; later packets at once
@@ -22,16 +22,16 @@ use crate::signal::sid::Sid;
 /// half a second covers a busy one, and a reader does not notice it.
 pub const HOLD: Duration = Duration::from_millis(500);
 
-/// A part of what a participant said.
+/// A part of the speech of a participant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caption {
-    /// Who said it: the sender, or the participant on whose behalf an agent sends it.
+    /// The speaker: the sender, or the participant on whose behalf an agent sends it.
     pub identity: String,
     /// The text. Later texts of the same segment replace earlier ones.
     pub segment: Segment,
 }
 
-/// What is known of those who send captions. The sender that was silent longest is forgotten first.
+/// The senders of captions. The sender that was silent longest is removed first.
 #[derive(Debug, Default)]
 pub struct Captions {
     senders: heapless::Vec<Sender, CAPTION_SENDERS_MAX>,

@@ -20,7 +20,7 @@ impl Packet {
     /// Reads one message of a data channel.
     ///
     /// # Errors
-    /// It is of no use, and why.
+    /// Why it is invalid.
     pub fn decode(bytes: &[u8]) -> Result<Packet, PacketError> {
         if bytes.len() > DATA_PACKET_BYTES_MAX {
             return Err(PacketError::TooLong);

@@ -8,7 +8,7 @@ pub fn share<'o, K: PartialEq + 'o>(owners: impl Iterator<Item = &'o K>, owner: 
     owners.filter(|other| *other == owner).count()
 }
 
-/// The place of the first entry of the owner that has most of them; `None` where there are none.
+/// The place of the first entry of the owner that has most of them; `None` if the table is empty.
 pub fn first_of_largest<'o, K, I>(owners: I) -> Option<usize>
 where
     K: PartialEq + 'o,

@@ -1,7 +1,7 @@
 //! Calls of others that our application works on (RPC version 1).
 //!
-//! A call is never carried out twice: numbers of the last ones are remembered. What cannot be answered by
-//! the application is answered at once, in LiveKit's codes. One caller may have all places only as long as nobody else
+//! A call is never carried out twice: the numbers of the last ones are remembered. A call that the application cannot
+//! answer is answered at once, with LiveKit's codes. One caller may have all places only as long as no other caller
 //! needs one: then its oldest call is refused.
 
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use super::packet::{RpcFault, RpcRequest};
 use super::rpc::{RESPONSE_TIMEOUT, RpcCode, VERSION, bounded};
 use crate::limits::{RPC_PAYLOAD_BYTES_MAX, RPC_PENDING_MAX, RPC_REMEMBERED_MAX};
 
-/// The longest that a call is kept open for a caller who asks for more.
+/// The longest time that a call is kept open, even if the caller requests more.
 const RESPONSE_TIMEOUT_MAX: Duration = Duration::from_secs(120);
 
-/// What a call of somebody else needs next.
+/// What follows from a call of another participant.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invoked {
     /// Nothing: it was here before.
@@ -44,7 +44,7 @@ struct Invocation {
 }
 
 impl Invocations {
-    /// Somebody calls; `methods` are those that we have.
+    /// A participant calls; `methods` are those of the application.
     pub fn begin(&mut self, caller: &str, request: &RpcRequest, methods: &[String], now: Instant) -> Invoked {
         if self.remembered.iter().any(|(who, id)| *id == request.id && who == caller) {
             return Invoked::Repeated;
@@ -88,8 +88,8 @@ impl Invocations {
         Invoked::Accepted { displaced }
     }
 
-    /// The application answers the call of this number: the caller, and what to send; `None` if nobody waits
-    /// for it any more.
+    /// The application answers the call of this number. Returns the caller, and the packet to send; `None` if no caller
+    /// waits for it any more.
     pub fn answer(
         &mut self,
         id: &str,
@@ -114,7 +114,7 @@ impl Invocations {
         Some((caller, id))
     }
 
-    /// Nobody waits for the answers of those who are gone (`None`: of anybody).
+    /// Drops the calls of participants that are gone (`None`: of all).
     pub fn caller_left(&mut self, caller: Option<&str>) {
         self.pending.retain(|invocation| caller.is_some_and(|caller| invocation.caller != caller));
     }
@@ -189,7 +189,7 @@ mod tests {
             let request = request(&number.to_string(), "open");
             invocations.begin("anna", &request, &methods, now) == ACCEPTED
         });
-        assert_eq!(accepted.count(), RPC_PENDING_MAX, "one caller, while nobody else calls");
+        assert_eq!(accepted.count(), RPC_PENDING_MAX, "one caller, while there is no other");
         for number in 0..RPC_PENDING_MAX - 1 {
             let request = request(&number.to_string(), "open");
             let displaced = Some(("anna".to_owned(), number.to_string()));

@@ -1,8 +1,7 @@
-//! One data packet: who sent it ([`Packet`]), or whom it is for ([`Outgoing`]), and what it says
-//! ([`Content`]).
+//! One data packet: its sender ([`Packet`]) or its destinations ([`Outgoing`]), and its content ([`Content`]).
 //!
-//! Every text in a packet that was read is within the limits of `limits`; a packet with a longer one is
-//! refused as a whole, since half a message says something else.
+//! Every text in a packet that was read is within the limits of `limits`; a packet with a longer one is refused as a
+//! whole, since half a message may have another meaning.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +9,7 @@ use std::fmt;
 use crate::limits::{DATA_PACKET_BYTES_MAX, DATA_SENT_BYTES_MAX};
 use crate::signal::sid::Sid;
 
-/// A packet that arrived. Who sent it is the server's word.
+/// A packet that arrived. Its sender is set by the server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packet {
     /// Identity of the sender; empty for what the server itself sends (its API).
@@ -19,7 +18,7 @@ pub struct Packet {
     pub sender_sid: Option<Sid>,
     /// Its number among the sender's reliable packets; 0 where it has none.
     pub sequence: u32,
-    /// What it says.
+    /// The content.
     pub content: Content,
 }
 
@@ -39,13 +38,13 @@ pub enum Origin {
 /// A packet to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
-    /// Identities that it is for; empty is everybody.
+    /// Identities of the destinations; empty is everybody.
     pub destinations: Vec<String>,
-    /// What it says.
+    /// The content.
     pub content: Content,
 }
 
-/// What a packet says.
+/// The content of a packet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Bytes of the application.
@@ -59,11 +58,11 @@ pub enum Content {
     Chat {
         /// Id of the message.
         id: String,
-        /// What is said.
+        /// The text.
         text: String,
         /// When, in milliseconds since 1970 by the sender's clock.
         timestamp_ms: i64,
-        /// It takes back what was said under this number.
+        /// Whether it withdraws the message with this number.
         is_deleted: bool,
     },
     /// A key of a telephone.
@@ -73,9 +72,9 @@ pub enum Content {
         /// The key: `0`–`9`, `*`, `#`, `A`–`D`.
         digit: String,
     },
-    /// What somebody said, as text.
+    /// The speech of a participant, as text.
     Transcription {
-        /// Who said it.
+        /// Identity of the speaker.
         identity: String,
         /// The parts of the transcription, in order.
         segments: Vec<Segment>,
@@ -96,7 +95,7 @@ pub enum Content {
     },
     /// A stream begins.
     StreamHeader(StreamHeader),
-    /// A stream goes on.
+    /// The next part of a stream.
     StreamChunk {
         /// Id of the stream.
         id: String,
@@ -114,7 +113,7 @@ pub enum Content {
         /// Attributes that the header did not have yet.
         attributes: BTreeMap<String, String>,
     },
-    /// Something that only who has the key can read.
+    /// An encrypted packet, for participants that have the key.
     Encrypted,
     /// Something that this program does not know.
     Other,
@@ -125,7 +124,7 @@ pub enum Content {
 pub struct Segment {
     /// Its number: later texts of the same number replace earlier ones.
     pub id: String,
-    /// What was said.
+    /// The text of the speech.
     pub text: String,
     /// No other text of this number follows.
     pub is_final: bool,
@@ -177,7 +176,7 @@ pub struct StreamHeader {
 }
 
 impl Packet {
-    /// Who sent it, as far as packets of one sender are joined.
+    /// The sender, by which packets are joined.
     pub fn origin(&self) -> Origin {
         Origin::new(self.sender_sid, &self.sender)
     }
@@ -211,7 +210,7 @@ impl Origin {
 pub enum PacketError {
     /// It is longer than [`DATA_PACKET_BYTES_MAX`].
     TooLong,
-    /// It is no protobuf.
+    /// The packet is not valid protobuf.
     Malformed,
     /// A text or list in it is past its limit, or lacks what cannot be left out.
     Field(&'static str),

@@ -1,14 +1,14 @@
-//! Reliable packets: each is kept until the server has it ([`ReliableOutbox`]), and each of the others' is taken
-//! once ([`Received`]).
+//! Reliable packets: each is kept until the server has it ([`ReliableOutbox`]), and each packet of others is taken once
+//! ([`Received`]).
 //!
 //! ```text
 //!   push ─► 5 6 7 8 │ 3 4 ─► SCTP            resumed(3): the server has 3; 4, 5, … are written (again)
 //!           waiting   written, not confirmed
 //! ```
 //!
-//! Numbers run 1, 2, 3 … for a whole session. The server drops what does not count on from the last
-//! number it saw, so that writing a packet again doubles nothing; a resume tells us that number
-//! (`last_message_seq`). Between resumes SCTP says how much has arrived, and what has is forgotten.
+//! Numbers run 1, 2, 3 … for a whole session. The server drops packets that do not continue from the last number that
+//! it saw, so that writing a packet again duplicates nothing; a resume reports that number (`last_message_seq`).
+//! Between resumes SCTP reports how much has arrived, and packets that have are dropped.
 
 use std::collections::VecDeque;
 
@@ -49,7 +49,7 @@ pub struct Withdrawn {
     pub under_way: usize,
 }
 
-/// There is no room: too much waits already.
+/// There is no room: too many bytes wait already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
@@ -154,7 +154,7 @@ impl ReliableOutbox {
         self.kept.iter().any(|kept| kept.is_withdrawn)
     }
 
-    /// The session is lost: numbers begin anew. Gives the topics of what the server may not have, with counts.
+    /// The session is lost: numbers restart. Returns the topics of packets that the server may not have, with counts.
     pub fn session_lost(&mut self) -> Vec<(String, u32)> {
         let counts = self.unconfirmed();
         *self = ReliableOutbox::default();

@@ -10,17 +10,17 @@
 //!         none in 15 s: 1502
 //! ```
 //!
-//! Only who was called can answer. Codes are LiveKit's; an application's own pass through.
+//! Only the called participant can answer. Codes are LiveKit's; those of an application pass through.
 
 use std::time::{Duration, Instant};
 
 use super::packet::RpcFault;
 use crate::limits::{RPC_MESSAGE_BYTES_MAX, RPC_PAYLOAD_BYTES_MAX, RPC_PENDING_MAX};
 
-/// What the callee has to say that it heard, by then.
+/// Time in which the callee must acknowledge the call.
 const ACK_PATIENCE: Duration = Duration::from_secs(7);
 
-/// What a caller waits who does not say how long.
+/// Timeout of a call that does not set one.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The version of the protocol that we speak.
@@ -75,10 +75,10 @@ pub fn is_known_to(server: &str) -> bool {
     }
 }
 
-/// What a call of ours came to. `T` is whatever the engine keeps with it.
+/// The result of a call of ours. `T` is what the engine keeps with the call.
 #[derive(Debug, PartialEq)]
 pub struct Answered<T> {
-    /// Who was called.
+    /// Identity of the callee.
     pub callee: String,
     /// The method that was called.
     pub method: String,
@@ -131,7 +131,7 @@ impl<T> Calls<T> {
         RpcCall { id, is_kept }
     }
 
-    /// `callee` says that it heard.
+    /// `callee` acknowledges the call.
     pub fn acknowledged(&mut self, callee: &str, id: &str) {
         if let Some(call) = self.pending.iter_mut().find(|call| call.id == id && call.callee == callee) {
             call.ack_by = None;
@@ -164,7 +164,7 @@ impl<T> Calls<T> {
         Some(self.end(place, Err(code.fault())))
     }
 
-    /// The next call to somebody who is gone (`None`: to anybody), which fails with `code`.
+    /// The next call to a participant that is gone (`None`: to any), which fails with `code`.
     pub fn take_lost(&mut self, callee: Option<&str>, code: RpcCode) -> Option<Answered<T>> {
         let place = self.pending.iter().position(|call| callee.is_none_or(|callee| call.callee == callee))?;
         Some(self.end(place, Err(code.fault())))
@@ -196,7 +196,7 @@ pub struct RpcCall {
     pub is_kept: bool,
 }
 
-/// Words past a limit are cut, since a failure that is not told is worse.
+/// Texts past a limit are cut: a failure must be reported all the same.
 pub(super) fn bounded(fault: RpcFault) -> RpcFault {
     let cut = |mut text: String, bytes_max: usize| {
         let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(code(calls.responded("door", "d", Ok(large))), Some(1504));
         assert!(calls.take_overdue(now + Duration::from_millis(6_999)).is_none());
         assert_eq!(calls.poll_timeout(), Some(now + ACK_PATIENCE));
-        assert_eq!(code(calls.take_overdue(now + ACK_PATIENCE)), Some(1501), "b was heard by nobody");
+        assert_eq!(code(calls.take_overdue(now + ACK_PATIENCE)), Some(1501), "b has not acknowledged");
         assert!(calls.take_overdue(now + ACK_PATIENCE).is_none());
         assert_eq!(code(calls.take_overdue(now + RESPONSE_TIMEOUT)), Some(1502));
         calls.begin("e".into(), "door", "open", (), now);

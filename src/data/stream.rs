@@ -13,7 +13,7 @@ use crate::limits::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX, STREAM_BYTES_MAX, STRE
 pub struct IncomingStream {
     /// Our number for it.
     pub key: u32,
-    /// Who sends its packets.
+    /// The sender of its packets.
     pub origin: Origin,
     /// On whose behalf: the sender's own identity, or the one that an agent names.
     pub sender: String,
@@ -82,7 +82,7 @@ impl IncomingStream {
     /// It is not, and why.
     pub fn end(&mut self, attributes: BTreeMap<String, String>) -> Result<String, String> {
         if self.header.total_bytes.is_some_and(|total| self.received_bytes < total) {
-            return Err("it is shorter than it said".to_owned());
+            return Err("it is shorter than announced".to_owned());
         }
         self.add_attributes(attributes);
         Ok(String::from_utf8_lossy(&std::mem::take(&mut self.text)).into_owned())
@@ -104,7 +104,7 @@ impl IncomingStream {
         self.header.byte_name.is_none()
     }
 
-    /// The text that was not told yet.
+    /// Text that was not reported yet.
     pub fn text_so_far(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.text)
     }
@@ -115,7 +115,7 @@ impl IncomingStream {
         if index > self.next_index {
             Some("a part of it is missing".to_owned())
         } else if self.header.total_bytes.is_some_and(|total| received_bytes > total) {
-            Some("it is longer than it said".to_owned())
+            Some("it is longer than announced".to_owned())
         } else if received_bytes > STREAM_BYTES_MAX {
             Some(format!("it is longer than {STREAM_BYTES_MAX} bytes"))
         } else {

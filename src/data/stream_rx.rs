@@ -24,8 +24,8 @@ use super::stream::{IncomingStream, Taken};
 use crate::limits::STREAMS_IN_MAX;
 use crate::signal::sid::Sid;
 
-/// A stream without packets for so long may be replaced where places are short. Captions pause for a breath,
-/// files for a resume, which takes up to 15 s and stops the packets of everybody.
+/// A stream without packets for this long may be replaced if places are short. Captions pause for a breath, files for a
+/// resume, which takes up to 15 s and stops the packets of all senders.
 const IDLE: Duration = Duration::from_secs(15);
 
 /// The streams under way.
@@ -47,7 +47,7 @@ pub enum Begun<'s> {
     },
     /// The sender has another stream of this id under way.
     Repeated,
-    /// There is no place. The sender itself holds this many of them.
+    /// There is no place.
     Full {
         /// Places that the sender holds.
         own: usize,
@@ -57,7 +57,7 @@ pub enum Begun<'s> {
 /// What a packet of a stream came to.
 #[derive(Debug, PartialEq)]
 pub enum Step<'s> {
-    /// Nothing to tell yet, or a packet of an unknown stream.
+    /// Nothing to report yet, or a packet of an unknown stream.
     Nothing,
     /// Bytes of a byte stream, to be stored.
     Bytes(&'s IncomingStream, Vec<u8>),
@@ -65,7 +65,7 @@ pub enum Step<'s> {
     Text(&'s IncomingStream, Option<String>),
     /// The stream is complete. For text, the last piece.
     End(Box<IncomingStream>, String),
-    /// The stream is of no use, and why.
+    /// The stream is invalid, and why.
     Failed(Box<IncomingStream>, String),
 }
 
@@ -118,7 +118,7 @@ impl IncomingStreams {
         fair::share(self.origins(), origin)
     }
 
-    /// A stream goes on.
+    /// The next part of a stream.
     pub fn chunk(
         &mut self,
         origin: &Origin,
@@ -136,7 +136,7 @@ impl IncomingStreams {
         }
     }
 
-    /// A stream ends. An empty `reason` says that it is complete.
+    /// A stream ends. An empty `reason` means that it is complete.
     pub fn trailer(
         &mut self,
         origin: &Origin,

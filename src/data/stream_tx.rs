@@ -15,7 +15,7 @@ pub fn text_packets(header: StreamHeader, text: &str) -> impl Iterator<Item = Co
     std::iter::once(Content::StreamHeader(header)).chain(chunks).chain([trailer])
 }
 
-/// The end of a stream; an empty `reason` says that it is complete.
+/// The end of a stream; an empty `reason` means that it is complete.
 pub fn end(id: &str, reason: &str) -> Content {
     Content::StreamTrailer { id: id.to_owned(), reason: reason.to_owned(), attributes: Default::default() }
 }
@@ -36,7 +36,7 @@ pub fn mime_type_of(name: &str) -> &'static str {
     }
 }
 
-/// The characters of `bytes` that are whole, and the beginning of one that is not; `None` where it is no text (UTF-8).
+/// The complete characters of `bytes`, and the beginning of an incomplete one; `None` if it is not text (UTF-8).
 pub fn whole_characters(mut bytes: Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
     match std::str::from_utf8(&bytes) {
         Ok(_) => Some((bytes, Vec::new())),

@@ -1,18 +1,19 @@
-//! How much a talker has to say, told from its packets: towards us they carry no level.
+//! How active a talker is, estimated from its packets: towards us they carry no level.
 //!
 //! Opus spends bytes on sound and hardly any on silence, and with DTX none at all. So the bytes of the last half second
-//! rank the talkers; one who has no place takes the place of the least active, if it says clearly more for long enough.
+//! rank the talkers. A talker without a place takes the place of the least active one, if it is clearly more active for
+//! long enough.
 
 use std::time::{Duration, Instant};
 
-/// Time in which what was said is forgotten to a third.
+/// Time constant: after this time past activity counts a third.
 const MEMORY: Duration = Duration::from_millis(500);
 
-/// So much more counts a byte of somebody whom the server counts among those who speak: it knows their levels. Sound
-/// that a browser sends at 64 kbit/s while nobody is near weighs as much as speech at 16.
+/// Factor for the bytes of a participant whom the server counts as speaking: the server knows the levels. Background
+/// sound that a browser sends at 64 kbit/s weighs as much as speech at 16.
 const SPEAKER_WEIGHT: f32 = 4.0;
 
-/// Who wants a place must say this many times as much as who has it…
+/// A talker must be this many times as active as the one whose place it takes…
 const CLEARLY_MORE: f32 = 2.0;
 
 /// …for this long: longer than a cough, shorter than a sentence.
@@ -23,12 +24,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub struct Activity {
     weight: f32,
     last: Option<Instant>,
-    /// Since when it says clearly more than somebody with a place.
+    /// Since when it is clearly more active than a talker with a place.
     more_since: Option<Instant>,
 }
 
 impl Activity {
-    /// A packet of `bytes` arrived; `speaks` is what the server says of who sent it.
+    /// A packet of `bytes` arrived; `speaks` is whether the server counts its sender as speaking.
     pub fn packet(&mut self, bytes: usize, speaks: bool, now: Instant) {
         let weight = if speaks { SPEAKER_WEIGHT } else { 1.0 };
         self.weight = self.weight(now) + weight * bytes as f32;
@@ -41,7 +42,7 @@ impl Activity {
         self.weight * (-age.as_secs_f32() / MEMORY.as_secs_f32()).exp()
     }
 
-    /// Whether this one, who waits for a place, takes that of `other`, the least active who has one.
+    /// Whether this talker, which waits for a place, takes that of `other`, the least active talker with a place.
     pub fn takes_place_of(&mut self, other: &Activity, now: Instant) -> bool {
         if self.weight(now) <= CLEARLY_MORE * other.weight(now) {
             self.more_since = None;
@@ -74,7 +75,7 @@ mod tests {
         assert_eq!(taken_after_ms(|_| 8, |_| 60, false), Some(500));
         let taken = taken_after_ms(|ms| if ms < 3000 { 60 } else { 8 }, |_| 60, false).unwrap();
         assert!((3500..4500).contains(&taken), "{taken}");
-        // A word of a quarter of a second is none.
+        // A quarter of a second is too short.
         assert_eq!(taken_after_ms(|_| 30, |ms| if ms % 2000 < 250 { 80 } else { 3 }, false), None);
         // Many bytes need not be a voice, and the server knows.
         assert_eq!(taken_after_ms(|_| 160, |_| 60, false), None);

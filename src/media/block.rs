@@ -1,7 +1,7 @@
 //! Ten milliseconds of sound: the unit in which everything in this ring moves.
 //!
-//! A [`Block`] is 480 mono samples at 48 kHz, `f32`, full scale at ±1. Cards of other rates,
-//! channels and formats are converted at the border (`io::sound`), so nothing inside asks.
+//! A [`Block`] is 480 mono samples at 48 kHz, `f32`, full scale at ±1. Cards of other rates, channels and formats are
+//! converted at the border (`io::sound`); all code inside relies on that.
 
 /// Samples per second, everywhere inside; also Opus's RTP clock (RFC 7587 §4.1).
 pub const SAMPLE_RATE_HZ: u32 = 48_000;

@@ -24,7 +24,7 @@ impl Default for ChannelSelection {
 /// How one channel is made of a microphone's frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChannelInputSettings {
-    /// The channel.
+    /// The channel to take.
     pub selection: ChannelSelection,
     /// Amplification, in decibels.
     pub gain_db: f32,
@@ -137,7 +137,7 @@ mod tests {
             assert_eq!(
                 sample(&mut channel_input, &frame[..0], SampleFormat::S32, 2),
                 0.0,
-                "half a frame is no panic"
+                "half a frame does not panic"
             );
         }
     }

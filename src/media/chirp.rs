@@ -1,4 +1,4 @@
-//! A short sweep that is found again in whatever comes back: in noise, filtered, with a room's echoes behind it.
+//! A short sweep that can be found again in a recording: in noise, filtered, with the echoes of a room behind it.
 //!
 //! A sweep has one sharp peak of its correlation with itself, which a tone has not. Found is what is alike enough that
 //! noise is not: over half a second of windows white noise reaches 0.18.

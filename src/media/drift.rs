@@ -32,7 +32,7 @@ const PROPORTIONAL_PPM_MAX: f64 = 1000.0;
 /// Clocks are not further apart than this: crystals have 100 ppm, what survives of bad ones 1000.
 const DIFFERENCE_PPM_MAX: f64 = 1200.0;
 
-/// Errors beyond this are no drift: 10 ms. A difference of 1000 ppm that appears at once stays below.
+/// Errors beyond this are not drift: 10 ms. A difference of 1000 ppm that appears suddenly stays below.
 const WINDUP_SAMPLES: f64 = SAMPLE_RATE_HZ as f64 / 100.0;
 
 /// The loop, with what it knows of the clocks.
@@ -59,7 +59,7 @@ impl Drift {
         1.0 + (self.difference_ppm + correction_ppm) * 1e-6
     }
 
-    /// The rate while there is no error to see.
+    /// The rate while there is no error.
     pub fn steady_rate(&self) -> f64 {
         1.0 + self.difference_ppm * 1e-6
     }

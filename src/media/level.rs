@@ -1,4 +1,4 @@
-//! How loud a packet is, and whether somebody speaks in it.
+//! The level of a packet, and whether it holds a voice.
 //!
 //! RFC 6464 §3: each packet carries the level of its samples as 0 to 127, meaning 0 to −127 dBov,
 //! with 127 for digital silence, and one bit for voice activity. The server takes its active
@@ -8,7 +8,7 @@
 use crate::media::block::Block;
 use sonora_simd::detect_backend;
 
-/// Level of digital silence, and the lowest that is told apart, in dBFS.
+/// Level of digital silence, and the lowest that is distinguished, in dBFS.
 pub const SILENCE_DBFS: f32 = -127.0;
 
 /// What stands this far above the noise floor is speech. Room noise wanders by about 6 dB between
@@ -32,7 +32,7 @@ const FLOOR_DBFS: std::ops::RangeInclusive<f32> = -90.0..=-40.0;
 pub struct AudioLevel {
     /// Loudness below overload: 0 is full scale (RMS), 127 is digital silence.
     pub minus_dbov: u8,
-    /// Whether somebody speaks.
+    /// Whether the packet holds a voice.
     pub voice: bool,
 }
 

@@ -27,7 +27,7 @@ impl Limiter {
         Limiter { gain: 1.0 }
     }
 
-    /// Limits `block`. Nothing above [`CEILING`] leaves; samples that are no numbers become zero.
+    /// Limits `block`. No sample above [`CEILING`] leaves; samples that are not finite become zero.
     pub fn apply(&mut self, block: &mut Block) {
         let peak = block.0.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
         let sum = detect_backend().sum(&block.0);

@@ -1,7 +1,7 @@
 //! The sum of all talkers, ten milliseconds at a time.
 //!
-//! `start`, one `add` for each talker that is heard, `finish`. The sum is limited, not averaged: a
-//! talker is as loud alone as among others. Where nobody was added the block is exact zeros.
+//! `start`, one `add` for each talker that is heard, `finish`. The sum is limited, not averaged: a talker is as loud
+//! alone as among others. Without an `add` the block is exact zeros.
 
 use crate::media::block::Block;
 use crate::media::gain::Gain;
@@ -26,7 +26,7 @@ impl Mixer {
         self.sum = Block::SILENCE;
     }
 
-    /// Adds what one talker says.
+    /// Adds the block of one talker.
     pub fn add(&mut self, block: &Block) {
         detect_backend().elementwise_accumulate(&block.0, &mut self.sum.0);
     }
@@ -80,7 +80,7 @@ mod tests {
         assert!(out.0.iter().zip(&one.0).all(|(sum, sample)| *sum == 2.0 * sample));
     }
 
-    /// Blocks of numbered samples: two talkers who come and go, and each sample of their sum is known.
+    /// Blocks of numbered samples: two talkers come and go, and each sample of their sum is known.
     #[test]
     fn numbered_samples_are_summed_in_their_places() {
         // In steps of 2⁻¹⁵, so that sums are exact.

@@ -30,7 +30,7 @@ const AMPLITUDE: f64 = 0.125;
 pub struct Recording(Arc<[i16]>);
 
 impl Recording {
-    /// Of these samples; `None` where there are none, or more than are kept.
+    /// A recording of these samples; `None` if there are none, or more than the limit.
     pub fn new(samples: &[i16]) -> Option<Recording> {
         (1..=RECORDING_SAMPLES_MAX).contains(&samples.len()).then(|| Recording(samples.into()))
     }
@@ -85,8 +85,8 @@ impl Player {
         }
     }
 
-    /// Begins a tone, in place of whatever plays; a remark only in the place of another one. [`Tone::Ringing`] repeats
-    /// until what follows in a call begins, heard or not.
+    /// Begins a tone, in place of the present sound; a remark replaces only another remark. [`Tone::Ringing`] repeats
+    /// until the next state of the call begins, heard or not.
     pub fn play_tone(&mut self, tone: Tone) {
         let (repeats, is_remark) = (tone == Tone::Ringing, tone.is_remark());
         if is_remark && self.playing.as_ref().is_some_and(|playing| !playing.is_remark) {
@@ -101,7 +101,7 @@ impl Player {
         self.begin(Prompt { sound, repeats, is_remark, at: 0 });
     }
 
-    /// Plays a recording once, in place of whatever plays.
+    /// Plays a recording once, in place of the present sound.
     pub fn play(&mut self, recording: Recording) {
         let sound = Sound::Recorded(recording);
         self.begin(Prompt { sound, repeats: false, is_remark: false, at: 0 });
@@ -158,7 +158,7 @@ impl Prompt {
         }
     }
 
-    /// Goes on by a block; `true` if that was the last one.
+    /// Advances by a block; returns `true` if that was the last one.
     fn advance(&mut self) -> bool {
         let len = match &self.sound {
             Sound::Made(notes) => notes.iter().map(|(_, len)| len).sum(),

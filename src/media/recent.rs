@@ -1,4 +1,4 @@
-//! How loud the microphone was in the last two seconds, for whoever looks why a box is not heard.
+//! The level of the microphone in the last two seconds, to diagnose a box that is not heard.
 //!
 //! ```text
 //!   block ─► a second ─► the second before ─► forgotten
@@ -35,7 +35,7 @@ impl RecentLevel {
         louder(self.loudest_dbfs, self.before_dbfs)
     }
 
-    /// The microphone is gone: what it has brought is no longer of interest.
+    /// The microphone is gone: its level is not of interest any more.
     pub fn forget(&mut self) {
         *self = Self::default();
     }

@@ -77,8 +77,8 @@ impl Resampler {
     }
 
     /// Fills `out`, moving `rate` input samples for each; returns how many were consumed. `input` begins
-    /// [`TAPS_BEFORE`] samples before the next one to be consumed and holds what [`Resampler::needed`] says; where
-    /// it does not, the rest of `out` is silent.
+    /// [`TAPS_BEFORE`] samples before the next one to be consumed and holds as many as [`Resampler::needed`] returns;
+    /// with fewer, the rest of `out` is silent.
     pub fn read(&mut self, input: &[f32], rate: f64, out: &mut [f32]) -> usize {
         if rate == 1.0 && self.place == 0.0 {
             let input = input.get(TAPS_BEFORE..).unwrap_or(&[]);

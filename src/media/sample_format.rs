@@ -8,13 +8,13 @@
 pub enum SampleFormat {
     /// Unsigned, 128 is silence (WAV files only).
     U8,
-    /// 16 bits.
+    /// Signed 16 bits.
     S16,
     /// 24 bits in three bytes.
     S24Packed,
     /// 24 bits in the low part of four bytes; the fourth is undefined.
     S24,
-    /// 32 bits.
+    /// Signed 32 bits.
     S32,
     /// 32-bit float, full scale ±1.
     Float,
@@ -41,8 +41,7 @@ impl SampleFormat {
         }
     }
 
-    /// The sample at the beginning of `bytes`, within ±1; zero where there are too few bytes or the
-    /// number is none.
+    /// The sample at the beginning of `bytes`, within ±1; zero if there are too few bytes or the number is not finite.
     pub fn decode(self, bytes: &[u8]) -> f32 {
         match (self, bytes) {
             (SampleFormat::U8, &[a, ..]) => (f32::from(a) - 128.0) / 128.0,

@@ -7,13 +7,14 @@
 //!                                                             └─► no ───► refused
 //! ```
 //!
-//! DTLS believes a plaintext alert until the handshake is over, and str0m hands it every DTLS record, whatever its source:
-//! one datagram from anywhere would end a connection that is being made. The peers that matter have always sent a good
-//! check first: a server that checks does it before it nominates, and one that only answers (ICE-lite) sends the answer
-//! to ours before anything else. What overtakes it is sent again by DTLS.
+//! DTLS accepts a plaintext alert until the handshake is over, and str0m passes every DTLS record to it, from any
+//! source: one datagram from anywhere would end a connection that is being made. Legitimate peers have always sent a
+//! valid check first: a server that checks does it before it nominates, and one that only answers (ICE-lite) sends the
+//! answer to ours before anything else. Datagrams that overtake it are sent again by DTLS.
 //!
-//! A check is good if it is a request with our user name and password, or the answer to a request of ours with the
-//! server's password. Nobody else can put an address into the table, so it has room for what a server may name.
+//! A valid check is a request with our user name and password, or the answer to a request of ours with the server's
+//! password. No other sender can put an address into the table, so it has room for all addresses that a server may
+//! name.
 
 use std::net::SocketAddr;
 
@@ -35,7 +36,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// A good check came from there. Where there is no room the address that was silent longest is forgotten.
+    /// A valid check came from this address. If there is no room, the address that was silent longest is removed.
     pub(super) fn validate(&mut self, protocol: Protocol, source: SocketAddr) {
         if self.validated.last() == Some(&(protocol, source)) {
             return;

@@ -20,7 +20,7 @@
 //!       └──► [ TCP addresses, ≤ 8 ] ──► whoever dials them (`engine::fallback`)
 //! ```
 //!
-//! TCP candidates go another way: str0m gets one when its connection is there, since a pair without one
+//! TCP candidates are handled separately: str0m gets one when its connection is established, since a pair without one
 //! never answers.
 
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ pub(super) struct Candidates {
     taken: usize,
     /// The server's user name, which each of its descriptions with new credentials changes.
     ufrag: String,
-    /// It is new to whoever asks.
+    /// The address is new to the caller.
     has_begun: bool,
     /// Where the server takes TCP connections, and under which user name.
     streams: heapless::Vec<(SocketAddr, String), STREAM_ADDRESSES_MAX>,
@@ -113,7 +113,7 @@ impl Candidates {
         self.round_trip = round_trip.min(ROUND_TRIP_MAX);
     }
 
-    /// Only who listens can be dialled (RFC 6544 §4.5); more addresses than are ever tried are no loss.
+    /// Only a listening address can be dialled (RFC 6544 §4.5); more addresses than are ever tried may be dropped.
     fn add_stream(&mut self, candidate: &Candidate) {
         let stream = (candidate.addr(), self.ufrag_of(candidate));
         if candidate.tcptype() == Some(TcpType::Passive) && !self.streams.contains(&stream) {
@@ -121,7 +121,7 @@ impl Candidates {
         }
     }
 
-    /// More addresses than can be told are no loss.
+    /// More addresses than can be reported may be dropped.
     fn add_told(&mut self, candidate: &Candidate) {
         if !self.told.contains(&candidate.addr()) {
             let _ = self.told.push(candidate.addr());
@@ -138,7 +138,7 @@ impl Candidates {
         self.streams.iter().filter(|(_, ufrag)| *ufrag == self.ufrag).map(|&(address, _)| address)
     }
 
-    /// Where the server takes datagrams, as far as it has said.
+    /// The server's addresses for datagrams that it has named so far.
     pub(super) fn addresses(&self) -> &[SocketAddr] {
         &self.told
     }
@@ -178,7 +178,7 @@ impl Candidates {
         is_new
     }
 
-    /// The remote description is set. `hold` says whether the server shall check first.
+    /// The remote description is set. `hold` is whether the server must check first.
     pub(super) fn described(&mut self, hold: bool, now: Instant) {
         if self.gate == CandidateGate::Undescribed {
             self.gate = if hold {
@@ -196,7 +196,7 @@ impl Candidates {
         }
     }
 
-    /// An offer of ours restarts ICE: what comes before its answer is held, or the answer would clear it.
+    /// An offer of ours restarts ICE: candidates before its answer are held, or the answer would clear them.
     pub(super) fn restarted(&mut self) {
         self.gate = CandidateGate::Undescribed;
         self.taken = 0;

@@ -1,8 +1,7 @@
 //! The two data channels of a peer connection that we use: `_reliable` and `_lossy`.
 //!
-//! On the publisher we open them, in the first offer; on the subscriber the server does. Others
-//! (`_data_track`) are of no concern to us. What SCTP has no room for is given back to the caller, who
-//! keeps it in a bounded place.
+//! On the publisher we open them, in the first offer; on the subscriber the server does. Other channels (`_data_track`)
+//! are ignored. A message for which SCTP has no room is returned to the caller, who keeps it in a bounded queue.
 
 use str0m::Rtc;
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
@@ -63,7 +62,7 @@ impl Channels {
         }
     }
 
-    /// Which of ours it is.
+    /// The channel with this id, if it is one of ours.
     pub(super) fn of(&self, id: ChannelId) -> Option<Channel> {
         [(self.reliable, Channel::Reliable), (self.lossy, Channel::Lossy)]
             .into_iter()
@@ -82,8 +81,8 @@ impl Channels {
         }
     }
 
-    /// Bytes given to SCTP on one channel that have not arrived yet; `None` where it is not open, and
-    /// nobody knows.
+    /// Bytes given to SCTP on one channel that have not arrived yet; `None` if the channel is not open, and the number
+    /// is unknown.
     pub(super) fn buffered_bytes(&self, rtc: &mut Rtc, channel: Channel) -> Option<usize> {
         let id = match channel {
             Channel::Reliable => self.reliable,

@@ -1,14 +1,14 @@
-//! Our ICE checks that wait for their answers, and what an answer says of the path.
+//! Our ICE checks that wait for their answers, and the information that an answer holds about the path.
 //!
 //! ```text
 //!   str0m's check leaves ─► [ waiting, ≤ 16 ] ─► its answer ─┬─► the round trip
 //!   media leaves: the pair in use                            └─► XOR-MAPPED-ADDRESS of the pair in use: as before, or moved
 //! ```
 //!
-//! A NAT that forgets a mapping gives our next datagram another address. The answer comes back through the new
-//! mapping, while the server goes on sending media to the old one, where nothing arrives any more. The address in the
-//! answer is the only sign of it. An answer is matched by the 96 random bits of its check and by both addresses, as in
-//! `stun.rs`; str0m, which has the key, verifies it as well before it uses it.
+//! A NAT that forgets a mapping gives our next datagram another address. The answer comes back through the new mapping,
+//! while the server still sends media to the old one, which nothing passes any more. The address in the answer is the
+//! only sign of it. An answer is matched by the 96 random bits of its check and by both addresses, as in `stun.rs`;
+//! str0m, which has the key, also verifies it before it uses it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ pub(super) struct Checks {
     round_trip: Option<Duration>,
 }
 
-/// What the answer to a check on the pair in use says.
+/// The result of an answer to a check on the pair in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Answer {
     /// From the check to its answer.
@@ -67,7 +67,7 @@ impl Checks {
         }
     }
 
-    /// A datagram arrived: what it says, if it answers a check on the pair in use.
+    /// Takes a datagram. Returns the result if it answers a check on the pair in use.
     pub(super) fn answered(&mut self, datagram: &Datagram<'_>, now: Instant) -> Option<Answer> {
         let (id, mapped) = stun::success(datagram.bytes)?;
         let pair = Pair { ours: datagram.destination, server: datagram.source };
@@ -88,7 +88,7 @@ impl Checks {
         self.round_trip
     }
 
-    /// ICE begins anew: the next answer says how we are seen from now on.
+    /// ICE restarts: the next answer gives our mapped address from now on.
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
         (self.mapped, self.round_trip) = (None, None);

@@ -1,9 +1,9 @@
-//! The one place that keeps str0m's contract: one change, then poll until it asks to wait.
+//! The only place that keeps str0m's contract: one change, then poll until it returns a timeout.
 //!
 //! - A fresh connection does nothing until it has seen one timeout, so [`Connection::new`] feeds one.
 //! - Each change is followed by a drain. In RTP mode a skipped drain loses packets (str0m keeps one).
 //! - A written packet leaves only after `Input::Timeout(now)`: [`Connection::advance`] feeds it.
-//! - An `Err` is final: the connection is dead and says so once.
+//! - An `Err` is final: the connection is dead and reports it once.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct Carrier {
     pub protocol: Protocol,
     /// Our end: an address of this device, or one on a TURN server.
     pub ours: SocketAddr,
-    /// The server's.
+    /// The server's end.
     pub server: SocketAddr,
 }
 
@@ -58,7 +58,7 @@ impl Transmit {
     }
 }
 
-/// What a drain gives: datagrams for the network, events for whoever owns the connection.
+/// The results of a drain: datagrams for the network, events for the owner of the connection.
 pub enum Output<E> {
     /// A datagram to send.
     Transmit(Transmit),

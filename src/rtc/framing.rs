@@ -1,14 +1,14 @@
-//! Datagrams on a TCP connection: two bytes of length, then the datagram (RFC 4571); or TURN's messages, which say
-//! their own length (RFC 8656 §12.5).
+//! Datagrams on a TCP connection: two bytes of length, then the datagram (RFC 4571); or TURN messages, which hold their
+//! own length (RFC 8656 §12.5).
 //!
 //! ```text
 //!   read ─► [ fixed buffer ] ─ Deframer::take ─► datagram, datagram, …      one read may hold several
 //!   datagram ─ FrameQueue::push ─► [ fixed queue ] ─► write                 full: the datagram is lost
 //! ```
 //!
-//! The lengths come from outside. A frame that is longer than any datagram of ours is skipped as its
-//! bytes come, and counted; nothing is ever allocated for it. What does not fit the queue is lost, as
-//! on any network: sound that waits behind a stuck connection is of no use any more.
+//! Lengths come from outside. A frame that is longer than any datagram of ours is skipped as its bytes come, and
+//! counted; nothing is ever allocated for it. A frame that does not fit into the queue is lost, as on any network:
+//! sound that waits behind a stuck connection is useless.
 
 use crate::limits::{DATAGRAM_BYTES_MAX, STREAM_QUEUE_BYTES};
 
@@ -20,14 +20,14 @@ const BUFFER_BYTES: usize = 2 * (LENGTH_BYTES + DATAGRAM_BYTES_MAX);
 /// TURN pads the data of a channel on a stream to this.
 const TURN_ALIGNMENT: usize = 4;
 
-/// How datagrams are told apart.
+/// How datagrams are delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Framing {
     /// RFC 4571: each datagram follows its length, two bytes.
     #[default]
     Lengths,
-    /// RFC 8656: a STUN message has 20 bytes and what its header says, the data of a channel 4, what its
-    /// header says, and padding.
+    /// RFC 8656: a STUN message has 20 bytes and the length in its header, channel data 4, the length in its header,
+    /// and padding.
     Turn,
 }
 
@@ -40,7 +40,7 @@ struct Frame {
 }
 
 impl Framing {
-    /// `None` while there is too little to say.
+    /// `None` while there are too few bytes.
     fn frame_of(self, bytes: &[u8]) -> Option<Frame> {
         if self == Framing::Lengths {
             let [high, low, ..] = bytes else { return None };
@@ -49,11 +49,11 @@ impl Framing {
         }
         let [kind, _, high, low, ..] = bytes else { return None };
         let len = usize::from(u16::from_be_bytes([*high, *low]));
-        // RFC 8656 §12: the first byte tells them apart.
+        // RFC 8656 §12: the first byte distinguishes them.
         Some(match kind {
             0..=3 => Frame { start: 0, len: 20 + len, total: 20 + len },
             64..=79 => Frame { start: 0, len: 4 + len, total: (4 + len).next_multiple_of(TURN_ALIGNMENT) },
-            // Nothing that follows can be told apart any more.
+            // The following frames cannot be found any more.
             _ => Frame { start: 0, len: usize::MAX, total: usize::MAX },
         })
     }
@@ -106,7 +106,7 @@ impl Deframer {
         self.end = (self.end + count).min(BUFFER_BYTES);
     }
 
-    /// Copies the next whole datagram to `datagram`, and gives its length. Empty frames are none.
+    /// Copies the next whole datagram to `datagram`, and returns its length. Empty frames are skipped.
     pub fn take(&mut self, datagram: &mut [u8]) -> Option<usize> {
         loop {
             let skipped = self.skip.min(self.end - self.start);
@@ -152,7 +152,7 @@ impl FrameQueue {
         Self { framing, ..Self::default() }
     }
 
-    /// Puts a datagram behind what waits already; `false` if there is no room, and it is lost.
+    /// Queues a datagram; returns `false` if there is no room, and the datagram is lost.
     pub fn push(&mut self, datagram: &[u8]) -> bool {
         let (header, padding) = match self.framing {
             Framing::Lengths => (LENGTH_BYTES, 0),

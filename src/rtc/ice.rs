@@ -7,9 +7,9 @@
 //!   TCP connections, once they are there ────┘
 //! ```
 //!
-//! A TCP connection is a pair of candidates of its own (RFC 6544): ours is the address that it left
-//! from, the server's the one that it listens on. Both are told to str0m only when the connection is
-//! there, and ours is taken back when it is gone, so that no check is ever sent into nothing.
+//! A TCP connection is a pair of candidates of its own (RFC 6544): ours is the address that it left from, the server's
+//! the one that it listens on. Both are given to str0m only when the connection is established, and ours is removed
+//! when it is gone, so that no check is sent without a connection.
 
 use std::net::SocketAddr;
 
@@ -35,7 +35,7 @@ pub struct Ice<'p> {
     pub(super) connection: &'p mut Connection,
     pub(super) candidates: &'p mut Candidates,
     pub(super) path: &'p mut Path,
-    /// The server knows a description of ours: later candidates are trickled.
+    /// The server has a description of ours: later candidates are trickled.
     pub(super) is_described: bool,
 }
 
@@ -55,8 +55,8 @@ impl Ice<'_> {
         }
     }
 
-    /// Adds how others see one of those sockets (RFC 8445 §5.1.1.2). As with `add_address`, a line that is
-    /// returned is to be trickled; one that says nothing new is passed over.
+    /// Adds the mapped address of one of those sockets (RFC 8445 §5.1.1.2). As with `add_address`, a returned line must
+    /// be trickled; an address that is already known returns none.
     pub fn add_mapping(&mut self, mapping: Mapping) -> Option<String> {
         let Mapping { local, mapped } = mapping;
         self.add(Candidate::server_reflexive(mapped, local, "udp").ok().filter(|_| mapped != local)?)
@@ -107,7 +107,7 @@ impl Ice<'_> {
         self.candidates.has_udp()
     }
 
-    /// Whether ICE has begun, or begun anew, since the last call: the server's credentials are new.
+    /// Whether ICE has started, or restarted, since the last call: the server's credentials are new.
     pub fn take_begun(&mut self) -> bool {
         self.candidates.take_begun()
     }
@@ -116,7 +116,7 @@ impl Ice<'_> {
     pub fn stream_opened(&mut self, stream: IceTcpStream) {
         let server = Candidate::builder().tcp().host(stream.remote).tcptype(TcpType::Passive).build();
         let (Ok(ours), Ok(server)) = (active(stream.local), server) else { return };
-        // Not trickled: nobody dials an active address (RFC 6544 §4.5).
+        // Not trickled: an active address cannot be dialled (RFC 6544 §4.5).
         let _ = self.add(ours);
         self.connection.rtc().add_remote_candidate(server);
     }

@@ -101,7 +101,7 @@ impl TrackLine {
         // The one allocation per sent packet: str0m keeps the payload behind an `Arc`.
         let payload: Arc<[u8]> = Arc::from(packet.payload);
         let extensions = ExtensionValues {
-            // 127 is the quietest that the header can say; str0m counts upwards to 0.
+            // 127 is the quietest level of the header; str0m counts upwards to 0.
             audio_level: Some(-(packet.minus_dbov.min(127) as i8)),
             voice_activity: Some(packet.voice),
             ..ExtensionValues::default()

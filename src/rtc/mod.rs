@@ -39,7 +39,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
-/// One of the two peer connections, as the protocol tells them apart.
+/// One of the two peer connections, as the protocol names them.
 pub use crate::signal::description::Target as Peer;
 pub use channels::{Channel, Written};
 pub use drain::{Carrier, Failure, Output, Transmit};
@@ -68,7 +68,7 @@ pub enum Protocol {
 pub struct Datagram<'a> {
     /// What carried it.
     pub protocol: Protocol,
-    /// Who sent it.
+    /// Address of the sender.
     pub source: SocketAddr,
     /// Our concrete address that it came to; never a wildcard, or ICE cannot match it.
     pub destination: SocketAddr,

@@ -1,4 +1,5 @@
-//! Whether ICE has a path: from what str0m says of its state, from what is heard on it, and from how the server sees us.
+//! Whether ICE has a path: from str0m's state, from the datagrams that arrive on it, and from the mapped address that
+//! the server sees.
 //!
 //! ```text
 //!   Unknown ── ICE connected ──► Up ── nothing heard for 5 s ──────────────────────► Silent ── heard ──► Up
@@ -6,15 +7,14 @@
 //!      └── ICE begins anew        └─── ICE disconnected ──► Gone ─── ICE connected ──► Up
 //! ```
 //!
-//! *Heard* is what the server sends by itself: RTP, RTCP, DTLS, and its own checks, one each two seconds. Its answers to
-//! our checks are not: they come back on whatever way our check took, also where a NAT has given us another address and
-//! all the rest goes to the old one. An ICE-lite server never checks by itself, and moves with our checks; there an
-//! answer is as good as anything else.
+//! *Heard* is what the server sends by itself: RTP, RTCP, DTLS, and its own checks, one each two seconds. Its answers
+//! to our checks do not count: they come back on the way that our check took, also if a NAT has given us another
+//! address and all the rest goes to the old one. An ICE-lite server never checks by itself, and moves with our checks;
+//! there an answer counts like any other datagram.
 //!
-//! str0m itself holds on to a pair for 15 s after the last check of a full-ICE server, which is longer than anybody
-//! waits in a call; so silence is judged here. "Disconnected" before the first path only means that no
-//! candidate fitted so far; after it, every pair is gone, and only an ICE restart or a new connection
-//! helps.
+//! str0m itself keeps a pair for 15 s after the last check of a full-ICE server, which is longer than a person waits in
+//! a call; so silence is judged here. "Disconnected" before the first path only means that no candidate fitted so far;
+//! after it, every pair is gone, and only an ICE restart or a new connection helps.
 
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ impl Path {
         }
     }
 
-    /// The server's description says whether it is ICE-lite.
+    /// The server's description shows whether it is ICE-lite.
     pub(super) fn described(&mut self, is_lite: bool) {
         self.is_lite = is_lite;
     }
@@ -136,7 +136,7 @@ impl Path {
         self.moved_at(heard).into_iter().chain([heard + SILENCE_MAX]).min()
     }
 
-    /// ICE begins anew on our wish: the old path is of no account any more.
+    /// ICE restarts at our request: the old path does not count any more.
     pub(super) fn restart(&mut self) {
         self.state = PathState::Unknown;
         self.is_moved = false;
@@ -181,7 +181,7 @@ mod tests {
         let mut path = Path::default();
         assert_eq!(path.changed(S::Checking, now), None);
         assert_eq!(path.changed(S::Disconnected, now), None, "no candidate fitted so far");
-        assert_eq!((path.heard(now), path.poll_timeout()), (None, None), "checks are no path yet");
+        assert_eq!((path.heard(now), path.poll_timeout()), (None, None), "checks are not a path yet");
         assert_eq!(path.changed(S::Connected, now), Some(PathChange::Found));
         assert_eq!(path.changed(S::Completed, now), None);
         assert_eq!(path.changed(S::Disconnected, now), Some(PathChange::Lost));

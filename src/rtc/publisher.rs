@@ -28,8 +28,8 @@ use super::path::Path;
 use super::{Datagram, sdp};
 use crate::limits::DATA_PACKET_BYTES_MAX;
 
-/// How often the path up is checked: its round trips tell whether what we send queues up, and on a full link most checks
-/// are lost. And how many of them may go unanswered, to last longer than a join may take.
+/// Interval of the checks on the path up: their round trips show whether packets queue up, and on a full link most
+/// checks are lost. And how many of them may stay unanswered, to last longer than a join may take.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 const CHECKS_UNANSWERED_MAX: usize = 40;
 
@@ -37,7 +37,7 @@ const CHECKS_UNANSWERED_MAX: usize = 40;
 /// meets a server that does not know our credentials yet, or a NAT that takes one datagram to open.
 const FIRST_CHECK_REPEATED: Duration = Duration::from_millis(40);
 
-/// How often str0m reports what the receiver says of our track.
+/// Interval of str0m's reports of the receiver's statistics.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The peer connection that we offer on.
@@ -55,7 +55,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Builds the connection. `random` gives sequence numbers and timestamps their start. What is offered first is what the server calls the track by: whoever sends no RED must not offer it either.
+    /// Builds the connection. `random` gives sequence numbers and timestamps their start. The codec that is offered
+    /// first is the one that the server records for the track: a sender without RED must not offer it at all.
     pub fn new(random: &mut fastrand::Rng, offers_red: bool, now: Instant) -> Self {
         let mut config =
             common_config().enable_opus(true, offers_red).set_stats_interval(Some(STATS_INTERVAL));
@@ -215,7 +216,7 @@ impl Publisher {
         self.connection.advance(now, &mut |output| translate(output, microphone, path, channels, now, sink))
     }
 
-    /// Takes one datagram; `false` if it was refused, because ICE has not validated who sent it.
+    /// Takes one datagram; returns `false` if it was refused, because ICE has not validated its sender.
     ///
     /// # Errors
     /// The connection is dead.
@@ -293,7 +294,7 @@ fn translate(
             Some(change) => change.into(),
             None => return,
         },
-        // The rate of the microphone follows what is said of it, and that of the others is what it is.
+        // The rate of the microphone follows the reports; that of the other tracks is fixed.
         Event::MediaEgressStats(stats) if !microphone.is(stats.mid) => return,
         Event::MediaEgressStats(stats) => {
             PeerEvent::Feedback { loss_permille: (stats.loss.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0) as u32 }

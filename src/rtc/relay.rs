@@ -1,4 +1,4 @@
-//! An address on a TURN server (RFC 8656): datagrams that go through it, where nothing else gets through.
+//! An address on a TURN server (RFC 8656): datagrams pass through it if there is no other path.
 //!
 //! ```text
 //!   str0m ─ from the relayed address ─► send ─► Send indication, or 4 bytes of a channel ─► TURN server ─► LiveKit
@@ -51,7 +51,7 @@ pub struct RelayServer {
 pub enum RelayEvent {
     /// Datagrams from and to this address go through the server.
     Allocated(SocketAddr),
-    /// There is no such address, or no longer.
+    /// There is no such address, or not any more.
     Failed,
 }
 
@@ -72,7 +72,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Asks for an allocation, from our address `local`. `pump` must follow.
+    /// Requests an allocation, from our address `local`. `pump` must follow.
     pub fn new(local: SocketAddr, server: &RelayServer, now: Instant) -> Self {
         let credentials = TurnCredentials::new(&server.username, server.credential.reveal());
         let mut config = TurnConfig::new(credentials);
@@ -141,7 +141,7 @@ impl Relay {
                 let _ = self.waiting.push_back((to, bytes.to_vec()));
             }
             if !is_asked {
-                // That there is one already is no fault.
+                // An existing one is not an error.
                 let _ = self.client.create_permission(TransportType::Udp, to.ip(), time);
             }
             return;
@@ -164,7 +164,7 @@ impl Relay {
         self.has_failed = true;
     }
 
-    /// Does what is due, and tells what has happened.
+    /// Does what is due, and reports what has happened.
     pub fn pump(&mut self, now: Instant, mut tell: impl FnMut(RelayEvent)) {
         let time = self.turn_time(now);
         let is_closed = match self.client.poll(time) {
@@ -181,7 +181,7 @@ impl Relay {
                 }
                 TurnEvent::AllocationCreateFailed(_) => self.fail(&mut tell),
                 TurnEvent::PermissionCreated(_, ip) => self.send_waiting(ip, now),
-                // A server may forbid some addresses: their pairs come to nothing.
+                // A server may forbid some addresses: their pairs fail.
                 TurnEvent::PermissionCreateFailed(..) => {}
                 TurnEvent::ChannelCreated(..) | TurnEvent::ChannelCreateFailed(..) => {}
                 TurnEvent::TcpConnected(_) | TurnEvent::TcpConnectFailed(_) => {}

@@ -1,9 +1,8 @@
 //! What we read from the server's offers ourselves: which m-line carries which track, by which SSRC.
 //!
-//! str0m negotiates; but when the server gives a used m-line to another track, str0m keeps the old
-//! track's name (its `Media::track_id` is set once). So each raw offer is read for `a=mid`,
-//! `a=msid`, `a=ssrc` and direction (RFC 8829 §5.2, RFC 8830). The subscriber's RTP carries no MID
-//! extension, hence packets are told apart by SSRC alone.
+//! str0m negotiates; but when the server gives a used m-line to another track, str0m keeps the old track's name (its
+//! `Media::track_id` is set once). So each raw offer is read for `a=mid`, `a=msid`, `a=ssrc` and direction (RFC 8829
+//! §5.2, RFC 8830). The subscriber's RTP carries no MID extension, hence packets are distinguished by SSRC alone.
 //!
 //! Lenient and bounded: unknown lines are skipped; a description with more m-lines, SSRCs or candidates
 //! than make sense is not even shown to str0m, which would keep them all. Nothing panics.
@@ -13,7 +12,7 @@ use crate::limits::{CANDIDATES_MAX, M_LINES_MAX, SDP_BYTES_MAX, SSRCS_PER_LINE_M
 /// One m-line of a description, borrowed from its text.
 #[derive(Debug, Default, Clone)]
 pub(super) struct MediaLine<'a> {
-    /// `a=mid`.
+    /// Value of `a=mid`.
     pub(super) mid: &'a str,
     /// Audio, as opposed to data (and video, which is never subscribed).
     pub(super) is_audio: bool,
@@ -27,7 +26,7 @@ pub(super) struct MediaLine<'a> {
     pub(super) ssrcs: heapless::Vec<u32, SSRCS_PER_LINE_MAX>,
 }
 
-/// What one description says.
+/// The relevant lines of one description.
 #[derive(Debug, Default)]
 pub(super) struct Description<'a> {
     /// The other side answers checks only (RFC 8445 §2.5).

@@ -6,9 +6,9 @@
 //!   response: its number, its sender, its form ─► XOR-MAPPED-ADDRESS ─► the server-reflexive address
 //! ```
 //!
-//! What it is good for: a full-ICE server waits a second before it nominates an address that it was not
-//! told of, and half of that where it was. A response is believed only from the address that was asked, on
-//! the socket that asked, with the 96 random bits of the request: whoever can see those could do worse.
+//! A full-ICE server waits a second before it nominates an address that it does not know, and half of that for one that
+//! it was given: so mapped addresses shorten the join. A response is accepted only from the address that was asked, on
+//! the socket that asked, with the 96 random bits of the request: an attacker who can read those could do worse.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -27,13 +27,13 @@ const BINDING_SUCCESS: u16 = 0x0101;
 const BINDING_ERROR: u16 = 0x0111;
 const MAGIC_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
-/// Attributes below must be understood, or the response is of no use (RFC 8489 §6.3.3).
+/// Attributes below must be understood, or the response is ignored (RFC 8489 §6.3.3).
 const COMPREHENSION_OPTIONAL: u16 = 0x8000;
-/// Those below that a binding response may have (RFC 8489 §18.3): the older MAPPED-ADDRESS, MESSAGE-INTEGRITY
-/// and its successor, which nobody has a key for.
+/// Those below that a binding response may have (RFC 8489 §18.3): the older MAPPED-ADDRESS, MESSAGE-INTEGRITY and its
+/// successor, for which there is no key.
 const HARMLESS: [u16; 3] = [0x0001, 0x0008, 0x001c];
 
-/// What tells requests apart.
+/// The transaction id, which distinguishes requests.
 pub(super) type TransactionId = [u8; 12];
 
 /// The binding requests of one peer connection.
@@ -42,7 +42,7 @@ pub struct Bindings {
     pending: heapless::Vec<Binding, BINDINGS_MAX>,
 }
 
-/// How somebody outside sees one of our sockets.
+/// The mapped address of one of our sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
     /// Local address of the socket.
@@ -54,11 +54,11 @@ pub struct Mapping {
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindingResult {
-    /// It is none of ours.
+    /// It is not a response of ours.
     Nothing,
-    /// It is, and says nothing.
+    /// It is a response without a result.
     Useless,
-    /// It says this.
+    /// It is a response with this result.
     Mapping(Mapping),
 }
 
@@ -72,8 +72,8 @@ struct Binding {
 }
 
 impl Bindings {
-    /// Asks `server` how it sees the socket `local`; nothing where it cannot be reached from there, or more
-    /// is asked than there is room for.
+    /// Asks `server` for the mapped address of the socket `local`; does nothing if it cannot be reached from there, or
+    /// the table is full.
     pub fn ask(&mut self, local: SocketAddr, server: SocketAddr, now: Instant) {
         let mut id = TransactionId::default();
         let is_asked = self.pending.iter().any(|other| other.local == local && other.server == server);
@@ -83,7 +83,7 @@ impl Bindings {
         let _ = self.pending.push(Binding { local, server, id, sent: 0, next_at: now });
     }
 
-    /// Nobody wants to know any more.
+    /// Drops all requests: their results are not needed any more.
     pub fn clear(&mut self) {
         self.pending.clear();
     }
@@ -108,7 +108,7 @@ impl Bindings {
         self.pending.iter().map(|binding| binding.next_at).min()
     }
 
-    /// Looks whether a datagram is a response. An answered socket asks nobody else.
+    /// Takes a datagram if it is a response. After an answer the socket sends no further requests.
     pub fn handle(&mut self, datagram: &Datagram<'_>) -> BindingResult {
         let Some((kind, id, attributes)) = parse(datagram.bytes) else { return BindingResult::Nothing };
         let is_asked = |binding: &Binding| {

@@ -5,9 +5,9 @@
 //!   RTP ──► SSRC → track ──► RtpArrival { track, extended sequence and time, payload }
 //! ```
 //!
-//! Every offer carries the whole picture, so the table of streams is made anew from each. The server
-//! gives the m-line of a track that ended to the next one, with a new SSRC; SSRCs that are gone are
-//! taken out of str0m, which would keep them for ever.
+//! Every offer carries the complete state, so the table of streams is made again from each. The server gives the m-line
+//! of a track that ended to the next one, with a new SSRC; SSRCs that are gone are removed from str0m, which would keep
+//! them for ever.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use crate::signal::sid::Sid;
 pub struct RtpArrival<'a> {
     /// The track it belongs to.
     pub track: Sid,
-    /// Which stream of it: a new one starts its sequence and time anew.
+    /// Number of the stream: a new stream starts its sequence and time again.
     pub ssrc: u32,
     /// Sequence number, extended beyond 16 bits.
     pub sequence: u64,
@@ -190,7 +190,7 @@ impl Subscriber {
         connection.advance(now, &mut |output| translator.take(output))
     }
 
-    /// Takes one datagram; `false` if it was refused, because ICE has not validated who sent it.
+    /// Takes one datagram; returns `false` if it was refused, because ICE has not validated its sender.
     ///
     /// # Errors
     /// The connection is dead.

@@ -13,8 +13,8 @@ pub const SAMPLES_PER_MS: i64 = SAMPLE_RATE_HZ as i64 / 1000;
 /// Pulls are taken for late ones up to this; a longer hole is a card that was away.
 const PULL_LATE_SAMPLES_MAX: i64 = 500 * SAMPLES_PER_MS;
 
-/// The window of the smallest difference. Pulls that are late for as long are made up for in it; after an xrun of the
-/// card nobody does that, and when the window is over the time of the pulls is what it seems.
+/// The window of the smallest difference. Pulls that are late are made up for within it. After an xrun of the card they
+/// are not made up for, and when the window is over the time of the pulls counts as it is.
 const WINDOW_SAMPLES: i64 = 800 * SAMPLES_PER_MS;
 
 /// The beginning of local time: the first instant seen.
@@ -83,8 +83,8 @@ impl Minimum {
     }
 }
 
-/// When the current pull should have happened. Callers may be late by a scheduling hiccup and then
-/// pull several blocks at once; their count tells the true time.
+/// When the current pull should have happened. Callers may be late by a scheduling delay and then pull several blocks
+/// at once; their count gives the true time.
 #[derive(Debug, Clone, Copy)]
 pub struct PullClock {
     pulled: i64,

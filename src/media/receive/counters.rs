@@ -1,6 +1,6 @@
 //! What happened to a talker's packets and blocks, as totals that only grow.
 
-/// Totals since the talker was made; a restart keeps them. Whoever shows rates takes differences.
+/// Totals since the talker was made; a restart keeps them. Rates are differences of two readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReceiveCounters {
     /// Packets that arrived, the useless ones included.
@@ -13,7 +13,7 @@ pub struct ReceiveCounters {
     pub duplicate: u64,
     /// Packets that came after one with a higher sequence number, and in time.
     pub reordered: u64,
-    /// Packets that are no Opus. Those that show it in their first bytes leave a place that is `lost` too.
+    /// Packets that are not Opus. If the first bytes show that, their place counts as `lost`, too.
     pub invalid: u64,
     /// Packets thrown away unplayed: the buffer was full, or too much sound was waiting after a stall.
     pub dropped_packets: u64,
@@ -23,8 +23,8 @@ pub struct ReceiveCounters {
     pub fec_recovered: u64,
     /// Blocks handed out while the talker was being played, concealed ones included.
     pub played_blocks: u64,
-    /// Blocks that were invented, or silent after a fade, because the packet was lost or late. Stalls are
-    /// counted when the next packet tells what they were; the pauses of a sender never are.
+    /// Blocks that were concealed, or silent after a fade, because the packet was lost or late. Blocks in a stall are
+    /// counted when the next packet shows its cause; pauses of the sender are never counted.
     pub concealed_blocks: u64,
     /// Blocks left out because a stream that stopped starts again from the target, or a buffer ran over.
     pub dropped_blocks: u64,
@@ -34,8 +34,8 @@ pub struct ReceiveCounters {
     pub added_samples: u64,
     /// Packets that were played, and how long they waited for it together, in samples.
     pub played_packets: u64,
-    /// See [`ReceiveCounters::played_packets`].
+    /// Samples that the played packets waited for their playout, in total.
     pub waited_samples: u64,
-    /// Times that the stream began anew: another SSRC, or a jump of its sequence numbers.
+    /// Times that the stream restarted: another SSRC, or a jump of its sequence numbers.
     pub restarts: u64,
 }

@@ -1,4 +1,4 @@
-//! The Opus decoder as we use it: mono out, whatever comes in, and a fading voice where nothing does.
+//! The Opus decoder as used here: mono output for any packet, and a fading voice without one.
 //!
 //! Opus invents what is missing from what it heard last. That is good for one or two packets and
 //! becomes a buzz later, so the invention fades from [`FADE_START_SAMPLES`] on and is silence after
@@ -40,12 +40,12 @@ const SAMPLE_MAX: f32 = 2.0;
 /// Samples that are looked at together: so few that loud speech (−9 dBFS) passes, too.
 const SANE_SAMPLES: usize = 32;
 
-/// Why there is no sound.
+/// Why a packet gave no sound.
 #[derive(Debug)]
 pub enum DecoderError {
     /// The decoder cannot be made: no memory.
     Create(opus::Error),
-    /// These bytes are no Opus packet.
+    /// The bytes are not an Opus packet.
     Packet(opus::Error),
 }
 
@@ -66,7 +66,7 @@ impl std::error::Error for DecoderError {
     }
 }
 
-/// Samples that a packet decodes to, from its first bytes (RFC 6716 §3.1). `None` for what is no Opus.
+/// Samples that a packet decodes to, from its first bytes (RFC 6716 §3.1). `None` if it is not Opus.
 pub fn packet_samples(payload: &[u8]) -> Option<usize> {
     let samples = opus::packet::get_nb_samples(payload, SAMPLE_RATE_HZ).ok()?;
     (1..=OPUS_PACKET_SAMPLES_MAX).contains(&samples).then_some(samples)
@@ -115,15 +115,15 @@ impl Decoder {
         Ok(Decoder { opus, concealed: FADE_END_SAMPLES, comfort: 0 })
     }
 
-    /// Decodes a packet to the beginning of `out`, which takes [`OPUS_PACKET_SAMPLES_MAX`]; returns its
-    /// samples.
+    /// Decodes a packet to the beginning of `out`, which has room for [`OPUS_PACKET_SAMPLES_MAX`]; returns the number
+    /// of samples.
     pub fn decode(&mut self, payload: &[u8], out: &mut [f32]) -> Result<usize, DecoderError> {
         let samples = self.decode_real(payload, out, false)?;
         self.comfort = if payload.len() <= PAUSE_BYTES_MAX { COMFORT_SAMPLES } else { 0 };
         Ok(samples)
     }
 
-    /// Decodes what `next`, the following packet, says about the lost one, to fill `out`.
+    /// Decodes the in-band FEC of `next`, the following packet, to fill `out` in the place of the lost one.
     pub fn recover(&mut self, next: &[u8], out: &mut [f32]) -> Result<usize, DecoderError> {
         self.decode_real(next, out, true)
     }
@@ -180,7 +180,8 @@ impl Decoder {
     }
 
     fn sanitize(&mut self, samples: &mut [f32]) {
-        // Samples are not larger than the root of the sum of their squares, and what is no number makes no number of it.
+        // Samples are not larger than the root of the sum of their squares, and one that is not finite makes the sum
+        // not finite.
         let simd = detect_backend();
         let is_sane = |piece: &[f32]| simd.dot_product(piece, piece) <= SAMPLE_MAX * SAMPLE_MAX;
         if samples.chunks(SANE_SAMPLES).all(is_sane) {

@@ -7,11 +7,11 @@
 //!             └ span ┘                  a route became slower: lateness counts from its own level
 //! ```
 //!
-//! A packet's *transit* is its arrival minus its RTP time; where the clocks stand, nobody knows, so only
-//! differences mean something. Queues make packets late and never early: the fastest of some seconds shows the
-//! route and the clocks, with the jitter left out. How *late* the slowest packet of a span was is told with
-//! hindsight, against the fastest of the spans before it or of those after it, whichever is slower. So a route
-//! that became slower or faster makes one span look late and not all that follow.
+//! A packet's *transit* is its arrival minus its RTP time. The offset of the two clocks is unknown, so only differences
+//! have a meaning. Queues make packets late and never early: the fastest of some seconds shows the route and the
+//! clocks, without the jitter. How *late* the slowest packet of a span was is judged in hindsight, against the fastest
+//! of the spans before it or of those after it, whichever is slower. So a route that became slower or faster makes one
+//! span late and not all that follow.
 
 use super::clock::SAMPLES_PER_MS;
 
@@ -21,7 +21,7 @@ const SPAN_SAMPLES: i64 = 500 * SAMPLES_PER_MS;
 /// Spans remembered: 32 s, longer than the intervals of Wi-Fi scans and power saving.
 const SPANS: usize = 64;
 
-/// Spans whose fastest packet tells the level of the route: 4 s. Clocks 300 ppm apart move 1.2 ms in it.
+/// Spans whose fastest packet gives the level of the route: 4 s. Clocks 300 ppm apart move 1.2 ms in it.
 const LEVEL_SPANS: usize = 8;
 
 /// A second in which no packet came within this of the fastest is a slower route: 60 ms, more than jitter leaves
@@ -58,7 +58,7 @@ impl DelayHistory {
         DelayHistory { spans: heapless::Vec::new(), route_since: i64::MIN }
     }
 
-    /// Takes the transit of a packet that arrived at local time `at`. False if it tells nothing new.
+    /// Takes the transit of a packet that arrived at local time `at`. Returns `false` if it gives no new information.
     pub fn push(&mut self, at: i64, transit: i64) -> bool {
         if let Some(span) = self.spans.last_mut()
             && at.saturating_sub(span.since) < SPAN_SAMPLES
@@ -77,7 +77,7 @@ impl DelayHistory {
         true
     }
 
-    /// The route begins anew at local time `at`: older packets tell nothing about its level any more.
+    /// The route changed at local time `at`: older packets are not used for its level any more.
     pub fn begin_route(&mut self, at: i64) {
         self.route_since = at;
         // The span under way would mix both.
@@ -92,8 +92,8 @@ impl DelayHistory {
         self.level(self.spans.iter().rev(), newest, self.route_since)
     }
 
-    /// How late the slowest packets are: the latest span of the half minute, but one once that is known
-    /// well. Spans later than `outage` are none.
+    /// The lateness of the slowest packets: of the latest span in half a minute, except a single one once the level is
+    /// well known. Spans later than `outage` are ignored.
     pub fn lateness(&self, outage: i64) -> i64 {
         let (mut worst, mut second) = (0, 0);
         for index in 0..self.spans.len() {
@@ -161,7 +161,7 @@ mod tests {
 
     const OUTAGE: i64 = 200 * SAMPLES_PER_MS;
 
-    /// Packets of 20 ms from `first` on, each late by what `lateness_ms` says of it.
+    /// Packets of 20 ms from `first` on, each late by `lateness_ms` of its index.
     fn push(history: &mut DelayHistory, packets: std::ops::Range<i64>, lateness_ms: impl Fn(i64) -> i64) {
         for packet in packets {
             let transit = lateness_ms(packet) * SAMPLES_PER_MS;
@@ -221,7 +221,7 @@ mod tests {
         history.begin_route(100 * 960 + 150 * SAMPLES_PER_MS);
         push(&mut history, 100..101, |_| 150);
         assert_eq!(history.fastest(), Some(150 * SAMPLES_PER_MS));
-        // What follows tells that it was a burst: the lateness is known all the same.
+        // The packets that follow show that it was a burst: the lateness is known all the same.
         push(&mut history, 101..140, |_| 0);
         assert_eq!((history.fastest(), history.lateness(OUTAGE)), (Some(0), 150 * SAMPLES_PER_MS));
     }

@@ -62,8 +62,8 @@ impl DelayTarget {
         self.samples = self.wanted();
     }
 
-    /// Learns that the packet of `rtp_time` arrived at local time `at` (in samples). `is_idle` says
-    /// that nothing waits or is played: a packet that is far too late then begins a new route.
+    /// The packet of `rtp_time` arrived at local time `at` (in samples). `is_idle` means that nothing waits or is
+    /// played: a packet that is far too late then begins a new route.
     pub fn arrive(&mut self, rtp_time: u64, at: i64, is_idle: bool) {
         let transit = self.transit(rtp_time, at);
         if let Some(fastest) = self.history.fastest() {

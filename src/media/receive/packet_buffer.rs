@@ -186,7 +186,7 @@ impl PacketBuffer {
         self.waiting == 0
     }
 
-    /// Copies the payload of a waiting packet; the packet stays. Empty where there is none.
+    /// Copies the payload of a waiting packet, which stays. Empty if there is none.
     pub fn read<'a>(&self, sequence: u64, buffer: &'a mut [u8; OPUS_PACKET_BYTES_MAX]) -> &'a [u8] {
         match self.slot(sequence) {
             Some(slot) => self.cells.read(slot.payload, buffer),

@@ -1,5 +1,5 @@
-//! Decoded samples on their way out, and the last ones that went: a packet is up to 120 ms, a pull takes about 10,
-//! and whoever joins sound needs what was just played.
+//! Decoded samples on their way out, and the last ones that were played: a packet is up to 120 ms, a pull takes about
+//! 10, and a crossfade needs the samples that were just played.
 //!
 //! ```text
 //!   │ history │ waiting …                     │ room │
@@ -73,8 +73,8 @@ impl PcmQueue {
         true
     }
 
-    /// Adds `period` samples: a crossfade from the next ones back to those that just went. False where there
-    /// are not as many, or there is no room.
+    /// Adds `period` samples: a crossfade from the next ones back to those that were just played. Returns `false` if
+    /// there are fewer, or there is no room.
     pub fn lengthen(&mut self, period: usize) -> bool {
         if period > HISTORY || period > self.len() || self.end + period > PCM_QUEUE_SAMPLES {
             return false;
@@ -112,7 +112,7 @@ impl Default for PcmQueue {
     }
 }
 
-/// Fades `into` from or to `other`, which has the same length: `from_other` says which comes first.
+/// Fades `into` from or to `other`, which has the same length: `from_other` selects the direction.
 fn crossfade(into: &mut [f32], other: &[f32], from_other: bool) {
     let count = into.len().max(1) as f32;
     for (i, (sample, other)) in into.iter_mut().zip(other).enumerate() {
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(queue.len(), 2000 - 480);
         let samples = queue.peek(HISTORY).to_vec();
         assert!(samples[..HISTORY].iter().zip(1000 - HISTORY..).all(|(s, n)| *s == n as f32), "as played");
-        // From 1000 it glides to 1960 within 480 samples, then goes on.
+        // From 1000 it glides to 1960 within 480 samples, then continues.
         assert!((samples[HISTORY] - 1000.5).abs() < 2.0 && (samples[HISTORY + 480] - 1960.0).abs() < 0.01);
         assert!(samples[HISTORY..].windows(2).all(|pair| (0.5..3.5).contains(&(pair[1] - pair[0]))));
 

@@ -11,14 +11,14 @@
 //!      └── the awaited packet, while it fades ◄───┤   else: when the first packet waited for the target delay
 //! ```
 //!
-//! What is made of a packet that is due, there or not, is told in [`super::loss_repair`]. A hole in sequence
-//! numbers is loss. A hole in time without one in sequence numbers is a sender that was silent (DTX,
-//! mute), and costs nobody a concealed block. While stalled we cannot know which of both it will be, so
-//! those blocks are counted when the next packet tells.
+//! [`super::loss_repair`] describes what is played for a packet that is due, whether it has arrived or not. A hole in
+//! sequence numbers is loss. A hole in time without one in sequence numbers is a sender that was silent (DTX, mute),
+//! for which no block counts as concealed. During a stall the cause is unknown, so its blocks are counted when the next
+//! packet shows the cause.
 //!
-//! The delay grows by being late, and is led to its target in three ways: a stream that stopped starts again
-//! exactly there, which nobody hears; the resampler takes what clocks and small errors make; time-scaling
-//! takes what is more than `MARGIN_SAMPLES` away.
+//! The delay grows when packets are late, and is brought back to its target in three ways: a stream that stopped starts
+//! again with exactly the target, which is inaudible; the resampler corrects clock differences and small errors;
+//! time-scaling corrects errors of more than `MARGIN_SAMPLES`.
 
 use super::clock::{SAMPLES_PER_MS, rtp_gap};
 use super::decode::FRAME_SAMPLES_MIN;
@@ -287,8 +287,8 @@ impl TrackReceiver {
         self.invented = 0;
     }
 
-    /// How far behind the fastest packet `packet` would be if it were played next; no less than it has waited
-    /// already, whatever a sender does to its clock.
+    /// How far behind the fastest packet `packet` would be if it were played next; not less than it has waited already,
+    /// so that a sender with a wrong clock cannot shorten it.
     fn delay_of(&self, packet: BufferedPacket) -> i64 {
         let pending = self.repair.queue.len() as i64;
         let waited = self.now.saturating_sub(packet.arrived);

@@ -5,9 +5,9 @@
 //!   └─ one header each copy ────────┘       └─ in the same order ────┘
 //! ```
 //!
-//! A copy says how much earlier its sound is, not which packet it was. Senders put the packets just before in, so
-//! the last copy is taken for the packet before this one, the one in front of it for the one before that
-//! (LiveKit's server counts them the same way). Nothing here is copied: blocks are slices of the packet.
+//! A copy holds its time offset, not the number of its packet. Senders add the packets directly before, so the last
+//! copy is taken for the packet before this one, the copy in front of it for the one before that (LiveKit's server
+//! counts in the same way). No bytes are copied: blocks are slices of the packet.
 
 use crate::limits::{RED_BLOCKS_MAX, RED_COPIES_MAX};
 

@@ -1,4 +1,4 @@
-//! Time-scaling: sound is made shorter or longer by one period of the voice, where nobody hears it.
+//! Time-scaling: makes sound shorter or longer by one period of the voice, where it is inaudible.
 //!
 //! ```text
 //!   shorter   ╱╲╱╲╱╲│╱╲│╱╲│╱╲…   ─►   ╱╲╱╲╱╲│╱╲│…       two periods become one, by a crossfade
@@ -33,7 +33,7 @@ const LIKENESS: f32 = 0.9;
 const LIKENESS_LOSS: f32 = 0.004;
 const LIKENESS_MIN: f32 = 0.1;
 
-/// Below this nobody hears anything.
+/// Below this level nothing is audible.
 const QUIET_DBFS: f32 = -50.0;
 
 /// Sound between two changes, in periods: the tempo changes by 5 %; in silence by half.
@@ -170,8 +170,7 @@ mod tests {
     use crate::media::block::Block;
     use crate::media::tests::voice::{noise, voice};
 
-    /// Plays `blocks` of `source` while changing whenever it may; everything that came out, and how often it
-    /// was changed.
+    /// Plays `blocks` of `source` and scales whenever it is allowed; returns the output, and the number of changes.
     fn play(change: TempoChange, blocks: u64, mut source: impl FnMut(u64, &mut Block)) -> (Vec<f32>, usize) {
         let (mut scaler, mut queue) = (TimeScaler::new(), PcmQueue::new());
         let (mut out, mut changes, mut next) = (Vec::new(), 0, 0);

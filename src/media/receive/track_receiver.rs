@@ -1,5 +1,5 @@
-//! One talker: packets in as they arrive, counted, measured and put into the buffer; a full block out whenever the
-//! playback side asks ([`super::playout`]).
+//! One talker: packets are counted, measured and put into the buffer as they arrive; a full block is returned whenever
+//! the playback side asks for one ([`super::playout`]).
 //!
 //! ```text
 //! insert ─► RED taken apart ─► buffer ─► … ─► pull
@@ -106,7 +106,7 @@ impl TrackReceiver {
         })
     }
 
-    /// Takes a packet. Whatever it holds, the worst is that it is counted and thrown away.
+    /// Takes a packet. An invalid one is counted and dropped.
     pub fn insert(&mut self, packet: ArrivedPacket<'_>) {
         self.counters.received += 1;
         let at = self.pulls.usable_from(self.epoch.samples(packet.arrival));
@@ -172,10 +172,10 @@ impl TrackReceiver {
         }
     }
 
-    /// Another sender takes over (a new SSRC on the same track, or a place that was empty): nothing of the old
-    /// one is played any more, and the new one starts from the target delay. Nobody pulled while the place was
-    /// empty, so the pulls count anew: half a second without them would be taken for half a second of lateness,
-    /// and the new sender would not be heard before that is forgotten.
+    /// Another sender takes over (a new SSRC on the same track, or a place that was empty): sound of the old one is not
+    /// played any more, and the new one starts with the target delay. There were no pulls while the place was empty, so
+    /// their count restarts: half a second without them would be taken for half a second of lateness, and the new
+    /// sender would not be heard until that is forgotten.
     pub fn restart(&mut self) {
         self.packets.clear();
         self.repair.reset();

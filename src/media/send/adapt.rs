@@ -8,13 +8,14 @@
 //! | a queue that stands, or may: the link is full | 0 | from 1 % lost | less, in longer packets (`congestion.rs`) |
 //! | a profile or server without RED | 0 | from 1 % lost, until none is | as above |
 //!
-//! The profile says whether there are copies, and [`Redundancy`] overrules it; a full link overrules both.
+//! The profile decides whether there are copies, and [`Redundancy`] overrides it; a full link overrides both.
 //!
 //! Copies and FEC repair the same packets, and FEC takes a third of the rate from the voice, so there is
 //! only one of them. Losses rise at once and are forgotten slowly; each threshold has another one back.
 //!
-//! What is lost by chance is repaired, and what is lost because we send too much is not sent. A queue tells the two
-//! apart. Where a router has none, nothing does: so a second copy takes its place from the voice, and not from the link.
+//! Packets that are lost by chance are repaired; if packets are lost because we send too much, less is sent. A queue
+//! distinguishes the two. A router without a queue gives no sign, so a second copy takes its rate from the voice, and
+//! not from the link.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,7 @@ const CALM_REPORTS: u32 = 5;
 /// What RED adds for each copy, in each packet.
 const COPY_HEADER_BYTES: u32 = 4;
 
-/// What may be sent of what was sent before, in percent: Opus keeps more of a low rate than of a high one below what it
-/// is given.
+/// Total rate with a second copy, in percent of the rate before: at a low rate, Opus stays further below the rate that is set.
 const SECOND_COPY_PERCENT: u32 = 90;
 
 /// The least that is left of a voice.
@@ -48,12 +48,12 @@ pub enum Redundancy {
     Auto,
     /// Always, where the server takes it and the link is not full.
     On,
-    /// Never, and the server is told so.
+    /// Never, and RED is not offered to the server.
     Off,
 }
 
 impl Redundancy {
-    /// What they are called by those who choose.
+    /// The names that users choose from.
     pub const NAMES: [(&str, Redundancy); 3] =
         [("auto", Redundancy::Auto), ("on", Redundancy::On), ("off", Redundancy::Off)];
 
@@ -76,7 +76,7 @@ pub struct Plan {
     pub packet: PacketDuration,
     /// Earlier packets that each packet carries again.
     pub copies: usize,
-    /// The loss that in-band FEC is made for; 0 is none.
+    /// The loss rate that in-band FEC is made for; 0 is none.
     pub fec_permille: u16,
 }
 

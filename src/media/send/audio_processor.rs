@@ -27,7 +27,7 @@ const CLIPPED: f32 = 0.98;
 /// What is done to the microphone's sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Duplex {
-    /// Nothing: a handset, a talk key, a file. There is no echo.
+    /// No processing: a handset, a talk key, a file. There is no echo.
     #[default]
     Untouched,
     /// Echo is cancelled: both sides may speak at once.
@@ -175,7 +175,7 @@ impl AudioProcessor {
         self.gate.apply(block);
     }
 
-    /// The loudspeaker's place among the microphone's blocks, for those who look.
+    /// The place of the loudspeaker's sound among the microphone's blocks, for diagnosis.
     pub fn reference(&self) -> &Reference {
         &self.reference
     }

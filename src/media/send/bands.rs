@@ -61,8 +61,8 @@ impl Joiner {
     }
 }
 
-/// A Butterworth high-pass of second order at 80 Hz, for the lowest band. Mains hum and the direct
-/// current of MEMS microphones are louder than a voice and tell the adaptive filters nothing.
+/// A Butterworth high-pass of second order at 80 Hz, for the lowest band. Mains hum and the direct current of MEMS
+/// microphones are louder than a voice and useless for the adaptive filters.
 #[derive(Debug, Default)]
 struct HighPass {
     first: f32,

@@ -9,8 +9,8 @@
 //!   drained for 10 s (doubled with each relapse, to 10 min) ──► the next step ──► … ──► free again
 //! ```
 //!
-//! Copies come last: they cost the rate of a whole voice. Headers come first: with 20 ms packets they are 25 kbit/s,
-//! whatever is said.
+//! Copies are dropped first, because they cost the rate of a whole voice. Headers are reduced next: with 20 ms packets
+//! they take 25 kbit/s at any rate of the voice.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use super::encode::PacketDuration;
 use super::profile::AudioProfile;
 use super::queueing_delay::QueueingDelay;
 
-/// A queue this long is a full link, whatever else is seen.
+/// A queue of this length is a full link in any case.
 const FULL: Duration = Duration::from_millis(200);
 
 /// A shorter one is, where packets are lost as well: a router with a small buffer.
@@ -29,8 +29,8 @@ const FULL_LOSS_PERMILLE: u16 = 20;
 const FULL_WITH_MUCH_LOSS: Duration = Duration::from_millis(150);
 const FULL_MUCH_LOSS_PERMILLE: u16 = 100;
 
-/// One round trip this long on a free link may be a queue. Less is sent until the next checks tell: on a link that is much too
-/// slow most checks are lost, and three answers take seconds.
+/// A single round trip of this length on a free link may be a queue. Less is sent until the next checks give a result:
+/// on a link that is much too slow most checks are lost, and three answers take seconds.
 const SUSPICIOUS: Duration = Duration::from_millis(150);
 
 /// What is sent at most under suspicion: what a link of 32 kbit/s may get in its first ten seconds.
@@ -45,7 +45,7 @@ const DRAINED: Duration = Duration::from_millis(40);
 /// What a smaller rate takes until the round trips show it: four checks.
 const REACTION: Duration = Duration::from_secs(2);
 
-/// How long the least is tried before the queue counts as somebody else's.
+/// How long the lowest rate is tried before the queue counts as caused by other traffic.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a drained link is left as it is before a little more is tried: at first, and at most.
@@ -114,7 +114,7 @@ fn rung_below(profile: AudioProfile, most_bps: u32) -> usize {
     rungs(profile).iter().rposition(|rung| rung.wire_bps() <= most_bps).unwrap_or(0)
 }
 
-/// Judges the link, and says how to send while it is full.
+/// Judges the link. Returns how to send while it is full.
 #[derive(Debug)]
 pub struct CongestionControl {
     profile: AudioProfile,
@@ -202,7 +202,7 @@ impl CongestionControl {
         }
     }
 
-    /// The way is another one: what was seen of the old one says nothing.
+    /// The path has changed: measurements of the old one are dropped.
     pub fn path_changed(&mut self) {
         self.queue.forget();
         self.suspicion = None;

@@ -1,4 +1,4 @@
-//! Takes out of the microphone what the loudspeaker said: WebRTC's AEC3, as ported by `sonora`.
+//! Removes the sound of the loudspeaker from the microphone: WebRTC's AEC3, as ported by `sonora`.
 //!
 //! ```text
 //! reference ─► bands ─► 64 samples ─► render ─┐
@@ -11,8 +11,7 @@
 //! microphone come in step, one block each, so it never meets its own buffer's ends; keeping them in step
 //! is the work of [`reference`](crate::media::send::reference).
 //!
-//! The library allocates some 15 kB per block for its working memory, of fixed sizes; none of it outlives
-//! the call.
+//! The library allocates some 15 kB per block for its working memory, of fixed sizes, and frees it in the same call.
 
 use sonora_aec3::block::Block as AecBlock;
 use sonora_aec3::block_processor::BlockProcessor;
@@ -27,8 +26,7 @@ const STEP: usize = 64;
 /// Ours, whole steps of theirs, and what may be left over.
 const QUEUE: usize = BAND_SAMPLES + 2 * STEP;
 
-/// Silence before the first step, so that each block of ours finds 160 samples that are done:
-/// 160 = 2 × 64 + 32.
+/// Silence before the first step, so that each block finds 160 samples that are ready: 160 = 2 × 64 + 32.
 const HEAD_START: usize = 32;
 
 /// An echo canceller for one microphone and one loudspeaker.
@@ -38,7 +36,7 @@ pub struct EchoCanceller {
     render: Queue,
     capture: Queue,
     done: Queue,
-    /// What is played and what is heard in a step; here, so that they are not made anew for each.
+    /// Played and captured samples of a step; kept here, so that they are not allocated for each.
     played: AecBlock,
     step: AecBlock,
 }
@@ -53,8 +51,8 @@ impl EchoCanceller {
         Self { aec, render: Queue::new(), capture: Queue::new(), done, played, step }
     }
 
-    /// Takes the echo of `reference` out of `capture`. `is_clipped`: the microphone was too loud for its
-    /// converter, so that the echo in it is no longer linear.
+    /// Removes the echo of `reference` from `capture`. `is_clipped`: the microphone was too loud for its converter, so
+    /// that the echo in it is not linear any more.
     pub fn process(&mut self, reference: &Bands, capture: &mut Bands, is_clipped: bool) {
         self.render.push(reference);
         self.capture.push(capture);
@@ -80,26 +78,26 @@ impl Default for EchoCanceller {
     }
 }
 
-/// AEC3's own settings, but for what we know better. `cargo test --test sim echo_table` has the room in which it was
-/// tried; each cell is what is sent of somebody who speaks at the same time as the loudspeaker and as loud, in dB, and
-/// how like the voice it is:
+/// The default settings of AEC3, except where others are better. `cargo test --test sim echo_table` has the room in
+/// which they were tried. Each cell is what is sent of a near voice that speaks at the same time as the loudspeaker and
+/// as loud, in dB, and its similarity to the voice:
 ///
 /// | setting | the room | cards 300 ppm apart | no echo: a headset | echo left, loudspeaker saturating |
 /// | --- | --- | --- | --- | --- |
 /// | AEC3's own | −4.1, 0.84 | −6.0, 0.76 | −14.4, 0.45 | −44 dB |
-/// | echo believed down by 16, above 4 kHz by 4 | −2.1, 0.90 | | −14.4, 0.45 | −45 dB |
+/// | echo assumed down by 16, above 4 kHz by 4 | −2.1, 0.90 | | −14.4, 0.45 | −45 dB |
 /// | by 30 and 8, and the model of no echo | −1.7, 0.92 | −3.4, 0.84 | −0.4, 0.98 | −43 dB |
-/// | and a slower quick filter | −1.7, 0.92 | −3.0, 0.87 | −0.4, 0.98 | −41 dB |
+/// | and a slower fast filter | −1.7, 0.92 | −3.0, 0.87 | −0.4, 0.98 | −41 dB |
 /// | and another one at first: **ours** | −2.1, 0.90 | −3.1, 0.85 | −0.4, 0.98 | −42 dB |
 /// | by 60 and 10 | −1.5, 0.93 | −3.3, 0.85 | −0.4, 0.98 | −38 dB |
 /// | thresholds of masking three times as high | −1.6, 0.92 | | | −44 dB |
-/// | half the evidence for somebody near | −4.1, 0.84 | | | −45 dB |
+/// | half the evidence for a near voice | −4.1, 0.84 | | | −45 dB |
 /// | a filter of 80 ms instead of 52 | −4.3, 0.83 | | −12.1, 0.51 | −45 dB |
 ///
-/// What is believed of the room before anything is known of it (`ep_strength.default_gain`) is left at AEC3's own: an echo
-/// as loud as the loudspeaker. The price is paid by who speaks into the far end's very first words. The same table, for
-/// a voice in the first four seconds, with an echo and without one, and for the echo of a room that makes it twice as
-/// loud, in the first half second:
+/// The assumption about the room before anything is known of it (`ep_strength.default_gain`) is left at AEC3's default:
+/// an echo as loud as the loudspeaker. The price is paid by a near voice during the far end's very first words. The
+/// same table, for a voice in the first four seconds, with an echo and without one, and for the echo of a room that
+/// makes it twice as loud, in the first half second:
 ///
 /// | believed | the room | no echo | ERLE, an echo of +6 dB |
 /// | --- | --- | --- | --- |
@@ -119,12 +117,13 @@ fn tuning() -> EchoCanceller3Config {
     // away as echo what is left of a voice. What it measures of the filter counts up to these, as ratios of power.
     config.erle.max_l = 30.0;
     config.erle.max_h = 8.0;
-    // Where there is no echo at all, the counters of its first version still gate a voice after five seconds of the
-    // far end; the Markov model does not.
+    // Without any echo, the counters of its first version still gate a voice after five seconds of the far end; the
+    // Markov model does not.
     config.echo_removal_control.transparent_mode = TransparentModeType::Hmm;
-    // Its quick filter follows, at its own rates of 0.9 and 0.7, even a vowel of somebody near, takes it for an echo and
-    // doubts for seconds that there is none. Of 560 s in which two voices spoke together from the first word on, without
-    // an echo, 130 s were gated at those, 62 s at 0.4, 45 s at 0.2; but below 0.4 a changed room is found too late.
+    // At its default rates of 0.9 and 0.7 its fast filter follows even a vowel of a near voice, takes it for an echo
+    // and doubts for seconds that there is none. Of 560 s in which two voices spoke together from the first word on,
+    // without an echo, 130 s were gated at those, 62 s at 0.4, 45 s at 0.2; but below 0.4 a changed room is detected
+    // too late.
     (config.filter.coarse_initial.rate, config.filter.coarse.rate) = (0.4, 0.4);
     // For the first 2.5 s its filter reaches 24 ms instead of 48, and learns on however sure it is of itself (0.1 instead
     // of 0.001): it is believed after half a second, and has not learned the room of a high voice by then else, whose echo
@@ -133,7 +132,7 @@ fn tuning() -> EchoCanceller3Config {
     config
 }
 
-/// Samples of each band between blocks of ours and steps of theirs.
+/// Samples of each band between our blocks and the steps of AEC3.
 #[derive(Debug)]
 struct Queue {
     samples: [[f32; QUEUE]; BANDS],

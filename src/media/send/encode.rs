@@ -17,7 +17,7 @@ pub(crate) const PACKET_SAMPLES_MAX: usize = PacketDuration::Ms60.blocks() * BLO
 pub enum PacketDuration {
     /// 10 ms: 10 ms less delay for twice the packets.
     Ms10,
-    /// 20 ms, as everybody does.
+    /// 20 ms, the usual duration.
     #[default]
     Ms20,
     /// 40 ms, for metered links.

@@ -5,9 +5,9 @@
 //!      └─► peak, noise ────────────────────┴─► gain, at most 6 dB a second ─► limiter ─► block
 //! ```
 //!
-//! Only what a recurrent network takes for a voice moves the gain, and the noise may not be brought above
-//! −50 dBFS. The bounds are an intercom's: somebody at arm's length from a small microphone needs 10 to
-//! 20 dB, and each dB is one more of echo that is left.
+//! Only a voice, as a recurrent network detects it, moves the gain, and the noise may not be raised above −50 dBFS. The
+//! bounds are for an intercom: a person at arm's length from a small microphone needs 10 to 20 dB, and each dB leaves
+//! one more dB of echo.
 
 use sonora_agc2::adaptive_digital_gain_controller::{AdaptiveDigitalGainController, FrameInfo};
 use sonora_agc2::common::{

@@ -1,7 +1,7 @@
 //! Only one speaks at a time: the gate for boards on which an echo canceller is too dear.
 //!
-//! While the loudspeaker speaks, the microphone is silent, and 250 ms longer, which is what lies in the
-//! cards and rings on in a room. It costs nothing and never fails; but nobody can interrupt.
+//! While the loudspeaker plays a voice, the microphone is silent, and 250 ms longer, which is what waits in the cards
+//! and reverberates in a room. It costs nothing and never fails; but a speaker cannot be interrupted.
 
 use crate::media::block::Block;
 use crate::media::gain::Gain;

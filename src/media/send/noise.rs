@@ -34,7 +34,7 @@ pub struct NoiseSuppressor {
 }
 
 impl NoiseSuppressor {
-    /// A suppressor of about 12 dB: what is left of the noise tells the far end that the line is open.
+    /// A suppressor of about 12 dB: the rest of the noise shows the far end that the line is open.
     pub fn new() -> Self {
         let suppressor =
             Suppressor::new_with_bands(NsConfig { target_level: SuppressionLevel::K12dB }, BANDS);
@@ -97,7 +97,7 @@ impl Default for NoiseSuppressor {
     }
 }
 
-/// Puts as much as `share` says of `other` in the place of `samples`.
+/// Replaces the part `share` of `samples` by `other`.
 fn mix(samples: &mut [f32; BAND_SAMPLES], share: impl Fn(usize) -> f32, other: &[f32; BAND_SAMPLES]) {
     for (i, (sample, other)) in samples.iter_mut().zip(other).enumerate() {
         *sample += (other - *sample) * share(i);

@@ -102,8 +102,8 @@ impl Packetizer {
         self.finish_packet()
     }
 
-    /// So many blocks of time passed in which nothing was captured: RTP time goes on without packets, and
-    /// what began before is not finished with what comes after.
+    /// Takes note that `blocks` blocks of time passed in which nothing was captured: RTP time continues without
+    /// packets, and a packet that began before is not finished with later sound.
     pub fn skip(&mut self, blocks: u32) {
         self.captured += u64::from(blocks) * BLOCK_FRAMES as u64;
         self.filled = 0;
@@ -128,7 +128,7 @@ impl Packetizer {
     pub fn set_muted(&mut self, muted: bool) {
         match (muted, self.gate) {
             (true, TalkGate::Open) if self.filled == 0 && self.starts_talkspurt => {
-                // Nothing was said since the gate opened: there is no sound to ramp down.
+                // No sound since the gate opened: there is nothing to ramp down.
                 self.gain = Gain::new(0.0);
                 self.gate = TalkGate::Closed;
             }
@@ -191,7 +191,7 @@ impl Packetizer {
         self.encoder.settings().packet.blocks() * BLOCK_FRAMES
     }
 
-    /// Times that Opus refused to work. Their packets are missing, the rest goes on.
+    /// Times that Opus failed. Those packets are missing, the others are sent.
     pub fn encoder_faults(&self) -> u64 {
         self.encoder_faults
     }
@@ -211,8 +211,8 @@ impl Packetizer {
                 return None;
             }
         };
-        // The first packet without sound is sent, the others are not: it tells the far end that
-        // silence follows and not loss (as libwebrtc does). Every 400 ms Opus makes one with sound.
+        // The first packet without sound is sent, the others are not: it shows the far end that silence follows and not
+        // loss (as libwebrtc does). Every 400 ms Opus makes one with sound.
         let was_in_dtx = self.in_dtx;
         self.in_dtx = payload.len() <= DTX_BYTES_MAX;
         if self.in_dtx && was_in_dtx {
@@ -358,7 +358,7 @@ mod tests {
         for packet in [PacketDuration::Ms10, PacketDuration::Ms20, PacketDuration::Ms40] {
             let mut packetizer =
                 Packetizer::new(EncoderSettings { packet, ..EncoderSettings::default() }).unwrap();
-            assert_eq!(packetizer.lookahead_blocks(), 0, "nothing was said");
+            assert_eq!(packetizer.lookahead_blocks(), 0, "there was no sound");
             for pushed in 1..=packet.blocks() {
                 packetizer.push(&spoken(pushed as u64));
                 let drain = packetizer.lookahead_blocks();

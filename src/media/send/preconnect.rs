@@ -1,13 +1,13 @@
-//! What is said before anybody can hear it.
+//! Sound from before anybody can hear it.
 //!
 //! ```text
 //!   packets ─► [ the last 64 ] ─► from the first word on, one each packet time ─► people
 //!   blocks ─► half the rate ─► [ the last 10 s ] ─► at once ────────────────────► an agent
 //! ```
 //!
-//! No receiver plays what comes at once: it throws away, or hurries. So packets leave at the pace at which they
-//! were said, later than they were said, and pauses are left out of what waits until nothing waits. RTP time
-//! goes on as if there had been no pause: for a receiver we only began to speak when it could hear us.
+//! No receiver plays packets that arrive all at once: it drops them, or plays faster. So packets are sent at the rate
+//! at which they were captured, later, and pauses are left out until nothing waits. RTP time continues as if there had
+//! been no pause: for a receiver we began to speak when it could hear us.
 
 use std::collections::VecDeque;
 
@@ -42,7 +42,7 @@ pub struct PreconnectBuffer {
 }
 
 impl PreconnectBuffer {
-    /// Nothing was said. Packets have as many samples.
+    /// An empty buffer. `packet_samples` is the length of each packet.
     pub fn new(packet_samples: usize) -> PreconnectBuffer {
         PreconnectBuffer {
             packets: VecDeque::with_capacity(PRECONNECT_PACKETS),
@@ -122,7 +122,7 @@ impl PreconnectBuffer {
         forgotten
     }
 
-    /// All packets and samples are discarded: what was said until now is private.
+    /// Discards all packets and samples: everything until now is private.
     pub fn discard(&mut self) {
         self.packets.clear();
         self.samples.clear();

@@ -25,7 +25,7 @@ pub enum AudioProfile {
 }
 
 impl AudioProfile {
-    /// What they are called by those who choose.
+    /// The names that users choose from.
     pub const NAMES: [(&str, AudioProfile); 3] = [
         ("default", AudioProfile::Default),
         ("low-latency", AudioProfile::LowLatency),

@@ -5,8 +5,8 @@
 //!            └──► the shortest of a minute or two ─┴─► difference: the standing queue
 //! ```
 //!
-//! Jitter makes some round trips long, a queue that is never empty all of them. So the shortest of a few tells them
-//! apart, and loss without a queue is loss by chance.
+//! Jitter makes some round trips long, a queue that is never empty makes all of them long. So the shortest of a few
+//! distinguishes them, and loss without a queue is loss by chance.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ impl QueueingDelay {
         self.shortest[0] = self.shortest[0].into_iter().chain([round_trip]).min();
     }
 
-    /// What waits all the time; zero before there are enough round trips to tell.
+    /// The delay of the standing queue; zero before there are enough round trips.
     pub fn standing(&self) -> Duration {
         if self.recent.is_full() { self.least_of(RECENT) } else { Duration::ZERO }
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_queue_is_what_all_round_trips_have() {
         assert_eq!(standing([]), ms(0));
-        assert_eq!(standing([20, 320]), ms(0), "too few to tell");
+        assert_eq!(standing([20, 320]), ms(0), "too few to judge");
         assert_eq!(standing([20, 320, 330]), ms(0));
         assert_eq!(standing([20, 320, 330, 325]), ms(300));
         assert_eq!(standing([20, 320, 330, 325, 40]), ms(20), "it has drained");

@@ -5,9 +5,9 @@
 //!   └─ one header each copy ────────┘
 //! ```
 //!
-//! A lost packet is in the next one, or in the one after that: at one loss in ten and one copy, one in a
-//! hundred is missing. It costs the rate again, and no delay where nothing is lost. The server repairs the
-//! way up to it from the copies, also for those who take plain Opus.
+//! A lost packet is in the next one, or in the one after that: with one loss in ten and one copy, one in a hundred is
+//! missing. It costs the rate again, and no delay without loss. The server repairs the path up to it from the copies,
+//! also for receivers of plain Opus.
 
 use crate::limits::{OPUS_SENT_BYTES_MAX, RED_SENT_COPIES_MAX};
 
@@ -42,7 +42,7 @@ impl RedPacker {
     pub fn new() -> Self {
         let empty = EarlierPacket { rtp_time: 0, len: 0, payload: [0; OPUS_SENT_BYTES_MAX] };
         Self {
-            // A length of zero is no packet.
+            // A length of zero is not a packet.
             kept: std::array::from_fn(|_| Some(Box::new(empty))),
             spare: Some(Box::new(empty)),
             packed: Box::new([0; OPUS_SENT_BYTES_MAX]),

@@ -1,10 +1,10 @@
-//! What the loudspeaker says now, in step with what the microphone hears now.
+//! The sound of the loudspeaker, aligned with the sound of the microphone.
 //!
-//! A block that is given to the loudspeaker waits in its card before it is heard, and a block from the
-//! microphone waited in its card after it was heard. Both waits change with every xrun, and where the
-//! cards have clocks of their own they grow apart: 300 ppm are a millisecond in three seconds. An echo
-//! canceller that is fed blocks as they come must learn its path anew each time. Here it need not: both
-//! cards tell what waits in them, so the place of each captured block among the played samples is known.
+//! A block that is given to the loudspeaker waits in its card before it is heard, and a block from the microphone
+//! waited in its card after it was heard. Both delays change with every xrun, and if the cards have clocks of their own
+//! they diverge: 300 ppm are a millisecond in three seconds. An echo canceller that is fed blocks as they come must
+//! adapt its path again each time. Here it need not: both cards report how much waits in them, so the position of each
+//! captured block among the played samples is known.
 //!
 //! ```text
 //! played   ├───────────── history ─────────────┤◄── lag: waits in both cards ──►│ given to the card
@@ -12,18 +12,18 @@
 //! captured ├───────────────────┤
 //! ```
 //!
-//! Small errors of the place are the clocks' difference and the cards' rounding: a slow loop of second
-//! order turns them into a rate. Large ones that last are an xrun: the place is set anew.
+//! Small errors of the position are the clocks' difference and the cards' rounding: a slow loop of second order turns
+//! them into a rate. Large errors that last are an xrun: the position is set again.
 
 use crate::limits::REFERENCE_SAMPLES;
 use crate::media::block::{BLOCK_FRAMES, Block};
 
-/// How far ahead of the told place we read, in samples: 4 ms. Sound in the reference before its echo is
-/// in the microphone can be cancelled, sound after it cannot; cards are wrong by a millisecond or two.
+/// How far ahead of the reported position we read, in samples: 4 ms. Sound in the reference before its echo is in the
+/// microphone can be cancelled, sound after it cannot; cards are wrong by a millisecond or two.
 const LEAD: f64 = 192.0;
 
-/// An error of the place beyond this, in samples, is no rounding (2.5 ms). It is three times what a new
-/// difference of 1000 ppm makes before the loop has followed it.
+/// An error of the position beyond this, in samples, is not rounding (2.5 ms). It is three times what a new difference
+/// of 1000 ppm makes before the loop has followed it.
 const JUMP: f64 = 120.0;
 
 /// Blocks in a row that an error must last, so that one late turn of the loop does not count.
@@ -35,7 +35,7 @@ const CORRECTION: f64 = 0.01;
 /// The loop's integral, critically damped: CORRECTION² ÷ 4.
 const INTEGRAL: f64 = CORRECTION * CORRECTION / 4.0;
 
-/// Share of each told lag that is believed: cards round it to periods, some to 5 ms.
+/// Weight of each reported lag: cards round it to periods, some to 5 ms.
 const SMOOTHING: f64 = 1.0 / 16.0;
 
 /// Difference of two cards that is followed, in samples a block: 2000 ppm.
@@ -81,9 +81,9 @@ impl Reference {
         self.written += BLOCK_FRAMES as u64;
     }
 
-    /// What was heard while the microphone's next block was. `lag`: samples that wait in the loudspeaker's
-    /// card, and in the microphone's behind that block; `None` where the cards do not tell, and blocks are
-    /// taken as they come.
+    /// The played sound that belongs to the microphone's next block. `lag`: samples that wait in the loudspeaker's
+    /// card, and in the microphone's behind that block; `None` if the cards do not report it, and blocks are taken as
+    /// they come.
     pub fn pull(&mut self, lag: Option<f32>, block: &mut Block) {
         let lag = lag.filter(|lag| lag.is_finite()).map_or(0.0, f64::from);
         let due = self.written as f64 - lag + LEAD - BLOCK_FRAMES as f64;
@@ -99,7 +99,7 @@ impl Reference {
         self.position += step * BLOCK_FRAMES as f64;
     }
 
-    /// Times that the place was set anew.
+    /// Times that the position was set again.
     pub fn jumps(&self) -> u64 {
         self.jumps
     }
@@ -156,7 +156,7 @@ mod tests {
 
     const LAG: f32 = 1200.0;
 
-    /// A ramp that tells each sample's number.
+    /// A ramp whose values are the sample numbers.
     fn numbered(block: u64) -> Block {
         Block(std::array::from_fn(|i| (block * BLOCK_FRAMES as u64 + i as u64) as f32))
     }
@@ -184,7 +184,7 @@ mod tests {
     fn two_clocks_are_followed_without_a_jump() {
         for ppm in [-1000.0_f32, -300.0, 100.0, 300.0, 1000.0] {
             let mut reference = Reference::new();
-            // A loudspeaker that is too fast asks for more; in blocks of the microphone its lag shrinks.
+            // A loudspeaker that is too fast requests more; in blocks of the microphone its lag shrinks.
             let lag = |n: u64| 6000.0 - n as f32 * 480.0 * ppm * 1e-6;
             let blocks = if ppm.abs() > 500.0 { 1_000 } else { 3_000 };
             let place = last(&mut reference, blocks, lag);

@@ -31,8 +31,7 @@ pub fn uniform(state: &mut u64) -> f64 {
     (next(state) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A voice that never says the same: harmonics of a gliding pitch, in syllables of 250 ms. Block
-/// `index` of it.
+/// A voice that never repeats: harmonics of a gliding pitch, in syllables of 250 ms. Returns block `index` of it.
 pub fn voice(index: u64, block: &mut Block) {
     for (i, sample) in block.0.iter_mut().enumerate() {
         let time_s = (index * BLOCK_FRAMES as u64 + i as u64) as f64 / f64::from(SAMPLE_RATE_HZ);
@@ -52,8 +51,8 @@ pub fn voice(index: u64, block: &mut Block) {
     }
 }
 
-/// The delay of `heard` after `said` within `lag_max` samples at which both are most alike, and how
-/// much alike (1 is the same up to loudness). Looks coarsely first: a voice changes little within 8 samples.
+/// The delay of `heard` after `said` within `lag_max` samples with the highest similarity, and that similarity (1 is
+/// the same up to loudness). The search is coarse first: a voice changes little within 8 samples.
 pub fn correlate(said: &[f32], heard: &[f32], lag_max: usize) -> (usize, f64) {
     let best = |lags: &mut dyn Iterator<Item = usize>, stride: usize| {
         let alike = lags.map(|lag| (lag, likeness(said, heard.get(lag..).unwrap_or(&[]), stride)));

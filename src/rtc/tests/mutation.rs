@@ -1,7 +1,7 @@
 //! Descriptions and candidates that no server writes: nothing that arrives from outside may panic.
 //!
-//! Real descriptions are made by str0m itself, then damaged: bytes changed, lines dropped, doubled
-//! and swapped, numbers made huge. Whatever comes of it is an error or a strange session, no more.
+//! Real descriptions are made by str0m itself, then damaged: bytes changed, lines dropped, doubled and swapped, numbers
+//! made huge. The result is always an error or an unusual session.
 
 use std::net::SocketAddr;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! Sample for sample: what is played is what a bare decoder makes of the same packets in their order, whatever the
-//! order of their arrival; a hole is as long as what is missing, and everything behind it is in its place.
+//! Exact samples: the output is equal to that of a bare decoder for the same packets in order, for any order of
+//! arrival; a hole is as long as what is missing, and everything behind it is in its place.
 
 use crate::media::receive::loss_repair::{LossRepair, PacketOutcome};
 use crate::media::receive::packet_buffer::PacketBuffer;
@@ -8,7 +8,7 @@ use crate::media::tests::voice::next;
 
 const PACKET: usize = 960;
 
-/// Packets of numbered samples: a slope that says by its value where in the stream it is.
+/// Packets of numbered samples: a slope whose value gives the position in the stream.
 fn packets(count: u64) -> Vec<Vec<u8>> {
     let mut encoder =
         Encoder::new(EncoderSettings { bitrate_bps: 96_000, ..EncoderSettings::default() }).unwrap();

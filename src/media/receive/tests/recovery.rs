@@ -1,4 +1,4 @@
-//! Whatever happened to the stream: soon the voice is heard again as it is said, at a delay that is no longer than before.
+//! After any disturbance of the stream the voice is soon heard again, with a delay that is no longer than before.
 
 use super::simulated_call::SimulatedCall;
 use crate::media::block::Block;
@@ -8,15 +8,15 @@ use crate::media::tests::voice::voice;
 /// What may be done to a call.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// Sequence numbers go on from elsewhere, RTP time goes on.
+    /// Sequence numbers jump, RTP time continues.
     Sequence(i64),
-    /// RTP time goes on from elsewhere, sequence numbers go on.
+    /// RTP time jumps, sequence numbers continue.
     Time(i64),
-    /// Both: the sender has started again; the track is told to have another SSRC.
+    /// Both jump: the sender has restarted, and the track has another SSRC.
     OtherSsrc,
-    /// The same, and nobody says so.
+    /// The same, without another SSRC.
     Restart,
-    /// Nobody speaks for so long: every 400 ms there is a sign of life.
+    /// Nobody speaks for this long: a packet comes every 400 ms.
     Silence { seconds: u64 },
     /// Muted for so long: nothing is sent.
     Mute { seconds: u64 },
@@ -24,7 +24,7 @@ enum Event {
     Outage { ms: u64 },
     /// Nothing arrives for so long, and then everything at once.
     Stall { ms: u64 },
-    /// The loudspeaker asks for nothing for so long, and does not make up for it.
+    /// The loudspeaker pulls nothing for this long, and does not make up for it.
     Xrun { blocks: u64 },
 }
 

@@ -27,7 +27,7 @@ pub(super) struct SimulatedCall {
     owed_pulls: u64,
     /// The block that `said` and `heard` begin with.
     origin: u64,
-    /// Nobody pulls, and nobody will make up for it.
+    /// The loudspeaker does not pull, and will not make up for it.
     is_away: bool,
     /// For so long in each second the machine is busy with others.
     pub(super) busy_ms: u64,
@@ -122,7 +122,7 @@ impl SimulatedCall {
         self.heard.extend(block.0);
     }
 
-    /// What was said and heard so far is not kept.
+    /// Drops the recording of both sides so far.
     pub(super) fn forget(&mut self) {
         self.origin = self.step;
         self.said.clear();

@@ -140,7 +140,7 @@ fn the_end_of_a_stream_fades_and_is_silence() {
     assert!(call.heard.iter().all(|&sample| sample == 0.0));
     assert_eq!((call.receiver.counters().concealed_blocks, call.receiver.buffer_ms()), (0, 0));
     assert_eq!(call.receiver.level_dbfs(), crate::media::level::SILENCE_DBFS);
-    // It comes back on the same sequence numbers, and they tell that nobody was silent on purpose.
+    // The stream continues with the same sequence numbers, which show that the sender was not silent.
     call.run(300, voice, |_| Some(5));
     let counters = call.receiver.counters();
     assert_eq!(counters.lost, 260, "{counters:?}");
@@ -245,7 +245,7 @@ fn a_place_that_was_empty_is_heard_at_once() {
         call.run(300, voice, |_| Some(5));
         call.in_flight.clear();
         call.receiver.restart();
-        // Nobody pulls; what is said is said, but not sent.
+        // The loudspeaker does not pull, and packets are not sent; time passes for the voice.
         let unheard = call.heard.len();
         call.step += empty_ms / 10;
         call.heard.resize(unheard + empty_ms as usize / 10 * BLOCK_FRAMES, 0.0);

@@ -22,8 +22,8 @@ fn packets(count: u64) -> Vec<Vec<u8>> {
     (0..count).map(&mut packet).collect()
 }
 
-/// What is heard: `s` sound, `c` concealment of a packet known to be lost, `f` concealment of who knows
-/// what, `.` silence. Each entry of `arrivals` is sequence number, RTP time in ms, arrival in ms.
+/// The output in letters: `s` sound, `c` concealment of a packet known to be lost, `f` concealment with an unknown
+/// cause, `.` silence. Each entry of `arrivals` is sequence number, RTP time in ms, arrival in ms.
 fn heard(arrivals: &[(u64, u64, u64)], blocks: u64) -> (String, TrackReceiver) {
     let (start, mut receiver, payloads) = (an_instant(), TrackReceiver::new().unwrap(), packets(64));
     let mut arrivals = arrivals.to_vec();
