@@ -4,11 +4,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ExitStatus {
-    /// As asked: end of input, the duration is over, told to leave, SIGINT, SIGTERM.
+    /// As requested: end of input, end of the duration, `leave`, SIGINT, SIGTERM.
     AsAsked = 0,
     /// Asked and refused: a control command was not carried out, a check failed.
     Refused = 1,
-    /// The command line is wrong: unknown option, URL that is none.
+    /// The command line is wrong: an unknown option, an invalid URL.
     Usage = 2,
     /// Configuration, board file, certificate, token file, or an input or output file cannot be used.
     Configuration = 3,

@@ -17,16 +17,16 @@
 //! | folder | what it is |
 //! | --- | --- |
 //! | [`signal`] | messages ⇄ bounded types |
-//! | [`room`], [`local`] | what the server says exists; what we publish and wish to hear |
+//! | [`room`], [`local`] | the participants and tracks of the room; what we publish and subscribe to |
 //! | [`rtc`] | the two peer connections: everything that touches str0m |
-//! | [`session`] | how we stay in the room: the table cause → action |
-//! | [`data`] | what goes over the data channels: messages, calls, streams |
+//! | [`session`] | recovery of the session: the table cause → action |
+//! | [`data`] | data channels: messages, calls, streams |
 //! | [`media`] | blocks and packets |
 //! | [`engine`] | the whole client without IO |
 //! | [`device`] | a box at a door: its calls, buttons, lamp, outputs |
-//! | [`config`] | files that people write |
-//! | [`appliance`] | a box that runs by itself: device, configuration and client joined |
-//! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the async face |
+//! | [`config`] | configuration files |
+//! | [`appliance`] | the service of a box: joins device, configuration and client |
+//! | [`io`] | descriptors, the clock, `unsafe`; [`io::client::run`] is the asynchronous interface |
 //!
 //! # The drive contract
 //!
@@ -38,14 +38,14 @@
 //! 2. After each of them, drain: `poll_transmit` and `poll_action` until both give `None`. An
 //!    `Action::OpenSockets` is answered at once by `handle_sockets`.
 //! 3. Take events with `poll_event` when convenient; their table is bounded, and what does not fit
-//!    is counted. Take answers that come later than their command with `poll_answer`.
-//! 4. Wait for whatever comes first: a port, or the deadline of `poll_timeout`, which carries its
+//!    is counted. Take late answers to commands with `poll_answer`.
+//! 4. Wait for the first of: an input, or the deadline of `poll_timeout`, which carries its
 //!    reason. When it is due, call `handle_timeout`, and drain again.
-//! 5. When `outcome` gives something, it is over.
+//! 5. When `outcome` returns a value, the client has ended.
 //!
 //! # Example
 //!
-//! A program that joins and says who else is there:
+//! A program that joins and prints the other participants:
 //!
 //! ```no_run
 //! use kinglet::engine::{PublishSettings, Settings};

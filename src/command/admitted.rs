@@ -3,7 +3,7 @@
 use super::allow::Allow;
 use crate::event::ParticipantKind;
 
-/// One identity, and those on a list. The default admits nobody.
+/// One identity, and a list of patterns. The default admits nobody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admitted {
     /// This identity, in whichever session it is; empty for none.
@@ -18,12 +18,12 @@ impl Admitted {
         !identity.is_empty() && (self.party == identity || self.listed.permits(identity, kind))
     }
 
-    /// Whether everybody is, those included whom the server does not show.
+    /// Whether all are admitted, including participants that the server hides.
     pub fn is_everybody(&self) -> bool {
         self.listed.is_everybody()
     }
 
-    /// Whether nobody is admitted whom `before` did not admit, as far as the rules alone show it.
+    /// Whether all admitted participants were admitted by `before`, too, as far as the rules alone show it.
     pub fn is_within(&self, before: &Admitted) -> bool {
         let is_party_within =
             self.party.is_empty() || self.party == before.party || before.listed.may_permit(&self.party);
@@ -32,7 +32,7 @@ impl Admitted {
     }
 }
 
-/// As `--hear` has it: identities, patterns, `microphones` for everybody's, `none`.
+/// In the syntax of `--hear`: identities, patterns, `microphones` for everybody's, `none`.
 impl std::fmt::Display for Admitted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.is_everybody() {

@@ -13,10 +13,10 @@ use super::{Command, CommandError, message_line};
 /// A talker may be made this much louder: 12 dB, what a far voice lacks.
 const TALKER_PERCENT_MAX: u16 = 400;
 
-/// The command that `line` asks for: words, or a JSON array of them.
+/// Parses `line`, which is words or a JSON array of them.
 ///
 /// # Errors
-/// Why it is none, and what would be.
+/// Why it is not a command, with the correct usage.
 pub fn parse(line: &str) -> Result<Command, CommandError> {
     let list;
     let words = match line.starts_with('[') {

@@ -1,15 +1,15 @@
-//! What the application asks to be sent over the data channels, to some or to all.
+//! Messages to send over the data channels, to some participants or to all.
 
 use crate::limits::{DATA_NAME_BYTES_MAX, DESTINATIONS_MAX, IDENTITY_BYTES_MAX};
 
 use super::CommandError;
 
-/// Whom a message is for, and what it is about.
+/// Destinations and topic of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Address {
     /// What it is about; may be empty.
     pub topic: String,
-    /// Identities; empty is everybody.
+    /// Identities of the destinations; empty is everybody.
     pub to: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct FileMessage {
     pub is_text: bool,
 }
 
-/// A call of somebody's method.
+/// A call of a participant's method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcCommand {
     /// Identity of the participant to call.

@@ -8,7 +8,7 @@ use super::usage::usage;
 use super::words::Words;
 use super::{Command, CommandError};
 
-/// The command that begins with `word`; `None` for a word of somebody else.
+/// The command that begins with `word`; `None` for a word of another module.
 pub(super) fn parse(word: &str, rest: Words<'_>) -> Option<Result<Command, CommandError>> {
     let text = |rest: Words<'_>| match rest.text() {
         text if text.is_empty() => Err(usage(word)),

@@ -1,9 +1,9 @@
 //! What the application may ask: [`Command`], and its [`Answer`].
 //!
-//! Commands come from a program that holds the library, from the lines of `join --control -` and from
-//! `kinglet ctl`; [`line`](mod@line) is their common grammar. A new one is a variant here, an arm in
-//! [`line::parse`] with a line of its usage, and an arm in `Engine::handle_command`; one that somebody else has to answer takes a
-//! [`Ticket`] there.
+//! Commands come from a program that uses the library, from the lines of `join --control -` and from `kinglet ctl`;
+//! [`line`](mod@line) is their common grammar. A new one is a variant here, an arm in [`line::parse`] with a line of
+//! its usage, and an arm in `Engine::handle_command`; a command whose answer comes from the server or a participant
+//! takes a [`Ticket`] there.
 
 pub mod admitted;
 pub mod allow;
@@ -21,26 +21,26 @@ use serde::Serialize;
 use admitted::Admitted;
 use message::{DataMessage, FileMessage, RpcAnswer, RpcCommand, TextMessage};
 
-/// One thing the application asks for.
+/// A request of the application.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Command {
-    /// Stop sending our microphone, and tell the room.
+    /// Stop sending our microphone, and report the mute to the room.
     Mute,
     /// Send our microphone again.
     Unmute,
-    /// How we stand in the room.
+    /// The state of the client.
     Status,
-    /// Who is there, with tracks.
+    /// The participants of the room, with tracks.
     Participants,
-    /// Which addresses the server has told, and by which of them sound goes.
+    /// The addresses that the server has named for sound, and the path in use.
     Paths,
     /// Counters since the last `stats`.
     Stats,
     /// Totals since the start, as Prometheus's text.
     Metrics,
-    /// The talk key is held (`true`) or released. From the first time on packets follow it; the room is
-    /// told of a mute only when it stays released.
+    /// The talk key is held (`true`) or released. From the first time on packets follow it; a mute is reported to the
+    /// room only when it stays released.
     Talk(bool),
     /// Publish our track again after it ended.
     Publish,
@@ -48,13 +48,13 @@ pub enum Command {
     Unpublish,
     /// Loudness of what we play, in percent of the unchanged level (0 to 150).
     Volume(u8),
-    /// Play this WAV file to whoever is at this device, at most a minute.
+    /// Play this WAV file at this device, at most a minute.
     Play(String),
     /// Play this WAV file into the room, at most a minute, as a track of its own beside the microphone.
     Announce(String),
     /// End what plays, here and in the room.
     Quiet,
-    /// Play a tone to whoever is at this device, from its beginning.
+    /// Play a tone at this device, from its beginning.
     Tone(Tone),
     /// What is to be heard as a tone from now on.
     ToneSound {
@@ -63,7 +63,7 @@ pub enum Command {
         /// The sound that takes its place.
         sound: ToneSound,
     },
-    /// Whom to hear where nothing is said of a single talker, see [`crate::local::policy`].
+    /// The subscription policy for tracks without a choice of their own, see [`crate::local::policy`].
     Hear(String),
     /// Hear this remote track (by SID), or all microphones of this identity, whenever it comes.
     Subscribe(String),
@@ -80,10 +80,10 @@ pub enum Command {
         /// Loudness in percent.
         percent: u16,
     },
-    /// Who may hear us: `all`, `none`, or identities.
+    /// Participants that may hear us: `all`, `none`, or identities.
     HeardBy(Vec<String>),
-    /// The rule of a box: who hears it, and whom it hears. It takes the place of the rule before, and of `hear`,
-    /// `heard-by` and `subscribe` until one of them is given again.
+    /// The rule of a box: who hears it, and whom it hears. It replaces the rule before, and `hear`, `heard-by` and
+    /// `subscribe` until one of them is given again.
     Admit(Admitted),
     /// Our display name; the token must allow it (`canUpdateOwnMetadata`), as for the next two.
     Name(String),
@@ -91,15 +91,15 @@ pub enum Command {
     Metadata(String),
     /// Our attributes; an empty value removes one, others stay.
     Attributes(BTreeMap<String, String>),
-    /// Ring this identity, or whoever may answer. This and the next four are for a box (`kinglet run`).
+    /// Ring this identity, or every party. This and the next four are for a box (`kinglet run`).
     Ring(Option<String>),
-    /// Answer who rings us.
+    /// Answer the participant that rings us.
     Answer,
     /// End the call.
     HangUp,
     /// Drive this output once.
     Pulse(String),
-    /// Read the configuration anew.
+    /// Read the configuration again.
     Reload,
     /// Let the server play a fault on us, by LiveKit's name of it (`SimulateScenario`): for tests.
     Simulate(String),
@@ -107,7 +107,7 @@ pub enum Command {
     Enter,
     /// Go out of the room, and stand by.
     Exit,
-    /// Say something in the room's chat.
+    /// Send a message to the room's chat.
     Chat(String),
     /// Send bytes to the applications of others.
     Data(DataMessage),
@@ -115,9 +115,9 @@ pub enum Command {
     Text(TextMessage),
     /// Send a file as a stream; the result comes when all of it is on its way.
     File(FileMessage),
-    /// Call somebody's method; the result is the answer (`payload`).
+    /// Call a method of a participant; the result is the answer (`payload`).
     Rpc(RpcCommand),
-    /// Answer a call of one of ours.
+    /// Answer a call of one of our methods.
     RpcAnswer(RpcAnswer),
     /// Press these keys of a telephone.
     Dtmf(String),
@@ -140,11 +140,11 @@ pub enum Tone {
     Trouble,
     /// The microphone was muted here.
     Muted,
-    /// And is no longer.
+    /// Privacy has ended.
     Unmuted,
-    /// Somebody else entered the room.
+    /// Another participant entered the room.
     Joined,
-    /// Somebody left it.
+    /// A participant left the room.
     Left,
     /// In a call, the server is out of reach.
     Lost,
@@ -202,19 +202,19 @@ pub enum ToneSound {
     Silence,
 }
 
-/// What a command came to: what it found (`null` where it asks for nothing), or why it was not carried out.
+/// The result of a command (`null` for one that returns nothing), or why it failed.
 pub type Answer = Result<serde_json::Value, CommandError>;
 
 /// A command whose answer comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(pub u32);
 
-/// How a command goes on.
+/// When the answer to a command comes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// It is answered already.
     Now(Answer),
-    /// Somebody else has to answer first: the server, or another participant.
+    /// The answer comes from the server, or from another participant.
     Later(Ticket),
 }
 

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-/// Words that nobody has taken yet.
+/// Words that were not taken yet.
 #[derive(Debug, Clone, Copy)]
 pub enum Words<'l> {
     /// What is left of a plain line.
@@ -24,7 +24,7 @@ pub enum Words<'l> {
 pub struct NotJson;
 
 impl<'l> Words<'l> {
-    /// Whether there is none.
+    /// Whether no word is left.
     pub fn is_empty(&self) -> bool {
         match self {
             Words::Line(text) => text.trim().is_empty(),
@@ -95,7 +95,7 @@ impl<'l> Words<'l> {
     }
 }
 
-/// The JSON string at the beginning of `line`, and what follows it; `None` where there is no quotation mark.
+/// The JSON string at the beginning of `line`, and the rest; `None` if it does not begin with a quotation mark.
 fn json_string(line: &str) -> Result<Option<(String, &str)>, NotJson> {
     if !line.starts_with('"') {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What events tell of messages, streams and transcriptions.
+//! Facts of events about messages, streams and transcriptions.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
-/// Bytes of somebody's application. As JSON they are `text` where they are UTF-8, otherwise `base64`.
+/// Bytes of another application. In JSON they are `text` if they are valid UTF-8, otherwise `base64`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DataFacts {
-    /// Who sent them; empty for the server's API.
+    /// Identity of the sender; empty for the server's API.
     pub identity: String,
     /// What they are about.
     pub topic: String,
-    /// The bytes.
+    /// The payload.
     pub payload: Vec<u8>,
     /// Whether they came over the reliable channel.
     pub reliable: bool,
@@ -46,7 +46,7 @@ impl Serialize for DataFacts {
 /// Text that was sent as a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TextFacts {
-    /// Who sent it.
+    /// Identity of the sender.
     pub identity: String,
     /// The stream's number.
     pub id: String,
@@ -65,7 +65,7 @@ pub struct TextFacts {
 /// Bytes that were sent as a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileFacts {
-    /// Who sent them.
+    /// Identity of the sender.
     pub identity: String,
     /// The stream's number.
     pub id: String,
@@ -83,12 +83,12 @@ pub struct FileFacts {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// What somebody said, as text.
+/// The speech of a participant, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TranscriptionFacts {
-    /// Who said it.
+    /// Identity of the speaker.
     pub identity: String,
-    /// What was said; replaces earlier texts of the same segment.
+    /// The text; replaces earlier texts of the same segment.
     pub text: String,
     /// No other text of this segment follows.
     #[serde(rename = "final")]
@@ -100,27 +100,27 @@ pub struct TranscriptionFacts {
 /// A call of one of our methods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RpcCallFacts {
-    /// Who calls.
+    /// Identity of the caller.
     pub identity: String,
     /// The call's number, for the answer.
     pub id: String,
-    /// Which method.
+    /// Name of the method.
     pub method: String,
-    /// With what.
+    /// Argument of the call.
     pub payload: String,
 }
 
-/// What a call of ours came to.
+/// The result of a call of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RpcAnswerFacts {
-    /// Who was called.
+    /// Identity of the callee.
     pub identity: String,
-    /// Which method.
+    /// Name of the method.
     pub method: String,
-    /// The answer.
+    /// The answer, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
-    /// Why there is none: LiveKit's number (1400 and on), or the other application's.
+    /// The error otherwise: LiveKit's code (1400 and on), or that of the other application.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
     /// The same in words.

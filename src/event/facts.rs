@@ -1,4 +1,4 @@
-//! What events tell of: participants, tracks, speakers, connections.
+//! Facts of events about participants, tracks, speakers and connections.
 
 use serde::{Serialize, Serializer};
 
@@ -9,7 +9,7 @@ pub struct ParticipantFacts {
     pub identity: String,
     /// SID, from the server; new with each session.
     pub sid: String,
-    /// Display name.
+    /// Display name of the participant.
     pub name: String,
     /// Free text set by the participant or its token.
     pub metadata: String,
@@ -19,14 +19,14 @@ pub struct ParticipantFacts {
     pub kind: ParticipantKind,
 }
 
-/// Somebody who left, and why.
+/// A participant who left, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DepartureFacts {
     /// The participant as it was last.
     #[serde(flatten)]
     pub who: ParticipantFacts,
-    /// LiveKit's `DisconnectReason` in lower case: `client_initiated`, `user_rejected` …; `unknown_reason` where the
-    /// server did not say.
+    /// LiveKit's `DisconnectReason` in lower case: `client_initiated`, `user_rejected` …; `unknown_reason` if the
+    /// server does not give one.
     pub reason: String,
 }
 
@@ -105,10 +105,10 @@ pub enum TrackSource {
     ScreenShareAudio,
 }
 
-/// One who speaks.
+/// A participant who speaks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Speaker {
-    /// Who.
+    /// Identity of the participant.
     pub identity: String,
     /// 0 to 1, linear, as the server smooths it.
     pub level: f32,
@@ -125,11 +125,11 @@ pub enum Quality {
     Lost,
 }
 
-/// Who did something to our track.
+/// Who changed our track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// We did.
+    /// This client.
     #[serde(rename = "self")]
     Us,
     /// The server, or a moderator through it.
@@ -139,7 +139,7 @@ pub enum By {
 /// What is known of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallFacts {
-    /// The other party; empty while anybody may answer.
+    /// Identity of the other party; empty while any party may answer.
     pub identity: String,
     /// How it came to this: `button`, `ctl`, `rpc` …
     pub reason: &'static str,

@@ -1,7 +1,7 @@
 //! Figures for a collector: Prometheus's text format, version 0.0.4, which OpenMetrics collectors read too.
 //!
-//! Counters only grow, in base units; whoever wants rates takes differences. Names begin with `kinglet_`, those of the
-//! process are the usual ones. No label holds anything that somebody else chose.
+//! Counters only grow, in base units; rates are differences of two readings. Names begin with `kinglet_`, those of the
+//! process are the usual ones. No label holds a value that others chose.
 
 use std::fmt::Write;
 
@@ -28,7 +28,7 @@ impl Metrics {
         let _ = writeln!(self.text, "{name} {value}");
     }
 
-    /// Adds a figure that has several values, told apart by one label.
+    /// Adds a figure with several values, distinguished by one label.
     pub fn each<'v>(
         &mut self,
         kind: MetricKind,

@@ -20,11 +20,11 @@ pub(crate) use json::is_hidden;
 pub use metrics::{MetricKind, Metrics};
 pub use stats::{Stats, TrackStats};
 
-/// Reasons of [`Event::Disconnected`] by which somebody meant us to be out of the room: the session stays away for a
-/// minute or more then.
+/// Reasons of [`Event::Disconnected`] for an intended removal from the room: the client stays away for a minute or more
+/// then.
 pub const REMOVALS: [&str; 4] = ["DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED", "ROOM_DELETED", "ROOM_CLOSED"];
 
-/// One thing that happened.
+/// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -47,7 +47,7 @@ pub enum Event {
         /// What was lost, in words.
         cause: String,
     },
-    /// The same session goes on.
+    /// The same session continues.
     Resumed {
         /// Time from the loss to the end of the repair, in milliseconds; sound may have flowed meanwhile.
         gap_ms: u64,
@@ -66,18 +66,18 @@ pub enum Event {
         /// Time to the next attempt, in milliseconds; 0 where none follows.
         retry_in_ms: u64,
     },
-    /// Somebody is in the room; also told of those already there.
+    /// A participant is in the room; also reported for those already there.
     ParticipantJoined(ParticipantFacts),
-    /// Somebody is connected: can be heard, and receives messages. Before, it is in the room in name only.
+    /// A participant is connected: can be heard, and receives messages. Before, it is only listed in the room.
     ParticipantActive {
-        /// Who.
+        /// Identity of the participant.
         identity: String,
     },
-    /// Somebody left.
+    /// A participant left.
     ParticipantLeft(DepartureFacts),
     /// Name, metadata or attributes changed; of ourselves too.
     ParticipantChanged(ParticipantFacts),
-    /// Somebody publishes a track; also told of those already there.
+    /// A participant publishes a track; also reported for existing tracks.
     TrackPublished(TrackFacts),
     /// A remote track ended.
     TrackUnpublished(TrackFacts),
@@ -89,25 +89,25 @@ pub enum Event {
     TrackSubscriptionFailed {
         /// Whose; empty where it is gone already.
         identity: String,
-        /// Which.
+        /// SID of the track.
         sid: String,
         /// Why, in words.
         reason: String,
     },
     /// The server holds a remote track back for lack of bandwidth, or no longer does.
     TrackStreamState {
-        /// Whose.
+        /// Identity of the publisher.
         identity: String,
-        /// Which.
+        /// SID of the track.
         sid: String,
         /// Whether it is held back.
         paused: bool,
     },
     /// A publisher forbids us its track, or allows it again.
     TrackPermission {
-        /// Whose.
+        /// Identity of the publisher.
         identity: String,
-        /// Which.
+        /// SID of the track.
         sid: String,
         /// Whether we may hear it.
         allowed: bool,
@@ -120,30 +120,30 @@ pub enum Event {
     LocalTrackPublished {
         /// The server's SID of our track.
         sid: String,
-        /// Its name.
+        /// Name of the track.
         name: String,
     },
     /// The server does not publish our track.
     LocalTrackRefused {
-        /// Its name.
+        /// Name of the track.
         name: String,
         /// Why, in words.
         reason: String,
     },
-    /// Our track is no longer published.
+    /// Our track is not published any more.
     LocalTrackUnpublished {
         /// The server's SID of our track.
         sid: String,
-        /// Its name.
+        /// Name of the track.
         name: String,
-        /// Who ended it.
+        /// Who unpublished it.
         by: By,
     },
     /// Our track is muted.
     LocalMuted {
         /// The server's SID of our track.
         sid: String,
-        /// Its name.
+        /// Name of the track.
         name: String,
         /// Who muted it.
         by: By,
@@ -152,29 +152,29 @@ pub enum Event {
     LocalUnmuted {
         /// The server's SID of our track.
         sid: String,
-        /// Its name.
+        /// Name of the track.
         name: String,
         /// Who unmuted it.
         by: By,
     },
     /// Our track has at least one subscriber now.
     HeardBy {
-        /// Who hears us; empty where the server does not say.
+        /// Identity of the subscriber; empty if the server does not name it.
         identity: String,
     },
-    /// All who speak now, the loudest first.
+    /// All participants who speak now, the loudest first.
     Speakers {
-        /// Everybody whom the server counts as speaking.
+        /// The participants that the server counts as speaking.
         speakers: Vec<Speaker>,
     },
-    /// The server's opinion of somebody's connection.
+    /// Quality of a participant's connection in the server's opinion.
     ConnectionQuality {
-        /// Whose connection.
+        /// Identity of the participant.
         identity: String,
         /// `poor`, `good`, `excellent` or `lost`.
         quality: Quality,
     },
-    /// The server has put us into another room; who is there is told by joins and leaves.
+    /// The server has moved us into another room; its participants are reported by joins and leaves.
     RoomMoved {
         /// Name of the room.
         room: String,
@@ -185,7 +185,7 @@ pub enum Event {
     },
     /// SID, metadata, head count or recording of the room changed.
     RoomChanged {
-        /// SID of the room; some servers tell it only after `connected`.
+        /// SID of the room; some servers send it only after `connected`.
         room_sid: String,
         /// The room's metadata.
         metadata: String,
@@ -203,13 +203,13 @@ pub enum Event {
         /// We may send data.
         data: bool,
     },
-    /// Bytes of somebody's application.
+    /// Bytes of another application.
     Data(DataFacts),
-    /// Somebody said something in the room's chat.
+    /// A message in the room's chat.
     Chat {
-        /// Who.
+        /// Identity of the sender.
         identity: String,
-        /// What.
+        /// The text.
         text: String,
         /// The message's number.
         id: String,
@@ -218,33 +218,33 @@ pub enum Event {
     TextStream(TextFacts),
     /// Bytes that were sent as a stream, all of them.
     ByteStream(FileFacts),
-    /// Somebody calls one of our methods, and waits.
+    /// A participant calls one of our methods, and waits for the answer.
     RpcInvoked(RpcCallFacts),
-    /// What a call of ours came to.
+    /// The result of a call of ours.
     RpcAnswered(RpcAnswerFacts),
-    /// Somebody pressed a key of a telephone.
+    /// A key of a telephone was pressed.
     Dtmf {
-        /// Who.
+        /// Identity of the telephone.
         identity: String,
         /// `0`–`9`, `*`, `#`, `A`–`D`.
         digit: String,
     },
-    /// What somebody said, as text.
+    /// The speech of a participant, as text.
     Transcription(TranscriptionFacts),
-    /// Messages of ours that may not have arrived, since the session was lost before they were confirmed.
+    /// Messages of ours that may not have arrived: the session was lost before they were confirmed.
     DataUnconfirmed {
         /// What they were about.
         topic: String,
-        /// How many.
+        /// Number of messages.
         count: u32,
     },
-    /// A call begins: we ring somebody, or somebody rings us.
+    /// A call begins: we ring a party, or a party rings us.
     Ringing(CallFacts),
-    /// Somebody answered: both hear each other.
+    /// A party answered: both hear each other.
     CallAnswered(CallFacts),
     /// A call that was answered is over.
     CallEnded(CallFacts),
-    /// Nobody answered.
+    /// No party answered.
     CallMissed(CallFacts),
     /// A hand was at a button.
     Button {
@@ -257,24 +257,24 @@ pub enum Event {
     OutputPulsed {
         /// The output, as the configuration calls it.
         name: String,
-        /// Identity of who asked for it; empty for the box itself.
+        /// Identity of the requester; empty for the box itself.
         by: String,
     },
     /// An output was asked for and is not driven.
     OutputRefused {
         /// The output, as the configuration calls it; empty where digits name none.
         name: String,
-        /// Who asked for it.
+        /// Identity of the requester.
         identity: String,
         /// How it was asked for: `dtmf` or `rpc`.
         path: &'static str,
-        /// `not_allowed`, `no_call` (digits count in an answered call with the one who presses them), `wrong_code` or
+        /// `not_allowed`, `no_call` (digits count only in an answered call with their sender), `wrong_code` or
         /// `locked_out` (after too many wrong codes).
         reason: &'static str,
     },
     /// Another configuration was taken: at once and in the room where nothing is named.
     Reloaded {
-        /// The sections for which the box leaves the room and begins anew.
+        /// The sections for which the box leaves the room and starts a new session.
         anew_for: Vec<&'static str>,
         /// When the present call is over, that is.
         after_call: bool,
@@ -291,12 +291,12 @@ pub enum Event {
     },
     /// Something a person should know; nothing has ended.
     Warning {
-        /// One line.
+        /// The warning, in one line.
         text: String,
     },
-    /// What was found out or chosen, for whoever looks into it later.
+    /// Information for a later diagnosis.
     Log {
-        /// One line.
+        /// The information, in one line.
         text: String,
     },
     /// Counters since the last `stats`.
@@ -307,7 +307,7 @@ pub enum Event {
         command: String,
         /// Whether it was carried out.
         ok: bool,
-        /// What it found, where it asks for something.
+        /// The result, if the command returns one.
         #[serde(skip_serializing_if = "Option::is_none")]
         result: Option<serde_json::Value>,
         /// Why it was not carried out.
@@ -317,7 +317,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Bytes of it as JSON. They are bounded in sum where events wait: all of an event counts, whatever its source.
+    /// Size of the event as JSON, in bytes. Queues of events are bounded by the sum of these sizes.
     pub fn bytes(&self) -> usize {
         let mut count = Count(0);
         // Events are plain data: they always serialise.

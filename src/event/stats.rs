@@ -15,7 +15,7 @@ pub struct Stats {
     pub xruns_in: u32,
     /// Underruns of the playback card.
     pub xruns_out: u32,
-    /// Times a sound card was opened anew.
+    /// Times a sound card was opened again.
     pub reopens: u32,
     /// CPU time of this process over wall time.
     pub cpu_percent: f32,

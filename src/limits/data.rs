@@ -16,11 +16,11 @@ pub const DATA_NAME_BYTES_MAX: usize = 256;
 /// The number of a stream, call, message or segment; a UUID has 36 characters.
 pub const DATA_ID_BYTES_MAX: usize = 64;
 
-/// Identities that one message is for: everybody who can be known.
+/// Identities that one message is for: every participant that can be known.
 pub const DESTINATIONS_MAX: usize = PARTICIPANTS_MAX;
 
-/// Reliable packets that wait for the path or for their confirmation, in bytes: seventeen chunks of a
-/// stream, or two seconds of a slow mobile line. Fuller: the sender is told so.
+/// Reliable packets that wait for the path or for their confirmation, in bytes: seventeen chunks of a stream, or two
+/// seconds of a slow mobile line. Fuller: the sender gets an error.
 pub const RELIABLE_BYTES_MAX: usize = 256 * 1024;
 
 /// Reliable packets handed to SCTP and not confirmed yet, in bytes: 28 datagrams, which with those of the
@@ -39,11 +39,10 @@ pub const STREAM_CHUNK_BYTES: usize = 15_000;
 /// Streams that arrive at a time. More are refused, and counted.
 pub const STREAMS_IN_MAX: usize = 8;
 
-/// Text of a stream that is collected before it is told; a longer one is told in pieces of this size.
+/// Text of a stream that is collected before it is reported; a longer one is reported in pieces of this size.
 pub const STREAM_TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Text that is sent as one stream: what fits at once into [`RELIABLE_BYTES_MAX`], twice. Longer text is a
-/// file.
+/// Text that is sent as one stream: what fits at once into [`RELIABLE_BYTES_MAX`], twice. Longer text is a file.
 pub const TEXT_SENT_BYTES_MAX: usize = 100_000;
 
 /// Bytes of one stream that are stored or counted. A door's picture has a few hundred kilobytes; a card of
@@ -66,7 +65,7 @@ pub const STORED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Participants whose way of sending captions is remembered: a room has one or two agents, a large one some.
 pub const CAPTION_SENDERS_MAX: usize = 16;
 
-/// Captions of one sender that wait half a second for a stream: what is said in that time, by two at once.
+/// Captions of one sender that wait half a second for a stream: those of two speakers in that time.
 pub const CAPTIONS_HELD_MAX: usize = 4;
 
 /// Numbers of chat messages remembered, since many come twice: as a packet and as a stream.
@@ -81,6 +80,5 @@ pub const RPC_MESSAGE_BYTES_MAX: usize = 256;
 /// Calls that wait for their answers, in each direction. More are refused.
 pub const RPC_PENDING_MAX: usize = 16;
 
-/// Numbers of calls remembered, so that none is carried out twice: those pending, and as many again three
-/// times.
+/// Numbers of calls remembered, so that none is carried out twice: those pending, and three times as many again.
 pub const RPC_REMEMBERED_MAX: usize = 4 * RPC_PENDING_MAX;

@@ -1,7 +1,7 @@
 //! Every capacity of the program, each with where it comes from.
 //!
-//! Nothing that a remote party sends can grow memory past these numbers: what does not fit is
-//! refused or dropped, and counted. Full buffers are normal, so each table says what happens then.
+//! Nothing that a remote party sends can grow memory past these numbers: items that do not fit are refused or dropped,
+//! and counted. Full buffers are normal, so each table names the consequence.
 //!
 //! ```text
 //! network ─► message ≤ 4 MiB ─► ≤ 128 participants ─► ≤ 16 subscribed tracks ─► ≤ 8 decoded talkers
@@ -38,17 +38,18 @@ pub const SUBSCRIPTIONS_MAX: usize = 16;
 /// can ask for, and as many that we have asked for before.
 pub const FORWARDING_MARKS_MAX: usize = 2 * SUBSCRIPTIONS_MAX;
 
-/// Overrides for single tracks or identities: one for everybody who can be known. Past it the oldest is forgotten.
+/// Overrides for single tracks or identities: one for each participant that can be known. Past it the oldest is
+/// removed.
 pub const OVERRIDES_MAX: usize = PARTICIPANTS_MAX;
 
-/// Identities in a rule whom to hear, or who may hear us. More than that is a group, and has a `*`.
+/// Identities in a subscription policy or an audience. More than that is a group, and has a `*`.
 pub const PATTERNS_MAX: usize = 32;
 
-/// Talkers decoded and mixed at a time: 8 × 1.1 % of an A53 core for Opus, and more voices at once
-/// are not understood by anybody.
+/// Talkers decoded and mixed at a time: 8 × 1.1 % of an A53 core for Opus, and more voices at once cannot be
+/// understood.
 pub const TALKERS_MAX: usize = 8;
 
-/// Active speakers kept from the server's deltas: all who can be known.
+/// Active speakers kept from the server's deltas: all participants that can be known.
 pub const SPEAKERS_MAX: usize = PARTICIPANTS_MAX;
 
 // ---- text ------------------------------------------------------------------------------------
@@ -126,8 +127,8 @@ pub const PROXY_ANSWER_BYTES_MAX: usize = 4 * 1024;
 /// Body of an HTTP refusal that is read (the server answers in one line).
 pub const REFUSAL_BODY_BYTES_MAX: usize = 4 * 1024;
 
-/// Regions of LiveKit's cloud that are tried, nearest first: it names about ten, and who reaches none of the first eight
-/// has no network.
+/// Regions of LiveKit's cloud that are tried, nearest first: it names about ten, and if none of the first eight can be
+/// reached there is no network.
 pub const REGIONS_MAX: usize = 8;
 
 /// The list of regions: 100 bytes each, ten times over.
@@ -153,10 +154,10 @@ pub const SSRCS_PER_LINE_MAX: usize = 4;
 /// its addresses and protocols.
 pub const CANDIDATES_MAX: usize = 32;
 
-/// Shortest and longest time between two pings. The server asks for 5 s.
+/// Shortest and longest time between two pings. The server sets 5 s.
 pub const PING_INTERVAL_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 
-/// Shortest and longest silence until the signal connection counts as dead. The server asks for 15 s.
+/// Shortest and longest silence until the signal connection counts as dead. The server sets 15 s.
 pub const PING_TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 3..=120;
 
 // ---- transport -------------------------------------------------------------------------------
@@ -170,11 +171,11 @@ pub const DATAGRAM_BYTES_MAX: usize = 2048;
 /// STUN servers that are asked how they see us, of all that a join names: one may be gone.
 pub const STUN_SERVERS_MAX: usize = 2;
 
-/// Binding requests of one peer connection that wait for a response: each socket asks each server.
+/// Binding requests of one peer connection that wait for a response: one from each socket to each server.
 pub const BINDINGS_MAX: usize = LOCAL_ADDRESSES_MAX * STUN_SERVERS_MAX;
 
 /// Checks of one peer connection that wait for their answers: each of its pairs is checked once a second, seldom more
-/// than two of them after the first seconds, and a round trip of several seconds is no path for a call.
+/// than two of them after the first seconds, and a path with a round trip of several seconds is unusable for a call.
 pub const CHECKS_MAX: usize = 16;
 
 /// Addresses that are used of one STUN or TURN server's name: one for each family, and a spare.
@@ -194,7 +195,7 @@ pub const RELAY_WAITING_MAX: usize = 16;
 /// Links whose carrier is followed: Ethernet, Wi-Fi, a modem, and twice as many that bridges and containers make.
 pub const LINKS_MAX: usize = 16;
 
-/// One read of what the kernel tells of networks: its own messages are at most 8 KiB (`NLMSG_GOODSIZE`).
+/// One read of the kernel's network messages, which have at most 8 KiB (`NLMSG_GOODSIZE`).
 pub const NETLINK_BYTES: usize = 8 * 1024;
 
 /// TCP addresses of the server that are kept per peer connection, to be tried one after the other: it names
@@ -239,14 +240,14 @@ pub const PAYLOAD_CELL_BYTES: usize = 128;
 /// late to be played.
 pub const RED_COPIES_MAX: usize = 4;
 
-/// Earlier packets that one of ours carries again at most. With two, one packet in a hundred is missing at
-/// 20 % loss; a third would cost as much again for one in five hundred.
+/// Earlier packets that one of ours carries again at most. With two, one packet in a hundred is missing at 20 % loss; a
+/// third would cost as much again for one in five hundred.
 pub const RED_SENT_COPIES_MAX: usize = 2;
 
 /// Blocks of a RED packet that are looked at: offsets of 14 bits reach 341 ms back, 17 packets of 20 ms.
 pub const RED_BLOCKS_MAX: usize = 17;
 
-/// Sound of a talker that may wait: 400 ms, twice the greatest delay that jitter asks for. More is thrown away.
+/// Sound of a talker that may wait: 400 ms, twice the largest delay for jitter. More is dropped.
 pub const WAITING_MS_MAX: u32 = 400;
 
 /// Samples of a talker kept after they were played: the longest period of a voice, 12.5 ms (80 Hz).
@@ -255,8 +256,7 @@ pub const PCM_HISTORY_SAMPLES: usize = 600;
 /// Decoded samples that wait when the next packet is decoded: two periods, to be compared.
 pub const PCM_AHEAD_SAMPLES: usize = 2 * PCM_HISTORY_SAMPLES;
 
-/// Decoded samples held per talker: those played, those ahead, one packet, and one period more where time is
-/// stretched.
+/// Decoded samples held per talker: those played, those ahead, one packet, and one period more during time-scaling.
 pub const PCM_QUEUE_SAMPLES: usize =
     PCM_HISTORY_SAMPLES + PCM_AHEAD_SAMPLES + OPUS_PACKET_SAMPLES_MAX + PCM_HISTORY_SAMPLES;
 
@@ -269,10 +269,10 @@ pub const REFERENCE_SAMPLES: usize = 32_768;
 /// Descriptors of one PCM: one for a card, two or three for plugins that join or share cards.
 pub const CARD_DESCRIPTORS_MAX: usize = 8;
 
-/// News of one card that wait to be told: each of its periods once, and that its clock is ours now.
+/// Notes of one card that wait to be reported: one for each of its periods, and that our clock serves it.
 pub const CARD_NOTES_MAX: usize = 4;
 
-/// Subdevices of a PCM that are looked at for who has them. Cards that mix have up to 32.
+/// Subdevices of a PCM whose holders are looked up. Cards that mix have up to 32.
 pub const CARD_HOLDERS_MAX: usize = 32;
 
 /// Mixer controls that a board file sets. A WM8960 needs about ten.
@@ -304,20 +304,20 @@ pub const RAW_OUTPUT_BYTES: usize = 64 * 1024;
 /// Bytes gathered before a WAV file is written to: 100 ms, ten writes a second.
 pub const WAV_WRITE_BYTES: usize = 9_600;
 
-/// Blocks that a source or sink without a card makes up for after a late turn of the loop. An
-/// input that is later (100 ms) goes on from now; an output catches up over several turns.
+/// Blocks that a source or sink without a card makes up for after a late turn of the loop. An input that is later (100
+/// ms) continues from now; an output catches up over several turns.
 pub const CATCH_UP_BLOCKS_MAX: usize = 10;
 
-/// Milliseconds of silence that stand in for capture lost in an overrun, at most: nobody waits for more.
+/// Milliseconds of silence in the place of capture lost in an overrun, at most: longer gaps need no exact length.
 pub const CAPTURE_GAP_MS_MAX: u32 = 1_000;
 
 // ---- application -----------------------------------------------------------------------------
 
-/// Events waiting for the application. A join of a full room makes one for each participant and
-/// track; later ones are few. Fuller: the event is counted as lost and said once.
+/// Events waiting for the application. A join of a full room makes one for each participant and track; later ones are
+/// few. Fuller: the event is counted as lost, and one warning reports it.
 pub const EVENTS_MAX: usize = PARTICIPANTS_MAX * 4;
 
-/// Events waiting for the application, in bytes as JSON: all that one message of the server tells. Fuller: as above.
+/// Events waiting for the application, in bytes as JSON: those of the largest message of the server. Fuller: as above.
 pub const EVENT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
 /// Events handed to the program that it has not taken yet, in bytes as JSON: ten of the largest messages. Fuller: they

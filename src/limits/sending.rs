@@ -6,8 +6,8 @@ use super::{OPUS_SENT_BYTES_MAX, RELIABLE_BYTES_MAX};
 /// messages between the chunks do not wait long.
 pub const FILE_AHEAD_BYTES: usize = RELIABLE_BYTES_MAX * 3 / 8;
 
-/// Packets kept from before anybody hears us: as many as a receiver's buffer may hold, 1.28 s of 20 ms packets.
-/// Fuller: the oldest goes, and is counted.
+/// Packets kept from before anybody hears us: as many as a receiver's buffer may hold, 1.28 s of 20 ms packets. Fuller:
+/// the oldest is dropped, and counted.
 pub const PRECONNECT_PACKETS: usize = 64;
 
 /// Samples a second of the sound that is kept for agents, as the official SDKs for telephones have it.

@@ -1,16 +1,16 @@
 //! What can hold a microphone shut: [`Gates`], which the client and the box at the door share.
 //!
-//! | gate | holds it shut | the room is told |
+//! | gate | closed | reported to the room |
 //! | --- | --- | --- |
-//! | mute | until it is lifted here | that we are muted |
-//! | a moderator's mute | until the moderator or somebody here lifts it, or we leave | the same |
-//! | talk key | while it is released | that we are muted, once it rests |
+//! | mute | until it is lifted here | muted |
+//! | a moderator's mute | until the moderator or a user here lifts it, or we leave | muted |
+//! | talk key | while it is released | muted, once it rests |
 //!
-//! Mute is privacy: a moderator may mute us too, and lift that, but not what was muted here. What is lifted here
-//! is lifted, whoever muted it: somebody is there who says so.
+//! Mute is privacy: a moderator may mute us too, and lift that mute, but not one that was set here. A mute that is
+//! lifted here is lifted, also one of a moderator: a user is present who decides that.
 //!
-//! Another gate (a wake word, say) is another field here. It is a mute, or like the talk key a pause between words: those
-//! who ask for [`Gates::is_open`], [`Gates::is_muted`] and [`Gates::is_paused`] need no change.
+//! Another gate (a wake word, for example) is another field here. It acts as a mute, or like the talk key as a pause
+//! between words: callers of [`Gates::is_open`], [`Gates::is_muted`] and [`Gates::is_paused`] need no change.
 
 /// Which gates are shut.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Gates {
         !self.is_muted() && !self.is_paused()
     }
 
-    /// Whether it is muted, here or by a moderator, whatever the talk key does.
+    /// Whether the track is muted, here or by a moderator, with or without the talk key.
     pub fn is_muted(&self) -> bool {
         self.is_muted || self.is_muted_by_server
     }
@@ -94,7 +94,7 @@ mod tests {
         assert!(gates.is_muted() && gates.is_muted_here());
         assert!(!gates.set_muted(true), "it is so already");
         gates.set_muted_by_server(true);
-        assert!(gates.set_muted(false) && gates.is_open(), "whoever is here may");
+        assert!(gates.set_muted(false) && gates.is_open(), "a user here may");
         gates.set_muted_by_server(true);
         assert!(!gates.is_muted_here() && gates.set_muted(false));
     }

@@ -1,4 +1,4 @@
-//! What we publish and what we wish to hear: our side of the room.
+//! What we publish and subscribe to: our side of the room.
 
 #![forbid(unsafe_code)]
 

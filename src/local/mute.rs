@@ -1,16 +1,15 @@
-//! Whether our track sends, and what the room is told of it: mute × talk key.
+//! Whether our track sends, and the mute state that is reported to the room: mute × talk key.
 //!
-//! | muted | talk key | packets | the room is told |
+//! | muted | talk key | packets | reported to the room |
 //! | --- | --- | --- | --- |
 //! | no | not in use | sent | unmuted |
 //! | no | held | sent | unmuted |
 //! | no | released | none | muted, once it stays released for [`TALK_HOLD`] |
 //! | yes | any | none | muted |
 //!
-//! A talk key is pressed and released every few seconds, and a receiver that is told of each mute takes
-//! one to two seconds to play the next word (livekit issue 219). So packets follow the key at once, like
-//! a pause in speech, and the room is told of the mute only when the key rests. A mute by command, by its
-//! button or by the server is told at once.
+//! A talk key is pressed and released every few seconds, and a receiver that is informed of each mute takes one to two
+//! seconds to play the next word (livekit issue 219). So packets follow the key at once, like a pause in speech, and a
+//! mute is reported only when the key rests. A mute by command, by its button or by the server is reported at once.
 //!
 //! What holds it shut is kept by [`Gates`].
 
@@ -21,22 +20,22 @@ use super::gates::Gates;
 /// A released talk key counts as a mute after this: longer than the pauses of a dialogue.
 pub const TALK_HOLD: Duration = Duration::from_secs(2);
 
-/// The gate of one track of ours.
+/// Mute and talk key of one track of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mute {
     gates: Gates,
     /// A talk key has been used.
     has_key: bool,
-    /// Since when it is shut for a moment, by a gate that is no mute.
+    /// Since when a gate that is not a mute has paused it.
     paused_since: Option<Instant>,
     /// What the server knows, as far as we know.
     told: Option<bool>,
-    /// What the application was told.
+    /// The state that was reported to the application.
     shown: bool,
 }
 
 impl Mute {
-    /// Nobody has used a talk key.
+    /// A track without a talk key so far.
     pub fn new(is_muted: bool) -> Self {
         let gates = Gates::new(is_muted);
         Self { gates, has_key: false, paused_since: None, told: None, shown: is_muted }
@@ -47,7 +46,7 @@ impl Mute {
         self.gates.is_open()
     }
 
-    /// Whether it is muted, here or by the server, whatever the talk key does.
+    /// Whether the track is muted, here or by the server, with or without the talk key.
     pub fn is_muted(&self) -> bool {
         self.gates.is_muted()
     }
@@ -75,12 +74,12 @@ impl Mute {
         self.told = Some(is_muted);
     }
 
-    /// We left the room: what a moderator said was said of this visit.
+    /// We left the room: a moderator's mute ends with the visit.
     pub fn left(&mut self) {
         self.gates.set_muted_by_server(false);
     }
 
-    /// The server shows the track as open; whether it was told otherwise, and has to be told again.
+    /// The server shows the track as open; returns whether it was muted, and has to be muted again.
     pub fn seen_open(&mut self) -> bool {
         let is_wrong = self.told == Some(true);
         if is_wrong {
@@ -89,7 +88,7 @@ impl Mute {
         is_wrong
     }
 
-    /// The session is resumed: what was last told may have been lost with the connection.
+    /// The session is resumed: the last report may have been lost with the connection.
     pub fn resumed(&mut self) {
         self.told = None;
     }
@@ -101,14 +100,14 @@ impl Mute {
         is_muted
     }
 
-    /// What the server has to be told now, if it does not know it.
+    /// The mute state to report to the server now, if it does not know it.
     pub fn poll_server(&mut self, now: Instant) -> Option<bool> {
         let told = self.for_room(now).filter(|muted| Some(*muted) != self.told)?;
         self.told = Some(told);
         Some(told)
     }
 
-    /// What the application has to be told now, if it does not know it.
+    /// The mute state to report to the application now, if it does not know it.
     pub fn poll_application(&mut self, now: Instant) -> Option<bool> {
         let shown = self.for_room(now).filter(|muted| *muted != self.shown)?;
         self.shown = shown;
@@ -143,7 +142,7 @@ mod tests {
     #[test]
     fn the_truth_table() {
         let base = base();
-        // muted, talk key; packets, told at once, told after the hold.
+        // muted, talk key; packets, reported at once, reported after the hold.
         let table = [
             (false, None, true, false, false),
             (false, Some(true), true, false, false),
@@ -165,7 +164,7 @@ mod tests {
             let told_later = mute.poll_server(base + TALK_HOLD);
             assert_eq!(at_once || told_later == Some(true), later, "{case}");
             assert_eq!(mute.poll_application(base + TALK_HOLD), later.then_some(true), "{case}");
-            assert_eq!(mute.poll_timeout(), None, "{case}: nothing is left to tell");
+            assert_eq!(mute.poll_timeout(), None, "{case}: nothing is left to report");
         }
     }
 
@@ -214,10 +213,10 @@ mod tests {
         mute.announce();
         mute.set_by_server(false);
         assert!(!mute.is_open());
-        assert_eq!(mute.poll_server(now), Some(true), "the room is told that it still is");
+        assert_eq!(mute.poll_server(now), Some(true), "the mute is reported again");
         mute.set_by_server(true);
         mute.set(false);
-        assert!(mute.is_open(), "whoever is here may");
+        assert!(mute.is_open(), "a user here may");
         mute.set_by_server(true);
         assert_eq!((mute.is_open(), mute.announce()), (false, true), "in a new session, too");
         mute.left();

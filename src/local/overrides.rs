@@ -22,8 +22,8 @@ pub struct Overrides<T> {
 }
 
 impl<T: Copy> Overrides<T> {
-    /// Adds an override, in the place of an earlier one with the same selector. Past [`OVERRIDES_MAX`] the oldest is
-    /// forgotten.
+    /// Adds an override, or replaces an earlier one with the same selector. Past [`OVERRIDES_MAX`] the oldest is
+    /// removed.
     pub fn set(&mut self, selector: TrackSelector, value: T) {
         self.list.retain(|(other, _)| *other != selector);
         if self.list.len() >= OVERRIDES_MAX {

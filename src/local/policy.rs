@@ -1,4 +1,4 @@
-//! Whom we hear unless something else is said of a single talker: [`SubscriptionPolicy`].
+//! Which tracks we hear by default: [`SubscriptionPolicy`].
 //!
 //! ```text
 //!   "microphones" (the default) | "all" (every audio track) | "none" (by command only)
@@ -26,10 +26,10 @@ enum Sources {
     None,
 }
 
-/// Why a text is no policy.
+/// Why a text is not a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyError {
-    /// There is no word in it.
+    /// The text has no words.
     Empty,
     /// More than [`PATTERNS_MAX`] identities, or one longer than an identity can be.
     TooLong,
@@ -101,7 +101,7 @@ impl std::fmt::Display for PolicyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             PolicyError::Empty => {
-                f.write_str("say microphones, all, none or identities (!identity: not that one)")
+                f.write_str("allowed are microphones, all, none or identities (!identity: all but that one)")
             }
             PolicyError::TooLong => write!(f, "more than {PATTERNS_MAX} identities, or one that is too long"),
         }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn words_decide() {
-        // policy; who, microphone, heard.
+        // policy; participant, microphone, heard.
         let table: &[(&str, &str, bool, bool)] = &[
             ("microphones", "door", true, true),
             ("microphones", "tv", false, false),

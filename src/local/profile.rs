@@ -1,7 +1,7 @@
 //! What others see of us beyond the token: name, metadata, attributes that were set in the call.
 //!
-//! The server knows them for one session. After a full reconnect it is told again what is missing, so
-//! that a box that said it is open is not closed because the network blinked.
+//! The server keeps them for one session. After a full reconnect the missing ones are sent again, so that a box that
+//! has set an attribute keeps it over a short network failure.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ impl Profile {
         }
     }
 
-    /// What a server has to be told that knows these of us.
+    /// The changes to send to a server that has these values.
     pub fn missing(
         &self,
         name: &str,

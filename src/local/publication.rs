@@ -137,8 +137,8 @@ impl Publication {
         self.last_sid = None;
     }
 
-    /// What the server called the track last in this session, to be told from a new one: it takes 200 ms to forget it,
-    /// and would take the new one's sound for the old one's until then.
+    /// The last SID of the track in this session, to distinguish it from a new one: the server takes 200 ms to forget
+    /// it, and would take the new track's sound for the old one's until then.
     pub fn last_sid(&self) -> Option<Sid> {
         self.last_sid
     }

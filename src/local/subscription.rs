@@ -4,13 +4,12 @@
 //!   tracks in the room ─► overrides (single talkers) ─► policy (all others) ─► places ─► SubscriptionChange ─► server
 //! ```
 //!
-//! We join with `auto_subscribe=0`, so video is never offered to us (a video section that we cannot
-//! answer makes the server start the session anew, for ever). Each change in the room is compared
-//! with what is subscribed; the difference goes to the server.
+//! We join with `auto_subscribe=0`, so video is never offered to us (a video section that we cannot answer makes the
+//! server start the session again, for ever). Each change in the room is compared with the subscriptions; the
+//! difference is sent to the server.
 //!
-//! Who has a place keeps it while it is unmuted; a mute gives it up only when somebody unmuted
-//! waits for one, so that a muted talker comes back without a negotiation. A paused track keeps its
-//! place too: it is there again at once.
+//! A track keeps its place while it is unmuted; a muted one loses it only when an unmuted one waits, so that a muted
+//! talker comes back without a negotiation. A paused track keeps its place too: it can be resumed at once.
 
 use super::overrides::{Overrides, TrackSelector};
 use super::policy::SubscriptionPolicy;
@@ -25,7 +24,7 @@ pub type Sids = heapless::Vec<Sid, SUBSCRIPTIONS_MAX>;
 pub struct Offered<'a> {
     /// The server's name of it.
     pub sid: Sid,
-    /// Who publishes it.
+    /// Identity of the publisher.
     pub identity: &'a str,
     /// Whether its publisher has muted it.
     pub is_muted: bool,
@@ -35,7 +34,7 @@ pub struct Offered<'a> {
     pub is_admitted: bool,
 }
 
-/// What to tell the server.
+/// The changes to send to the server.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionChange {
     /// Tracks to subscribe.
@@ -55,13 +54,13 @@ pub struct Subscriptions {
     overrides: Overrides<bool>,
     pauses: Overrides<bool>,
     wanted: Sids,
-    /// Those of them that the server was told to pause.
+    /// The tracks of them that the server was asked to pause.
     paused: Sids,
     refused: Sids,
 }
 
 impl Subscriptions {
-    /// Nothing is subscribed yet; `policy` says what will be.
+    /// No subscriptions yet; `policy` decides which follow.
     pub fn new(policy: SubscriptionPolicy) -> Self {
         Self { policy, ..Self::default() }
     }
@@ -76,7 +75,7 @@ impl Subscriptions {
             overrides.retain_tracks(is_there);
         }
         let mut best: Vec<&Offered<'_>> = offered.iter().filter(|track| self.is_wished(track)).collect();
-        // Stable: among equals, those who have a place and came earlier stay.
+        // Stable: among equals, tracks with a place and earlier tracks stay.
         best.sort_by_key(|track| (track.is_muted, !track.is_microphone, !self.wanted.contains(&track.sid)));
         best.truncate(SUBSCRIPTIONS_MAX);
         let wanted: Sids = best.iter().map(|track| track.sid).collect();
@@ -96,9 +95,9 @@ impl Subscriptions {
         change
     }
 
-    /// The session is resumed, and requests of before may have been lost with the connection: what to tell
-    /// the server that it does not read in `SyncState`, which names only what is wanted and what is paused.
-    /// `carried` is what it offered last.
+    /// The session is resumed, and earlier requests may have been lost with the connection. Returns the changes that
+    /// the server does not learn from `SyncState`, which names only subscribed and paused tracks. `carried` are the
+    /// tracks of its last offer.
     pub fn resumed(&self, carried: impl Iterator<Item = Sid>) -> SubscriptionChange {
         let has_paused = self.pauses.is_any();
         SubscriptionChange {
@@ -145,8 +144,8 @@ impl Subscriptions {
         let _ = self.refused.push(sid);
     }
 
-    /// The application does (`true`) or does not want to hear this one, whatever the policy says.
-    /// The next `update` carries it out.
+    /// The application subscribes (`true`) or unsubscribes, with precedence over the policy. The next `update` carries
+    /// it out.
     pub fn set_wanted(&mut self, selector: TrackSelector, wanted: bool) {
         if wanted {
             // A refused track is asked for again when the application does.

@@ -1,4 +1,4 @@
-//! Why there is no session (any more): [`Cause`], in words for people and by LiveKit's name.
+//! Why a session ended or cannot begin: [`Cause`], in words for people and by LiveKit's name.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::rtc::Peer;
 use crate::signal::leave::DisconnectReason;
 use crate::signal::refusal::Refusal;
 
-/// Why there is no session (any more).
+/// Why a session ended or cannot begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// No connection to the server, in words.
@@ -75,7 +75,7 @@ impl fmt::Display for Cause {
             Cause::NetworkChanged => f.write_str("this device's network changed"),
             Cause::ToldToResume(reason) => write!(f, "the server wants us to come back: {}", reason.words()),
             Cause::ToldToRejoin(reason) => {
-                write!(f, "the server wants us to join anew: {}", reason.words())
+                write!(f, "the server requests a new session: {}", reason.words())
             }
             Cause::Told(reason) => {
                 write!(f, "the server ended the session: {} ({})", reason.words(), reason.name())

@@ -24,28 +24,27 @@
 //! | refused: no such room | join | | join |
 //! | signal connection lost, or silent | join | resume the signal | probe |
 //! | path of sound lost, or moved by a NAT | | resume, with the path | widen |
-//! | taken back, and no path in 4 s | | | probe |
+//! | resumed, and no path in 4 s | | | probe |
 //! | another network | join | resume, with the path | probe |
 //! | a peer connection is dead | join | join | join |
 //! | out of time | join | | join |
 //! | `leave`, RESUME | join | resume, with the path | probe |
 //! | `leave`, RECONNECT (STATE_MISMATCH and others) | join | join | join |
-//! | `leave`, DISCONNECT: somebody meant it | end (7) | end (7) | end (7) |
+//! | `leave`, DISCONNECT: intended | end (7) | end (7) | end (7) |
 //! | `leave`, DISCONNECT: every other reason | join | join | join |
 //! | the application asks | join | join | join |
 //!
-//! In LiveKit's cloud a join that comes to nothing for the server's sake is tried in the other regions before the table
-//! is asked (`engine/regions.rs`).
+//! In LiveKit's cloud, a join that fails because of the server is tried in the other regions before the table applies
+//! (`engine/session/regions.rs`).
 //!
-//! What cannot be resumed is joined anew: where the server forbids resumes or does not know us, where
-//! an exchange was cut in the middle, where resumes keep dying at once ([`Standing::can_resume`]).
-//! "Join" ends instead where [`Retry`] says so: with exit status 5, or 4 for refused credentials that
-//! cannot be had anew, since the same token gets the same answer. A service never ends by itself: where
-//! the table says 7 it joins, after a minute.
+//! A session that cannot be resumed is replaced by a new one: if the server forbids resumes or does not know us, if an
+//! exchange was interrupted, if resumes fail repeatedly ([`Standing::can_resume`]). "Join" ends instead if [`Retry`]
+//! says so: with exit status 5, or 4 for refused credentials that cannot be renewed, since the same token gets the same
+//! answer. A service never ends by itself: for status 7 it joins again, after a minute.
 //!
-//! A new session gets back what the application had set: publication and mute, subscriptions, what we
-//! told of ourselves (`Engine::joined`). Never two sessions of ours at once: a dial drops what was
-//! before, so the server ends the older one with nobody to hear of it.
+//! A new session restores the application's settings: publication and mute, subscriptions, name, metadata and
+//! attributes (`Engine::joined`). There are never two sessions at a time: a dial drops the previous connection, and the
+//! server ends the older session.
 //!
 //! | wait, from the *start* of the join before | |
 //! | --- | --- |
@@ -70,8 +69,8 @@ pub enum Retry {
     AfterFirst,
     /// For ever from the start.
     Forever,
-    /// As a service: outside of the room until it is told to enter, then for ever, also after it was removed,
-    /// with long waits. Two boxes with one identity must not throw each other out for ever.
+    /// As a service: outside of the room until it is asked to enter, then for ever, also after it was removed, with
+    /// long waits. Two boxes with one identity must not remove each other for ever.
     Service,
     /// Never with a new session: the first loss that a resume does not mend is the end.
     Never,
@@ -106,21 +105,21 @@ pub struct Standing {
     pub can_resume: bool,
     /// Whether any session was ever active.
     pub was_connected: bool,
-    /// What the settings say.
+    /// Limits from the settings.
     pub policy: RetryPolicy,
 }
 
 /// What is mended by a resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mend {
-    /// The signal connection is made anew; peer connections stay as they are, and nobody hears it.
+    /// The signal connection is made again; peer connections stay as they are, and sound continues.
     Signal,
     /// ICE is restarted too, on both peer connections.
     Path,
 }
 
 impl Mend {
-    /// What the server is told (`reconnect_reason`); `blamed` is whose path has failed by itself.
+    /// The reason for the server (`reconnect_reason`); `blamed` is the connection whose path has failed.
     pub fn reason(self, blamed: Option<Peer>) -> ResumeReason {
         match (self, blamed) {
             (Mend::Signal, _) => ResumeReason::SignalLost,
@@ -136,7 +135,7 @@ impl Mend {
 pub struct Outcome {
     /// The program's exit status.
     pub status: ExitStatus,
-    /// One line that says what happened and what to do; empty where it ended as asked.
+    /// One line that names the cause and the remedy; empty if it ended as requested.
     pub text: String,
 }
 
@@ -156,7 +155,7 @@ pub enum Step {
     Probe,
     /// While resuming: the path is to be mended too.
     Widen,
-    /// Drop the session and begin a new one, after the wait that the cause asks for.
+    /// Drop the session and begin a new one, after the wait for the cause.
     Join,
     /// This is the end.
     End(Outcome),
@@ -173,7 +172,7 @@ pub fn next_step(cause: &Cause, standing: Standing) -> Step {
             _ => join_or_end(cause, standing),
         },
         (SessionStage::Resuming, Cause::PathLost(_) | Cause::PathMoved(_)) => Step::Widen,
-        // Only the server itself can say that the session is over; meanwhile sound flows on where it can.
+        // Only the server itself can end the session; meanwhile sound continues if it can.
         (SessionStage::Resuming, Cause::Refused(refusal)) if !refusal.is_livekits() => Step::Probe,
         (
             SessionStage::Resuming,
@@ -203,7 +202,7 @@ fn join_or_end(cause: &Cause, standing: Standing) -> Step {
         Retry::AfterFirst => standing.was_connected,
         Retry::Forever | Retry::Service => true,
     };
-    // Somebody may put another token into a service's file, and clocks are set by themselves.
+    // The token in a service's file may be replaced, and clocks are set automatically.
     let is_clock = matches!(cause, Cause::Refused(refusal) if refusal.fault() == Fault::Clock);
     let may_help = status != ExitStatus::Credentials
         || is_clock
@@ -288,7 +287,7 @@ mod tests {
         assert!(ended(next_step(&lost, standing(SessionStage::Resuming, true, Retry::Never))));
         assert_eq!(next_step(&lost, standing(SessionStage::Resuming, true, Retry::AfterFirst)), Step::Join);
         let resumed = next_step(&Cause::SignalSilent, standing(SessionStage::Active, true, Retry::Never));
-        assert_eq!(resumed, Step::Resume(Mend::Signal), "a resume is no new session");
+        assert_eq!(resumed, Step::Resume(Mend::Signal), "a resume is not a new session");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Words of others as arguments and variables of programs that we start: data, whatever they hold.
+//! Words of others as arguments and variables of programs that we start: always data.
 //!
 //! ```text
 //!                      alone                     within a longer argument      variable
@@ -8,7 +8,7 @@
 //!   x⏎unmute           x%0Aunmute                x%0Aunmute                    x%0Aunmute
 //! ```
 //!
-//! Where a `%` stands in the result, percent-decoding it (RFC 3986 §2.1) gives the word back.
+//! Percent-decoding (RFC 3986 §2.1) of a result that contains `%` gives the word back.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What the peer connections tell each other through the server: session descriptions and candidates.
+//! Session descriptions and candidates, which the peers exchange through the server.
 
 use serde::{Deserialize, Serialize};
 
@@ -92,9 +92,8 @@ impl Trickle {
     }
 }
 
-/// `RTCIceCandidateInit` of the WebRTC API. All m-lines are bundled, so the first one is named when
-/// sending, and nothing but the candidate is needed when receiving: whatever else a server writes or
-/// leaves out is no reason to lose the candidate.
+/// `RTCIceCandidateInit` of the WebRTC API. All m-lines are bundled, so the first one is named when sending, and only
+/// the candidate is needed when receiving: other fields that a server adds or omits do not matter.
 #[derive(Serialize, Deserialize)]
 struct CandidateInit {
     candidate: Option<String>,

@@ -4,11 +4,11 @@
 //!   POST {"room_name":"house","participant_identity":"door"}  ─►  201 {"server_url":"…","participant_token":"…"}
 //! ```
 //!
-//! All that is asked for is optional (`TokenSourceRequest`, `TokenSourceResponse` of the protocol): the service may
-//! know better. The server's address that it answers is used where nobody has said another one: boxes then go where the
-//! service sends them, from the next session on. It never takes them from TLS to none. An endpoint that is asked without
-//! TLS may not say where the server is, unless it is on this machine: a machine on the path could answer instead, and
-//! have the box speak in a room of his own.
+//! All requested fields are optional (`TokenSourceRequest`, `TokenSourceResponse` of the protocol): the service may
+//! override them. The server's address in the answer is used if none is configured: boxes then follow the service, from
+//! the next session on, but never from TLS to a server without. An endpoint that is asked without TLS may not name the
+//! server, unless it is on this machine: an attacker on the path could answer instead, and have the box speak in
+//! another room.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,7 +33,7 @@ pub struct EndpointUrl {
 pub struct Access {
     /// The access token for the room.
     pub token: Secret,
-    /// The server that it is for, where the source has a say in that.
+    /// The server that it is for, if the source may name it.
     pub server: Option<ServerUrl>,
 }
 
@@ -42,7 +42,7 @@ pub struct Access {
 pub struct TokenRequest {
     /// Name of the room to enter, where we choose it.
     pub room: Option<String>,
-    /// Who we are.
+    /// Identity of the participant.
     pub identity: Option<String>,
     /// Our name for people.
     pub name: Option<String>,
@@ -56,7 +56,7 @@ impl EndpointUrl {
         &self.server
     }
 
-    /// Whether its word on where the server is can be trusted: nobody on the way can answer instead.
+    /// Whether its answer may name the server: an attacker on the path cannot answer instead.
     pub fn may_name_server(&self) -> bool {
         self.server.is_secure() || self.server.is_loopback()
     }
@@ -72,12 +72,11 @@ impl EndpointUrl {
             server_url: String,
         }
         let response: Option<ServerResponse> = serde_json::from_slice(body).ok();
-        let response =
-            response.ok_or("its answer holds no server_url, and nobody else says where the server is")?;
-        let url: ServerUrl = response.server_url.parse().map_err(|_| "its server_url is no wss:// URL")?;
+        let response = response.ok_or("its answer holds no server_url, and none is configured")?;
+        let url: ServerUrl = response.server_url.parse().map_err(|_| "its server_url is not a wss:// URL")?;
         match url.is_secure() || !self.server.is_secure() {
             _ if !self.may_name_server() => {
-                Err("it is asked without TLS and may not say where the server is: give its URL")
+                Err("it is asked without TLS and may not name the server: give the server's URL")
             }
             true => Ok(url),
             false => Err("its server_url is without TLS, which would show the token to everybody"),
@@ -153,8 +152,7 @@ impl TokenRequest {
     }
 }
 
-/// The token in the body of an answer; `None` where there is none. Protobuf's own JSON writes
-/// `participantToken`.
+/// The token in the body of an answer; `None` if there is none. Protobuf's own JSON writes `participantToken`.
 pub fn token_of(body: &[u8]) -> Option<Secret> {
     #[derive(Deserialize)]
     struct TokenResponse {

@@ -4,7 +4,7 @@
 //! stun:host[:port]     turn:host[:port][?transport=udp|tcp]     turns:host[:port][?transport=tcp]
 //! ```
 //!
-//! RFC 7064 and RFC 7065. What these cannot say in our world (`stuns:`, DTLS) is no URL to us.
+//! RFC 7064 and RFC 7065. URLs that are not supported here (`stuns:`, DTLS) are refused.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -37,7 +37,7 @@ pub struct IceUrl {
     pub port: u16,
 }
 
-/// A text that is no URL of a server that we could use.
+/// A text that is not the URL of a usable server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotUsable;
 

@@ -1,5 +1,5 @@
-//! What the server says at the start of a session ([`Join`]), of a resumed one ([`Reconnect`]), and of
-//! one moved to another room ([`RoomMoved`]).
+//! The server's messages at the start of a session ([`Join`]), of a resumed one ([`Reconnect`]), and of one moved to
+//! another room ([`RoomMoved`]).
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Join {
     pub room: RoomInfo,
     /// The local participant.
     pub participant: ParticipantInfo,
-    /// Everybody else whom we may see.
+    /// The other participants that are visible to us.
     pub other_participants: Vec<ParticipantInfo>,
     /// STUN and TURN servers to use.
     pub ice_servers: Vec<IceServer>,
@@ -26,11 +26,11 @@ pub struct Join {
     pub subscriber_primary: bool,
     /// The server would like the publisher's offer at once.
     pub fast_publish: bool,
-    /// How often a ping is wanted; zero where the server does not say.
+    /// Time between two pings; zero if the server does not set it.
     pub ping_interval: Duration,
-    /// How long without any message until the connection counts as dead; zero where the server does not say.
+    /// Time without any message after which the connection counts as dead; zero if the server does not set it.
     pub ping_timeout: Duration,
-    /// What the server asks of this client.
+    /// The server's settings for this client.
     pub configuration: Configuration,
     /// Which server it is.
     pub server: ServerInfo,
@@ -41,7 +41,7 @@ pub struct Join {
 pub struct Reconnect {
     /// STUN and TURN servers to use from now on.
     pub ice_servers: Vec<IceServer>,
-    /// What the server asks of this client.
+    /// The server's settings for this client.
     pub configuration: Configuration,
     /// Which server it is.
     pub server: ServerInfo,
@@ -58,14 +58,14 @@ pub struct RoomMoved {
     pub token: Option<Secret>,
     /// Ourselves, in the new room.
     pub participant: ParticipantInfo,
-    /// Everybody else there.
+    /// The other participants of the new room.
     pub other_participants: Vec<ParticipantInfo>,
 }
 
 /// What is known of the room.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RoomInfo {
-    /// The server's name of it; some servers tell it only with a later update.
+    /// SID of the room; some servers send it only with a later update.
     pub sid: Option<Sid>,
     /// Its name, as in the token.
     pub name: String,
@@ -88,7 +88,7 @@ pub struct IceServer {
     pub credential: Secret,
 }
 
-/// What the server asks of this client (`ClientConfiguration`).
+/// The server's settings for this client (`ClientConfiguration`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Configuration {
     /// Never resume, always begin a new session.
@@ -102,9 +102,9 @@ pub struct Configuration {
 pub struct ServerInfo {
     /// LiveKit Cloud rather than the open-source server.
     pub is_cloud: bool,
-    /// `1.13.5`.
+    /// Version of the server, such as `1.13.5`.
     pub version: String,
-    /// Highest protocol number that it speaks; 0 where it does not say.
+    /// Highest protocol version of the server; 0 if it does not report it.
     pub protocol: u32,
     /// Where it stands; often empty.
     pub region: String,

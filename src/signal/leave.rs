@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::wire;
 
-/// What the server asks the client to do after a `leave` (`LeaveRequest.Action`).
+/// The action that the server requests with a `leave` (`LeaveRequest.Action`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaveAction {
     /// The session is over.
@@ -19,7 +19,7 @@ pub enum LeaveAction {
 
 /// Why a session ended (`DisconnectReason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(missing_docs, reason = "`words` says what each one means")]
+#[allow(missing_docs, reason = "`words` describes each one")]
 pub enum DisconnectReason {
     #[default]
     Unknown,
@@ -52,7 +52,7 @@ impl DisconnectReason {
         match self {
             DisconnectReason::Unknown => "the server gave no reason",
             DisconnectReason::ClientInitiated => "we left",
-            DisconnectReason::DuplicateIdentity => "somebody with the same identity joined the room",
+            DisconnectReason::DuplicateIdentity => "another client with the same identity joined the room",
             DisconnectReason::ServerShutdown => "the server is shutting down",
             DisconnectReason::ParticipantRemoved => "removed from the room",
             DisconnectReason::RoomDeleted => "the room was deleted",
@@ -60,7 +60,7 @@ impl DisconnectReason {
             DisconnectReason::JoinFailure => "the connection for sound did not come up in time",
             DisconnectReason::Migration => "the server moves the session to another node",
             DisconnectReason::SignalClose => "the signal connection was lost",
-            DisconnectReason::RoomClosed => "the room was closed: everybody else had left",
+            DisconnectReason::RoomClosed => "the room was closed: all others had left",
             DisconnectReason::UserUnavailable => "the called party did not answer",
             DisconnectReason::UserRejected => "the called party declined",
             DisconnectReason::SipTrunkFailure => "the telephone line failed",
@@ -70,8 +70,8 @@ impl DisconnectReason {
         }
     }
 
-    /// Whether somebody meant us to be out: coming back at once would be against their will. Every
-    /// other reason is an accident to be mended.
+    /// Whether the removal was intended: the client must not come back at once. All other reasons are failures, after
+    /// which it comes back.
     pub fn is_removal(self) -> bool {
         matches!(
             self,
@@ -170,7 +170,7 @@ mod tests {
         let removals: Vec<_> =
             ALL.into_iter().filter(|reason| reason.is_removal()).map(|r| r.name()).collect();
         assert_eq!(removals, ["DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED", "ROOM_DELETED", "ROOM_CLOSED"]);
-        assert_eq!(removals, crate::event::REMOVALS, "as applications are told");
+        assert_eq!(removals, crate::event::REMOVALS, "as in events");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Leaves out of a message what is past a limit, before anything is allocated for it.
 //!
-//! An empty participant is two bytes on the wire and some three hundred in memory: four megabytes of
-//! them would be more than a small board has. So the bytes are walked once along [`ENVELOPE`], which
-//! says for each list and text how much of it is taken. Nearly every message passes as it is; one that
-//! does not is copied without the surplus.
+//! An empty participant takes two bytes on the wire and some three hundred in memory: four megabytes of them would need
+//! more memory than a small board has. So the bytes are walked once along [`ENVELOPE`], which sets the limit for each
+//! list and text. Nearly every message passes unchanged; others are copied without the surplus.
 //!
 //! A field that the protocol has once is taken once, the first time. Protobuf would merge a second one
 //! into it, and no server writes one.
@@ -13,7 +12,7 @@ use std::borrow::Cow;
 use super::truncated::Truncated;
 use crate::limits::*;
 
-/// The message within its limits; `None` where it is no protobuf. What is left out is added to `truncated`.
+/// The message within its limits; `None` if it is not valid protobuf. Omissions are added to `truncated`.
 pub(super) fn limit<'a>(bytes: &'a [u8], truncated: &mut Truncated) -> Option<Cow<'a, [u8]>> {
     limit_message(bytes, ENVELOPE, truncated)
 }

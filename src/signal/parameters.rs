@@ -1,11 +1,11 @@
-//! What this client says about itself and wants when it joins or resumes: the query of the WebSocket
-//! request ([`JoinParameters`]).
+//! The client's description of itself when it joins or resumes: the query of the WebSocket request
+//! ([`JoinParameters`]).
 
 use std::fmt::Write;
 
 use super::sid::Sid;
 
-/// What is told about this client when it joins or resumes.
+/// The client's description of itself when it joins or resumes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JoinParameters {
     /// Version of this program.
@@ -27,8 +27,8 @@ pub struct Resume {
     pub reason: ResumeReason,
 }
 
-/// Why a session is resumed (`ReconnectReason`). That a peer connection failed is never said: within the
-/// first 90 seconds it makes the server take TCP only from then on, and we have none.
+/// Why a session is resumed (`ReconnectReason`). A failed peer connection is never given as the reason: within the
+/// first 90 seconds it makes the server offer TCP only from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResumeReason {
     /// Nothing in particular.

@@ -1,5 +1,4 @@
-//! What a message says about one participant ([`ParticipantInfo`]), its tracks ([`TrackInfo`]) and what
-//! it may do ([`Permission`]).
+//! One participant in a message ([`ParticipantInfo`]), its tracks ([`TrackInfo`]) and its permissions ([`Permission`]).
 //!
 //! A `ParticipantInfo` is always complete: all tracks, all attributes. `room` finds out what changed.
 
@@ -17,7 +16,7 @@ use crate::limits::{ATTRIBUTES_BYTES_MAX, TRACKS_PER_PARTICIPANT_MAX};
 pub struct ParticipantInfo {
     /// The server's name of this participant in this session.
     pub sid: Sid,
-    /// Who it is, from its token: stays over sessions. 1 to `IDENTITY_BYTES_MAX` bytes.
+    /// Identity, from the token: stays the same over sessions. 1 to `IDENTITY_BYTES_MAX` bytes.
     pub identity: String,
     /// How far its connection has come.
     pub state: ParticipantState,
@@ -31,9 +30,9 @@ pub struct ParticipantInfo {
     pub attributes: BTreeMap<String, String>,
     /// Grows with every change within one session.
     pub version: u32,
-    /// When it joined, in milliseconds since 1970 by the server's clock; 0 where old servers do not say.
+    /// Time of the join, in milliseconds since 1970 by the server's clock; 0 from old servers.
     pub joined_at_ms: i64,
-    /// What it may do. Servers always say.
+    /// Permissions of the participant. Servers always send them.
     pub permission: Permission,
     /// What it is.
     pub kind: ParticipantKind,

@@ -1,11 +1,11 @@
 //! Keeps the signal connection alive and notices when it is dead.
 //!
-//! A ping goes out each interval; its pong gives the round trip. Any message at all shows that the
-//! connection lives; none for the timeout means that it does not. Both spans are the server's wish
-//! (`JoinResponse.ping_interval`, `ping_timeout`), held within limits.
+//! A ping is sent each interval; its pong gives the round trip. Any message shows that the connection is alive; without
+//! one for the timeout it counts as dead. The server sets both (`JoinResponse.ping_interval`, `ping_timeout`); they are
+//! held within limits.
 //!
-//! While sound flows, silence has three timeouts: on a link that is full, TCP comes last and is late, and nobody misses it
-//! as long as it moves at all. A connection on which nothing moves is ended by the kernel before that (`io/signal/tcp.rs`).
+//! While sound flows, silence may last three timeouts: on a full link TCP comes last and is late, which does not matter
+//! as long as it moves at all. The kernel ends a connection without any progress before that (`io/signal/tcp.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub enum PingAction {
         /// The smoothed round trip, 0 before the first pong.
         rtt_ms: u32,
     },
-    /// The connection is dead. Said once; afterwards nothing is due any more.
+    /// The connection is dead. Returned once; afterwards nothing is due any more.
     Dead,
 }
 
@@ -61,7 +61,7 @@ impl Pinger {
         }
     }
 
-    /// A message has arrived, of whatever kind.
+    /// A message of any kind has arrived.
     pub fn heard(&mut self, now: Instant) {
         (self.heard, self.borne_until) = (now, None);
     }
@@ -74,7 +74,7 @@ impl Pinger {
     /// The pong to the ping of this timestamp has arrived.
     pub fn handle_pong(&mut self, last_ping_timestamp_ms: u64, now: Instant) {
         self.heard(now);
-        // Echoes of what we never sent, and of pings older than the connection may live, say nothing.
+        // Echoes of pings that were never sent, or that are older than the connection may live, are ignored.
         let Some(sample_ms) = self.now_ms(now).checked_sub(last_ping_timestamp_ms) else { return };
         let sample = Duration::from_millis(sample_ms);
         if last_ping_timestamp_ms == 0 || sample > self.timeout {
@@ -123,7 +123,7 @@ impl Pinger {
     }
 }
 
-/// Zero is what servers say that do not care: they get `usual_seconds`, official clients' own default.
+/// Servers without a preference send zero: then `usual_seconds` is used, the default of official clients.
 fn held_within(span: Duration, seconds: std::ops::RangeInclusive<u64>, usual_seconds: u64) -> Duration {
     if span.is_zero() {
         return Duration::from_secs(usual_seconds);

@@ -1,11 +1,11 @@
-//! What the server says instead of opening the signal connection: an HTTP status and a line of text.
+//! The server's refusal to open the signal connection: an HTTP status and a line of text.
 //!
-//! The server prepares the session before it upgrades the connection, so nearly everything that can be
-//! wrong is told here (livekit `pkg/service/rtcservice.go`, `auth.go`).
+//! The server prepares the session before it upgrades the connection, so nearly every fault is reported here (livekit
+//! `pkg/service/rtcservice.go`, `auth.go`).
 //!
-//! Anybody on the way can answer HTTP: a proxy whose server is away, the login page of a hotel, a firewall. So a status
-//! alone says nothing about the token or the room. Only LiveKit's own words do, in the answer itself
-//! or in that of `/rtc/validate`; every other answer is trouble on the way, which passes.
+//! Others on the path can answer HTTP, too: a proxy whose server is down, the login page of a hotel, a firewall. So a
+//! status alone is no information about the token or the room. Only LiveKit's own texts are, in the answer itself or in
+//! that of `/rtc/validate`; every other answer counts as a temporary fault of the path.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::limits::{REFUSAL_BODY_BYTES_MAX, SERVER_TEXT_BYTES_MAX};
 /// What `/rtc/validate` answers where all is well.
 const VALID: &str = "success";
 
-/// How the server's refusals begin, in lower case (`pkg/service/auth.go`, `rtcservice.go`, `utils.go`, `errors.go`,
+/// Beginnings of the server's refusals, in lower case (`pkg/service/auth.go`, `rtcservice.go`, `utils.go`, `errors.go`,
 /// `roomallocator.go`; `pkg/rtc/errors.go`).
 const LIVEKITS_WORDS: [&str; 21] = [
     // 401
@@ -89,12 +89,12 @@ impl Refusal {
         Refusal { status, text, clock_behind_s: 0, is_upgrade_only: false, redirects_to: String::new() }
     }
 
-    /// The same, from a server whose clock is so far ahead of ours.
+    /// Adds how far the server's clock is ahead of ours.
     pub fn with_clock_behind(self, clock_behind_s: i64) -> Refusal {
         Refusal { clock_behind_s, ..self }
     }
 
-    /// The same, with what its `Location` header says.
+    /// Adds the `Location` header.
     pub fn with_location(self, location: &str) -> Refusal {
         let end = location.find(['?', '#']).unwrap_or(location.len());
         let url = location[..end].parse::<ServerUrl>();
@@ -111,7 +111,7 @@ impl Refusal {
         matches!(self.fault(), Fault::Credentials | Fault::Clock | Fault::NoSuchRoom)
     }
 
-    /// Whether it says too little to act on: no text, a page, or not LiveKit's words.
+    /// Whether the text does not explain the refusal: no text, a page, or not LiveKit's words.
     pub fn is_unexplained(&self) -> bool {
         self.text.is_empty() || self.text.starts_with('<') || self.fault() == Fault::NotLiveKit
     }
@@ -171,7 +171,7 @@ impl Refusal {
             (Fault::Credentials, _) => {
                 "the server refuses the token; check its key, secret, room grant and expiry, and this machine's clock"
             }
-            (Fault::Clock, _) => "the token is of no use by this machine's clock, which is wrong: set it",
+            (Fault::Clock, _) => "the token is invalid by this machine's clock, which is wrong: set it",
             (Fault::NoUpgrade, _) => {
                 "the server would take us, but something before it does not let WebSocket through; check the proxy"
             }
@@ -207,7 +207,7 @@ impl Refusal {
             (Fault::Server, 408 | 502 | 504) => {
                 "the server does not answer its proxy; check that it runs and try again later"
             }
-            (Fault::Server, _) => "the server failed to start the session; its log says why",
+            (Fault::Server, _) => "the server failed to start the session; see its log",
         }
     }
 }
@@ -222,7 +222,7 @@ impl fmt::Display for Refusal {
         if !self.redirects_to.is_empty() {
             write!(f, " to {}", self.redirects_to)?;
         }
-        // Proxies answer with whole pages, which say nothing that the status does not.
+        // Proxies answer with whole pages, which add nothing to the status.
         if !self.text.is_empty() && !self.text.starts_with('<') {
             write!(f, ": {}", self.text)?;
         }

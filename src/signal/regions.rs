@@ -24,7 +24,7 @@ impl Regions {
         Some(Self::of(regions.iter().filter_map(|region| region.get("url")?.as_str())))
     }
 
-    /// What a `leave` says.
+    /// The regions in a `leave`.
     pub(super) fn from_wire(settings: wire::RegionSettings) -> Regions {
         Self::of(settings.regions.iter().map(|region| region.url.as_str()))
     }

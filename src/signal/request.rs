@@ -27,19 +27,19 @@ pub enum Request {
         /// The offer's number.
         id: u32,
     },
-    /// A candidate of ours. The server accepts the bare attribute only, `candidate:…`: anything else
-    /// makes it end the session.
+    /// A candidate of ours. The server accepts the bare attribute only, `candidate:…`: with any other form it ends the
+    /// session.
     Trickle(Trickle),
     /// Announces a track, before the offer that carries it.
     AddTrack(AddTrack),
-    /// Says that our track is muted or not; the packets we stop ourselves.
+    /// Reports that our track is muted or not; we stop the packets ourselves.
     Mute {
         /// SID of our track.
         sid: Sid,
         /// Whether it is muted.
         muted: bool,
     },
-    /// Asks for tracks, or no longer.
+    /// Subscribes to tracks, or unsubscribes.
     Subscription {
         /// SIDs of the remote tracks.
         sids: Vec<Sid>,
@@ -53,7 +53,7 @@ pub enum Request {
         /// Whether they are paused.
         paused: bool,
     },
-    /// Says who may hear us; everybody may until it is said.
+    /// Sets who may hear us; before the first request everybody may.
     SubscriptionPermission(Audience),
     /// Changes what others see of us; `RequestResponse` with this number answers it.
     UpdateMetadata {
@@ -77,8 +77,8 @@ pub enum Request {
     },
 }
 
-/// What we have of a session that is resumed (`SyncState`): a server that has something else makes us
-/// begin anew.
+/// The client's state of a session that is resumed (`SyncState`): a server with a different state requests a new
+/// session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SyncState {
     /// The server's last offer for the subscriber; empty before the first.
@@ -95,13 +95,13 @@ pub struct SyncState {
     pub received: Vec<(Sid, u32)>,
 }
 
-/// Who may hear us (`SubscriptionPermission`).
+/// Participants that may hear us (`SubscriptionPermission`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Audience {
     /// Every participant may hear us.
     #[default]
     Everybody,
-    /// These identities, and nobody else.
+    /// Only these identities.
     Only(Vec<String>),
 }
 
@@ -122,7 +122,7 @@ pub struct ProfileChange {
 pub struct PublishedTrack {
     /// Our name of the track.
     pub cid: String,
-    /// The server's.
+    /// The server's SID of the track.
     pub sid: Sid,
     /// What people see.
     pub name: String,
@@ -149,7 +149,7 @@ pub struct AddTrack {
     pub echo_cancellation: bool,
     /// The speech has gone through noise suppression.
     pub noise_suppression: bool,
-    /// What was said before goes to agents as a stream of bytes.
+    /// Sound from before the first subscriber is sent to agents as a stream of bytes.
     pub preconnect_buffer: bool,
 }
 

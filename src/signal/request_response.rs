@@ -5,7 +5,7 @@ use super::wire;
 /// Why a subscription failed (`SubscriptionError`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionError {
-    /// The server does not say.
+    /// The server does not give a reason.
     Unknown,
     /// We do not have its codec.
     CodecUnsupported,
@@ -34,7 +34,7 @@ pub enum RequestAbout {
 
 /// How a request went (`RequestResponse.Reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the protocol's names say it")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum RequestReason {
     Ok,
     NotFound,
@@ -50,9 +50,9 @@ impl SubscriptionError {
     /// For a person.
     pub fn words(self) -> &'static str {
         match self {
-            SubscriptionError::Unknown => "the server does not say why",
+            SubscriptionError::Unknown => "the server gives no reason",
             SubscriptionError::CodecUnsupported => "it is in a codec that we do not have",
-            SubscriptionError::TrackNotFound => "there is no such track any more",
+            SubscriptionError::TrackNotFound => "the track does not exist any more",
         }
     }
 

@@ -1,7 +1,7 @@
 //! A message of the server, decoded ([`decode`]) into a [`Response`] of bounded size.
 //!
-//! What the server sends past a limit is left out and counted ([`Truncated`]); the rest of the message is used.
-//! A message that cannot be used at all is an error that says why; the session may go on after it.
+//! Items past a limit are left out and counted ([`Truncated`]); the rest of the message is used. A message that cannot
+//! be used at all is an error with its reason; the session may continue after it.
 
 use std::fmt;
 
@@ -62,9 +62,9 @@ pub enum Response {
     Leave {
         /// Why the server ends or interrupts the session.
         reason: DisconnectReason,
-        /// What the server asks us to do.
+        /// The requested action.
         action: LeaveAction,
-        /// Where else the room is served; empty where that is not said.
+        /// Other regions that serve the room; empty if the server names none.
         regions: Regions,
     },
     /// A moderator mutes or unmutes our track.
@@ -107,7 +107,7 @@ pub enum Response {
         /// The server's words, one line; may be empty.
         message: String,
     },
-    /// Somebody hears our track now.
+    /// A participant has subscribed to our track.
     TrackSubscribed {
         /// SID of our track.
         sid: Sid,
@@ -125,12 +125,12 @@ pub enum Response {
     StreamState(Vec<StreamState>),
     /// We are in another room now.
     RoomMoved(Box<RoomMoved>),
-    /// A message that says nothing to an audio-only client: video, data tracks, an end-of-candidates
-    /// mark, or something newer than this program.
+    /// A message without meaning for an audio-only client: video, data tracks, an end-of-candidates mark, or something
+    /// newer than this program.
     Ignored,
 }
 
-/// Why a message was of no use.
+/// Why a message is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
     /// Longer than [`MESSAGE_BYTES_MAX`].
@@ -147,7 +147,7 @@ pub enum DecodeError {
     },
 }
 
-/// Whether and how loud somebody speaks.
+/// Whether a participant speaks, and how loud.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpeakerInfo {
     /// SID of the participant.
@@ -158,7 +158,7 @@ pub struct SpeakerInfo {
     pub active: bool,
 }
 
-/// How good somebody's connection is.
+/// Quality of a participant's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QualityInfo {
     /// SID of the participant.
@@ -252,7 +252,7 @@ fn from_wire(
         Message::RefreshToken(token) if !can_be_sent(&token) => return Err(lacking("refresh_token")),
         Message::RefreshToken(token) => Response::RefreshToken(Secret::new(token)),
         Message::PongResp(pong) => Response::Pong {
-            // Ours is never negative; a server that says so answers no ping of ours.
+            // Our timestamps are never negative; a negative one answers no ping of ours.
             last_ping_timestamp_ms: u64::try_from(pong.last_ping_timestamp).unwrap_or(0),
             timestamp_ms: pong.timestamp,
         },

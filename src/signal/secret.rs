@@ -1,5 +1,4 @@
-//! A [`Secret`] is text that never appears in a log, an event or a panic message: an access token, a
-//! TURN credential.
+//! A [`Secret`] is text that never appears in a log, an event or a panic message: an access token, a TURN credential.
 
 use std::fmt;
 
@@ -13,7 +12,7 @@ impl Secret {
         Secret(text)
     }
 
-    /// Whether there is none.
+    /// Whether it is empty: no secret is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

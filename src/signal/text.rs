@@ -50,7 +50,7 @@ pub fn shown(name: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
-/// A JWT begins with the base64url of `{"` (RFC 7519 §3) wherever it stands in a word.
+/// A JWT begins with the base64url of `{"` (RFC 7519 §3), at any place in a word.
 fn push_without_token(line: &mut String, word: &str) {
     let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
     let (before, token) = word.split_at(word.find(TOKEN_START).unwrap_or(word.len()));

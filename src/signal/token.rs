@@ -1,5 +1,5 @@
-//! What an access token (a JWT, RFC 7519) says of itself, and which of two is used. Whether it is genuine only the
-//! server knows.
+//! The claims of an access token (a JWT, RFC 7519), and the choice between two tokens. Only the server can verify a
+//! token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,7 +21,7 @@ pub fn longer_lived<'t>(refreshed: &'t Secret, source: &'t Secret) -> &'t Secret
     if is_older_better { source } else { refreshed }
 }
 
-/// When a token runs out, in seconds since 1970, where it says so.
+/// When a token expires, in seconds since 1970, if it has an expiry.
 pub fn expiry_s(token: &Secret) -> Option<u64> {
     claims(token.reveal()).ok()?["exp"].as_u64()
 }

@@ -1,4 +1,5 @@
-//! What a token says beside room and identity: the agent that is called into the room, and what others see of us.
+//! Claims of a token besides room and identity: the agent that is dispatched to the room, and the participant's
+//! metadata and attributes.
 //!
 //! ```text
 //!   TokenDetails ─┬─► room_config, participant_metadata, participant_attributes    asked of a token endpoint
@@ -18,7 +19,7 @@ use crate::limits::{ATTRIBUTES_MAX, DATA_NAME_BYTES_MAX, TOKEN_DETAILS_BYTES_MAX
 /// The agent to dispatch, and facts of the participant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenDetails {
-    /// Who is called.
+    /// The agent to dispatch.
     pub agent: Option<AgentDispatch>,
     /// Metadata of the local participant.
     pub metadata: Option<String>,
@@ -136,7 +137,7 @@ impl TokenDetails {
 /// `KEY=VALUE`
 ///
 /// # Errors
-/// It is none.
+/// It is not an attribute.
 pub fn attribute(text: &str) -> Result<(String, String), DetailsError> {
     let (key, value) = text.split_once('=').ok_or(DetailsError::Attribute)?;
     check_name(key).map_err(|_| DetailsError::Attribute)?;

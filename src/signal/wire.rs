@@ -1,5 +1,5 @@
-//! The types that `proto/build.rs` makes from `proto/livekit.proto`. Nobody outside `signal` and
-//! `data` sees them: their strings and lists have no limits.
+//! The types that `proto/build.rs` makes from `proto/livekit.proto`. They are used in `signal` and `data` only: their
+//! strings and lists have no limits.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic)]
 #![allow(dead_code, reason = "prost writes name look-ups for every enumeration")]

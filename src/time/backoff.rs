@@ -15,7 +15,7 @@ const CAP_MS: u64 = 5_000;
 /// listens again is met within a second.
 const PROBE_MS: u64 = 800;
 
-/// After somebody removed us on purpose, or took our identity: first and longest wait.
+/// After an intended removal, or if another client took our identity: first and longest wait.
 const REMOVED_MS: std::ops::RangeInclusive<u64> = 60_000..=600_000;
 
 /// A session that lasted this long was a good one: the next failure starts from the beginning.

@@ -1,4 +1,4 @@
-//! Days and dates, to compare a device's clock with the server's and to say what it shows.
+//! Days and dates, to compare a device's clock with the server's and to show it.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Deadlines in a table indexed by their reason; the next wake-up is the earliest of them.
 //!
-//! A deadline without a reason cannot be debugged, so [`Deadlines::next`] gives both, and the log
-//! says why the program woke up.
+//! A deadline without a reason cannot be debugged, so [`Deadlines::next`] returns both, and the log names why the
+//! program woke up.
 
 use std::time::Instant;
 
@@ -24,17 +24,17 @@ reasons! {
     Join,
     /// A ping is due, or the silence of the server has lasted too long.
     Ping,
-    /// The publisher must be connected by then, or nobody hears us.
+    /// The publisher must be connected by then, or we cannot be heard.
     PublisherConnection,
     /// An offer of ours must be answered by then.
     PublisherAnswer,
     /// The next attempt to reach the server.
     Redial,
-    /// The path of a resumed session must be found by then, or it is looked for anew.
+    /// The path of a resumed session must be found by then, or the resume is tried again.
     Path,
     /// A lost peer connection must have come back by then.
     Recovery,
-    /// What is told of a new network has settled.
+    /// The reports about a new network have settled.
     Network,
     /// UDP, or a TCP address, has had its time to give a path.
     Fallback,
@@ -50,7 +50,7 @@ reasons! {
     Call,
     /// Messages that were given before we leave have had their time.
     Farewell,
-    /// An announcement goes on.
+    /// The next block of an announcement is due.
     Announcement,
     /// Captions that came as packets have waited for a stream.
     Captions,

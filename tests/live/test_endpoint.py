@@ -86,7 +86,7 @@ def test_the_endpoint_says_where_the_server_is(server, room, service, header_fil
     assert done.returncode == 0 and '"event":"connected"' in done.stdout, done
     tokens.server_url = "nowhere"
     done = join()
-    assert done.returncode == 4 and "its server_url is no wss:// URL" in done.stderr, done
+    assert done.returncode == 4 and "its server_url is not a wss:// URL" in done.stderr, done
     ca, certificate, key = make_certificates(folder, "localhost")
     secure = service(tls=(certificate, key))
     done = join("--token-endpoint", secure.url, "--ca", ca)

@@ -22,7 +22,7 @@ fn responses_pass_through_the_official_types() {
         let theirs = official::SignalResponse::decode(&*ours.encode_to_vec()).unwrap();
         assert_eq!(wire::SignalResponse::decode(&*theirs.encode_to_vec()).unwrap(), ours);
 
-        // Every field of ours stands there under the same name with the same value.
+        // Every field of ours exists there under the same name with the same value.
         let mut their_lines: Vec<_> = lines(&theirs);
         for line in lines(&ours) {
             let place = their_lines.iter().position(|theirs| *theirs == line);

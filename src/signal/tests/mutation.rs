@@ -58,7 +58,7 @@ fn four_megabytes_of_nobody_cost_little() {
     let Decoded { response: Response::Join(join), truncated } = decode(&bytes).unwrap() else {
         panic!("not a join")
     };
-    assert!(join.other_participants.is_empty(), "nobody has no name");
+    assert!(join.other_participants.is_empty(), "every participant has an identity");
     assert!(truncated.participants > 2_000_000);
 }
 
@@ -83,7 +83,7 @@ fn survive(bytes: &[u8], room: &mut Room) {
     let Ok(Decoded { response, .. }) = decode(bytes) else { return };
     let mut events = 0;
     let mut sink = |event| {
-        // Events leave the program as JSON: that must work with whatever is in them.
+        // Events leave the program as JSON: that must work with any contents.
         serde_json::to_string(&event).expect("an event is JSON");
         events += 1;
     };
