@@ -1,15 +1,15 @@
-//! Who may do what: a list of patterns for participants.
+//! Permissions: a list of patterns for participants.
 //!
 //! | pattern | matches |
 //! | --- | --- |
-//! | `flat-*` | identities, whatever the kind of participant; `*` is any run of characters, `?` one |
+//! | `flat-*` | identities of participants of any kind; `*` is any run of characters, `?` one |
 //! | `sip:PATTERN`, `agent:PATTERN` | the same, participants of this kind only |
-//! | `sip_*`, `sip_+4930*` | SIP participants only: LiveKit's SIP service names callers like this, but anybody can be named so |
+//! | `sip_*`, `sip_+4930*` | SIP participants only: LiveKit's SIP service names callers like this, but another participant may have such a name |
 //! | `sip:+4930*` | SIP participants named `+4930…` or, as the SIP service names them, `sip_+4930…` |
 //!
-//! Identities come from the access tokens that the operator's server issues, so they can be trusted as
-//! far as that server can. Many servers let a guest choose its name; the kind of a participant is set by
-//! the key holder alone. `*` matches every kind. An empty list permits nobody.
+//! Identities come from the access tokens that the operator's server issues, so they can be trusted as far as that
+//! server can. Many servers let a guest choose its name; the kind of a participant is set by the key holder alone. `*`
+//! matches every kind. An empty list permits no participant.
 
 use super::glob;
 use crate::event::ParticipantKind;
@@ -55,23 +55,23 @@ impl Allow {
         }
     }
 
-    /// A list that permits everybody.
+    /// A list that permits every participant.
     pub fn everybody() -> Allow {
         Allow { patterns: vec![Pattern::new("*".to_owned())] }
     }
 
-    /// Whether it permits everybody, whatever their kind.
+    /// Whether the list permits every participant, of any kind.
     pub fn is_everybody(&self) -> bool {
         self.unlimited() == Some(None)
     }
 
-    /// Identities that it permits, whatever their kind, and names in full.
+    /// Full identities on the list, for any kind.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let is_name = |pattern: &&Pattern| pattern.kind.is_none() && !pattern.identity.contains(['*', '?']);
         self.patterns.iter().filter(is_name).map(|pattern| pattern.identity.as_str())
     }
 
-    /// Whether it permits nobody.
+    /// Whether the list permits no participant.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
@@ -83,8 +83,8 @@ impl Allow {
             && self.patterns.iter().filter(is_of_kind).any(|pattern| pattern.matches(identity))
     }
 
-    /// Whether a participant with this identity is on the list if it has the right kind: for somebody who is not in
-    /// the room yet.
+    /// Whether the list permits a participant with this identity if it has the right kind: for a participant who is not
+    /// in the room yet.
     pub fn may_permit(&self, identity: &str) -> bool {
         !identity.is_empty() && self.patterns.iter().any(|pattern| pattern.matches(identity))
     }
@@ -96,12 +96,12 @@ impl Allow {
         kinds.min_by_key(Option::is_some)
     }
 
-    /// Whether everybody on it is of this kind.
+    /// Whether every pattern is for this kind.
     pub fn is_of(&self, kind: ParticipantKind) -> bool {
         !self.patterns.is_empty() && self.patterns.iter().all(|pattern| pattern.kind == Some(kind))
     }
 
-    /// Its patterns that match nobody on the other list: as it was written, and the kind that it is for.
+    /// Patterns of this list that match none of the other list: as they were written, and the kind that each is for.
     pub fn apart_from<'l>(
         &'l self,
         other: &'l Allow,
@@ -244,7 +244,7 @@ mod tests {
             ("flat-*", "flat-1", Unknown, true),
             ("*", "sip_+1555", Sip, true),
             ("*", "x", Unknown, true),
-            // Anybody can be named like a caller.
+            // Any participant can have the name of a caller.
             ("sip_*", "sip_+1555", Sip, true),
             ("sip_*", "sip_+1555", Standard, false),
             ("sip_*", "sip_+1555", Agent, false),
@@ -255,7 +255,7 @@ mod tests {
             ("sip:+49*", "+4930", Sip, true),
             ("sip:+49*", "sip_+4930", Standard, false),
             ("sip:+49*", "sip_sip_+4930", Sip, false),
-            // A caller that says it is `flat-1` is named `sip_flat-1`.
+            // A caller with the name `flat-1` has the identity `sip_flat-1`.
             ("sip:flat-*", "sip_flat-1", Sip, false),
             ("agent:*", "concierge", Agent, true),
             ("agent:*", "concierge", Standard, false),
@@ -337,7 +337,7 @@ mod tests {
         }
     }
 
-    /// `"*a".repeat(n)` takes exponential time where every star is tried anew.
+    /// `"*a".repeat(n)` takes exponential time if every star is tried again.
     #[test]
     fn no_pattern_is_slow() {
         let pattern = format!("{}b", "*a".repeat(ALLOW_PATTERN_BYTES_MAX / 2 - 1));

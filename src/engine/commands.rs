@@ -1,4 +1,4 @@
-//! What the application asks: each [`Command`] to its place, and the answers that come later.
+//! Commands of the application: passes each [`Command`] to its part, and returns late answers.
 //!
 //! ```text
 //!   handle_command ─┬─► Reply::Now(answer)
@@ -22,7 +22,7 @@ use crate::signal::request::{ProfileChange, Request};
 use crate::signal::scenario::{SCENARIOS, Scenario};
 
 impl Engine {
-    /// Something that the application asks for.
+    /// Carries out a command of the application.
     pub fn handle_command(&mut self, command: Command, now: Instant) -> Reply {
         let change = ProfileChange::default();
         match command {

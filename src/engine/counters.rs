@@ -19,18 +19,18 @@ pub struct Counters {
     pub truncated: Truncated,
     /// Candidates of the server that could not be used.
     pub candidates_refused: u64,
-    /// RTP packets of tracks that nobody announced, of ended sessions.
+    /// RTP packets of tracks that were not announced, in ended sessions.
     pub packets_unknown: u64,
-    /// RTP packets of talkers beyond those who can be mixed.
+    /// RTP packets of talkers beyond those that can be mixed.
     pub packets_unheard: u64,
     /// Data packets that could not be read, or were too many at once.
     pub data_refused: u64,
     /// Data packets that came a second time.
     pub data_repeated: u64,
-    /// Lossy messages of ours for which there was no room.
+    /// Lossy messages of ours that did not fit.
     pub data_lost: u64,
     /// Streams of others for which there was no place.
     pub streams_refused: u64,
-    /// Packets of what was said on the way into the room: too many, or nobody came to hear them.
+    /// Packets from the way into the room that were dropped: too many, or without a subscriber.
     pub early_lost: u64,
 }

@@ -250,13 +250,13 @@ impl Engine {
         }
     }
 
-    /// Takes note that `blocks` blocks of time have passed without a microphone, whose card was away. No packets are sent
-    /// for them, as while muted; RTP time goes on, so that listeners hear a pause.
+    /// Takes note that `blocks` blocks of time have passed without a microphone, whose card was away. No packets are
+    /// sent for them, as while muted; RTP time continues, so that listeners hear a pause.
     pub fn skip_capture(&mut self, blocks: u32) {
         self.local.skip_capture(blocks);
     }
 
-    /// Fills `out` with the next 10 ms to play: always the whole block, exact zeros if nobody is heard.
+    /// Fills `out` with the next 10 ms to play: always the whole block, exact zeros if nothing is heard.
     pub fn playback(&mut self, out: &mut Block, now: Instant) {
         let mut prompt = Block::SILENCE;
         let prompt = self.prompts.pull(&mut prompt).then_some(&prompt);

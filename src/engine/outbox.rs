@@ -40,7 +40,7 @@ impl Outbox {
         self.emit(Event::Warning { text: text.into() });
     }
 
-    /// Asks the io ring to do something.
+    /// Queues an action for the io ring.
     pub(super) fn act(&mut self, action: Action) {
         if self.actions.push_back(action).is_err() {
             self.count(|counters| &mut counters.actions_lost, 1);
@@ -125,7 +125,7 @@ impl Outbox {
     }
 }
 
-/// Tickets that are out, and answers that nobody has taken yet.
+/// Tickets that are out, and answers that were not taken yet.
 #[derive(Debug, Default)]
 struct Answers {
     last_ticket: u32,
@@ -156,7 +156,7 @@ impl Answers {
     }
 }
 
-/// A queue that is bounded in events and in bytes, whatever their source.
+/// A queue that is bounded in events and in bytes, for events of any source.
 #[derive(Default)]
 struct Events {
     /// With their sizes. Each by itself: there are few, and room for all would be 90 kB, which passes over the stack
@@ -168,7 +168,7 @@ struct Events {
 }
 
 impl Events {
-    /// Takes an event in. Where there is no room it is lost and counted; one alone always fits.
+    /// Queues an event. Without room it is lost and counted; a single event always fits.
     fn put(&mut self, event: Event) {
         let bytes = event.bytes();
         let fits = self.events.is_empty() || self.bytes + bytes <= EVENT_BYTES_MAX;
@@ -193,7 +193,7 @@ impl Events {
         event
     }
 
-    /// Whether there is none.
+    /// Whether there are no events.
     fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -266,7 +266,7 @@ mod tests {
         assert!(matches!(last, Some(Event::Warning { text }) if text.starts_with("7 events were lost")));
         assert_eq!((outbox.bytes, outbox.lost()), (0, 7));
         outbox.put(warning(&"y".repeat(EVENT_BYTES_MAX)));
-        assert_eq!(outbox.lost(), 7, "one alone fits, whatever its size");
+        assert_eq!(outbox.lost(), 7, "a single one fits, of any size");
         outbox.put(warning("z"));
         assert_eq!(outbox.lost(), 8);
         assert!(outbox.take().is_some());

@@ -1,4 +1,4 @@
-//! The border between the engine and the io ring: what is told ([`Notice`]) and asked ([`Action`]).
+//! The border between the engine and the io ring: results ([`Notice`]) and orders ([`Action`]).
 
 use std::net::SocketAddr;
 
@@ -24,7 +24,7 @@ pub enum Notice {
     Message(Vec<u8>),
     /// The server answered the upgrade with another status.
     Refused(Refusal),
-    /// There is no connection, and why.
+    /// The connection could not be made, and why.
     Unreachable(String),
     /// The connection ended, and how.
     Closed(String),
@@ -57,29 +57,27 @@ pub enum StreamNotice {
 pub enum Action {
     /// Connect to the server; an older connection is dropped.
     Dial {
-        /// The server.
+        /// URL of the server.
         url: ServerUrl,
         /// Path and query of the request.
         target: String,
         /// The access token.
         token: Secret,
     },
-    /// Ask a server for the regions of its cloud by `GET`, and tell the answer's body by `handle_regions`, nothing where
-    /// there is none.
+    /// Get the regions of a server's cloud by `GET`, and pass the body to `handle_regions`, or `None` if there is none.
     AskRegions {
-        /// The server.
+        /// URL of the server.
         url: ServerUrl,
         /// Path of the request.
         target: String,
         /// The access token.
         token: Secret,
     },
-    /// Ask the source of tokens again, and tell by `handle_token`; only where the settings say that it
-    /// can be asked.
+    /// Get a new token from the source, and pass it to `handle_token`; only if the settings allow that.
     RenewToken,
-    /// Look up a host's addresses and tell them by `handle_resolved`, none where there are none.
+    /// Look up the addresses of a host, and pass them to `handle_resolved`; an empty list if there are none.
     Resolve {
-        /// Its name.
+        /// Name of the host.
         host: String,
         /// What the addresses are to be completed with.
         port: u16,
@@ -90,24 +88,24 @@ pub enum Action {
     HangUp,
     /// Drop the connection.
     Drop,
-    /// Open sockets on our addresses and tell them by `handle_sockets`. Those of this peer connection that
-    /// are open already stay where the address is still ours, and are closed where it is not.
+    /// Open sockets on our addresses, and pass all to `handle_sockets`. Open sockets of this peer connection stay if
+    /// the address is still ours, and are closed otherwise.
     OpenSockets(Peer),
     /// Close the sockets of this peer connection, its TCP connection too.
     CloseSockets(Peer),
-    /// Do something with a file, and tell by `handle_file` what there is to tell.
+    /// Carry out an order on a file, and pass the result, if there is one, to `handle_file`.
     File(FileKey, FileOrder),
-    /// Read a WAV file whole, and tell by `handle_recording`.
+    /// Read a whole WAV file, and pass it to `handle_recording`.
     LoadRecording {
         /// Which answer it belongs to.
         ticket: Ticket,
         /// Where it is.
         path: String,
     },
-    /// Connect this peer connection to an address by TCP (ICE-TCP) and tell by `handle_stream`; an older
-    /// connection is closed, about which nothing more is told.
+    /// Connect this peer connection to an address by TCP (ICE-TCP), and pass the result to `handle_stream`. An older
+    /// connection is closed without a notice.
     DialStream(Peer, SocketAddr),
-    /// Connect this peer connection to a TURN server and tell by `handle_stream`; as with `DialStream`.
+    /// Connect this peer connection to a TURN server, and pass the result to `handle_stream`, as with `DialStream`.
     DialRelay {
         /// Whose it will be.
         peer: Peer,
@@ -118,7 +116,7 @@ pub enum Action {
     },
     /// Discard the sound (RTP) that waits in connections of this peer connection: it has become private.
     DiscardSound(Peer),
-    /// Close such a connection, or give it up while it is being made; nothing more is told.
+    /// Close such a connection, or stop connecting; no notice follows.
     CloseStream(Peer, Protocol),
 }
 
@@ -127,7 +125,7 @@ pub enum Action {
 pub enum FileKey {
     /// One that we send.
     Sent(u32),
-    /// One that a stream of somebody else is stored in.
+    /// A file for a stream of another participant.
     Received(u32),
 }
 
@@ -138,7 +136,7 @@ pub enum FileKey {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileOrder {
-    /// Open it, and tell its name and length.
+    /// Open the file, and return its name and length.
     Read {
         /// Where it is.
         path: String,
@@ -152,9 +150,9 @@ pub enum FileOrder {
     },
     /// Add to it.
     Write(Vec<u8>),
-    /// It is whole: give it its name, and tell it.
+    /// The file is complete: give it its name, and return that.
     Keep,
-    /// It is of no use: close it, and remove it if it was made.
+    /// The file is not needed: close it, and remove it if it was made.
     Discard,
 }
 

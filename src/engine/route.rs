@@ -35,8 +35,8 @@ impl Engine {
         }
     }
 
-    /// Makes both peer connections while the server works on the upgrade: nobody is heard now, and
-    /// the first offer is answered without delay.
+    /// Makes both peer connections while the server works on the upgrade: no sound is played now, and the first offer
+    /// is answered without delay.
     pub(super) fn open_peers(&mut self, now: Instant) {
         if self.local.has_microphone() {
             self.open_publisher(now);
@@ -276,8 +276,8 @@ impl Engine {
             TransportEvent::Feedback { loss_permille } => {
                 self.local.feedback(loss_permille, self.transports.takes_red());
             }
-            // The server ends both connections when it ends the participant, and mostly says why on the
-            // signal connection. If it does not within the time of a resend, the session is lost.
+            // The server ends both connections when it ends the participant, and usually gives the reason on the signal
+            // connection. If it does not within the time of a resend, the session is lost.
             TransportEvent::Closed => self.session.peer_closed(now),
             TransportEvent::Failed(text) => self.lost(Cause::PeerDead(peer, text), now),
             TransportEvent::Driven => {

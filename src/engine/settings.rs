@@ -1,4 +1,4 @@
-//! What an [`Engine`](super::Engine) is told at its start.
+//! The settings of an [`Engine`](super::Engine).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::signal::url::ServerUrl;
 pub struct Settings {
     /// The server; another one may come with a token.
     pub url: ServerUrl,
-    /// What it is told about this device.
+    /// Facts about this device for the server.
     pub parameters: JoinParameters,
     /// Access token; the server's refreshed ones replace it.
     pub token: Secret,
@@ -26,13 +26,13 @@ pub struct Settings {
     pub publish: Option<PublishSettings>,
     /// Whether we hear others at all.
     pub listens: bool,
-    /// Whom, where nothing else is said of a single talker.
+    /// The policy for tracks that are not named one by one.
     pub hears: SubscriptionPolicy,
     /// When to come back.
     pub retry: Retry,
     /// Methods that the application answers (RPC); others are refused.
     pub rpc_methods: Vec<String>,
-    /// Whether byte streams of others are stored ([`super::FileOrder::Create`]); otherwise they are only told.
+    /// Whether byte streams of others are stored ([`super::FileOrder::Create`]); otherwise they are only reported.
     pub stores_files: bool,
     /// Loudness of what we play, percent of the unchanged level.
     pub volume_percent: u8,
@@ -47,7 +47,7 @@ pub struct PublishSettings {
     pub name: String,
     /// Whether it starts muted.
     pub is_muted: bool,
-    /// Whether a session in which we may not speak is of no use: a file or pipe wants to be heard.
+    /// Whether a session without the permission to publish is useless: a file or pipe must be heard.
     pub is_required: bool,
     /// Whether silence is not sent (Opus DTX). It cuts steady tones and prompts after a second, so
     /// it is for microphones.
@@ -59,7 +59,7 @@ pub struct PublishSettings {
     pub profile: AudioProfile,
     /// Whether packets carry earlier ones again (RED).
     pub redundancy: Redundancy,
-    /// Whether what is said on the way into the room is kept, and sent first.
+    /// Whether sound from the way into the room is kept, and sent first.
     pub keeps_early_sound: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Why an engine cannot be made: its codec, and with it memory, is not to be had.
+//! Why an engine cannot be made: memory is lacking for its codec.
 
 use crate::media::receive::decode::DecoderError;
 use crate::media::send::encode::EncoderError;
@@ -6,9 +6,9 @@ use crate::media::send::encode::EncoderError;
 /// Why an [`Engine`](super::Engine) could not be made.
 #[derive(Debug)]
 pub enum StartError {
-    /// The encoder.
+    /// The encoder cannot be created.
     Encoder(EncoderError),
-    /// A decoder.
+    /// A decoder cannot be created.
     Decoder(DecoderError),
 }
 

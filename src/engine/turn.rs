@@ -8,7 +8,7 @@
 //! play: played first, those blocks would be concealed although their packets lie in the socket.
 //! Sixteen datagrams cost less than a tenth of a block's time.
 //!
-//! The same code runs over sockets and cards (io ring) and over simulated ones (tests): whatever has
+//! The same code runs over sockets and cards (io ring) and over simulated ones (tests): anything that implements
 //! [`Ports`].
 
 use std::net::SocketAddr;
@@ -31,13 +31,13 @@ pub struct Arrived {
     pub peer: Peer,
     /// What carried it.
     pub protocol: Protocol,
-    /// Who sent it.
+    /// Address of the sender.
     pub source: SocketAddr,
-    /// Our address.
+    /// Our address that it was sent to.
     pub destination: SocketAddr,
     /// Bytes of it in the buffer.
     pub len: usize,
-    /// When, by the kernel's clock where it says.
+    /// Time of arrival, by the kernel's clock if it is available.
     pub arrival: Instant,
 }
 
@@ -62,15 +62,15 @@ pub trait Ports {
     fn transmit(&mut self, peer: Peer, transmit: &Transmit);
     /// Carries out anything but the opening of sockets.
     fn act(&mut self, action: Action);
-    /// Opens sockets for `peer` on each of our addresses, where there is none yet; all their addresses.
+    /// Opens sockets for `peer` on each of our addresses, if there is none yet. Returns all their addresses.
     fn open_sockets(
         &mut self,
         peer: Peer,
     ) -> heapless::Vec<SocketAddr, { crate::limits::LOCAL_ADDRESSES_MAX }>;
 }
 
-/// Serves everything once. Whoever calls then waits for a port or for `Engine::poll_timeout`.
-/// `true` if a bound cut it short and more is waiting.
+/// Serves everything once. The caller then waits for a port or for `Engine::poll_timeout`. Returns `true` if a limit
+/// was reached and more is waiting.
 pub fn turn(engine: &mut Engine, ports: &mut impl Ports, mut now: Instant) -> bool {
     let mut buffer = [0; DATAGRAM_BYTES_MAX];
     let mut datagrams = 0;
@@ -116,7 +116,7 @@ pub fn turn(engine: &mut Engine, ports: &mut impl Ports, mut now: Instant) -> bo
     datagrams == DATAGRAMS_PER_TURN || notices == SIGNAL_MAILBOX_MESSAGES
 }
 
-/// Carries out what the engine asks for. Opening sockets may make it ask for more.
+/// Carries out the engine's actions. Opening sockets may cause more.
 fn flush(engine: &mut Engine, ports: &mut impl Ports, now: Instant) {
     loop {
         while let Some((peer, transmit)) = engine.poll_transmit() {

@@ -1,4 +1,4 @@
-//! [`Admission`]: who may hear us, and whom we hear: a box's rule, and what the application has said over it.
+//! [`Admission`]: who may hear us, and whom we hear: the rule of a box, and the exceptions of the application.
 //!
 //! ```text
 //!   Admit(rule) ─► rule ──────────────┬─► Audience ─► the server, before a track and after each join and resume
@@ -10,11 +10,12 @@
 //! `update_audience` and `restate_audience` send the request; `is_heard`, `may_hear`, `heard_by` and `hearing_rule` are
 //! read by others.
 //!
-//! The server takes a list of identities, so the rule is asked about everybody in the room. The party, and identities
-//! that the rule names in full, are on the list while they are away, too: who comes or comes back hears at once. Who
-//! matches a pattern is put on it when the server shows it: at once if it publishes, else within 3 s (livekit-server
-//! 1.13.5, `subscriberUpdateInterval`). A participant that the server does not show is on no list; it hears us only
-//! where everybody may. Recorders (the token's grant `recorder`) hear everything: the server does not ask about them.
+//! The server takes a list of identities, so the rule is applied to every participant in the room. The party, and
+//! identities that the rule names in full, are on the list while they are away, too, and hear us as soon as they come.
+//! A participant that matches a pattern is added when the server shows it: at once if it publishes, otherwise within 3
+//! s (livekit-server 1.13.5, `subscriberUpdateInterval`). A participant that the server hides is on no list; it hears
+//! us only if everybody may. Recorders (the token's grant `recorder`) hear everything: the server does not check their
+//! permission.
 
 use serde_json::{Value, json};
 
@@ -33,11 +34,11 @@ pub(in crate::engine) fn who(participant: &Participant) -> Who<'_> {
     (&participant.identity, participant.kind)
 }
 
-/// The rule, what was said over it, and what the server knows.
+/// The rule, the exceptions to it, and the last request to the server.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Admission {
     rule: Option<Admitted>,
-    /// By `heard-by`.
+    /// Set by `heard-by`.
     said: Option<Audience>,
     /// `hear` was given since.
     is_policy_said: bool,
@@ -45,14 +46,14 @@ pub(in crate::engine) struct Admission {
 }
 
 impl Admission {
-    /// Sets a box's rule, in the place of all that was said before; whether it admits somebody new.
+    /// Sets the rule of a box, and removes all exceptions. Returns whether it admits more participants than before.
     pub(in crate::engine) fn set_rule(&mut self, rule: Admitted) -> bool {
         let before = self.rule.replace(rule);
         (self.said, self.is_policy_said) = (None, false);
         before.is_some_and(|before| self.rule.as_ref().is_some_and(|rule| !rule.is_within(&before)))
     }
 
-    /// Sets who may hear us, over the rule; kept over sessions, and until the next rule.
+    /// Sets who may hear us, with precedence over the rule; kept over sessions, until the next rule.
     pub(in crate::engine) fn set_audience(&mut self, identities: Vec<String>) -> Result<(), CommandError> {
         let audience = match &identities[..] {
             [] => return Err(CommandError::usage("heard-by needs all, none or identities")),
@@ -74,15 +75,15 @@ impl Admission {
         self.is_policy_said = true;
     }
 
-    /// Somebody came, or the rule has changed: tells the server where that makes a difference.
+    /// A participant came, or the rule has changed: sends the permission to the server if it has changed.
     pub(in crate::engine) fn update_audience(&mut self, room: &Room, has_signal: bool, out: &mut Outbox) {
         if has_signal && let Some(audience) = self.poll(room.participants().map(who)) {
             out.request(&Request::SubscriptionPermission(audience));
         }
     }
 
-    /// A session has begun or is resumed: tells the server in any case. A new session lets everybody hear us unless a
-    /// permission is sent before there is something to hear; in a resumed one the last request may have been lost.
+    /// A session has begun or is resumed: sends the permission in any case. In a new session everybody may hear us
+    /// unless a permission is sent before there is sound; in a resumed one the last request may have been lost.
     pub(in crate::engine) fn restate_audience(&mut self, room: &Room, has_signal: bool, out: &mut Outbox) {
         self.told = None;
         self.update_audience(room, has_signal, out);
@@ -102,7 +103,7 @@ impl Admission {
         }
     }
 
-    /// What the server is to be told, where it does not know it.
+    /// The permission to send, if the server does not have it.
     fn poll<'a>(&mut self, room: impl Iterator<Item = Who<'a>>) -> Option<Audience> {
         let audience = match (&self.said, &self.rule) {
             (Some(said), _) => said.clone(),
@@ -118,7 +119,7 @@ impl Admission {
                 }
                 Audience::Only(identities)
             }
-            // Everybody may hear us until something is said.
+            // Everybody may hear us until a permission is sent.
             (None, None) => return None,
         };
         if self.told.as_ref() == Some(&audience) {
@@ -128,7 +129,7 @@ impl Admission {
         Some(audience)
     }
 
-    /// The words of `status`: who may hear us.
+    /// For `status`: who may hear us.
     pub(in crate::engine) fn heard_by<'a>(&self, room: impl Iterator<Item = Who<'a>>) -> Value {
         match (&self.said, &self.rule) {
             (Some(Audience::Everybody), _) | (None, None) => json!("all"),
@@ -141,7 +142,7 @@ impl Admission {
         }
     }
 
-    /// The rule that decides whom we hear, where one does.
+    /// The rule that decides whom we hear, if one does.
     pub(in crate::engine) fn hearing_rule(&self) -> Option<&Admitted> {
         self.rule.as_ref().filter(|_| !self.is_policy_said)
     }
@@ -169,7 +170,7 @@ mod tests {
     fn the_server_is_told_what_it_does_not_know() {
         let mut admission = Admission::default();
         let poll = |admission: &mut Admission| admission.poll(ROOM.into_iter());
-        assert_eq!(poll(&mut admission), None, "without a rule nothing is said");
+        assert_eq!(poll(&mut admission), None, "without a rule nothing is sent");
         admission.set_rule(rule("", "flat-*"));
         assert_eq!(admission.poll(std::iter::empty()), only(&[]));
         assert_eq!(poll(&mut admission), only(&["flat-1", "flat-2"]));
@@ -177,7 +178,11 @@ mod tests {
         admission.set_rule(rule("flat-9", ""));
         assert_eq!(poll(&mut admission), only(&["flat-9"]), "also while it is away");
         admission.set_rule(rule("flat-1", "concierge"));
-        assert_eq!(poll(&mut admission), only(&["flat-1", "concierge"]), "and who is named in full");
+        assert_eq!(
+            poll(&mut admission),
+            only(&["flat-1", "concierge"]),
+            "and the identity that is named in full"
+        );
         admission.set_rule(rule("", "*"));
         assert_eq!(poll(&mut admission), Some(Audience::Everybody));
     }

@@ -1,4 +1,4 @@
-//! What the box itself says: tones into its loudspeaker, and recordings that the io ring reads from disk.
+//! Sound that the box plays by itself: tones into its loudspeaker, and recordings that the io ring reads from disk.
 //!
 //! ```text
 //!   play_tone ───────────────────────────────────────────┬─► Player ─► pull ─► mixed into what is played
@@ -29,11 +29,11 @@ pub(in crate::engine) struct Prompts {
 /// What a recording is for.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Purpose {
-    /// The loudspeaker.
+    /// To play it at the loudspeaker.
     Play,
     /// The loudspeaker, in the place of a tone.
     Tone(Tone),
-    /// The room.
+    /// To send it to the room.
     Announce,
 }
 
@@ -88,8 +88,8 @@ impl Prompts {
         }
     }
 
-    /// A file is read, or the reason why not. Returns a recording that is meant for the room, with the ticket that its
-    /// end answers.
+    /// A file has been read, or could not be. Returns a recording that is meant for the room, with the ticket for the
+    /// answer at its end.
     pub(in crate::engine) fn handle_recording(
         &mut self,
         ticket: Ticket,

@@ -84,7 +84,9 @@ impl DataChannels {
             Err(error) => {
                 out.count(|counters| &mut counters.data_refused, 1);
                 if !std::mem::replace(&mut self.has_warned_of_malformed, true) {
-                    out.warn(format!("a data packet was of no use: {error}; more are only counted"));
+                    out.warn(format!(
+                        "ignored an invalid data packet: {error}; further ones are only counted"
+                    ));
                 }
                 return None;
             }

@@ -7,13 +7,13 @@
 //!                                                                 └─► data, DTMF ───► events
 //! ```
 //!
-//! The publisher is connected when the first message wants to leave: a device that only listens has none
-//! before. While a session is being resumed messages wait; afterwards the server says what it has, and
-//! the rest goes out, in order. A lost session takes what was not confirmed with it, and says how many.
+//! The publisher is connected for the first message: a device that only listens has none before. While a session is
+//! being resumed messages wait; afterwards the server reports what it has, and the rest is sent, in order. A lost
+//! session loses unconfirmed messages, and reports how many.
 //!
-//! Nothing is written where it is queued: after each call that may have queued something the coordinator asks
-//! [`Data::take_queued`], offers the publisher where [`Data::wants_publisher`] says so and it was not, and calls
-//! [`Data::write`], advancing the publisher, until nothing is written any more.
+//! Nothing is written while it is queued: after each call that may have queued something the coordinator calls
+//! [`Data::take_queued`], offers the publisher if [`Data::wants_publisher`] requires it and it was not offered, and
+//! calls [`Data::write`], driving the publisher, until nothing more is written.
 //!
 //! Functions: `send_data`, `send_text`, `send_chat`, `send_file`, `send_dtmf`, `call`, `answer_call`, `send_recording`,
 //! `cut_recording` (send.rs); `keep`, `handle_arrived`, `handle_file`, `take_queued`, `wants_publisher`, `write`,
@@ -59,7 +59,7 @@ pub(in crate::engine) struct Data {
     files: SentFiles,
     rpc: Rpc,
     recording: RecordingStream,
-    /// The server's clock: milliseconds since 1970 at an instant of ours.
+    /// The server's clock: its milliseconds since 1970 at an instant of ours.
     server_time: Option<(Instant, i64)>,
 }
 
@@ -70,15 +70,15 @@ pub(in crate::engine) struct DataContext<'a> {
     pub may_send: Result<(), CommandError>,
     /// Edition and version of the server.
     pub server: &'a str,
-    /// The room.
+    /// The room with its participants.
     pub room: &'a Room,
     /// Numbers of streams and calls are drawn from it.
     pub random: &'a mut fastrand::Rng,
 }
 
 impl Data {
-    /// No messages yet. `stores_files`: whether byte streams of others are stored; `rpc_methods`: those that the
-    /// application answers.
+    /// No messages yet. `stores_files`: whether byte streams of others are stored; `rpc_methods`: the application's
+    /// methods.
     pub(in crate::engine) fn new(stores_files: bool, rpc_methods: Vec<String>) -> Data {
         Data {
             channels: DataChannels::default(),
@@ -199,7 +199,7 @@ impl Data {
         self.channels.take_queued()
     }
 
-    /// Whether the publisher is wanted for messages. The channels are part of its first offer, which a listener has not
+    /// Whether the publisher is needed for messages. The channels are part of its first offer, which a listener has not
     /// made yet.
     pub(in crate::engine) fn wants_publisher(&self) -> bool {
         self.channels.is_wanted()
@@ -308,7 +308,7 @@ impl Data {
         }
     }
 
-    /// The server says what time it is.
+    /// The server has sent its time.
     pub(in crate::engine) fn set_server_time(&mut self, unix_ms: i64, now: Instant) {
         if unix_ms > 0 {
             self.server_time = Some((now, unix_ms));

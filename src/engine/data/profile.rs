@@ -34,7 +34,7 @@ pub(in crate::engine) struct OwnProfile {
 #[derive(Debug)]
 struct OpenRequest {
     id: u32,
-    /// `None` where nobody waits: what a new session had to be told again.
+    /// `None` if no command waits: the values were sent again to a new session.
     ticket: Option<Ticket>,
     change: ProfileChange,
     until: Instant,
@@ -106,7 +106,7 @@ impl OwnProfile {
 
     /// The session is lost, and with it the answers.
     pub(in crate::engine) fn session_lost(&mut self, out: &mut Outbox) {
-        self.close(|_| true, &CommandError::refused("the connection was lost; say it again"), out);
+        self.close(|_| true, &CommandError::refused("the connection was lost; try again"), out);
     }
 
     /// When [`OwnProfile::handle_timeout`] is due, and why.
@@ -123,10 +123,10 @@ impl OwnProfile {
     }
 
     fn ask(&mut self, change: ProfileChange, ticket: Option<Ticket>, now: Instant, out: &mut Outbox) {
-        // 0 stands for no number.
+        // 0 means that there is no number.
         self.last_id = self.last_id.wrapping_add(1).max(1);
         let (id, until) = (self.last_id, now + ANSWER_PATIENCE);
-        // As many places as tickets; for one more of ours the answer is not awaited.
+        // As many places as tickets; the answer to one more request of ours is not awaited.
         let _ = self.open.push(OpenRequest { id, ticket, change: change.clone(), until });
         out.request(&Request::UpdateMetadata { change, request_id: id });
     }

@@ -1,4 +1,4 @@
-//! What was said before an agent came, as a byte stream to the agents: [`RecordingStream`].
+//! Sound from before an agent came, as a byte stream to the agents: [`RecordingStream`].
 //!
 //! ```text
 //!   begin ─► header ─► chunk ─► chunk ─► … ─► end          cut: chunks that SCTP does not have are withdrawn,
@@ -94,8 +94,8 @@ impl RecordingStream {
         self.stream.as_ref().map_or(&[], |stream| &stream.sequences)
     }
 
-    /// The recording is private from now on, and its packets are withdrawn as far as `withdrawn` says: the end that
-    /// follows, where a receiver waits for one.
+    /// The recording is private from now on, and its packets are withdrawn as `withdrawn` says. Returns the end of the
+    /// stream, if a receiver waits for it.
     pub(super) fn cut(&mut self, withdrawn: Withdrawn) -> Option<Outgoing> {
         let stream = self.stream.take()?;
         let is_whole = stream.is_ended && withdrawn.removed == 0;

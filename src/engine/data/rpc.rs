@@ -5,9 +5,9 @@
 //!   request of others ─► ack, event ─► … answer ─► response          what is refused: ack, response at once
 //! ```
 //!
-//! A method that nobody registered is refused at once; so is what is too large or of another version. The
-//! application hears of the others (`rpc_invoked`) and answers with a command. A call of ours is answered
-//! twice: to whoever gave the command, and as an event (`rpc_answered`). Packets to send are returned.
+//! A call of an unknown method is refused at once, and so is one that is too large or of another version. The
+//! application gets the others (`rpc_invoked`) and answers with a command. A call of ours is answered twice: to the
+//! command, and as an event (`rpc_answered`). Packets to send are returned.
 
 use std::time::Instant;
 
@@ -67,10 +67,10 @@ impl Rpc {
         call_answered(Answered { callee: to, method, kept: ticket, result: Err(code.fault()) }, out);
     }
 
-    /// The application answers a call of somebody else: the response.
+    /// The application answers a call of another participant. Returns the response to send.
     ///
     /// # Errors
-    /// Nobody waits for it.
+    /// No caller waits for it.
     pub(super) fn answer(&mut self, answer: RpcAnswer) -> Result<Outgoing, CommandError> {
         let RpcAnswer { id, result } = answer;
         let result = result.map_err(|refusal| RpcFault {
@@ -81,7 +81,7 @@ impl Rpc {
         let (caller, result) = self
             .invocations
             .answer(&id, result)
-            .ok_or_else(|| CommandError::refused("nobody waits for the answer of this call (any more)"))?;
+            .ok_or_else(|| CommandError::refused("no caller waits for this answer (any more)"))?;
         Ok(response(caller, id, result))
     }
 
@@ -106,7 +106,7 @@ impl Rpc {
         heapless::Vec::new()
     }
 
-    /// Somebody left, with the answers that we wait for, and nobody waits for ours.
+    /// A participant has left: its answers will not come, and it does not wait for ours.
     pub(super) fn participant_left(&mut self, identity: &str, out: &mut Outbox) {
         while let Some(answered) = self.calls.take_lost(Some(identity), RpcCode::RecipientDisconnected) {
             call_answered(answered, out);
@@ -114,7 +114,7 @@ impl Rpc {
         self.invocations.caller_left(Some(identity));
     }
 
-    /// The session is lost: whether anybody heard our calls nobody knows.
+    /// The session is lost: it is unknown whether our calls have arrived.
     pub(super) fn session_lost(&mut self, out: &mut Outbox) {
         while let Some(answered) = self.calls.take_lost(None, RpcCode::ConnectionTimeout) {
             call_answered(answered, out);

@@ -75,8 +75,8 @@ impl Data {
         Ok(Value::Null)
     }
 
-    /// Chat goes out twice under one number: as a stream for agents and components, and as a packet for
-    /// older clients. Whoever knows both shows it once.
+    /// Sends a chat message twice under one number: as a stream for agents and components, and as a packet for older
+    /// clients. Clients that know both show it once.
     pub(in crate::engine) fn send_chat(
         &mut self,
         text: String,
@@ -124,7 +124,7 @@ impl Data {
             byte_name: None,
         };
         for content in stream_tx::text_packets(header, &text) {
-            // A stream that is lost is lost once: its end stands for it.
+            // A lost stream is reported once, by its end.
             let is_end = matches!(content, Content::StreamTrailer { .. });
             let outgoing = Outgoing { destinations: to.clone(), content };
             self.channels.send_reliable(is_end.then_some(&topic), &outgoing)?;
@@ -145,7 +145,7 @@ impl Data {
         self.files.begin(message, || new_id(context.random), out)
     }
 
-    /// Calls a method of somebody else. A call that cannot be sent is answered like every call that fails.
+    /// Calls a method of another participant. A call that cannot be sent is answered like every call that fails.
     pub(in crate::engine) fn call(
         &mut self,
         command: RpcCommand,
@@ -169,14 +169,14 @@ impl Data {
         Reply::Later(ticket)
     }
 
-    /// The application answers a call of somebody else.
+    /// The application answers a call of another participant.
     pub(in crate::engine) fn answer_call(&mut self, answer: RpcAnswer) -> Answer {
         let response = self.rpc.answer(answer)?;
         self.channels.send_reliable(None, &response)?;
         Ok(Value::Null)
     }
 
-    /// Sends what was said before agents came to them, as a byte stream that belongs to `track`.
+    /// Sends the sound from before agents came to them, as a byte stream that belongs to `track`.
     pub(in crate::engine) fn send_recording(
         &mut self,
         (track, pcm): (Sid, Vec<u8>),
@@ -186,10 +186,10 @@ impl Data {
         out: &mut Outbox,
     ) {
         if context.check().is_err() {
-            return out.warn("what was said before an agent came is lost: the token does not allow data");
+            return out.warn("the recording for an agent is lost: the token does not allow data");
         }
         let seconds = pcm.len() as f32 / (2 * PRECONNECT_SAMPLE_RATE_HZ) as f32;
-        // Nothing of it may be left: that is said, since an agent waits for it.
+        // Nothing of it may be left: the end is sent all the same, since an agent waits for it.
         if !pcm.is_empty() {
             let text = format!("{seconds:.1} s of earlier sound go to {}", agents.join(", "));
             out.emit(Event::Log { text });
@@ -206,7 +206,7 @@ impl Data {
     pub(in crate::engine) fn cut_recording(&mut self) {
         let withdrawn = self.channels.withdraw(self.recording.sequences());
         if let Some(end) = self.recording.cut(withdrawn) {
-            // Where there is no room for it, the receiver's own limits end the stream.
+            // If there is no room for it, the receiver's own limits end the stream.
             let _ = self.channels.send_reliable(None, &end);
         }
     }

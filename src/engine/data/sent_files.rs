@@ -1,4 +1,4 @@
-//! Files that we send as byte or text streams: [`SentFiles`]. The engine orders, the io ring reads
+//! Files that we send as byte or text streams: [`SentFiles`]. The engine sends orders, and the io ring reads
 //! ([`FileOrder`]).
 //!
 //! ```text
@@ -30,11 +30,11 @@ pub(super) struct SentFiles {
 /// One packet of a file.
 #[derive(Debug, PartialEq)]
 pub(super) struct FilePacket {
-    /// The file.
+    /// Number of the file.
     pub key: u32,
-    /// Under what its loss is reported: a file that is lost is lost once, and its end stands for it.
+    /// Topic under which a loss is reported: a lost file is reported once, by its end.
     pub topic: Option<String>,
-    /// The packet.
+    /// The packet to send.
     pub outgoing: Outgoing,
 }
 
@@ -231,7 +231,7 @@ impl SentFile {
                         self.cut = rest;
                         self.chunk(whole)
                     }
-                    None => FileStep::Fail("it is no text (UTF-8)"),
+                    None => FileStep::Fail("it is not text (UTF-8)"),
                 }
             }
             FileState::Holding(content) => self.chunk(content),

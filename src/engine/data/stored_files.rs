@@ -25,12 +25,12 @@ pub(super) struct StoredFiles {
 pub(super) struct NotStored {
     /// Its stream, where that was complete; otherwise it is still under way.
     pub stream: Option<Box<IncomingStream>>,
-    /// Why.
+    /// Why the file cannot be stored.
     pub why: String,
 }
 
 impl StoredFiles {
-    /// Without any.
+    /// A table without files.
     pub(super) fn new(is_enabled: bool) -> StoredFiles {
         StoredFiles { is_enabled, gathered: heapless::Vec::new(), storing: heapless::Vec::new() }
     }
@@ -67,7 +67,7 @@ impl StoredFiles {
     /// A byte stream is complete: it is reported when its file is.
     ///
     /// # Errors
-    /// Too many files wait for the io ring: the stream is of no use.
+    /// Too many files wait for the io ring: the stream is dropped.
     pub(super) fn end(
         &mut self,
         stream: IncomingStream,
@@ -84,7 +84,7 @@ impl StoredFiles {
         Ok(())
     }
 
-    /// A byte stream is of no use.
+    /// A byte stream is invalid: its file is removed.
     pub(super) fn discard(&mut self, key: u32, out: &mut Outbox) {
         if self.is_enabled {
             // What came with its end in one drain is not to be written any more.

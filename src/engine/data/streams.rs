@@ -7,8 +7,8 @@
 //!                                               └─ bytes ─► StoredFiles ───────► io ring, event
 //! ```
 //!
-//! Text of the topics that LiveKit's agents and components use becomes what it means: `lk.chat` is chat,
-//! `lk.transcription` what somebody said. All other text is reported as it came.
+//! Text of the topics of LiveKit's agents and components is reported by its meaning: `lk.chat` is chat,
+//! `lk.transcription` the speech of a participant. All other text is reported as it came.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ use super::stored_files::{NotStored, StoredFiles};
 /// Chat, by the convention of agents and web components.
 pub(super) const CHAT_TOPIC: &str = "lk.chat";
 
-/// What somebody said, as agents send it.
+/// Topic for the speech of participants, as agents send it.
 const TRANSCRIPTION_TOPIC: &str = "lk.transcription";
 
 /// Text and bytes that others send.
@@ -205,7 +205,7 @@ impl Streams {
         }
         let what = stream.header.byte_name.as_deref().unwrap_or("text");
         let topic = &stream.header.topic;
-        // An agent may name another participant as the sender: the one who sends it is to blame.
+        // An agent may name another participant as the sender: the real sender is blamed.
         let sender = stream.origin.sid().and_then(|sid| room.identity(sid)).unwrap_or(&stream.sender);
         out.warn(format!("{what} ({topic}) of {sender} did not come whole: {why}"));
     }

@@ -229,14 +229,14 @@ fn a_call_is_answered_or_runs_out_of_time() {
     assert!(matches!(&door.events()[..], [Event::RpcAnswered(answered)] if answered.code.is_none()));
     assert_eq!(door.data.poll_timeout(), None);
 
-    // Nobody acknowledges it.
+    // The callee does not acknowledge it.
     let ticket = call_it(&mut door, call.clone());
     let (at, reason) = door.data.poll_timeout().expect("a deadline");
     assert_eq!((at, reason), (door.now + Duration::from_secs(7), Reason::Call));
     door.data.handle_timeout(at, &mut door.out);
     let (answered, answer) = door.out.poll_answer().expect("an answer");
     assert!(answered == ticket && answer.is_err_and(|error| error.message.starts_with("1501 ")));
-    // Of somebody who is not there.
+    // A call of a participant that is not there.
     call_it(&mut door, RpcCommand { to: "attic".into(), ..call });
     let (_, answer) = door.out.poll_answer().expect("an answer");
     assert!(answer.is_err_and(|error| error.message.starts_with("1401 ")));
@@ -261,7 +261,7 @@ fn calls_and_streams_end_with_the_one_who_left() {
         matches!(&events[..], [Event::Warning { text }] if text.ends_with("its sender left")),
         "{events:?}"
     );
-    assert_eq!(hall.data.poll_timeout(), None, "nobody waits for the answer");
+    assert_eq!(hall.data.poll_timeout(), None, "no caller waits for the answer");
     // A newer session of the one that was called is in the room.
     door.data.participant_left(participant("hall").sid, "hall", &door.room, &mut door.out);
     assert_eq!(door.events(), []);
@@ -312,7 +312,7 @@ fn a_file_that_cannot_be_read_ends_its_stream() {
     door.handle_file(key, FileNotice::Opened { name: "b".into(), bytes: 3 });
     door.handle_file(key, FileNotice::Chunk(b"\xff\xff\xff".to_vec()));
     let (_, answer) = door.out.poll_answer().expect("an answer");
-    assert_eq!(answer, Err(CommandError::refused("it is no text (UTF-8)")));
+    assert_eq!(answer, Err(CommandError::refused("it is not text (UTF-8)")));
     assert_eq!(door.orders().pop(), Some((key, FileOrder::Discard)));
     hall.hear(door.write());
     assert!(matches!(&hall.events()[..], [Event::Warning { text }] if text.contains("did not come whole")));

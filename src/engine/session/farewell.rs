@@ -8,10 +8,10 @@
 //!                                              └─ FLUSH_PATIENCE over ──┘  the answer lists what is left
 //! ```
 //!
-//! The server has still to pass on what it has confirmed, over data channels, which its news of our leave would overtake:
-//! official clients end the streams of a participant that has left. A listener connects its publisher for its first
-//! message, which takes six round trips; reliable packets are confirmed by SCTP, whose acknowledgement may be delayed by
-//! 200 ms (RFC 9260 §6.2).
+//! The server must still forward what it has confirmed, over data channels, which its report of our leave would
+//! overtake: official clients end the streams of a participant that has left. A listener connects its publisher for its
+//! first message, which takes six round trips; reliable packets are confirmed by SCTP, whose acknowledgement may be
+//! delayed by 200 ms (RFC 9260 §6.2).
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 /// The server passes on what it has confirmed within this: two round trips of a mobile receiver.
 const SETTLING: Duration = Duration::from_millis(250);
 
-/// Messages of ours that are under way.
+/// Unsent and unconfirmed messages of ours.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::engine) struct Pending {
     /// Some are not confirmed yet.

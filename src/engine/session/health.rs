@@ -8,7 +8,7 @@ use crate::signal::ping::{PingAction, Pinger};
 #[derive(Debug, Default)]
 pub(super) struct SignalHealth {
     pinger: Option<Pinger>,
-    /// As the last `join` says.
+    /// The ping interval of the last `join`.
     interval: Duration,
     timeout: Duration,
 }
@@ -20,7 +20,7 @@ impl SignalHealth {
         self.begin_again(now);
     }
 
-    /// The session goes on, on a new connection.
+    /// The session continues on a new connection.
     pub(super) fn begin_again(&mut self, now: Instant) {
         self.pinger = Some(Pinger::new(self.interval, self.timeout, now));
     }

@@ -1,4 +1,4 @@
-//! A session is lost, ends, and is begun anew.
+//! Loss and end of a session, and the start of the next one.
 //!
 //! ```text
 //!   lost(cause) ─► another region? ─► the table (`next_step`) ─┬─► Loss::Nothing, Resuming: the session stays
@@ -46,7 +46,7 @@ pub(in crate::engine) enum Ending {
     End(DisconnectReason, Outcome),
     /// A new session follows, after a wait.
     Rejoin {
-        /// Why.
+        /// Cause of the loss.
         cause: Cause,
         /// The session was up, and not being resumed.
         was_active: bool,
@@ -124,7 +124,7 @@ impl Session {
         }
     }
 
-    /// The session is lost while messages went first before the hang-up: nobody is left to say good-bye to.
+    /// The session is lost while messages were sent before the hang-up: there is no server to say good-bye to.
     pub(in crate::engine) fn farewell_lost(
         &mut self,
         unsent: Vec<(String, u32)>,
@@ -155,7 +155,7 @@ impl Session {
             }
             Ending::Rejoin { cause, was_active } => {
                 self.visit.lost(&cause, was_active, now).into_iter().for_each(|event| out.emit(event));
-                // A resume that is refused is no reason to wait: the server that does not know us was just started.
+                // A resume that is refused is no reason to wait: a server that does not know us has just been started.
                 let at = match &cause {
                     Cause::Asked | Cause::NetworkChanged => now,
                     // From the removal on, however long we were there: another client with our identity would be removed
@@ -185,7 +185,7 @@ impl Session {
         self.dial_here(now, out);
     }
 
-    /// Asks for a token, and dials when it has come.
+    /// Requests a token, and dials when it has come.
     pub(super) fn ask_for_token(&mut self, now: Instant, out: &mut Outbox) {
         self.state = State::Waiting { until: now + TOKEN_PATIENCE, next: Next::Attempt };
         out.act(Action::RenewToken);
@@ -200,7 +200,7 @@ impl Session {
         self.dial_with(Some(parameters), now, out);
     }
 
-    /// Takes the list of regions, or that there is none; the loss that follows, where one was put off for it.
+    /// Takes the list of regions, or that there is none. Returns the loss that was delayed for it.
     pub(super) fn take_regions(&mut self, answer: Option<&[u8]>, now: Instant) -> Option<Cause> {
         if !matches!(self.state, State::Waiting { next: Next::Regions(_), .. }) {
             return None;
@@ -216,7 +216,7 @@ impl Session {
         }
     }
 
-    /// Hangs up, where there is a connection; what ends where there is none.
+    /// Hangs up, if there is a connection. Returns the end if there is none.
     pub(super) fn hang_up_with(
         &mut self,
         outcome: Option<Outcome>,
@@ -314,8 +314,8 @@ impl Session {
         self.health.is_heard_within(SILENCE_MAX, now) && facts.can_use_tcp
     }
 
-    /// The attempt to resume has failed: another one follows, at once where the network has changed or the server was reached
-    /// in time.
+    /// The attempt to resume has failed: another one follows, at once if the network has changed or the server was
+    /// reached in time.
     fn resume_failed(&mut self, cause: &Cause, now: Instant, out: &mut Outbox) {
         let State::Resuming(resume) = &mut self.state else { return };
         let is_at_once = matches!(cause, Cause::PathMissing | Cause::NetworkChanged);

@@ -1,4 +1,4 @@
-//! The life of a session: dial, join, lose, resume or join anew, leave: [`Session`].
+//! The life of a session: dial, join, loss, resume or new join, leave: [`Session`].
 //!
 //! ```text
 //!   Notice, command, deadline ─► Session ─┬─► Outbox: Dial, Drop, HangUp, RenewToken, AskRegions, events
@@ -94,7 +94,7 @@ pub(in crate::engine) struct Session {
     closed_until: Option<Instant>,
     /// The device's addresses have changed, and have settled then.
     network_settles_at: Option<Instant>,
-    /// Told to enter the room while the hang-up is on its way.
+    /// Whether the client was asked to enter the room while the hang-up is on its way.
     enters_again: bool,
 }
 
@@ -110,7 +110,7 @@ pub(in crate::engine) struct Facts {
     pub has_paths: bool,
     /// The server takes TCP connections for every peer connection in use.
     pub can_use_tcp: bool,
-    /// The address of ours that reached the server is gone.
+    /// Whether our address that reached the server is gone.
     pub is_home_gone: bool,
     /// Seconds since 1970 by the server's clock, 0 where that is not known.
     pub unix_s: u64,
@@ -119,7 +119,7 @@ pub(in crate::engine) struct Facts {
 /// What a notice of the signal connection means for the other parts.
 #[derive(Debug)]
 pub(in crate::engine) enum Noticed {
-    /// Nothing.
+    /// Nothing follows.
     Nothing,
     /// The server is reached for a new session: peer connections are opened.
     Reached,
@@ -247,7 +247,7 @@ impl Session {
         Some(resume.taken_back(self.visit.lost_for(now), self.retry != Retry::Never, now))
     }
 
-    /// The server knows how things stand, and the paths were begun anew where they must be.
+    /// The server has our state, and paths were restarted where necessary.
     pub(in crate::engine) fn caught_up(&mut self, now: Instant) {
         if let State::Resuming(resume) = &mut self.state {
             resume.caught_up(now);
@@ -319,7 +319,8 @@ impl Session {
         self.hang_up_with(outcome, now, out)
     }
 
-    /// A new token, or why there is none: the answer to [`Action::RenewToken`](crate::engine::port::Action::RenewToken).
+    /// A new token, or why there is none: the answer to
+    /// [`Action::RenewToken`](crate::engine::port::Action::RenewToken).
     pub(in crate::engine) fn handle_token(
         &mut self,
         access: Result<Accessible, String>,
@@ -366,7 +367,7 @@ impl Session {
         self.take_regions(answer, now)
     }
 
-    /// The server asks for a new session, and names where.
+    /// The server requests a new session, and names regions for it.
     pub(in crate::engine) fn moved(&mut self, regions: &Regions, now: Instant, out: &mut Outbox) {
         if !self.regions.moved(regions, now) {
             out.warn(format!(
@@ -382,8 +383,8 @@ impl Session {
         self.network_settles_at.get_or_insert(now + SETTLE);
     }
 
-    /// The server has closed a peer connection. It ends both when it ends the participant, and mostly says why on the
-    /// signal connection; where it does not within the time of a resend, the session is lost.
+    /// The server has closed a peer connection. It ends both when it ends the participant, and usually gives the reason
+    /// on the signal connection. If it does not within the time of a resend, the session is lost.
     pub(in crate::engine) fn peer_closed(&mut self, now: Instant) {
         self.closed_until.get_or_insert(now + CLOSED_PATIENCE);
     }

@@ -21,7 +21,7 @@ use crate::limits::REGIONS_MAX;
 use crate::signal::regions::Regions;
 use crate::signal::url::ServerUrl;
 
-/// The list comes within this, or there is none: a look-up, TCP, TLS and one question.
+/// Time for the list: a look-up, TCP, TLS and one request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// From leaving the configured URL until new sessions begin there again: a region is drained or mended in minutes, and a
@@ -101,7 +101,7 @@ impl RegionFailover {
         }
     }
 
-    /// Turns to the next region of the list; `false` where there is none.
+    /// Selects the next region of the list; returns `false` if there is none.
     pub(super) fn next(&mut self, now: Instant) -> bool {
         let Some(url) = self.ahead.pop_front() else { return false };
         self.at = Some(url);
@@ -136,7 +136,7 @@ impl RegionFailover {
         self.ahead.extend(urls);
     }
 
-    /// The server asks for a new session, and names where; `false` where none of the URLs is used.
+    /// The server requests a new session, and names regions; returns `false` if none of the URLs is used.
     pub(super) fn moved(&mut self, regions: &Regions, now: Instant) -> bool {
         if regions.urls().is_empty() {
             return true;

@@ -8,8 +8,8 @@
 //!   15 s without sound and server, 60 s without sound, or the server does not know us: a new session
 //! ```
 //!
-//! What is lost decides how much is mended ([`Mend`]): a lost signal connection is only made anew, for as long as it takes
-//! while sound flows, and nobody hears it; with a lost path ICE is restarted, the publisher's by our offer, the
+//! The repair depends on the loss ([`Mend`]): a lost signal connection is only made again, without a time limit while
+//! sound flows, and without an audible effect. With a lost path ICE is restarted, the publisher's by our offer, the
 //! subscriber's by the server's (which it always sends). Peer connections, SSRCs, subscriptions and publications stay.
 
 use std::time::{Duration, Instant};
@@ -68,8 +68,8 @@ enum Progress {
     Dialling,
     /// The server has taken us back.
     TakenBack,
-    /// It knows how things stand, and the paths were begun anew where they must be: what is there from now on is back,
-    /// and not what was there before.
+    /// The server has our state, and paths were restarted where necessary: a path that is found from now on counts, one
+    /// from before does not.
     CaughtUp,
 }
 
@@ -88,7 +88,7 @@ impl Resume {
         }
     }
 
-    /// Dials the server: what the request says. It is dialled again where nothing comes of it.
+    /// Dials the server. Returns the parameters of the request. After a failure it is dialled again.
     pub(super) fn dial(&mut self, now: Instant) -> parameters::Resume {
         self.progress = Progress::Dialling;
         self.redial_at = Some(now + DIAL_PATIENCE);
@@ -122,14 +122,14 @@ impl Resume {
         self.mend
     }
 
-    /// The server knows how things stand, and the paths were begun anew where they must be.
+    /// The server has our state, and paths were restarted where necessary.
     pub(super) fn caught_up(&mut self, now: Instant) {
         self.progress = Progress::CaughtUp;
         self.path_until = (self.mend == Mend::Path).then_some(now + PATH_PATIENCE);
     }
 
-    /// The time is up. While sound flows both ways only the signal connection is missing, and a new session would need
-    /// that too: then it goes on.
+    /// The time is up. While sound flows both ways only the signal connection is missing, which a new session would
+    /// need too: then the resume continues.
     pub(super) fn goes_on(&mut self, has_paths: bool, retries: bool, now: Instant) -> bool {
         let goes_on = self.mend == Mend::Signal && has_paths && retries;
         if goes_on {
@@ -148,7 +148,8 @@ impl Resume {
         self.progress != Progress::Dialling
     }
 
-    /// The next deadline: [`Reason::Join`] gives the resume up, [`Reason::Redial`] dials, [`Reason::Path`] begins anew.
+    /// The next deadline: [`Reason::Join`] gives the resume up, [`Reason::Redial`] dials, [`Reason::Path`] restarts
+    /// ICE.
     pub(super) fn poll_timeout(&self) -> (Instant, Reason) {
         let redial = self.redial_at.map(|at| (at, Reason::Redial));
         let path = self.path_until.map(|at| (at, Reason::Path));
@@ -170,7 +171,7 @@ pub(super) struct ResumeHistory {
 }
 
 impl ResumeHistory {
-    /// What the server's configuration says.
+    /// Sets whether the server's configuration disables resumes.
     pub(super) fn set_disabled(&mut self, is_disabled: bool) {
         self.is_disabled = is_disabled;
     }
@@ -221,12 +222,9 @@ mod tests {
         assert!(resume.goes_on(true, true, now + RESUME_PATIENCE));
         assert!(!resume.goes_on(false, true, now + RESUME_PATIENCE), "without sound it is given up");
         resume.taken_back(Duration::ZERO, true, now);
-        assert!(
-            resume.has_signal() && !resume.is_complete(true),
-            "the server does not know how things stand"
-        );
+        assert!(resume.has_signal() && !resume.is_complete(true), "the server does not have our state");
         resume.caught_up(now);
-        assert!(resume.is_complete(false), "paths are no matter");
+        assert!(resume.is_complete(false), "paths do not matter");
     }
 
     #[test]
@@ -254,7 +252,7 @@ mod tests {
         }
         assert_eq!(waits, [false, false, true, true]);
         now += BRIEF;
-        assert!(history.allows(now), "after a session that lasted it begins anew");
+        assert!(history.allows(now), "after a long session the count restarts");
         history.set_disabled(true);
         assert!(!history.allows(now));
     }

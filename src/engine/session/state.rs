@@ -1,5 +1,5 @@
-//! The state of a session, with the data of each state. The drawing of [`session::recovery`](crate::session::recovery)
-//! joins them.
+//! The state of a session, with the data of each state. [`session::recovery`](crate::session::recovery) has the drawing
+//! of the transitions.
 
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ pub(super) enum State {
         /// The attempt has failed by then.
         until: Instant,
     },
-    /// Sound flows.
+    /// In the room, with the signal connection.
     Active,
     /// The session is being resumed; sound flows where it can.
     Resuming(Resume),

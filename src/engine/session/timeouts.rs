@@ -125,7 +125,7 @@ impl Session {
         self.network_settles_at = None;
         let waits = match &self.state {
             State::Waiting { .. } => true,
-            // The first attempt goes on: that it fails may be the end.
+            // The first attempt continues: its failure may be the end.
             _ if !self.visit.was_connected() => return None,
             // A SYN that was lost with the old network is repeated after a second only.
             State::Dialing { reached_at, .. } => reached_at.is_none(),

@@ -98,7 +98,7 @@ impl Access {
         }
     }
 
-    /// The source had no token, while there is none: it is asked again before the next dial.
+    /// The source had no token, and there is none yet: it is asked again before the next dial.
     pub(super) fn ask_again(&mut self) {
         self.is_refused = true;
     }
@@ -108,7 +108,7 @@ impl Access {
         std::mem::take(&mut self.is_refused) || self.token.is_empty()
     }
 
-    /// Whether there is no token yet, and a source to ask.
+    /// Whether there is no token yet, but a source of tokens.
     pub(super) fn is_missing(&self) -> bool {
         self.is_renewable && self.token.is_empty()
     }
@@ -118,8 +118,8 @@ impl Access {
         self.is_renewable && self.came_at.is_some_and(|at| now.saturating_duration_since(at) >= TOKEN_KEPT)
     }
 
-    /// Whether the token has expired by the server's clock: then another one is needed, whatever refuses this one.
-    /// `unix_s`: seconds since 1970, 0 where they are not known.
+    /// Whether the token has expired by the server's clock: then another one is needed after any refusal. `unix_s`:
+    /// seconds since 1970, 0 if unknown.
     pub(super) fn has_expired(&self, unix_s: u64) -> bool {
         unix_s > 0 && expiry_s(&self.token).is_some_and(|end_s| unix_s > end_s)
     }

@@ -1,4 +1,4 @@
-//! When UDP does not get through: datagrams over a TCP connection (ICE-TCP, RFC 6544): [`IceTcp`].
+//! Datagrams over a TCP connection (ICE-TCP, RFC 6544), if UDP is blocked: [`IceTcp`].
 //!
 //! ```text
 //!   ICE begins ──► UDP has 2 s (1 s in a restart) ──► dial the server's first TCP address ──► the next each 3 s, round and round
@@ -17,8 +17,8 @@ use crate::engine::outbox::Outbox;
 use crate::engine::port::Action;
 use crate::rtc::{Ice, IceTcpStream, Peer, Protocol};
 
-/// What UDP is given. The server waits 1 s before it nominates an address that it was not told of (behind
-/// a NAT), and decides at ticks of 200 ms; with the round trips of a slow line that is below 2 s.
+/// Time for UDP. The server waits 1 s before it nominates an address that it does not know (behind a NAT), and decides
+/// at ticks of 200 ms; with the round trips of a slow line that is below 2 s.
 const UDP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The same in an ICE restart, which has 4 s in a resume: three checks, at 0, 0.25 and 0.75 s.
@@ -37,9 +37,9 @@ const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 /// The TCP connection of one peer connection, made, being made, or due.
 #[derive(Debug, Default)]
 pub(super) struct IceTcp {
-    /// There is no path yet: when the next TCP address is tried.
+    /// Without a path: when the next TCP address is tried.
     try_at: Option<Instant>,
-    /// There is no path again: when it counts as lost.
+    /// After the path was lost: when that counts as final.
     lost_at: Option<Instant>,
     /// TCP addresses tried since ICE began.
     tried: usize,
@@ -50,7 +50,7 @@ pub(super) struct IceTcp {
 }
 
 impl IceTcp {
-    /// The server's credentials are new: ICE begins, or begins anew.
+    /// The server's credentials are new: ICE starts, or restarts.
     pub(super) fn begin(&mut self, peer: Peer, ice: &mut Ice<'_>, now: Instant, out: &mut Outbox) {
         let is_dialling = self.dialled.is_some();
         if self.forget_stream(ice) || is_dialling {

@@ -5,8 +5,8 @@
 //!   the device's addresses change ─► is it still among them?
 //! ```
 //!
-//! While it is, sound flows, and one address more is no reason to disturb it. What follows where it is gone, the session
-//! decides.
+//! As long as it exists sound flows, and an additional address is no reason to disturb it. The session decides what
+//! follows when it is gone.
 
 use std::net::{IpAddr, SocketAddr};
 

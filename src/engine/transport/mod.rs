@@ -105,8 +105,8 @@ impl Transports {
         }
     }
 
-    /// The server has joined us: which connection it makes first and writes on, and what a message to it and its answer
-    /// take.
+    /// The server has joined us: which connection it makes first and writes on, and the round trip of the signal
+    /// connection.
     pub(in crate::engine) fn joined(&mut self, primary: Peer, round_trip: Option<Duration>) {
         self.primary = primary;
         if let (Some(round_trip), Some(subscriber)) = (round_trip, self.receiving_mut()) {
@@ -231,7 +231,7 @@ impl Transports {
         self.publisher.as_mut().is_some_and(|transport| transport.offer(cids, now, out))
     }
 
-    /// The server's answer to an offer of ours; `true` if it was taken.
+    /// The server's answer to an offer of ours; returns `true` if it was accepted.
     pub(in crate::engine) fn accept_answer(
         &mut self,
         answer: &Description,
@@ -322,7 +322,7 @@ impl Transports {
         }
     }
 
-    /// Asks how others see the sockets of each peer connection that has no path yet.
+    /// Requests the mapped addresses of each peer connection that has no path yet.
     fn look_for_mappings(&mut self, ctx: &mut TransportContext<'_>) {
         let Self { publisher, subscriber, servers, .. } = self;
         servers.resolve_stun(ctx.out);

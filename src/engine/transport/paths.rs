@@ -1,7 +1,7 @@
-//! What the application asks about the way of the sound: `paths`, as JSON.
+//! The paths of sound: the answer to `paths`, as JSON.
 //!
-//! For each peer connection: the addresses that the server has named, and the one that is used. Where they do not fit
-//! how the server is reached otherwise, its configuration is wrong, which `kinglet doctor` says.
+//! For each peer connection: the addresses that the server has named, and the one that is used. If they do not match
+//! the address by which the server is reached otherwise, its configuration is wrong, which `kinglet doctor` reports.
 
 use serde_json::{Value, json};
 

@@ -8,8 +8,7 @@
 //!                                                                             └─► TransportEvent
 //! ```
 //!
-//! It is there as long as its peer connection is. What happens to its path it makes known to its own parts first, and then
-//! reports it.
+//! It exists as long as its peer connection. A change of its path is passed to its own parts first, and then reported.
 
 mod exchange;
 
@@ -83,7 +82,7 @@ impl PeerTransport {
         self.negotiation.awaits_connection()
     }
 
-    /// One datagram that arrived on a socket of ours.
+    /// Handles a datagram that arrived on one of its sockets.
     pub(super) fn handle_datagram(&mut self, datagram: Datagram<'_>, ctx: &mut TransportContext<'_>) {
         match self.mappings.handle(&datagram, &mut self.connection.ice()) {
             MappingChange::NotOurs => {}
@@ -169,14 +168,14 @@ impl PeerTransport {
         }
     }
 
-    /// Asks how others see our sockets, where there is no path yet.
+    /// Requests the mapped addresses of its sockets, if there is no path yet.
     pub(super) fn look_for_mappings(&mut self, servers: &IceServers, ctx: &mut TransportContext<'_>) {
         if !self.ice().has_path() {
             self.ask_for_mappings(servers, ctx);
         }
     }
 
-    /// Goes on to a TURN server whose address may be known now.
+    /// Continues with a TURN server whose address may be known now.
     pub(super) fn reach_relay(&mut self, servers: &IceServers, ctx: &mut TransportContext<'_>) {
         let Self { peer, sockets, turn, .. } = self;
         turn.reach(*peer, sockets, servers, ctx.now, ctx.out);
@@ -201,7 +200,7 @@ impl PeerTransport {
         self.negotiation.answered();
     }
 
-    /// Gives back what others hold for it: its address on a TURN server.
+    /// Releases the allocation on its TURN server.
     pub(super) fn close(&mut self, now: Instant, out: &mut Outbox) {
         self.turn.close(self.peer, now, out);
     }

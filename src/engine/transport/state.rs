@@ -12,7 +12,7 @@ impl Transports {
         self.primary
     }
 
-    /// Whether packets and messages of ours can be sent.
+    /// Whether our packets and messages can be sent.
     pub(in crate::engine) fn is_connected(&self) -> bool {
         self.sending().is_some_and(Publisher::is_connected)
     }
@@ -22,7 +22,7 @@ impl Transports {
         self.sending().is_some_and(Publisher::takes_red)
     }
 
-    /// Whether there was an offer of ours.
+    /// Whether we have sent an offer.
     pub(in crate::engine) fn was_offered(&self) -> bool {
         self.sending().is_some_and(Publisher::was_offered)
     }
@@ -33,7 +33,7 @@ impl Transports {
         is_wanted || self.primary == Peer::Publisher || self.was_offered()
     }
 
-    /// Whether an offer of ours waits for its answer.
+    /// Whether our offer waits for its answer.
     pub(in crate::engine) fn awaits_answer(&self) -> bool {
         self.sending().is_some_and(Publisher::awaits_answer)
     }

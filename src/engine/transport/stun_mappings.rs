@@ -1,4 +1,5 @@
-//! How others see our sockets: asked of the first STUN servers, sent to the LiveKit server: [`StunMappings`].
+//! Mapped addresses of our sockets: requested from the first STUN servers, sent to the LiveKit server:
+//! [`StunMappings`].
 //!
 //! ```text
 //!   servers known, sockets open ─► each socket asks ≤ 2 servers ─► mapping ─┬─► str0m
@@ -27,16 +28,16 @@ pub(super) struct StunMappings {
 /// What a datagram means for the mappings.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum MappingChange {
-    /// It is no answer to us.
+    /// The datagram is not an answer to a request of ours.
     NotOurs,
-    /// It is, and says nothing new.
+    /// An answer without a new mapping.
     Nothing,
-    /// A socket has this mapping now; a candidate to be trickled, if that is news for the server.
+    /// A socket has this mapping now; the candidate must be trickled if the server does not have it.
     New(Option<String>),
 }
 
 impl StunMappings {
-    /// Asks for each socket: those may be new, or behind another NAT than before.
+    /// Sends a request for each socket: sockets may be new, or behind another NAT than before.
     pub(super) fn ask(&mut self, sockets: &[SocketAddr], servers: &IceServers, now: Instant) {
         for server in servers.stun() {
             for &local in sockets {

@@ -1,4 +1,4 @@
-//! When nothing gets through by itself: datagrams over a TURN server (RFC 8656): [`TurnState`].
+//! Datagrams over a TURN server (RFC 8656), if all direct paths are blocked: [`TurnState`].
 //!
 //! ```text
 //!   ICE begins ─► UDP and TCP have 3 s (2 s in a restart) ─► the first TURN server ─► the next each 2 s, round and round
@@ -8,8 +8,8 @@
 //!   3 s later: a relay that carries nothing is given back
 //! ```
 //!
-//! Each peer connection has one relay at most. It stays over ICE restarts: its address is as good as before.
-//! Where the server allows relays only (`force_relay`), our own addresses are not told to anybody.
+//! Each peer connection has one relay at most. It stays over ICE restarts: its address remains valid. If the server
+//! allows relays only (`force_relay`), our own addresses are not sent to anybody.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -27,8 +27,7 @@ const DIRECT_PATIENCE: Duration = Duration::from_secs(3);
 /// The same in an ICE restart.
 const DIRECT_PATIENCE_RESTART: Duration = Duration::from_secs(2);
 
-/// What one TURN server is given until there is an allocation: TCP, TLS, a challenge and its answer are four
-/// round trips.
+/// Time for one TURN server until there is an allocation: TCP, TLS, a challenge and its answer are four round trips.
 const ALLOCATION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a relayed address is given until there is a path: a permission, a check and its repetitions.
@@ -43,7 +42,7 @@ const VERDICT: Duration = Duration::from_secs(3);
 /// The address on a TURN server of one peer connection, there, asked for, or due.
 #[derive(Default)]
 pub(super) struct TurnState {
-    /// There is no path: when the next TURN server is tried.
+    /// Without a path: when the next TURN server is tried.
     try_at: Option<Instant>,
     /// There is one: when it is looked whether it goes through the relay.
     judge_at: Option<Instant>,
@@ -74,7 +73,7 @@ pub(super) enum Relayed {
     Message,
     /// The same, with a datagram for our address on it.
     Datagram {
-        /// Who sent that.
+        /// Address of the sender.
         source: SocketAddr,
         /// Our address on the TURN server.
         destination: SocketAddr,
@@ -87,7 +86,7 @@ impl TurnState {
         self.relay.as_ref().and_then(|relay| relay.relayed())
     }
 
-    /// ICE begins, or begins anew.
+    /// ICE starts, or restarts.
     pub(super) fn begin(&mut self, is_first_choice: bool, was_connected: bool, now: Instant) {
         let patience = match (self.relayed().is_some(), is_first_choice, was_connected) {
             (true, _, _) => PATH_PATIENCE,
@@ -232,8 +231,8 @@ impl TurnState {
         self.try_at.is_some_and(|at| at <= now)
     }
 
-    /// Tries the next TURN server, of those at `places`; its place. Its name must be looked up, and [`TurnState::reach`]
-    /// follow.
+    /// Selects the next TURN server of those at `places`; returns its place. Its name must be looked up, and
+    /// [`TurnState::reach`] must follow.
     pub(super) fn try_next(
         &mut self,
         peer: Peer,
@@ -252,7 +251,7 @@ impl TurnState {
         Some(place)
     }
 
-    /// Goes on where the address of the server is known. [`TurnState::pump`] must follow.
+    /// Continues if the address of the server is known. [`TurnState::pump`] must follow.
     pub(super) fn reach(
         &mut self,
         peer: Peer,
@@ -308,6 +307,6 @@ impl TurnState {
 
 /// There is an address on the TURN server.
 pub(super) struct Allocated {
-    /// Its candidate, to be trickled, if it is news for the server.
+    /// The relay's candidate, to be trickled if the server does not have it.
     pub candidate: Option<String>,
 }

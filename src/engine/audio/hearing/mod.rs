@@ -52,7 +52,7 @@ pub(in crate::engine) struct Hearing {
     subscriptions: Subscriptions,
     tracks: SubscribedTracks,
     receivers: ReceiverSlots,
-    /// In percent.
+    /// Volumes of single tracks or identities, in percent.
     talker_volumes: Overrides<u16>,
     output_volume: OutputVolume,
     warned_encrypted: heapless::Vec<Sid, SUBSCRIPTIONS_MAX>,
@@ -131,7 +131,7 @@ impl Hearing {
         let identity = input.room.track(sid).map_or_else(String::new, |track| track.identity.to_owned());
         let reason = error.words().to_owned();
         out.emit(Event::TrackSubscriptionFailed { identity, sid: sid.to_string(), reason });
-        // Its place may be somebody else's now.
+        // Its place may be used by another track now.
         self.request_changes(input, out);
     }
 
@@ -140,7 +140,7 @@ impl Hearing {
         self.tracks.set_speakers(room);
     }
 
-    /// Sets who is heard without being named one by one.
+    /// Sets the policy for tracks that are not named one by one.
     pub(in crate::engine) fn set_policy(
         &mut self,
         policy: SubscriptionPolicy,
@@ -158,8 +158,8 @@ impl Hearing {
         self.update(input, out);
     }
 
-    /// Subscribes a track or not, whatever the policy says: by SID, or all microphones of an identity, which need
-    /// not be in the room yet.
+    /// Subscribes or unsubscribes a track, with precedence over the policy: by SID, or all microphones of an identity,
+    /// which need not be in the room yet.
     pub(in crate::engine) fn set_wanted(
         &mut self,
         whom: &str,
@@ -206,8 +206,7 @@ impl Hearing {
         }
     }
 
-    /// Fills `out` with the next 10 ms to play, `prompt` among them: always all of it, exact zeros where nothing is
-    /// heard.
+    /// Fills `out` with the next 10 ms to play, with `prompt`: always the whole block, exact zeros if nothing is heard.
     pub(in crate::engine) fn playback(&mut self, prompt: Option<&Block>, out: &mut Block, now: Instant) {
         let tracks = &self.tracks;
         let volume_of = |sid| tracks.state(sid).map_or(1.0, |state| state.volume);
@@ -234,7 +233,7 @@ impl Hearing {
         self.subscriptions.paused()
     }
 
-    /// Who is heard without being named one by one.
+    /// The policy for tracks that are not named one by one.
     pub(in crate::engine) fn policy(&self) -> &SubscriptionPolicy {
         self.subscriptions.policy()
     }
@@ -313,7 +312,7 @@ impl Hearing {
     /// What a command names: a track of the room, or else an identity, which need not be in the room yet.
     fn selector(&self, word: &str, room: &Room) -> Result<TrackSelector, CommandError> {
         if !self.listens {
-            return Err(CommandError::refused("there is no output: nobody is heard"));
+            return Err(CommandError::refused("there is no output to hear them"));
         }
         let track = Sid::new(word).and_then(|sid| room.track(sid));
         match track {

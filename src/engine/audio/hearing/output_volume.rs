@@ -3,7 +3,7 @@
 
 use crate::media::gain::Gain;
 
-/// The volume of all that is played, and who makes it.
+/// The volume of the output, set by the card's mixer or by scaling.
 pub(in crate::engine) struct OutputVolume {
     percent: u8,
     is_by_card: bool,

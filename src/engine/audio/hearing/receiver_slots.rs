@@ -1,4 +1,4 @@
-//! The receivers of the tracks that sound: [`ReceiverSlots`], eight slots and those who wait for one.
+//! The receivers of tracks that are played: [`ReceiverSlots`], eight slots, and a queue for one.
 //!
 //! ```text
 //!   RTP ─► slot of its track (8) ─► TrackReceiver ─► Gain ─┐
@@ -6,8 +6,8 @@
 //!   RTP of a ninth talker ─► Activity, counted  …        ──┘
 //! ```
 //!
-//! A slot belongs to a track from its first packet until the track ends, or until another track wants to be
-//! heard and says clearly more. The track that loses a slot fades within a block first.
+//! A slot belongs to a track from its first packet until the track ends, or until a clearly more active track takes it.
+//! The track that loses a slot fades out within a block first.
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,8 @@ use crate::media::receive::track_receiver::{ArrivedPacket, Pulled, TrackReceiver
 use crate::rtc::RtpArrival;
 use crate::signal::sid::Sid;
 
-/// A talker without packets for this long gives up its slot to one who has some: longer than Opus's
-/// DTX interval of 400 ms, so that a pause in speech does not.
+/// A talker without packets for this long gives up its slot to one that has some: longer than Opus's DTX interval of
+/// 400 ms, so that a pause in speech does not count.
 const SLOT_IDLE: Duration = Duration::from_millis(1000);
 
 /// [`TALKERS_MAX`] slots with a receiver each, and their mixer.
@@ -40,7 +40,7 @@ struct Slot {
     track: Option<Sid>,
     /// Whose it is when the present one has faded.
     successor: Option<Sid>,
-    /// It fades.
+    /// It fades out, and gives up the slot.
     is_leaving: bool,
     ssrc: u32,
     last_packet: Option<Instant>,
@@ -100,12 +100,12 @@ impl ReceiverSlots {
         Some(slot)
     }
 
-    /// A ninth talker: if it says clearly more than the least active of those who have a slot, that one fades, and
-    /// the slot is its own.
+    /// A ninth talker: if it is clearly more active than the least active one with a slot, that one fades out and loses
+    /// it.
     fn wait_for_slot(&mut self, packet: &RtpArrival<'_>, is_speaking: bool) {
         let now = packet.arrival;
         let place = self.waiting.iter().position(|(track, _)| *track == packet.track).unwrap_or_else(|| {
-            // As many places as subscriptions: who is gone makes room.
+            // As many places as subscriptions: tracks that are gone make room.
             if self.waiting.is_full() {
                 self.waiting.remove(0);
             }
@@ -163,7 +163,7 @@ impl ReceiverSlots {
         self.mixer.finish(volume, out);
     }
 
-    /// Discards what waits to be played: every receiver starts anew.
+    /// Discards sound that waits to be played: every receiver starts again.
     pub(in crate::engine) fn restart(&mut self) {
         for slot in self.slots.iter_mut().filter(|slot| slot.track.is_some()) {
             slot.receiver.restart();
@@ -223,7 +223,7 @@ impl Slot {
         })
     }
 
-    /// Nothing of who had it before is left.
+    /// Gives the slot to another track, and resets it.
     fn give_to(&mut self, track: Option<Sid>) {
         self.receiver.restart();
         (self.track, self.successor, self.is_leaving) = (track, None, false);
@@ -232,7 +232,7 @@ impl Slot {
         self.reported = *self.receiver.counters();
     }
 
-    /// Who has it fades within a block.
+    /// Fades the present track out within a block.
     fn leave(&mut self) {
         self.is_leaving = true;
         self.gain.set(0.0);

@@ -1,12 +1,12 @@
-//! The subscribed tracks: those that the subscriber carries and that are to be heard, as the application was told.
+//! The subscribed tracks: those that the subscriber carries and that are to be heard, as they were reported.
 //!
 //! ```text
 //!   tracks of the last offer ─► those to be heard ─┬─► not in the room yet: not announced, not played
 //!                                                  └─► SubscribedTracks ─► TrackSubscribed … TrackUnsubscribed
 //! ```
 //!
-//! The server may offer a track before it tells who publishes it, and may end a track before it offers without it.
-//! What a track is called is kept here: at its end the room may have forgotten it.
+//! The server may offer a track before it names the publisher, and may end a track before it offers without it. The
+//! facts of a track are kept here: at its end the room may have forgotten them.
 
 use crate::engine::outbox::Outbox;
 use crate::event::{Event, TrackFacts};
@@ -20,7 +20,7 @@ use crate::signal::sid::Sid;
 pub(in crate::engine) struct TrackState {
     /// Its own volume, a factor.
     pub(in crate::engine) volume: f32,
-    /// Whether the server counts its publisher among those who speak.
+    /// Whether the server counts its publisher as speaking.
     pub(in crate::engine) is_speaking: bool,
 }
 
@@ -72,7 +72,7 @@ impl SubscribedTracks {
         ended
     }
 
-    /// Follows the room's list of speakers: who speaks is heard first, where there are more talkers than slots.
+    /// Follows the room's list of speakers: speaking participants are heard first if there are more talkers than slots.
     pub(in crate::engine) fn set_speakers(&mut self, room: &Room) {
         for track in &mut self.list {
             track.is_speaking = is_speaking(room, &track.facts.identity);

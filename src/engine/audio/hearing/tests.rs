@@ -124,7 +124,7 @@ fn a_track_is_requested_then_carried_then_ends() {
         (rig.hearing.wanted(), rig.hearing.is_subscribed(sid("TR_anna"))),
         (&[sid("TR_anna")][..], false)
     );
-    // The server offers a track before it tells whose it is.
+    // The server offers a track before it names the publisher.
     rig.carried = vec![sid("TR_anna"), sid("TR_unknown")];
     rig.act(Hearing::update);
     rig.act(Hearing::update);

@@ -5,8 +5,8 @@
 //!     ─► 20 ms each 20 ms ─► its end ─► unpublished
 //! ```
 //!
-//! The track is there as long as it is spoken; its line in the peer connection stays, for the next one. It neither
-//! waits for the microphone nor is muted with it: a box with its privacy switch on may still say that nobody is at home.
+//! The track exists as long as the announcement; its line in the peer connection stays, for the next one. It neither
+//! waits for the microphone nor is muted with it: a box with privacy on may still announce that nobody is at home.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ const TRACK_PATIENCE: Duration = Duration::from_secs(12);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// So long the first word waits for somebody to hear it: a subscription takes a round trip or two.
+/// How long the first word waits for a listener: a subscription takes a round trip or two.
 const LISTENER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// From the first subscription on, so that it is not only asked for but there, and others may follow.
@@ -45,7 +45,8 @@ const SETTLING: Duration = Duration::from_millis(200);
 /// Blocks of silence after the last word: listeners play out what their buffers hold before the track ends.
 const TAIL_BLOCKS: u32 = 400 / BLOCK_MS;
 
-/// Speech, with one copy of each packet where the connection takes RED: nobody reports to it what was lost.
+/// Settings for speech, with one copy of each packet if the connection takes RED: there are no loss reports for this
+/// track.
 const PLAN: Plan = Plan { bitrate_bps: 24_000, packet: PacketDuration::Ms20, copies: 1, fec_permille: 0 };
 
 /// Our second track, and what is played on it.
@@ -88,7 +89,7 @@ impl Announcements {
         Announcements { track, epoch, current: None }
     }
 
-    /// The track.
+    /// The announcement's track.
     pub(super) fn track(&self) -> &LocalTrack {
         &self.track
     }
@@ -137,7 +138,7 @@ impl Announcements {
         self.track.published(cid, sid, out);
     }
 
-    /// Somebody hears the track.
+    /// The track has a subscriber.
     pub(super) fn heard(&mut self, now: Instant) {
         if let Some(Announcement { stage: Stage::Published { speaks_at }, due_at, .. }) = &mut self.current {
             *speaks_at = (*speaks_at).min(now + SETTLING);
@@ -183,7 +184,8 @@ impl Announcements {
             Stage::Loaded | Stage::Asked => now + LOOK,
             Stage::Published { speaks_at } if *speaks_at > now => *speaks_at,
             Stage::Published { .. } => {
-                // The line's time goes on between two announcements, as the server expects of one source (RFC 3550 §5.1).
+                // RTP time of the line continues between two announcements, as the server expects of one source (RFC
+                // 3550 §5.1).
                 let elapsed_ms = now.saturating_duration_since(self.epoch).as_millis() as u64;
                 self.track.skip((elapsed_ms / u64::from(BLOCK_MS)) as u32);
                 current.stage = Stage::Speaking { next_at: now };

@@ -68,7 +68,7 @@ impl CapturePath {
         self.stale_blocks = STALE_BLOCKS;
     }
 
-    /// The microphone is away: its level of before is no longer of interest.
+    /// The microphone is gone: its level is not of interest any more.
     pub(super) fn forget_level(&mut self) {
         self.recent.forget();
     }

@@ -1,4 +1,4 @@
-//! What the application asks of [`LocalTracks`].
+//! Commands of the application for [`LocalTracks`].
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ impl LocalTracks {
         Ok(Value::Null)
     }
 
-    /// The talk key; muted wins, so the answer says whether we are heard now.
+    /// Holds or releases the talk key. The answer is whether sound is sent now, which a mute prevents.
     pub(in crate::engine) fn talk(
         &mut self,
         is_held: bool,
@@ -53,7 +53,7 @@ impl LocalTracks {
         Ok(Value::Null)
     }
 
-    /// Ends our track for everybody until it is published again.
+    /// Ends our track until it is published again.
     pub(in crate::engine) fn unpublish(&mut self, input: &LocalInput<'_>, out: &mut Outbox) -> Answer {
         self.check_microphone("there is no input that is published")?;
         self.close_microphone(out);

@@ -7,9 +7,9 @@ use crate::room::{Participant, Room};
 
 /// Plain facts of the other parts.
 pub(in crate::engine) struct LocalInput<'a> {
-    /// The time.
+    /// The present time.
     pub(in crate::engine) now: Instant,
-    /// Who is in the room, and what we may do there.
+    /// The room, with our permissions.
     pub(in crate::engine) room: &'a Room,
     /// Whether a message to the server reaches it.
     pub(in crate::engine) has_signal: bool,
@@ -27,7 +27,7 @@ impl<'a> LocalInput<'a> {
         self.room.own().is_some_and(|own| own.permission.microphone)
     }
 
-    /// Identities of the agents who may hear us: the recording is for them as the track is.
+    /// Identities of the agents that may hear us: the recording is for them as the track is.
     pub(super) fn agents(&self) -> impl Iterator<Item = &'a str> {
         let may_hear = self.may_hear;
         let agents = self.room.participants().filter(|who| who.kind == ParticipantKind::Agent);

@@ -35,12 +35,12 @@ pub(super) struct Microphone {
     track: LocalTrack,
     path: CapturePath,
     adaptation: Adaptation,
-    /// What is said on the way into the room.
+    /// Sound that is captured on the way into the room.
     preconnect: Option<Box<Preconnect>>,
     loss_permille: u32,
     dtx: bool,
     keeps_early_sound: bool,
-    /// A session in which we may not speak is of no use.
+    /// Whether a session without the permission to publish is useless.
     is_required: bool,
     /// The application has ended the track, and has not asked for it again.
     is_unpublished: bool,
@@ -94,7 +94,7 @@ impl Microphone {
         })
     }
 
-    /// The track.
+    /// The microphone's track.
     pub(super) fn track(&self) -> &LocalTrack {
         &self.track
     }
@@ -122,7 +122,7 @@ impl Microphone {
         self.adaptation.may_repeat()
     }
 
-    /// Whether what is said on the way into the room is being kept.
+    /// Whether sound is being kept on the way into the room.
     pub(super) fn is_preconnecting(&self) -> bool {
         self.preconnect.is_some()
     }
@@ -191,14 +191,14 @@ impl Microphone {
         self.adaptation.path_changed();
     }
 
-    /// We enter the room: what is said from now on is kept, where it is to be.
+    /// We enter the room: sound is kept from now on, if the settings say so.
     pub(super) fn enter(&mut self, now: Instant) {
         if self.keeps_early_sound {
             self.preconnect = Some(Box::new(Preconnect::new(self.track.packet_samples(), now)));
         }
     }
 
-    /// Somebody hears the track, the first one.
+    /// The track has its first subscriber.
     pub(super) fn heard(&mut self) {
         if let Some(preconnect) = &mut self.preconnect {
             preconnect.heard();
@@ -219,7 +219,7 @@ impl Microphone {
         }
     }
 
-    /// Asks the server for the track, where we may and the server has forgotten the one before.
+    /// Requests the track from the server, if we may publish and the server has forgotten the previous one.
     pub(super) fn announce(&mut self, input: &LocalInput<'_>, out: &mut Outbox, outputs: &mut Outputs) {
         if !input.may_speak() {
             return self.cannot_speak("the token does not allow a microphone", out, outputs);
@@ -257,7 +257,7 @@ impl Microphone {
         }
     }
 
-    /// The application ends the track for everybody until it is published again.
+    /// The application ends the track until it is published again.
     pub(super) fn unpublish(&mut self, out: &mut Outbox) {
         self.is_unpublished = true;
         self.track.unpublish(By::Us, out);
@@ -292,8 +292,8 @@ impl Microphone {
         self.mute_reports.poll_timeout()
     }
 
-    /// The server shows our track to the room as open or muted. It answers a moderator before it has done what that wants
-    /// (1.13.5): a mute that we say in between is overtaken by the unmute.
+    /// The server shows our track to the room as open or muted. It answers a moderator before it has applied the mute
+    /// (1.13.5): a mute that we send in between is overridden by the unmute.
     pub(super) fn mute_seen(&mut self, input: &LocalInput<'_>, out: &mut Outbox) {
         let Some(sid) = self.track.publication().sid() else { return };
         let track = input.room.own().and_then(|own| own.tracks().find(|track| track.info.sid == sid));
@@ -302,7 +302,7 @@ impl Microphone {
         }
     }
 
-    /// The session is resumed: what was last told of the mute may have been lost with the connection.
+    /// The session is resumed: the last report of the mute may have been lost with the connection.
     pub(super) fn resumed(&mut self, input: &LocalInput<'_>, out: &mut Outbox) {
         self.track.mute().resumed();
         self.mute_reports.report_to_server(&mut self.track, input, out);
@@ -315,7 +315,7 @@ impl Microphone {
         }
     }
 
-    /// The server's answer to the request for the track, where it is not that the track is published; whether the track was
+    /// The server's answer to the request for the track, other than that it is published. Returns whether the track was
     /// refused.
     pub(super) fn answered(
         &mut self,
@@ -342,7 +342,7 @@ impl Microphone {
         is_refused
     }
 
-    /// The session has ended. A way into the room that has not got there yet goes on with the next one.
+    /// The session has ended. Sound of an unfinished way into the room is kept for the next one.
     pub(super) fn session_lost(&mut self, out: &mut Outbox) {
         self.track.session_lost(out);
         self.mute_reports.session_lost();
@@ -356,7 +356,7 @@ impl Microphone {
         self.track.mute().left();
     }
 
-    /// Nothing that we say can be heard. Whoever plays a file wants to know by more than a warning.
+    /// Our sound cannot be sent. The player of a file must notice that by more than a warning.
     fn cannot_speak(&self, why: &str, out: &mut Outbox, outputs: &mut Outputs) {
         if self.is_required {
             let text = format!("nothing can be played into the room: {why}");

@@ -56,7 +56,7 @@ pub(in crate::engine) use output::{LocalOutput, PreconnectRecording};
 use output::{Outputs, push, sound_discarded};
 use track::LocalTrack;
 
-/// Our tracks.
+/// Our tracks, and the outputs for other parts.
 pub(in crate::engine) struct LocalTracks {
     microphone: Option<Box<Microphone>>,
     announcements: Box<Announcements>,
@@ -83,7 +83,7 @@ impl LocalTracks {
         })
     }
 
-    /// The next thing that another part has to do.
+    /// The next output for another part.
     pub(in crate::engine) fn poll_output(&mut self) -> Option<LocalOutput> {
         self.outputs.pop_front()
     }
@@ -98,7 +98,7 @@ impl LocalTracks {
             .min_by_key(|&(at, _)| at)
     }
 
-    /// Does one thing that is due; `false` where nothing is.
+    /// Does one thing that is due; returns `false` if nothing is.
     pub(in crate::engine) fn handle_timeout(
         &mut self,
         input: &LocalInput<'_>,
@@ -179,7 +179,7 @@ impl LocalTracks {
         }
     }
 
-    /// We are on our way into the room: what is said from now on is kept, where it is to be.
+    /// We are on our way into the room: sound is kept from now on, if the settings say so.
     pub(in crate::engine) fn enter(&mut self, now: Instant) {
         if let Some(microphone) = &mut self.microphone {
             microphone.enter(now);
@@ -213,7 +213,7 @@ impl LocalTracks {
         self.announcements.session_lost(out);
     }
 
-    /// Our track ends, or we leave: what was said until then is private, and nothing more is kept.
+    /// Our track ends, or we leave: sound until then is private, and nothing more is kept.
     pub(in crate::engine) fn close_microphone(&mut self, out: &mut Outbox) {
         if let Some(microphone) = &mut self.microphone {
             microphone.end_preconnect();

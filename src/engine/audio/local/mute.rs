@@ -1,4 +1,4 @@
-//! Who is told of a mute, and when: [`MuteReports`].
+//! Reports of a mute, to the application and to the server: [`MuteReports`].
 //!
 //! The model is [`Mute`](crate::local::mute::Mute): command and button × talk key × moderator. A gate that is added there
 //! is followed here without a change.
@@ -30,7 +30,7 @@ impl MuteReports {
         self.hold_ends_at
     }
 
-    /// Tells the application of a mute that it does not know.
+    /// Reports a mute to the application, if it does not know it.
     pub(super) fn report_to_application(
         &self,
         track: &mut LocalTrack,
@@ -49,7 +49,7 @@ impl MuteReports {
         }
     }
 
-    /// Tells the server of a mute that it does not know; while it is away, it is told when it is back.
+    /// Reports a mute to the server, if it does not know it; while it is away, the report waits.
     pub(super) fn report_to_server(
         &mut self,
         track: &mut LocalTrack,
@@ -62,7 +62,7 @@ impl MuteReports {
         {
             out.request(&Request::Mute { sid, muted });
         }
-        // What is due and not told yet waits for the server or for the track.
+        // A report that is due and not sent yet waits for the server or for the track.
         self.hold_ends_at = track.mute().poll_timeout().filter(|at| *at > input.now);
     }
 

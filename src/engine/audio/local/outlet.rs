@@ -19,7 +19,7 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// Sends on `line` as `plan` says.
+    /// An outlet that sends on `line` by `plan`.
     pub(super) fn new(line: Line, plan: Plan) -> Outlet {
         Outlet { line, plan, red: RedPacker::new(), left_out_samples: 0, sent_bytes: 0 }
     }

@@ -6,8 +6,8 @@ use crate::rtc::Peer;
 use crate::session::recovery::Outcome;
 use crate::signal::sid::Sid;
 
-/// Outputs of one call. The most come from a timeout: the talk key's closes the microphone, the announcement's offers and
-/// sends.
+/// Outputs of one call. A timeout makes most: that of the talk key closes the microphone, that of the announcement
+/// offers and sends.
 const OUTPUTS_MAX: usize = 8;
 
 /// Outputs that wait for [`LocalTracks::poll_output`](super::LocalTracks::poll_output).
@@ -18,17 +18,17 @@ pub(super) type Outputs = heapless::Deque<LocalOutput, OUTPUTS_MAX>;
 pub(in crate::engine) enum LocalOutput {
     /// The publisher was given packets: it must be advanced.
     PacketsSent,
-    /// What we publish has changed: the publisher must offer anew.
+    /// Our tracks have changed: the publisher must send a new offer.
     Offer,
     /// What was captured until now has become private: a recording that is on its way to agents must be withdrawn.
     SoundDiscarded,
     /// A recording must be sent to agents.
     Recording(PreconnectRecording),
-    /// An input that is required cannot be heard: the session is of no use.
+    /// A required input cannot be sent: the session is useless.
     Leave(Outcome),
 }
 
-/// Sound from before anybody heard us.
+/// Sound from before the first subscriber.
 #[derive(Debug)]
 pub(in crate::engine) struct PreconnectRecording {
     /// Samples: s16le, mono, [`PRECONNECT_SAMPLE_RATE_HZ`](crate::limits::PRECONNECT_SAMPLE_RATE_HZ).

@@ -1,4 +1,4 @@
-//! What is said on the way into the room: kept, and sent first when somebody is there to hear it.
+//! Sound that is captured on the way into the room: kept, and sent first when somebody can hear it.
 //!
 //! ```text
 //!              published, and somebody hears us ─► Sending ─► Live      people: packets
@@ -8,9 +8,9 @@
 //!   the recording: entering ─► … ─► an agent hears us, or 10 s are over
 //! ```
 //!
-//! Packets that are sent before anybody is subscribed are lost in the server: so they wait for
-//! `track_subscribed`. An agent is often called only when we enter, and comes seconds later; it knows from
-//! `TF_PRECONNECT_BUFFER` that a recording follows, and takes it before what it hears.
+//! Packets that are sent before the first subscription are lost in the server, so they wait for `track_subscribed`. An
+//! agent is often dispatched only when we enter, and comes seconds later; it knows from `TF_PRECONNECT_BUFFER` that a
+//! recording follows, and plays it before the live sound.
 
 use std::time::{Duration, Instant};
 
@@ -19,15 +19,14 @@ use super::track::LocalTrack;
 use crate::media::block::{BLOCK_FRAMES, Block};
 use crate::media::send::preconnect::PreconnectBuffer;
 
-/// From our publication to the first who hears it: a subscription takes two round trips and 150 ms.
+/// From our publication to the first subscriber: a subscription takes two round trips and 150 ms.
 const HEARD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// From an agent that we see to one that hears us, where the server does not tell: it tells of the first
-/// subscription only.
+/// From an agent in the room to its subscription, if the server does not report it: it reports only the first one.
 const AGENT_PATIENCE: Duration = Duration::from_millis(500);
 
-/// From the first who hears us to the last word that is said late. Whoever makes no pause in this time is cut
-/// short once: no call stays late.
+/// From the first subscriber to the last packet that is sent late. A speaker without a pause in this time is cut once:
+/// no call stays delayed.
 const LATE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// From our publication to the first agent; the official SDKs wait as long.
@@ -36,7 +35,7 @@ const RECORDING_PATIENCE: Duration = Duration::from_secs(10);
 /// From entering to our publication. A box that finds no server for a minute need not listen all the time.
 const PUBLISHED_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is said on one way into the room.
+/// The sound of one way into the room.
 pub(super) struct Preconnect {
     buffer: PreconnectBuffer,
     began: Instant,
@@ -59,7 +58,7 @@ enum Packets {
 }
 
 impl Preconnect {
-    /// Nothing was said yet. `packet_samples`: how much a packet holds.
+    /// An empty recording. `packet_samples` is the length of each packet.
     pub(super) fn new(packet_samples: usize, now: Instant) -> Preconnect {
         Preconnect {
             buffer: PreconnectBuffer::new(packet_samples),
@@ -88,12 +87,12 @@ impl Preconnect {
         }
     }
 
-    /// What was said until now is private; what follows is kept as before.
+    /// Discards all sound until now, which is private; later sound is kept as before.
     pub(super) fn discard(&mut self) {
         self.buffer.discard();
     }
 
-    /// Somebody hears us, the first one.
+    /// The track has its first subscriber.
     pub(super) fn heard(&mut self) {
         self.is_heard = true;
         self.is_heard_by_agent |= self.agent_since.is_some();
@@ -150,7 +149,7 @@ impl Preconnect {
         is_sent
     }
 
-    /// Packets that nobody will hear, since the last call.
+    /// Packets that were dropped unheard, since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost_packets)
     }

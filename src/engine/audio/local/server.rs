@@ -43,7 +43,7 @@ impl LocalTracks {
                 push(&mut self.outputs, LocalOutput::Offer);
             }
             Some(Line::Announcement) => {
-                self.end_announcement(By::Server, "somebody has ended it", input, out)
+                self.end_announcement(By::Server, "the server has ended it", input, out)
             }
             None => {}
         }
@@ -62,14 +62,14 @@ impl LocalTracks {
                 self.change_mute(|mute| mute.set_by_server(is_muted), By::Server, input, out);
             }
             Some(Line::Announcement) if is_muted => {
-                self.end_announcement(By::Server, "somebody has muted it", input, out);
+                self.end_announcement(By::Server, "a moderator has muted it", input, out);
             }
             Some(Line::Announcement) | None => {}
         }
     }
 
-    /// The server's answer to the request for the track `cid`, where it is not that the track is published; `false` where
-    /// it is left to the caller: it is no track of ours, or is as it should be.
+    /// The server's answer to the request for the track `cid`, other than that it is published. Returns `false` if the
+    /// caller must handle it: it is not about a track of ours, or reports success.
     pub(in crate::engine) fn answered(
         &mut self,
         cid: &str,
@@ -93,12 +93,12 @@ impl LocalTracks {
         true
     }
 
-    /// Somebody hears the track `sid`, the first one.
+    /// The track `sid` has its first subscriber.
     pub(in crate::engine) fn heard(&mut self, sid: Sid, now: Instant, out: &mut Outbox) {
         match (self.line_of(|publication| publication.sid() == Some(sid)), &mut self.microphone) {
             (Some(Line::Microphone), Some(microphone)) => {
                 microphone.heard();
-                // The server does not say who (protocol, `TrackSubscribed`).
+                // The server does not name the subscriber (protocol, `TrackSubscribed`).
                 out.emit(Event::HeardBy { identity: String::new() });
             }
             (Some(Line::Announcement), _) => self.announcements.heard(now),
@@ -106,8 +106,8 @@ impl LocalTracks {
         }
     }
 
-    /// The room shows what the server knows of us: it has perhaps forgotten the track that ours was before, which may come
-    /// again now, or was told of another mute than we are.
+    /// The room shows the server's state of our tracks. It may have forgotten the previous track, which can be
+    /// announced again now, or have another mute state than ours.
     pub(in crate::engine) fn own_tracks_changed(&mut self, input: &LocalInput<'_>, out: &mut Outbox) {
         let Some(microphone) = &mut self.microphone else { return };
         if microphone.may_come_again(input) {

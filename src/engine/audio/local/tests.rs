@@ -1,5 +1,5 @@
-//! Tests of [`LocalTracks`] alone: blocks, the server's messages and commands go in; packets, requests, events and outputs
-//! come out.
+//! Tests of [`LocalTracks`] alone: blocks, the server's messages and commands go in; packets, requests, events and
+//! outputs come out.
 
 use super::*;
 use crate::command::CommandError;
@@ -198,7 +198,7 @@ fn a_track_is_announced_published_ended_and_published_again() {
     assert_eq!(asked, Some(Action::Send(Request::AddTrack(add_track).encode())));
     assert_eq!(rig.take(), ["offer"]);
     assert_eq!((rig.local.cids(), rig.local.is_half_published()), ([Some(CID), None], true));
-    assert_eq!(rig.speak(100), 0, "nobody takes it yet");
+    assert_eq!(rig.speak(100), 0, "it cannot be sent yet");
     rig.act(|local, input, out, _| local.published("other", sid("TR_other"), input, out));
     rig.act(|local, input, out, _| local.published(CID, sid("TR_mic"), input, out));
     assert_eq!(rig.take(), ["+TR_mic"]);
@@ -264,7 +264,7 @@ fn a_mute_closes_at_once_and_a_key_is_told_when_it_rests() {
     rig.take();
     let talk = rig.act(|local, input, out, _| local.talk(false, input, out)).expect("the same");
     assert_eq!(talk, serde_json::json!({ "sending": false }));
-    assert_eq!(rig.take(), ["discard", "withdraw"], "nobody is told of a pause between two words");
+    assert_eq!(rig.take(), ["discard", "withdraw"], "a pause between two words is not reported");
     assert_eq!(rig.local.poll_timeout(), Some((rig.now + TALK_HOLD, Reason::TalkHold)));
     rig.wait(TALK_HOLD);
     assert_eq!(rig.take(), ["mute", "muted by Us"]);
@@ -308,7 +308,7 @@ fn an_announcement_has_a_track_of_its_own_and_ends_with_it() {
     rig.act(|local, input, out, _| local.muted_by_server(sid("TR_ann2"), true, input, out));
     assert_eq!(rig.take(), ["-TR_ann2 by Server", "offer"]);
     let answer = rig.out.poll_answer().expect("an answer").1;
-    assert_eq!(answer, Err(CommandError::refused("somebody has muted it")));
+    assert_eq!(answer, Err(CommandError::refused("a moderator has muted it")));
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn what_is_said_before_waits_for_people_and_is_recorded_for_agents() {
         rig.act(|local, input, out, _| local.joined(input, out));
         assert_eq!(rig.speak(400), 0);
         rig.act(|local, input, out, _| local.published(CID, sid("TR_mic"), input, out));
-        assert_eq!(rig.speak(100), 0, "nobody hears it yet");
+        assert_eq!(rig.speak(100), 0, "it has no subscriber yet");
         rig.act(|local, input, out, _| local.heard(sid("TR_mic"), input.now, out));
         rig.take();
         let packets = rig.speak(100);

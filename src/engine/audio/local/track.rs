@@ -1,4 +1,4 @@
-//! One track of ours: [`LocalTrack`], which is the microphone's or the announcement's.
+//! One track of ours: [`LocalTrack`], for the microphone or the announcement.
 //!
 //! ```text
 //!   announce ─► AddTrack ─► server ─► published ─► event … ─► unpublish, or the server ends it ─► event
@@ -54,18 +54,19 @@ impl LocalTrack {
         &self.publication
     }
 
-    /// Who mutes the track.
+    /// Mute and talk key of the track.
     pub(super) fn mute(&mut self) -> &mut Mute {
         self.publication.mute_mut()
     }
 
-    /// Whether the server still holds the last track of ours under this name, and would take the next one's sound for it.
+    /// Whether the server still has our last track of this name, and would take the next one's sound for it.
     pub(super) fn is_held(&self, room: &Room) -> bool {
         let last_sid = self.publication.last_sid();
         room.own().is_some_and(|own| own.tracks().any(|track| Some(track.info.sid) == last_sid))
     }
 
-    /// Asks the server for the track as `request` says, under our names; not where it was asked for already, or has ended.
+    /// Requests the track from the server with the settings of `request` and our names; does nothing if it was
+    /// requested already, or has ended.
     pub(super) fn announce(&mut self, request: AddTrack, out: &mut Outbox) {
         if let Some(muted) = self.publication.announce() {
             let cid = self.publication.cid().to_owned();
@@ -183,7 +184,7 @@ impl LocalTrack {
         outlet.send(packet, takes_red, send)
     }
 
-    /// So many blocks of time have passed without sound: RTP time goes on.
+    /// Takes note that `blocks` blocks have passed without sound: RTP time continues.
     pub(super) fn skip(&mut self, blocks: u32) {
         if let Some(sender) = &mut self.sender {
             sender.packetizer.skip(blocks);

@@ -1,6 +1,6 @@
 //! Session descriptions of one peer connection: our offers and the server's, and the answers to them.
 //!
-//! An answer or offer with new credentials begins ICE, or begins it anew: `IceTcp` and `TurnState` start from the top.
+//! An answer or offer with new credentials starts ICE, or restarts it: `IceTcp` and `TurnState` begin again.
 
 use std::time::Instant;
 
@@ -74,7 +74,7 @@ impl PeerTransport {
         Ok(Some(sdp))
     }
 
-    /// ICE begins, or begins anew, where the server's credentials are new.
+    /// Starts or restarts ICE if the server's credentials are new.
     fn begin_ice(&mut self, servers: &IceServers, ctx: &mut TransportContext<'_>) {
         let Self { peer, connection, ice_tcp, turn, .. } = self;
         let ice = &mut connection.ice();
