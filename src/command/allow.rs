@@ -89,7 +89,7 @@ impl Allow {
         !identity.is_empty() && self.patterns.iter().any(|pattern| pattern.matches(identity))
     }
 
-    /// Whether it permits every identity of some kind: the kind, or none where it is all kinds.
+    /// Whether it permits every identity of some kind: the kind, or none if it is all kinds.
     pub fn unlimited(&self) -> Option<Option<ParticipantKind>> {
         let kinds = self.patterns.iter().filter(|pattern| pattern.is_any()).map(|pattern| pattern.kind);
         // All kinds include each of them.

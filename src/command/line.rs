@@ -40,7 +40,7 @@ pub fn is_word(line: &str, word: &str) -> bool {
     line == word || line.starts_with('[') && array(line).is_ok_and(|words| words == [word])
 }
 
-/// The command's own name in `line`, without what follows it; empty where it cannot be read.
+/// The command's own name in `line`, without what follows it; empty if it cannot be read.
 pub fn name(line: &str) -> String {
     match line.strip_prefix('[') {
         Some(_) => array(line).ok().and_then(|words| words.into_iter().next()).unwrap_or_default(),

@@ -111,7 +111,7 @@ fn json_string(line: &str) -> Result<Option<(String, &str)>, NotJson> {
 }
 
 /// The words of a command that an option gives (`--rpc METHOD=COMMAND`): separated by white space, in double quotes
-/// where they hold some, a backslash being one; `None` where a quote is not closed.
+/// where they hold some, a backslash being one; `None` if a quote is not closed.
 pub fn split(mut text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     loop {

@@ -8,7 +8,7 @@ use crate::limits::CONFIG_PROBLEMS_MAX;
 pub struct Problem {
     /// Line of the file, from 1.
     pub line: usize,
-    /// The key with the tables that it is in, `gpio.door.pulse_ms`; empty where the file is not TOML.
+    /// The key with the tables that it is in, `gpio.door.pulse_ms`; empty if the file is not TOML.
     pub key: String,
     /// What is wrong, and what is allowed.
     pub text: String,

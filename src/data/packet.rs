@@ -16,7 +16,7 @@ pub struct Packet {
     pub sender: String,
     /// The sender's session.
     pub sender_sid: Option<Sid>,
-    /// Its number among the sender's reliable packets; 0 where it has none.
+    /// Its number among the sender's reliable packets; 0 if it has none.
     pub sequence: u32,
     /// The content.
     pub content: Content,
@@ -108,7 +108,7 @@ pub enum Content {
     StreamTrailer {
         /// Id of the stream.
         id: String,
-        /// Why it is not complete; empty where it is.
+        /// Why it is not complete; empty if it is.
         reason: String,
         /// Attributes that the header did not have yet.
         attributes: BTreeMap<String, String>,

@@ -55,7 +55,7 @@ pub struct CallSettings {
     pub join: JoinWhen,
     /// How long it rings before the call is missed.
     pub ring_timeout: Duration,
-    /// The longest call; none where it has no end.
+    /// The longest call; none if it has no end.
     pub call_max: Option<Duration>,
     /// Participants that may answer our ring, and that may ring us.
     pub parties: Allow,

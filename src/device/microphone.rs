@@ -67,7 +67,7 @@ impl MicrophoneGate {
         }
     }
 
-    /// Privacy on or off; `false` where it is so already.
+    /// Privacy on or off; `false` if it is so already.
     pub fn set_muted(&mut self, is_muted: bool) -> bool {
         self.gates.set_muted(is_muted)
     }

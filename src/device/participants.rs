@@ -51,7 +51,7 @@ struct KnownParticipant {
     telephone: Option<Telephone>,
 }
 
-/// A telephone's call, by the attribute `sip.callStatus`; none where the gateway does not set it.
+/// A telephone's call, by the attribute `sip.callStatus`; none if the gateway does not set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Telephone {
     /// `dialing`, `ringing`, and what comes between them and a talk.

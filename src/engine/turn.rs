@@ -50,7 +50,7 @@ pub trait Ports {
     /// Next captured block, if there is one.
     fn captured(&mut self, block: &mut Block, now: Instant) -> bool;
     /// Samples that wait in the cards at this moment, to be heard and to be read behind the last captured
-    /// block; `None` where microphone and loudspeaker are not both cards.
+    /// block; `None` if microphone and loudspeaker are not both cards.
     fn lag(&mut self) -> Option<f32>;
     /// Next datagram, if there is one.
     fn received(&mut self, buffer: &mut [u8]) -> Option<Arrived>;

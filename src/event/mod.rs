@@ -33,7 +33,7 @@ pub enum Event {
     Connected {
         /// Name of the room.
         room: String,
-        /// SID of the room; empty where the server names it later.
+        /// SID of the room; empty if the server names it later.
         room_sid: String,
         /// Our identity, from the token.
         identity: String,
@@ -63,7 +63,7 @@ pub enum Event {
         reason: String,
         /// Whether another attempt follows.
         will_retry: bool,
-        /// Time to the next attempt, in milliseconds; 0 where none follows.
+        /// Time to the next attempt, in milliseconds; 0 if none follows.
         retry_in_ms: u64,
     },
     /// A participant is in the room; also reported for those already there.
@@ -87,7 +87,7 @@ pub enum Event {
     TrackUnsubscribed(TrackFacts),
     /// The server could not give us a remote track that we asked for.
     TrackSubscriptionFailed {
-        /// Whose; empty where it is gone already.
+        /// Whose; empty if it is gone already.
         identity: String,
         /// SID of the track.
         sid: String,
@@ -178,7 +178,7 @@ pub enum Event {
     RoomMoved {
         /// Name of the room.
         room: String,
-        /// SID of the room; empty where the server names it later.
+        /// SID of the room; empty if the server names it later.
         room_sid: String,
         /// Our participant SID there.
         sid: String,
@@ -262,7 +262,7 @@ pub enum Event {
     },
     /// An output was asked for and is not driven.
     OutputRefused {
-        /// The output, as the configuration calls it; empty where digits name none.
+        /// The output, as the configuration calls it; empty if digits name none.
         name: String,
         /// Identity of the requester.
         identity: String,

@@ -51,7 +51,7 @@ impl Mute {
         self.gates.is_muted()
     }
 
-    /// Whether the talk key is held; `None` where none is in use.
+    /// Whether the talk key is held; `None` if none is in use.
     pub fn is_talking(&self) -> Option<bool> {
         self.has_key.then(|| self.gates.is_key_held())
     }

@@ -112,7 +112,7 @@ impl Player {
         (self.is_cut, self.next) = (self.playing.is_some(), None);
     }
 
-    /// The next 10 ms into `out`; `false` where nothing is heard, and `out` is as it was.
+    /// The next 10 ms into `out`; `false` if nothing is heard, and `out` is as it was.
     pub fn pull(&mut self, out: &mut Block) -> bool {
         let Some(playing) = &mut self.playing else { return false };
         let is_heard = playing.fill(out);

@@ -42,7 +42,7 @@ pub struct RateConverter {
 }
 
 impl RateConverter {
-    /// A converter; `None` where there is nothing to convert. Rates are not zero.
+    /// A converter; `None` if there is nothing to convert. Rates are not zero.
     pub fn new(from_hz: u32, to_hz: u32) -> Option<RateConverter> {
         if from_hz == to_hz || from_hz == 0 || to_hz == 0 {
             return None;
@@ -65,7 +65,7 @@ impl RateConverter {
         })
     }
 
-    /// The next output, fed by as much `input` as it takes; `None` where that had no more, in which case
+    /// The next output, fed by as much `input` as it takes; `None` if that had no more, in which case
     /// the call can be repeated with more.
     pub fn pull(&mut self, input: &mut impl FnMut() -> Option<f32>) -> Option<f32> {
         while self.position >= self.to {

@@ -30,7 +30,7 @@ impl RecentLevel {
         self.loudest_dbfs = louder(Some(level_dbfs(block)), self.loudest_dbfs);
     }
 
-    /// The level of the loudest block, in dBFS; none where nothing was captured.
+    /// The level of the loudest block, in dBFS; none if nothing was captured.
     pub fn read(&self) -> Option<f32> {
         louder(self.loudest_dbfs, self.before_dbfs)
     }

@@ -130,7 +130,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes one datagram, or nothing where it is neither a good check nor from an address that sent one, or no STUN,
+    /// Takes one datagram, or nothing if it is neither a good check nor from an address that sent one, or no STUN,
     /// DTLS, RTP or RTCP.
     pub(super) fn admit<'d>(&mut self, datagram: &Datagram<'d>, now: Instant) -> Option<Admitted<'d>> {
         let Datagram { protocol, source, destination, bytes } = *datagram;

@@ -4,7 +4,7 @@
 //! ```text
 //!   Unknown ── ICE connected ──► Up ── nothing heard for 5 s ──────────────────────► Silent ── heard ──► Up
 //!      ▲                          │ └─ seen at another address, nothing heard ──────►   ▲
-//!      └── ICE begins anew        └─── ICE disconnected ──► Gone ─── ICE connected ──► Up
+//!      └── ICE starts again        └─── ICE disconnected ──► Gone ─── ICE connected ──► Up
 //! ```
 //!
 //! *Heard* is what the server sends by itself: RTP, RTCP, DTLS, and its own checks, one each two seconds. Its answers

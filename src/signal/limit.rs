@@ -218,7 +218,7 @@ struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// `None` where `rest` does not begin with a field, or with one of a kind that proto3 does not write.
+    /// `None` if `rest` does not begin with a field, or with one of a kind that proto3 does not write.
     fn take(rest: &mut &'a [u8]) -> Option<Field<'a>> {
         let key = take_varint(rest)?;
         let number = u32::try_from(key >> 3).ok()?;

@@ -145,7 +145,7 @@ impl ParticipantInfo {
 }
 
 impl TrackInfo {
-    /// `None` where the SID is unusable.
+    /// `None` if the SID is unusable.
     pub(super) fn from_wire(wire: wire::TrackInfo) -> Option<TrackInfo> {
         Some(TrackInfo {
             sid: Sid::new(&wire.sid)?,

@@ -56,11 +56,11 @@ pub struct Refusal {
     pub status: u16,
     /// The answer's text: one line, no control characters, at most [`SERVER_TEXT_BYTES_MAX`] bytes.
     pub text: String,
-    /// How far this machine's clock is behind the server's, in seconds; 0 where that is not known.
+    /// How far this machine's clock is behind the server's, in seconds; 0 if that is not known.
     pub clock_behind_s: i64,
     /// The server takes the request; what was refused is the upgrade.
     pub is_upgrade_only: bool,
-    /// Host and port that it redirects to; empty where it does not.
+    /// Host and port that it redirects to; empty if it does not.
     pub redirects_to: String,
 }
 

@@ -15,7 +15,7 @@ pub struct Sid {
 }
 
 impl Sid {
-    /// `None` where `text` is empty, too long, or holds anything but visible ASCII: no server makes such.
+    /// `None` if `text` is empty, too long, or holds anything but visible ASCII: no server makes such.
     pub fn new(text: &str) -> Option<Sid> {
         if text.is_empty() || text.len() > SID_BYTES_MAX || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return None;

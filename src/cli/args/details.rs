@@ -17,7 +17,7 @@ pub(super) struct DetailWords {
 }
 
 impl DetailWords {
-    /// Takes the value of `option`, where it is one of these; `false` where it is another.
+    /// Takes the value of `option`, where it is one of these; `false` if it is another.
     ///
     /// # Errors
     /// The value cannot be used.

@@ -115,7 +115,7 @@ impl Prompts {
         None
     }
 
-    /// Fills `block` with the next 10 ms; `false` where nothing plays.
+    /// Fills `block` with the next 10 ms; `false` if nothing plays.
     pub(in crate::engine) fn pull(&mut self, block: &mut Block) -> bool {
         self.player.pull(block)
     }

@@ -36,7 +36,7 @@ pub(in crate::engine) struct Pending {
 }
 
 impl Pending {
-    /// When the last of them has arrived, as far as is known; `None` where that is over.
+    /// When the last of them has arrived, as far as is known; `None` if that is over.
     fn ends_at(self, now: Instant) -> Option<Ends> {
         if self.is_unconfirmed {
             return Some(Ends::Unknown);
@@ -53,7 +53,7 @@ enum Ends {
 /// A departure that waits for messages.
 #[derive(Debug)]
 pub(super) struct Farewell {
-    /// How the program ends; `None` where it only stands by outside of the room afterwards.
+    /// How the program ends; `None` if it only stands by outside of the room afterwards.
     outcome: Option<Outcome>,
     /// The command that is answered when the messages have arrived.
     ticket: Option<Ticket>,

@@ -60,7 +60,7 @@ impl SignalHealth {
         pinger.is_some_and(|pinger| now.saturating_duration_since(pinger.heard_at()) < silence)
     }
 
-    /// Round trip of the pings in ms, 0 where it is not known.
+    /// Round trip of the pings in ms, 0 if it is not known.
     pub(super) fn round_trip_ms(&self) -> u32 {
         self.pinger.as_ref().map_or(0, Pinger::rtt_ms)
     }

@@ -112,7 +112,7 @@ pub(in crate::engine) struct Facts {
     pub can_use_tcp: bool,
     /// Whether our address that reached the server is gone.
     pub is_home_gone: bool,
-    /// Seconds since 1970 by the server's clock, 0 where that is not known.
+    /// Seconds since 1970 by the server's clock, 0 if that is not known.
     pub unix_s: u64,
 }
 
@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// Goes into the room; nothing where we are there, or on the way. `true` where the way begins now.
+    /// Goes into the room; nothing if we are there, or on the way. `true` if the way begins now.
     pub(in crate::engine) fn enter(&mut self, now: Instant, out: &mut Outbox) -> bool {
         let is_outside = matches!(self.state, State::Idle);
         if !is_outside {

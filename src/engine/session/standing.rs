@@ -78,7 +78,7 @@ impl Session {
         self.state.words()
     }
 
-    /// Round trip of the signal connection in ms, 0 where it is not known.
+    /// Round trip of the signal connection in ms, 0 if it is not known.
     pub(in crate::engine) fn round_trip_ms(&self) -> u32 {
         self.health.round_trip_ms()
     }

@@ -39,7 +39,7 @@ pub(super) enum State {
     Leaving {
         /// It has left by then, or the connection is not worth waiting for.
         until: Instant,
-        /// How the program ends; `None` where it stands by outside of the room.
+        /// How the program ends; `None` if it stands by outside of the room.
         outcome: Option<Outcome>,
     },
     /// It is over.

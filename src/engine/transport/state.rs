@@ -66,7 +66,7 @@ impl Transports {
         sending.or_else(|| self.receiving().and_then(Subscriber::round_trip))
     }
 
-    /// Bytes given to the reliable channel that have not arrived yet; `None` where it is not open.
+    /// Bytes given to the reliable channel that have not arrived yet; `None` if it is not open.
     pub(in crate::engine) fn buffered_bytes(&mut self) -> Option<usize> {
         self.sending_mut().and_then(Publisher::buffered_bytes)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ICE begins ─► UDP and TCP have 3 s (2 s in a restart) ─► the first TURN server ─► the next each 2 s, round and round
-//!       │         (none where only relays are allowed, or one worked before)               │
+//!       │         (none if only relays are allowed, or one worked before)               │
 //!       │                                          name ─► connection (TCP, TLS) ─► allocation ─► candidate, trickled
 //!       └──────────────────────── a path is found ◄────────────────────────────────────────┘
 //!   3 s later: a relay that carries nothing is given back

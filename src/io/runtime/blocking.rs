@@ -56,7 +56,7 @@ pub async fn unblock<T: Send + 'static>(
     Ok(result)
 }
 
-/// Blocks until the descriptor can be read; `false` where that does not come in time.
+/// Blocks until the descriptor can be read; `false` if that does not come in time.
 ///
 /// # Errors
 /// The kernel refused a thread.

@@ -176,7 +176,7 @@ impl Card {
     }
 
     /// The stream broke off and runs again. Where that happens again and again it is reopened with a longer
-    /// period: `true` where it was, since its settings are others now.
+    /// period: `true` if it was, since its settings are others now.
     pub fn xrun(&mut self, now: Instant) -> bool {
         self.counters.xruns = self.counters.xruns.wrapping_add(1);
         self.progress_at = Some(now);

@@ -10,7 +10,7 @@ use crate::limits::CARD_HOLDERS_MAX;
 pub struct Holder {
     /// Process id of the program.
     pub pid: u32,
-    /// What it is called; empty where we may not know.
+    /// What it is called; empty if we may not know.
     pub program: String,
 }
 

@@ -17,7 +17,7 @@ pub struct Hotplug {
 }
 
 impl Hotplug {
-    /// Watches from now on; `None` where the kernel cannot, in which case cards are looked for each second.
+    /// Watches from now on; `None` if the kernel cannot, in which case cards are looked for each second.
     pub fn new() -> Option<Hotplug> {
         Self::of(Path::new("/dev/snd"))
     }

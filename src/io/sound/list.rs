@@ -49,7 +49,7 @@ pub struct PcmListing {
     /// Capture or playback.
     #[serde(serialize_with = "direction_word")]
     pub direction: StreamDirection,
-    /// What the hardware can do; none where that could not be found out.
+    /// What the hardware can do; none if that could not be found out.
     pub offers: Option<Offers>,
     /// With what the program would open it.
     pub opens_as: Option<OpensAs>,

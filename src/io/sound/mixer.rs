@@ -66,7 +66,7 @@ impl Volume {
         &self.control
     }
 
-    /// Sets it; `false` where the card does not.
+    /// Sets it; `false` if the card does not.
     pub fn set(&self, percent: u8) -> bool {
         let Some(mixer) = open(&self.card) else { return false };
         let Some(control) = mixer.find_selem(&SelemId::new(&self.control, 0)) else { return false };
@@ -98,7 +98,7 @@ pub fn apply(card: &str, levels: &[Level]) -> Vec<String> {
     refused.map(|level| level.control.clone()).collect()
 }
 
-/// Sets the sides that are asked for; `None` where the control has none of them, or one refuses.
+/// Sets the sides that are asked for; `None` if the control has none of them, or one refuses.
 fn set(control: &Selem<'_>, level: &Level) -> Option<()> {
     let asks = |direction| level.side.is_none_or(|side| side == direction);
     let (plays, records) = (asks(StreamDirection::Playback), asks(StreamDirection::Capture));

@@ -174,7 +174,7 @@ impl PlaybackBuffer {
         }
     }
 
-    /// Takes a block; `false` where the last one still waits.
+    /// Takes a block; `false` if the last one still waits.
     fn add(&mut self, block: &Block) -> bool {
         let Some(settings) = self.settings else { return false };
         self.bytes.copy_within(self.begin..self.end, 0);

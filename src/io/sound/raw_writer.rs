@@ -55,7 +55,7 @@ impl RawWriter {
         Ok(RawWriter { file, queue: VecDeque::with_capacity(RAW_OUTPUT_BYTES), fault: None })
     }
 
-    /// Takes a block and writes what can be written. `false` where the block was dropped.
+    /// Takes a block and writes what can be written. `false` if the block was dropped.
     pub fn write(&mut self, block: &Block) -> bool {
         self.flush(AT_ONCE);
         let room = self.fault.is_none() && self.queue.len() + BLOCK_FRAMES * 2 <= RAW_OUTPUT_BYTES;

@@ -86,7 +86,7 @@ pub fn listen(spec: &InputSpec, setup: &SoundSetup, duration: Duration) -> Resul
     if heard.is_empty() { Err(SelfTestError::Silent) } else { Ok(heard) }
 }
 
-/// Plays chirps and listens for them; `None` where the microphone does not hear them.
+/// Plays chirps and listens for them; `None` if the microphone does not hear them.
 ///
 /// # Errors
 /// A card cannot be opened, or brings nothing.

@@ -74,7 +74,7 @@ impl Buffering {
         }
     }
 
-    /// How to use what the card granted; `None` where its buffer does not hold what it must.
+    /// How to use what the card granted; `None` if its buffer does not hold what it must.
     pub fn granted(
         self,
         direction: StreamDirection,

@@ -51,7 +51,7 @@ impl WavWriter {
         Ok(WavWriter { file, pending, written_bytes: 0, header_bytes: 0, fault: None })
     }
 
-    /// Adds a block. `false` where it is lost because the disk is full or gone.
+    /// Adds a block. `false` if it is lost because the disk is full or gone.
     pub fn write(&mut self, block: &Block) -> bool {
         if self.fault.is_some() {
             return false;

@@ -44,7 +44,7 @@ pub(super) fn run(program: &mut Command) -> Result<String, String> {
     String::from_utf8(said).map_err(|_| "its output is not text".to_owned())
 }
 
-/// Waits for the end of a program; `false` where it does not come in time.
+/// Waits for the end of a program; `false` if it does not come in time.
 fn ends_within(child: &Child, patience: Duration) -> io::Result<bool> {
     blocking::wait_readable(pidfd_open(Pid::from_child(child), PidfdFlags::empty())?, patience)
 }

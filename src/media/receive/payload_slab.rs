@@ -54,7 +54,7 @@ impl PayloadSlab {
         self.free_count >= len.div_ceil(CELL_BYTES)
     }
 
-    /// Copies a payload in. `None` where it does not fit, or is longer than any Opus packet.
+    /// Copies a payload in. `None` if it does not fit, or is longer than any Opus packet.
     pub fn store(&mut self, payload: &[u8]) -> Option<StoredPayload> {
         if payload.len() > OPUS_PACKET_BYTES_MAX || !self.has_room(payload.len()) {
             return None;

@@ -37,7 +37,7 @@ pub struct Red<'a> {
     pub copies: heapless::Vec<RedCopy<'a>, RED_COPIES_MAX>,
 }
 
-/// Takes a RED payload apart. `None` where its headers promise more than there is, or name more than
+/// Takes a RED payload apart. `None` if its headers promise more than there is, or name more than
 /// [`RED_BLOCKS_MAX`] blocks. Copies beyond [`RED_COPIES_MAX`], empty ones and those of another codec are left out.
 pub fn split(payload: &[u8]) -> Option<Red<'_>> {
     let mut headers = heapless::Vec::<(u8, u64, usize), RED_BLOCKS_MAX>::new();

@@ -113,7 +113,7 @@ pub struct AudioProcessor {
 }
 
 impl AudioProcessor {
-    /// A processor that does what is wanted; `None` where that is nothing.
+    /// A processor that does what is wanted; `None` if that is nothing.
     pub fn new(wanted: Duplex) -> Option<Self> {
         (wanted != Duplex::Untouched).then(|| Self {
             wanted,

@@ -208,7 +208,7 @@ impl CongestionControl {
         self.suspicion = None;
     }
 
-    /// How to send while the link is full; `None` where it is free.
+    /// How to send while the link is full; `None` if it is free.
     pub fn rung(&self) -> Option<Rung> {
         let rung = self.step.map(|step| step.rung).or(self.suspicion.map(|suspicion| suspicion.rung))?;
         rungs(self.profile).get(rung).copied()

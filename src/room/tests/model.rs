@@ -148,7 +148,7 @@ fn who_connects_is_told_once_and_before_its_tracks() {
     let tracks = [mic("TR_a")];
     assert_eq!(story.update(&[at(ParticipantState::Active, 3, &tracks)]), ["active ann", "+ann TR_a"]);
     assert_eq!(story.update(&[at(ParticipantState::Active, 4, &tracks)]), [""; 0]);
-    // A new session of ours tells the state anew.
+    // A new session of ours tells the state again.
     let again = join(person("me", "PA_me2", 1, &[]), &[at(ParticipantState::Active, 1, &tracks)]);
     assert_eq!(story.tell(|room, mut sink| room.apply_join(&again, &mut sink)), [""; 0]);
 }

@@ -91,7 +91,7 @@ impl SubscribedTracks {
         }
     }
 
-    /// How this track is played; `None` where it is not subscribed.
+    /// How this track is played; `None` if it is not subscribed.
     pub(in crate::engine) fn state(&self, sid: Sid) -> Option<TrackState> {
         let track = self.list.iter().find(|track| track.sid == sid)?;
         Some(TrackState { volume: track.volume, is_speaking: track.is_speaking })

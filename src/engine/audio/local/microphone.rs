@@ -52,7 +52,7 @@ pub(super) struct Microphone {
 pub(in crate::engine) struct MicrophoneStatus {
     /// Muted, here or by the server.
     pub(in crate::engine) is_muted: bool,
-    /// Whether the talk key is held; `None` where none is in use.
+    /// Whether the talk key is held; `None` if none is in use.
     pub(in crate::engine) is_talking: Option<bool>,
     /// Whether mute and talk key let the sound out.
     pub(in crate::engine) is_open: bool,

@@ -115,7 +115,7 @@ impl LocalTracks {
 
     /// Takes the next 10 ms from the microphone. Before the track is published it is kept or dropped, as it is set. `lag`
     /// is how many samples (at 48 kHz) wait at this moment in the loudspeaker's card, to be heard, and in the
-    /// microphone's behind this block, to be read; `None` where they are not cards.
+    /// microphone's behind this block, to be read; `None` if they are not cards.
     pub(in crate::engine) fn capture(
         &mut self,
         block: &Block,

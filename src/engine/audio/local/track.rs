@@ -75,7 +75,7 @@ impl LocalTrack {
         }
     }
 
-    /// The server has named the track `cid`; `false` where it is not this one, or was not asked for.
+    /// The server has named the track `cid`; `false` if it is not this one, or was not asked for.
     pub(super) fn published(&mut self, cid: &str, sid: Sid, out: &mut Outbox) -> bool {
         let is_ours = self.publication.published(cid, sid);
         if is_ours {
@@ -89,7 +89,7 @@ impl LocalTrack {
         is_ours
     }
 
-    /// The server has refused the track; `false` where it was not asked for.
+    /// The server has refused the track; `false` if it was not asked for.
     pub(super) fn refused(&mut self) -> bool {
         self.publication.refused()
     }
