@@ -29,7 +29,7 @@ pub const VERSION: u32 = 1;
 /// Why a call failed, as LiveKit numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-#[allow(missing_docs, reason = "the protocol's names say it")]
+#[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum RpcCode {
     UnsupportedMethod = 1400,
     RecipientNotFound = 1401,

@@ -73,7 +73,7 @@ impl fmt::Display for Cause {
             Cause::PathMissing => f.write_str("no path for sound was found"),
             Cause::PeerDead(peer, text) => write!(f, "{} failed: {text}", sound(peer)),
             Cause::NetworkChanged => f.write_str("this device's network changed"),
-            Cause::ToldToResume(reason) => write!(f, "the server wants us to come back: {}", reason.words()),
+            Cause::ToldToResume(reason) => write!(f, "the server requests a resume: {}", reason.words()),
             Cause::ToldToRejoin(reason) => {
                 write!(f, "the server requests a new session: {}", reason.words())
             }

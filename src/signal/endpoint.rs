@@ -207,7 +207,7 @@ mod tests {
         }
         for (answer, why) in [
             (&ws[..], "without TLS"),
-            (br#"{"server_url":"nowhere"}"#, "no wss:// URL"),
+            (br#"{"server_url":"nowhere"}"#, "not a wss:// URL"),
             (br#"{"server_url":7}"#, "no server_url"),
             (b"{}", "no server_url"),
             (b"\xff", "no server_url"),

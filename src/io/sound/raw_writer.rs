@@ -173,7 +173,7 @@ mod tests {
     fn refusals() {
         let pipe = TempPipe::new("raw_unread");
         let error = RawWriter::open(&RawSpec::File(pipe.path().into())).unwrap_err();
-        assert!(error.to_string().contains("nobody reads") && error.exit_status().code() == 3);
+        assert!(error.to_string().contains("has no reader") && error.exit_status().code() == 3);
         let mut full = RawWriter::open(&RawSpec::File("/dev/full".into())).unwrap();
         full.write(&Block::SILENCE);
         assert_eq!(full.fault(), Some(std::io::ErrorKind::StorageFull));

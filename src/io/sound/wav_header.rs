@@ -231,7 +231,7 @@ mod tests {
         for (at, value, part) in [
             (0, 0x3131, "not a WAV"),
             (8, 0x3131, "not a WAV"),
-            (12, 0x3131, "format before"),
+            (12, 0x3131, "does not precede its samples"),
             (20, 0x55, "MP3"),
             (20, 0x1234, "0x1234"),
             (20, 0xFFFE, "cut off"),

@@ -238,7 +238,7 @@ mod tests {
             ("HTTP/1.1 401 x\r\nContent-Length: 8\r\n\r\n\r\n<html>", 5, "proxy"),
             ("HTTP/1.1 302 x\r\nContent-Length: 0\r\n\r\n", 5, "captive portal"),
             ("HTTP/1.1 511 x\r\nContent-Length: 6\r\n\r\n<html>", 5, "captive portal"),
-            ("SSH-2.0-x\r\n\r\n", 5, "no HTTP"),
+            ("SSH-2.0-x\r\n\r\n", 5, "not HTTP"),
         ] {
             let error = ask(answer, None).0.expect_err(why);
             let text = error.to_string();
@@ -255,7 +255,7 @@ mod tests {
             ("s3cret", "line 1: is not a header"),
             ("\nA b: s3cret", "line 2: is not a header"),
             ("A: s3\u{7}cret", "line 1: is not a header"),
-            ("content-Length: 3", "line 1: content-Length is not"),
+            ("content-Length: 3", "line 1: content-Length must not be set"),
             (&"a".repeat(TOKEN_HEADERS_BYTES_MAX + 1), "longer"),
         ] {
             let error = headers(text).expect_err(why);
