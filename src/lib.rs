@@ -96,6 +96,16 @@
 //! ```
 
 #![deny(missing_docs, unsafe_code)]
+// Nothing that comes from outside can end the program. Exceptions name their reason where they are.
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+#![cfg_attr(not(test), deny(clippy::string_slice))]
 
 // The command sees the library as any other program does. It is compiled with it, since the program itself is compiled at
 // another level (cross/README.md).

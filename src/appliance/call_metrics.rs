@@ -1,5 +1,10 @@
 //! What has happened to a box, counted, for its metrics.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use crate::device::call::CallStage;
 use crate::device::intercom::Intercom;
 use crate::event::{Event, MetricKind, Metrics};

@@ -9,6 +9,8 @@
 //! that is killed within a pulse leaves the door open. The file is in memory (tmpfs): a power cut releases all lines by
 //! itself.
 
+#![expect(clippy::indexing_slicing, reason = "serde_json: a member that is missing is null")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 

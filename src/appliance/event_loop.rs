@@ -6,6 +6,8 @@
 //!             timer
 //! ```
 
+#![expect(clippy::indexing_slicing, reason = "serde_json: a member that is missing is null")]
+
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::time::{Duration, Instant};

@@ -3,6 +3,8 @@
 //! The arguments go out as one JSON array, so that nothing in them ends or splits a word. A service of version 0.1.0, which
 //! may still run after an update, knows lines of words only: it gets one where that means the same.
 
+#![expect(clippy::indexing_slicing, reason = "serde_json: a member that is missing is null")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -93,8 +95,9 @@ fn plain_line(words: &[String]) -> Option<String> {
     let (last, others) = words.split_last()?;
     let is_one_word =
         |word: &String| !word.is_empty() && !word.contains(char::is_whitespace) && !word.starts_with('"');
-    let splits_last = ["heard-by", "attributes", "talker-volume"].contains(&words[0].as_str())
-        || words[0] == "rpc" && words.len() < 4
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let splits_last = ["heard-by", "attributes", "talker-volume"].contains(&name)
+        || name == "rpc" && words.len() < 4
         || others.iter().any(|word| word.starts_with("--"));
     let has_control = words.iter().any(|word| word.contains(char::is_control));
     let is_same = !has_control && others.iter().all(is_one_word) && (is_one_word(last) || !splits_last);

@@ -73,7 +73,11 @@ impl Hooks {
         let program = |(key, occasion)| {
             let argv = on.argv(key)?;
             let words = Words { identity: "", output: "" };
-            if words.placeholders().iter().any(|(placeholder, _)| argv[0].contains(placeholder)) {
+            if words
+                .placeholders()
+                .iter()
+                .any(|(placeholder, _)| argv.first().is_some_and(|program| program.contains(placeholder)))
+            {
                 on.wrong(key, "the first text is the program: it has no placeholder");
             }
             Some((occasion, argv))

@@ -12,6 +12,11 @@
 //! An agent sends the first packet some milliseconds before the first stream (livekit-agents 1.8.9,
 //! `_ParticipantTranscriptionOutput`), over the same ordered channel: hence the wait.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use std::time::{Duration, Instant};
 
 use super::packet::{Origin, Segment};

@@ -12,6 +12,11 @@
 //!
 //! Only the called participant can answer. Codes are LiveKit's; those of an application pass through.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use std::time::{Duration, Instant};
 
 use super::packet::RpcFault;

@@ -80,7 +80,8 @@ pub fn turn(engine: &mut Engine, ports: &mut impl Ports, mut now: Instant) -> bo
         let Arrived { peer, protocol, source, destination, len, arrival } = arrived;
         // One that came during the turn takes it along: time does not go back.
         now = now.max(arrival);
-        let datagram = Datagram { protocol, source, destination, bytes: &buffer[..len] };
+        let datagram =
+            Datagram { protocol, source, destination, bytes: buffer.get(..len).unwrap_or_default() };
         engine.handle_datagram(peer, datagram, arrival);
         flush(engine, ports, now);
         datagrams += 1;

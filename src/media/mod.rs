@@ -5,6 +5,10 @@
 //! engine ─► ArrivedPacket ─► receive::packet_buffer ─► receive::decode ─► receive::playout ─► mix ─► limiter ─► block
 //! ```
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "sample loops: bounds follow from block and packet sizes of our own; payloads are taken apart with checked access"
+)]
 #![forbid(unsafe_code)]
 
 pub mod activity;

@@ -7,6 +7,11 @@
 //! A full table prefers participants with sound: a new participant with sound replaces the longest known
 //! participant without. A new participant without sound is not admitted, but may be with a later update.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use super::participant::Participant;
 use super::tracks;
 use crate::event::Event;

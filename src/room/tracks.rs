@@ -43,7 +43,7 @@ impl Tracks {
     /// the new ones.
     pub(super) fn apply(&mut self, identity: &str, listed: &[TrackInfo], sink: &mut impl FnMut(Event)) {
         let facts = |info: &TrackInfo| ParticipantTrack { identity, info }.facts();
-        let listed = &listed[..listed.len().min(TRACKS_PER_PARTICIPANT_MAX)];
+        let listed = listed.get(..TRACKS_PER_PARTICIPANT_MAX).unwrap_or(listed);
 
         self.list.retain(|known| {
             let stays = listed.iter().any(|info| info.sid == known.sid);

@@ -98,7 +98,7 @@ impl Deframer {
     pub fn space(&mut self) -> &mut [u8] {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        &mut self.buffer[self.end..]
+        self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
     /// So many bytes were read to [`Deframer::space`].
@@ -112,15 +112,15 @@ impl Deframer {
             let skipped = self.skip.min(self.end - self.start);
             self.start += skipped;
             self.skip -= skipped;
-            let bytes = &self.buffer[self.start..self.end];
+            let bytes = self.buffer.get(self.start..self.end)?;
             let Frame { start, len, total } = self.framing.frame_of(bytes)?;
             if len > DATAGRAM_BYTES_MAX || len > datagram.len() {
                 self.skip = total;
                 self.skipped_frames = self.skipped_frames.saturating_add(1);
                 continue;
             }
-            let frame = bytes.get(..total)?;
-            datagram[..len].copy_from_slice(&frame[start..start + len]);
+            let payload = bytes.get(..total)?.get(start..start + len)?;
+            datagram.get_mut(..len)?.copy_from_slice(payload);
             self.start += total;
             if len > 0 {
                 return Some(len);
@@ -171,21 +171,21 @@ impl FrameQueue {
             return false;
         };
         // There is room for all of it.
-        let _ = self.bytes.extend_from_slice(&length.to_be_bytes()[..header]);
+        let _ = self.bytes.extend_from_slice(length.to_be_bytes().get(..header).unwrap_or_default());
         let _ = self.bytes.extend_from_slice(datagram);
-        let _ = self.bytes.extend_from_slice(&[0; TURN_ALIGNMENT][..padding]);
+        let _ = self.bytes.extend_from_slice([0; TURN_ALIGNMENT].get(..padding).unwrap_or_default());
         true
     }
 
     /// What is to be written next; empty when all is.
     pub fn unwritten(&self) -> &[u8] {
-        &self.bytes[self.written..]
+        self.bytes.get(self.written..).unwrap_or_default()
     }
 
     /// So many bytes of [`FrameQueue::unwritten`] were written.
     pub fn written(&mut self, count: usize) {
         self.written = (self.written + count).min(self.bytes.len());
-        while let Some(frame) = self.framing.frame_of(&self.bytes[self.unfinished..])
+        while let Some(frame) = self.framing.frame_of(self.bytes.get(self.unfinished..).unwrap_or_default())
             && frame.total <= self.written - self.unfinished
         {
             self.unfinished += frame.total;
@@ -201,10 +201,10 @@ impl FrameQueue {
     pub fn discard_sound(&mut self) {
         let begun = usize::from(self.written > self.unfinished);
         let (mut from, mut to, mut number) = (self.unfinished, self.unfinished, 0);
-        while let Some(frame) = self.framing.frame_of(&self.bytes[from..])
-            && frame.total <= self.bytes.len() - from
+        while let Some(rest) = self.bytes.get(from..)
+            && let Some(frame) = self.framing.frame_of(rest)
+            && let Some(bytes) = rest.get(..frame.total)
         {
-            let bytes = &self.bytes[from..from + frame.total];
             if number < begun || !self.framing.is_sound(bytes) {
                 self.bytes.copy_within(from..from + frame.total, to);
                 to += frame.total;

@@ -10,6 +10,11 @@
 //! answer. Both data channels are in the first offer, because the server counts a connection whose
 //! first offer has a data section as established only when both are open.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};

@@ -93,8 +93,9 @@ pub(super) fn read(sdp: &str) -> Result<Description<'_>, SdpError> {
             if description.ufrag.is_empty() {
                 description.ufrag = ufrag.trim();
             }
-        } else if line.starts_with("a=candidate:") {
-            description.candidates.push(line[2..].trim()).map_err(|_| SdpError::Candidates)?;
+        } else if let Some(attribute) = line.strip_prefix("a=").filter(|line| line.starts_with("candidate:"))
+        {
+            description.candidates.push(attribute.trim()).map_err(|_| SdpError::Candidates)?;
         } else if let Some(current) = description.lines.last_mut() {
             read_attribute(line, current)?;
         }

@@ -162,15 +162,16 @@ fn limit_message<'a>(bytes: &'a [u8], rules: &[Rule], truncated: &mut Truncated)
     while !rest.is_empty() {
         let at = bytes.len() - rest.len();
         let field = Field::take(&mut rest)?;
-        let whole = &bytes[at..bytes.len() - rest.len()];
+        let (before, here) = bytes.split_at_checked(at)?;
+        let whole = here.get(..here.len() - rest.len())?;
 
         let mut replacement = None;
-        if let Some(index) = rules.iter().position(|rule| rule.field == field.number) {
-            let rule = &rules[index];
-            seen[index] += 1;
-            if seen[index] > rule.count_max || field.payload.len() > rule.bytes_max {
+        let rule = rules.iter().zip(&mut seen).find(|(rule, _)| rule.field == field.number);
+        if let Some((rule, seen)) = rule {
+            *seen += 1;
+            if *seen > rule.count_max || field.payload.len() > rule.bytes_max {
                 rule.counted_as.add_to(truncated);
-                kept.get_or_insert_with(|| bytes[..at].to_vec());
+                kept.get_or_insert_with(|| before.to_vec());
                 continue;
             }
             if field.is_delimited
@@ -184,7 +185,7 @@ fn limit_message<'a>(bytes: &'a [u8], rules: &[Rule], truncated: &mut Truncated)
             (None, None) => {}
             (Some(kept), None) => kept.extend_from_slice(whole),
             (kept, Some(inside)) => {
-                let kept = kept.get_or_insert_with(|| bytes[..at].to_vec());
+                let kept = kept.get_or_insert_with(|| before.to_vec());
                 put_varint(kept, u64::from(field.number) << 3 | DELIMITED);
                 put_varint(kept, inside.len() as u64);
                 kept.extend_from_slice(&inside);

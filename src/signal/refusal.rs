@@ -84,7 +84,7 @@ pub enum Fault {
 impl Refusal {
     /// `body` may be cut anywhere; only its first [`REFUSAL_BODY_BYTES_MAX`] bytes are read.
     pub fn new(status: u16, body: &[u8]) -> Refusal {
-        let body = &body[..body.len().min(REFUSAL_BODY_BYTES_MAX)];
+        let body = body.get(..REFUSAL_BODY_BYTES_MAX).unwrap_or(body);
         let text = one_line(&String::from_utf8_lossy(body), SERVER_TEXT_BYTES_MAX);
         Refusal { status, text, clock_behind_s: 0, is_upgrade_only: false, redirects_to: String::new() }
     }
@@ -96,8 +96,7 @@ impl Refusal {
 
     /// Adds the `Location` header.
     pub fn with_location(self, location: &str) -> Refusal {
-        let end = location.find(['?', '#']).unwrap_or(location.len());
-        let url = location[..end].parse::<ServerUrl>();
+        let url = location.split(['?', '#']).next().unwrap_or_default().parse::<ServerUrl>();
         Refusal { redirects_to: url.map(|url| url.authority()).unwrap_or_default(), ..self }
     }
 

@@ -21,14 +21,15 @@ impl Sid {
             return None;
         }
         let mut bytes = [0; SID_BYTES_MAX];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         Some(Sid { bytes, len: text.len() as u8 })
     }
 
     /// The text, as the server wrote it.
     pub fn as_str(&self) -> &str {
         // Only ASCII gets in, so the conversion never fails.
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+        let text = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::limits::TOKEN_BYTES_MAX;
 pub fn longer_lived<'t>(refreshed: &'t Secret, source: &'t Secret) -> &'t Secret {
     let (new, old) = (claims(refreshed.reveal()).ok(), claims(source.reveal()).ok());
     let place = |claims: &Option<Value>| {
-        claims.as_ref().map(|claims| (claims["sub"].clone(), claims["video"]["room"].clone()))
+        claims.as_ref().map(|claims| (claims.get("sub").cloned(), claims.pointer("/video/room").cloned()))
     };
     let end = |claims: &Option<Value>| claims.as_ref().and_then(|claims| claims["exp"].as_u64());
     let is_older_better = old.is_some() && place(&new) == place(&old) && end(&old) > end(&new);
@@ -23,7 +23,7 @@ pub fn longer_lived<'t>(refreshed: &'t Secret, source: &'t Secret) -> &'t Secret
 
 /// When a token expires, in seconds since 1970, if it has an expiry.
 pub fn expiry_s(token: &Secret) -> Option<u64> {
-    claims(token.reveal()).ok()?["exp"].as_u64()
+    claims(token.reveal()).ok()?.get("exp")?.as_u64()
 }
 
 /// Whether a text can be sent as a token: it fits into one line of an HTTP head, which it does not end (RFC 9110 §5.5).

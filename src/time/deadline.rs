@@ -3,6 +3,11 @@
 //! A deadline without a reason cannot be debugged, so [`Deadlines::next`] returns both, and the log names why the
 //! program woke up.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use std::time::Instant;
 
 /// Declares [`Reason`] and the list of its variants together, so that none can be missing from the list.

@@ -73,8 +73,8 @@ impl RecordingStream {
     /// The next packet, if there is one; it gets the number `sequence`.
     pub(super) fn next_packet(&mut self, sequence: u32) -> Option<Outgoing> {
         let stream = self.stream.as_mut().filter(|stream| !stream.is_ended)?;
-        let rest = &stream.pcm[stream.sent_bytes..];
-        let content = rest[..rest.len().min(STREAM_CHUNK_BYTES)].to_vec();
+        let rest = stream.pcm.get(stream.sent_bytes..).unwrap_or_default();
+        let content = rest.get(..STREAM_CHUNK_BYTES).unwrap_or(rest).to_vec();
         stream.sent_bytes += content.len();
         stream.sequences.push(sequence);
         let content = if content.is_empty() {

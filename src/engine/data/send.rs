@@ -62,14 +62,16 @@ impl Data {
     pub(in crate::engine) fn send_dtmf(&mut self, digits: &str, context: &DataContext<'_>) -> Answer {
         const KEYS: &str = "0123456789*#ABCD";
         context.check()?;
-        let keys: Option<Vec<usize>> =
-            digits.chars().map(|digit| KEYS.find(digit.to_ascii_uppercase())).collect();
+        // The code of a key is its place (RFC 4733 §3.2).
+        let code = |digit: char| Some((KEYS.find(digit)? as u32, digit));
+        let keys: Option<Vec<(u32, char)>> =
+            digits.chars().map(|digit| code(digit.to_ascii_uppercase())).collect();
         let keys =
             keys.filter(|keys| !keys.is_empty() && keys.len() <= COMMAND_DIGITS_MAX).ok_or_else(|| {
                 CommandError::usage(format!("dtmf takes 1 to {COMMAND_DIGITS_MAX} of the keys {KEYS}"))
             })?;
-        for code in keys {
-            let content = Content::Dtmf { code: code as u32, digit: KEYS[code..=code].to_owned() };
+        for (code, digit) in keys {
+            let content = Content::Dtmf { code, digit: digit.to_string() };
             self.channels.send_reliable(Some("dtmf"), &Outgoing { destinations: Vec::new(), content })?;
         }
         Ok(Value::Null)

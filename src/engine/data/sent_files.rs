@@ -8,6 +8,11 @@
 //!
 //! Packets are returned, and [`SentFiles::sent`] is called for each, with what became of it.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

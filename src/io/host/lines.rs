@@ -73,7 +73,7 @@ impl Lines {
     pub fn flush(&mut self) -> bool {
         while !self.waiting.is_empty() && !self.is_closed && self.is_ready() {
             let (front, _) = self.waiting.as_slices();
-            let piece = &front[..front.len().min(PIPE_BYTES)];
+            let piece = front.get(..PIPE_BYTES).unwrap_or(front);
             match rustix::io::write(self.target.as_fd(), piece) {
                 Ok(count) => drop(self.waiting.drain(..count)),
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => break,

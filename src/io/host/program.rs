@@ -187,7 +187,9 @@ impl RunningProgram {
         {
             match pipe.poll_with(context, Interest::Read, |pipe| Ok(rustix::io::read(pipe, &mut buffer)?)) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(count)) if count > 0 => self.output.extend_from_slice(&buffer[..count]),
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.output.extend_from_slice(buffer.get(..count).unwrap_or_default())
+                }
                 Poll::Ready(_) => self.stdout = None,
             }
         }

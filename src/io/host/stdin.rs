@@ -3,6 +3,8 @@
 //! A non-blocking flag would apply to the terminal or pipe that we share with the parent process, so the reactor is
 //! asked before each read whether there is something to read.
 
+#![expect(clippy::indexing_slicing, reason = "the index is compared with the length of the piece")]
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;

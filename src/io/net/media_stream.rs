@@ -187,7 +187,7 @@ impl MediaStream {
     fn write(&mut self) {
         while matches!(self.state, StreamState::Open(_)) && !self.queue.unwritten().is_empty() {
             let unwritten = self.queue.unwritten();
-            match self.socket.write(&unwritten[..unwritten.len().min(UNSENT_BYTES_MAX)]) {
+            match self.socket.write(unwritten.get(..UNSENT_BYTES_MAX).unwrap_or(unwritten)) {
                 Ok(0) => self.state = StreamState::Ended,
                 Ok(count) => self.queue.written(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

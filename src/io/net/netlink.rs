@@ -69,7 +69,7 @@ impl Netlink {
         loop {
             match rustix::io::read(&self.fd, &mut buffer) {
                 Ok(0) => return is_changed,
-                Ok(count) => is_changed |= self.links.read(&buffer[..count]),
+                Ok(count) => is_changed |= self.links.read(buffer.get(..count).unwrap_or_default()),
                 Err(rustix::io::Errno::INTR) => {}
                 // The kernel dropped messages: a relevant one may have been among them.
                 Err(rustix::io::Errno::NOBUFS) => is_changed = true,
@@ -89,7 +89,8 @@ impl Links {
         let mut is_changed = false;
         while let Some(header) = bytes.get(..HEADER_BYTES) {
             let len = u32_at(header, 0) as usize;
-            let kind = u16::from_ne_bytes([header[4], header[5]]);
+            let kind =
+                header.get(4..6).and_then(<[u8]>::first_chunk).map_or(0, |kind| u16::from_ne_bytes(*kind));
             let Some(body) = bytes.get(HEADER_BYTES..len) else { return is_changed };
             is_changed |= self.is_of_interest(kind, body);
             // Each message begins at a multiple of four.
@@ -102,7 +103,7 @@ impl Links {
         match kind {
             libc::RTM_NEWADDR | libc::RTM_DELADDR => true,
             // The second byte of `struct rtmsg`: how many bits of the destination count.
-            libc::RTM_NEWROUTE => body.len() >= BODY_BYTES && body[1] == 0,
+            libc::RTM_NEWROUTE => body.len() >= BODY_BYTES && body.get(1) == Some(&0),
             libc::RTM_NEWLINK if body.len() >= BODY_BYTES => {
                 let has_carrier = u32_at(body, 8) & libc::IFF_LOWER_UP as u32 != 0;
                 self.is_new_carrier(u32_at(body, 4), has_carrier)

@@ -7,6 +7,11 @@
 //!   media_stream.rs ─┘
 //! ```
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;

@@ -4,6 +4,8 @@
 //!   loop { executor.try_tick … ─► engine::turn(ports) ─► events to the program ─► reactor.wait }
 //! ```
 
+#![expect(clippy::indexing_slicing, reason = "serde_json: a member that is missing is null")]
+
 use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};

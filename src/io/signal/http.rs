@@ -47,7 +47,7 @@ where
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Err(error),
         };
-        answer.extend_from_slice(&piece[..count]);
+        answer.extend_from_slice(piece.get(..count).unwrap_or_default());
         if let Some(answer) = read(&answer, count == 0)? {
             return Ok(answer);
         }
@@ -72,7 +72,7 @@ fn read(bytes: &[u8], is_all: bool) -> io::Result<Option<HttpResponse>> {
         let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(found.value).ok()
     };
-    let rest = &bytes[start..];
+    let rest = bytes.get(start..).unwrap_or_default();
     let body = if header("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         unchunked(rest)?
     } else if let Some(length) = header("Content-Length").and_then(|length| length.trim().parse().ok()) {
@@ -115,7 +115,7 @@ pub(in crate::io) async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, requ
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        rest = &rest[written..];
+        rest = rest.get(written..).unwrap_or_default();
     }
     std::future::poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await
 }

@@ -43,16 +43,16 @@ pub fn split(payload: &[u8]) -> Option<Red<'_>> {
     let mut headers = heapless::Vec::<(u8, u64, usize), RED_BLOCKS_MAX>::new();
     let mut rest = payload;
     let primary_type = loop {
-        let &first = rest.first()?;
+        let (&first, behind) = rest.split_first()?;
         if first & FOLLOWS == 0 {
-            rest = &rest[1..];
+            rest = behind;
             break first;
         }
-        let &[payload_type, high, middle, low] = rest.first_chunk::<HEADER_BYTES>()?;
+        let (&[payload_type, high, middle, low], behind) = rest.split_first_chunk::<HEADER_BYTES>()?;
         let offset_samples = u64::from(high) << 6 | u64::from(middle >> 2);
         let len = usize::from(middle & 0b11) << 8 | usize::from(low);
         headers.push((payload_type & !FOLLOWS, offset_samples, len)).ok()?;
-        rest = &rest[HEADER_BYTES..];
+        rest = behind;
     };
     let mut blocks = heapless::Vec::<(u8, u64, &[u8]), RED_BLOCKS_MAX>::new();
     for (payload_type, offset_samples, len) in headers {

@@ -9,6 +9,11 @@
 //! A slot belongs to a track from its first packet until the track ends, or until a clearly more active track takes it.
 //! The track that loses a slot fades out within a block first.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from a search of the same table, or number its fixed entries"
+)]
+
 use std::time::{Duration, Instant};
 
 use super::subscribed_tracks::TrackState;
