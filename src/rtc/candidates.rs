@@ -17,7 +17,7 @@
 //!
 //! ```text
 //! trickle ─► [ held, ≤ 32 ] ──described──► (subscriber: round trip + 60 ms) ──► str0m
-//!       └──► [ TCP addresses, ≤ 8 ] ──► whoever dials them (`engine::fallback`)
+//!       └──► [ TCP addresses, ≤ 8 ] ──► `IceTcp` dials them (`engine::transport`)
 //! ```
 //!
 //! TCP candidates are handled separately: str0m gets one when its connection is established, since a pair without one

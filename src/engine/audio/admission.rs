@@ -1,9 +1,9 @@
 //! [`Admission`]: who may hear us, and whom we hear: the rule of a box, and the exceptions of the application.
 //!
 //! ```text
-//!   Admit(rule) ─► rule ──────────────┬─► Audience ─► the server, before a track and after each join and resume
-//!   heard-by ────► said, over the rule┘
-//!   hear ────────► the policy alone, over the rule
+//!   Admit(rule) ─► rule ──────────────────────────┬─► Audience ─► the server, before a track, after each join and resume
+//!   heard-by ────► exception, instead of the rule ┘
+//!   hear ────────► the policy alone, instead of the rule
 //! ```
 //!
 //! Functions: `set_rule`, `set_audience` and `policy_set` for the commands `admit`, `heard-by` and `hear`;

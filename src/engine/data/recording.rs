@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   begin ─► header ─► chunk ─► chunk ─► … ─► end          cut: chunks that SCTP does not have are withdrawn,
-//!                      ▲ only while little waits                and the end says that it is not whole
+//!                      ▲ only while little waits                and the end reports that it is incomplete
 //! ```
 //!
 //! Agents know from `TF_PRECONNECT_BUFFER` on our track that the stream follows, and take it before what they hear.

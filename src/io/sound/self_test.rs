@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   chirp ─► loudspeaker: heard at now + what waits in the card ─┐
-//!                                                                ├─► what both cards do not tell of: the board's echo_delay_ms
+//!                                                                ├─► what the cards do not report: the board's echo_delay_ms
 //!   found in what the microphone brings: at now − what waits ────┘
 //! ```
 //!

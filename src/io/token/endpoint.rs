@@ -1,7 +1,7 @@
 //! A token from LiveKit's standard token endpoint, by HTTPS.
 //!
 //! ```text
-//!   (thread of whoever asks) header file ─► look-up ─► proxy ─► TLS ─► POST ─► token
+//!   (thread of the request)  header file ─► look-up ─► proxy ─► TLS ─► POST ─► token
 //! ```
 //!
 //! The request runs on a thread of its own with a reactor of its own, like every other source of tokens. The body of a
