@@ -154,7 +154,7 @@ mod tests {
             let file = std::env::temp_dir().join(format!("kinglet-programs-{name}-{}", std::process::id()));
             let _ = std::fs::remove_file(&file);
             let text = format!(
-                "[server]\nurl = 'ws://h'\nroom = 'r'\nidentity = 'i'\ntoken = {{ file = '/t' }}\n[on]\n{}",
+                "[server]\nurl = 'wss://h'\nroom = 'r'\nidentity = 'i'\ntoken = {{ file = '/t' }}\n[on]\n{}",
                 on.replace("FILE", &file.display().to_string())
             );
             let (config, problems) = Config::read(&text);

@@ -3,19 +3,39 @@
 use std::path::Path;
 
 use crate::config::Config;
+use crate::config::server::TokenSource;
 use crate::io::kept_lines::{self, Kept};
+use crate::io::process;
 use crate::io::sound::board;
 
 /// A line for each.
 pub(super) fn of(config: &Config) -> Vec<String> {
     let lines = config.board.as_deref().and_then(|name| board::load(name).ok()).unwrap_or_default().lines;
     let mut warnings = occupied(config, &lines);
+    warnings.extend(exposed(&config.server.token));
     if !config.wiring.outputs.is_empty()
         && let kept @ (Kept::Yes | Kept::Unknown) = kept_lines::kept(Path::new("/"))
     {
         warnings.push(format!("gpio: {kept}"));
     }
     warnings
+}
+
+/// A file with a secret that other users of this device can get at.
+fn exposed(token: &TokenSource) -> Option<String> {
+    let (key, path) = match token {
+        TokenSource::File(path) => ("file", path),
+        TokenSource::KeyFile(path) => ("key_file", path),
+        TokenSource::Endpoint { header_file: Some(path), .. } => ("header_file", path),
+        TokenSource::Endpoint { header_file: None, .. }
+        | TokenSource::Command(_)
+        | TokenSource::Credential(_) => {
+            return None;
+        }
+    };
+    let why = process::open_to_others(path)?;
+    let path = path.display();
+    Some(format!("server.token.{key}: {path}: {why}; set its owner and mode (chown root:kinglet, chmod 640)"))
 }
 
 /// Lines that the board's own parts use. One that is a button there may be a button here.
@@ -40,6 +60,8 @@ fn occupied(config: &Config, lines: &[(String, String)]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn warnings(gpio: &str) -> Vec<String> {
@@ -61,6 +83,21 @@ mod tests {
         assert_eq!(warnings("bell = { line = 'GPIO19', press = 'call' }").len(), 1);
         assert_eq!(warnings("lamp = { line = 'GPIO21', shows = 'state' }").len(), 1);
         assert_eq!(warnings("door = { line = 'GPIO26', pulse_ms = 500 }"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_or_replace_is_reported() {
+        let file = std::env::temp_dir().join(format!("kinglet-secret-{}", std::process::id()));
+        std::fs::write(&file, "x").expect("a file");
+        let told = |mode: u32| {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("its owner");
+            exposed(&TokenSource::File(file.clone())).unwrap_or_default()
+        };
+        assert_eq!((told(0o600), told(0o640)), (String::new(), String::new()));
+        assert!(told(0o644).contains("every user of this device may read it"));
+        assert!(told(0o620).contains("others may replace it"));
+        std::fs::remove_file(&file).expect("there");
+        assert_eq!(exposed(&TokenSource::File(file)), None, "its absence is reported by its reader");
     }
 
     /// What the README and the example name is free on every board that comes with the program.

@@ -27,6 +27,7 @@ mod run;
 mod token;
 
 use kinglet::error::ExitStatus;
+use kinglet::io::process;
 use kinglet::signal::text::one_line;
 
 use command::Command;
@@ -53,6 +54,7 @@ impl Failed {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitStatus {
+    process::forbid_core_files();
     let result = match args::parse(std::env::args_os().skip(1), &environment) {
         Ok(command) => run(command),
         Err(failed) => Err(failed),

@@ -75,6 +75,13 @@ impl ServerConfig {
         if url.is_none() && is_named_with_token {
             server.missing("url", "wss://… of the LiveKit server");
         }
+        if let Some(url) = url.as_ref().filter(|url| !is_private(url) && !is_named_with_token) {
+            let host = url.host();
+            server.risky(
+                "url",
+                format!("without TLS, the token and the sound can be read on the way to {host}; use wss://"),
+            );
+        }
         let room = server.text("room");
         let identity = server.parsed("identity", check_identity);
         let names_room = matches!(token, Some(TokenSource::Endpoint { .. } | TokenSource::KeyFile(_)));
@@ -97,6 +104,13 @@ impl TokenSource {
         if has_header && endpoint.is_none() {
             token.wrong("header_file", "is for an endpoint");
         }
+        if let Some(url) = endpoint.as_ref().map(EndpointUrl::server).filter(|url| !is_private(url)) {
+            let host = url.host();
+            token.risky(
+                "endpoint",
+                format!("without TLS, the token can be read on the way from {host}; use https://"),
+            );
+        }
         let mut sources: Vec<TokenSource> = Vec::new();
         sources.extend(endpoint.map(|url| TokenSource::Endpoint { url, header_file }));
         sources.extend(token.text("file").map(|path| TokenSource::File(path.into())));
@@ -110,6 +124,11 @@ impl TokenSource {
         }
         sources.pop()
     }
+}
+
+/// Whether nobody on the way can read what is sent to this server: by TLS, or because it is on this machine.
+fn is_private(url: &ServerUrl) -> bool {
+    url.is_secure() || url.is_loopback()
 }
 
 /// `identity` with its placeholders replaced by what `value` knows of them.

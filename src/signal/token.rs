@@ -50,7 +50,7 @@ pub fn claims(token: &str) -> Result<Value, &'static str> {
     let mut parts = token.split('.');
     let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err("it has not the three parts of a JWT");
+        return Err("it does not have the three parts of a JWT");
     };
     let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| "its claims are not base64")?;
     serde_json::from_slice(&claims).map_err(|_| "its claims are not JSON")

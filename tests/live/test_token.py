@@ -1,7 +1,9 @@
 """`kinglet token` makes tokens that the server takes."""
 import base64
 import json
+import re
 import subprocess
+from pathlib import Path
 
 from kinglet import BINARY, ENVIRONMENT
 
@@ -24,3 +26,11 @@ def test_a_token_needs_key_and_secret(room):
     command = [BINARY, "token", "--room", room, "--identity", "panel"]
     done = subprocess.run(command, env={"PATH": ENVIRONMENT["PATH"]}, capture_output=True, text=True)
     assert done.returncode == 2 and "LIVEKIT_API_SECRET" in done.stderr and not done.stdout
+
+
+def test_no_core_file_holds_the_token(server, kinglet):
+    door = kinglet("door", "--input", "none", "--output", "none")
+    door.wait_for("connected")
+    limits = Path(f"/proc/{door.process.pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M), limits
+    door.leave()

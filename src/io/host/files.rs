@@ -22,6 +22,7 @@ use std::rc::Rc;
 use async_executor::{LocalExecutor, Task};
 
 use crate::engine::port::{FileKey, FileNotice, FileOrder};
+use crate::io::host::process::random_seed;
 use crate::io::runtime::blocking::unblock;
 use crate::io::runtime::mailbox::Mailbox;
 use crate::io::runtime::reactor::Reactor;
@@ -239,8 +240,10 @@ fn create(folder: Option<&Path>, key: FileKey) -> std::io::Result<(File, Tempora
         )));
     }
     let FileKey::Received(number) = key else { return Err(std::io::ErrorKind::InvalidInput.into()) };
-    let path = folder.join(format!(".kinglet-{}-{number}.part", std::process::id()));
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+    // A name that nobody can guess, and no file or link of this name before: nothing else can be overwritten.
+    let (process, random) = (std::process::id(), random_seed());
+    let path = folder.join(format!(".kinglet-{process}-{number}-{random:016x}.part"));
+    let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
     Ok((file, Temporary(path)))
 }
 
@@ -279,7 +282,8 @@ fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let safe: String = last.chars().map(|c| if is_safe(c) { c } else { '_' }).take(NAME_BYTES_MAX).collect();
-    let safe = safe.trim_start_matches('.');
+    // Neither hidden, nor taken for an option by a program that gets the name.
+    let safe = safe.trim_start_matches(['.', '-']);
     if safe.is_empty() { "file".to_owned() } else { safe.to_owned() }
 }
 
@@ -295,6 +299,8 @@ mod tests {
             ("C:\\x\\run.exe", "run.exe"),
             ("..", "file"),
             (".bashrc", "bashrc"),
+            ("--upload-file=x", "upload-file_x"),
+            (".-.-", "file"),
             ("", "file"),
             ("a/", "file"),
             ("Tür 1\n.txt", "T_r_1_.txt"),

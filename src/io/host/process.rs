@@ -44,6 +44,25 @@ pub fn known_as(word: &str) -> Option<String> {
     Some(value).filter(|value| !value.is_empty())
 }
 
+/// Forbids core files of this process and of the programs that it starts: they would hold tokens. Collectors of core files
+/// (systemd-coredump) respect the limit, too.
+pub fn forbid_core_files() {
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    // To lower a limit is always allowed.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+}
+
+/// Why others may get at the secret in a file, in words; `None` if only its owner and group may read it.
+pub fn open_to_others(path: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    match mode {
+        _ if mode & 0o022 != 0 => Some("others may replace it"),
+        _ if mode & 0o004 != 0 => Some("every user of this device may read it"),
+        _ => None,
+    }
+}
+
 /// The text of a small file; `None` if the file does not exist.
 ///
 /// # Errors
