@@ -47,6 +47,9 @@ pub enum TokenSource {
     KeyFile(PathBuf),
 }
 
+/// The keys that name a source of access tokens.
+const SOURCES: [&str; 5] = ["endpoint", "file", "command", "credential", "key_file"];
+
 /// Placeholders in an identity.
 pub const PLACEHOLDERS: [&str; 3] = ["serial", "hostname", "machine-id"];
 
@@ -117,10 +120,12 @@ impl TokenSource {
         sources.extend(token.argv("command").map(TokenSource::Command));
         sources.extend(token.parsed("credential", check_credential).map(TokenSource::Credential));
         sources.extend(token.text("key_file").map(|path| TokenSource::KeyFile(path.into())));
+        // A source whose value is invalid has been reported.
+        if !SOURCES.map(|key| token.has(key)).contains(&true) {
+            token.wrong_here(format!("has no source; needed is one of {}", SOURCES.join(", ")));
+        }
         if sources.len() > 1 {
-            token.wrong_here(
-                "has more than one source; allowed is one of endpoint, file, command, credential, key_file",
-            );
+            token.wrong_here(format!("has more than one source; allowed is one of {}", SOURCES.join(", ")));
         }
         sources.pop()
     }
