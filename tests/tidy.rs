@@ -14,7 +14,7 @@ mod source;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
-use source::{blank, files, holds_word, read, root, sources, word_at};
+use source::{Source, blank, files, holds_word, read, root, sources, word_at};
 
 /// Who may import whom: a module of `src`, and the others that it may name. The drawing is in lib.rs.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -186,9 +186,19 @@ fn what_is_confined_stays_in_its_place() {
     report(&faults);
 }
 
+/// Blocks of `unsafe` in the program, all in the io ring. A new one needs a reason why no safe function does it.
+const UNSAFE_BLOCKS: usize = 19;
+
 #[test]
 fn every_unsafe_block_says_why_it_is_sound() {
     let mut faults = Vec::new();
+    let blocks = |source: &Source| source.lines().filter(|(_, code)| holds_word(code, "unsafe {")).count();
+    let count: usize = sources().iter().map(blocks).sum();
+    if count != UNSAFE_BLOCKS {
+        faults.push(format!(
+            "{count} blocks of `unsafe`, and not {UNSAFE_BLOCKS} (UNSAFE_BLOCKS in tests/tidy.rs)"
+        ));
+    }
     for source in sources() {
         let text: Vec<&str> = source.text.lines().collect();
         for (line, _) in source.lines().filter(|(_, code)| holds_word(code, "unsafe {")) {
