@@ -2,12 +2,20 @@
 import asyncio
 import json
 import socket
+import subprocess
 import time
 from pathlib import Path
 
+from kinglet import BINARY
 from peer import Peer
+from sound import tone, write_wav
 
 RSS_KB_MAX = 30 * 1024
+
+# The unit's MemoryMax= without what it has for programs and for a hostile server (cross/package/kinglet.service): a call,
+# every tone as a minute, old and new while a file is reloaded, and two other recordings.
+EVERYTHING_KB_MAX = (15 + 116 + 15) * 1024
+TONES = ["ringing", "answered", "ended", "trouble", "muted", "unmuted", "joined", "left", "lost", "refused"]
 
 # A line of 0.1.0, and the one that it was meant to hide.
 TWO_LINES = "hello\nunmute"
@@ -94,8 +102,8 @@ async def update(server, room, door):
     return number
 
 
-async def flood(server, room, door):
-    flat = await Peer.join(server.url, room, "flat-1")
+async def flood(server, room, door, identity="flat-1"):
+    flat = await Peer.join(server.url, room, identity)
     own = flat.room.local_participant
     ends_at = time.monotonic() + 6
     number = 0
@@ -134,6 +142,38 @@ def test_bounded_memory_and_a_quiet_journal(server, room, box, run):
         client.close()
     door.stop()
     judge_journal(other, sent)
+
+
+def test_everything_at_once_fits_into_the_unit(server, room, box, run, folder):
+    """The largest recordings wherever there may be one, a reload of all of them, and the attack of the test above."""
+    minutes = [folder / "one.wav", folder / "two.wav"]
+    for path, hz in zip(minutes, (300, 500)):
+        write_wav(path, 0.1 * tone(hz, 60))
+    tones = "".join(f'{name} = "{minutes[0]}"\n' for name in TONES)
+    door = box(call='join = "always"', more=f"[call.tones]\n{tones}", output=f"wav:{folder / 'played.wav'}")
+    door.wait_until_in_room()
+    clients = [watching(door) for _ in range(7)]
+
+    async def everything():
+        def play_and_reload():
+            for command in ("play", "announce"):
+                subprocess.Popen([BINARY, "ctl", "--socket", door.socket, command, minutes[1]], stdout=subprocess.DEVNULL)
+            time.sleep(2)
+            door.change((str(minutes[0]), str(minutes[1])))
+            door.ask("reload")
+
+        return await asyncio.gather(
+            update(server, room, door), flood(server, room, door, "flat-2"), asyncio.to_thread(play_and_reload)
+        )
+
+    updates, sent, _ = run(everything())
+    print(f"peak {peak_kb(door.process)} kB of {EVERYTHING_KB_MAX}, {updates} updates, {sent} messages")
+    assert updates > 200 and sent > 200
+    # The recordings are there: ten tones and two others take 70 MB.
+    assert 70 * 1024 < peak_kb(door.process) <= EVERYTHING_KB_MAX
+    for client in clients:
+        client.close()
+    door.stop()
 
 
 def judge_journal(door, sent):

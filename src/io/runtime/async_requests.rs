@@ -1,6 +1,7 @@
 //! Requests beside the call: each is a task of its own, or a thread where it can only block, and ends by itself.
 //! Its answer waits here until the driver takes it.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -29,7 +30,16 @@ pub(super) struct AsyncRequests<'e, 'r> {
     asking_token: Option<Task<()>>,
     regions: Rc<Mailbox<Option<Vec<u8>>, 1>>,
     resolved: Rc<Mailbox<Resolved, ICE_SERVERS_MAX>>,
-    recordings: Rc<Mailbox<(Ticket, Result<Recording, String>), RECORDINGS_LOADING_MAX>>,
+    recordings: Rc<Recordings>,
+}
+
+/// Files that wait to be loaded, one at a time: ten tones of a minute each, loaded together, would take 140 MB.
+#[derive(Default)]
+struct Recordings {
+    waiting: Mailbox<(Ticket, String), RECORDINGS_LOADING_MAX>,
+    /// The next one is loaded when this one has been taken.
+    loaded: Mailbox<(Ticket, Result<Recording, String>), 1>,
+    is_loading: Cell<bool>,
 }
 
 /// The addresses of a host and port that were looked up.
@@ -66,7 +76,7 @@ impl<'e, 'r> AsyncRequests<'e, 'r> {
         self.tokens.has_items()
             || self.regions.has_items()
             || self.resolved.has_items()
-            || self.recordings.has_items()
+            || self.recordings.loaded.has_items()
     }
 
     /// The regions of the server of `dial`.
@@ -125,20 +135,28 @@ impl<'e, 'r> AsyncRequests<'e, 'r> {
 
     /// The recording in a file.
     pub(super) fn load_recording(&self, ticket: Ticket, path: String) {
-        let (reactor, loaded) = (self.reactor.clone(), self.recordings.clone());
+        // As many places as the engine has recordings under way.
+        let _ = self.recordings.waiting.post((ticket, path));
+        if self.recordings.is_loading.replace(true) {
+            return;
+        }
+        let (reactor, recordings) = (self.reactor.clone(), self.recordings.clone());
         let loading = async move {
-            let read = unblock(&reactor, "kinglet-wav", move || recording::load(path.as_ref())).await;
-            let result = match read {
-                Ok(recording) => recording.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            loaded.send((ticket, result)).await;
+            while let Some((ticket, path)) = recordings.waiting.take() {
+                let read = unblock(&reactor, "kinglet-wav", move || recording::load(path.as_ref())).await;
+                let result = match read {
+                    Ok(recording) => recording.map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                };
+                recordings.loaded.send((ticket, result)).await;
+            }
+            recordings.is_loading.set(false);
         };
         self.executor.spawn(loading).detach();
     }
 
     /// A recording that was read, when there is one.
     pub(super) fn take_recording(&mut self) -> Option<(Ticket, Result<Recording, String>)> {
-        self.recordings.take()
+        self.recordings.loaded.take()
     }
 }

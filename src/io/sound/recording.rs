@@ -17,7 +17,8 @@ use crate::media::sample_format::to_s16;
 pub fn load(path: &Path) -> Result<Recording, OpenError> {
     let fail = |reason: String| OpenError::File { name: path.display().to_string(), reason };
     let mut reader = WavReader::open(path, false)?;
-    let mut samples: Vec<i16> = Vec::new();
+    // Room for the longest: pages that are never written take no memory, and nothing is copied as it grows.
+    let mut samples: Vec<i16> = Vec::with_capacity(RECORDING_SAMPLES_MAX);
     let mut block = Block::SILENCE;
     while reader.read(&mut block) == Captured::Block {
         if samples.len() + block.0.len() > RECORDING_SAMPLES_MAX {
