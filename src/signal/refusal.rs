@@ -178,7 +178,7 @@ impl Refusal {
                 "no such room; rooms are created by the server's API, or at the first join where it allows that"
             }
             (Fault::NotLiveKit, 511) => {
-                "a captive portal wants a login on this network: log in with a browser, or have this device let through"
+                "a captive portal requires a login on this network: log in with a browser, or have this device let through"
             }
             (Fault::NotLiveKit, 200..300) => {
                 "a web page answers instead of a LiveKit server: a captive portal, proxy or firewall on the way, or another \

@@ -12,7 +12,7 @@ PAGES = [
     ("login-302", "302 Found", "Location: /login\r\n", "", "captive portal"),
     ("basic-401", "401 Unauthorized", 'WWW-Authenticate: Basic realm="x"\r\n', "Unauthorized", "proxy"),
     ("waf-403", "403 Forbidden", "", "<html>Blocked by your administrator</html>", "firewall"),
-    ("rfc6585-511", "511 Network Authentication Required", "", LOGIN, "captive portal wants a login"),
+    ("rfc6585-511", "511 Network Authentication Required", "", LOGIN, "captive portal requires a login"),
 ]
 
 

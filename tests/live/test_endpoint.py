@@ -63,7 +63,7 @@ def test_a_box_asks_again_until_it_is_given_one(box, service, header_file, room)
     tokens.refuses = 503
     door = box(token=f'{{ endpoint = "{tokens.url}", header_file = "{header_file}" }}')
     line = door.wait_for_line("HTTP 503")
-    assert f"no new token: the token endpoint {tokens.url}: it fails (HTTP 503)" in line
+    assert f"no new token: the token endpoint {tokens.url}: it answers with an error (HTTP 503)" in line
     tokens.refuses = None
     door.wait_until_in_room()
     assert len(tokens.asked) >= 2

@@ -6,7 +6,7 @@
 //!   engine ◄─ FileNotice ───────────────┘
 //! ```
 //!
-//! A stored file has a name of its sender's choice, hence of no trust: only letters, digits, `.`, `-` and `_`
+//! The sender chooses the name of a stored file, so it is not trusted: only letters, digits, `.`, `-` and `_`
 //! of its last part are kept, an existing file is never touched, and until it is whole it has another name.
 
 #![expect(
@@ -48,7 +48,7 @@ pub(in crate::io) struct Files {
 }
 
 impl Files {
-    /// Received files go to `folder`. What a power cut has left there of unfinished ones goes.
+    /// Received files go to `folder`. Unfinished files that a power cut has left there are removed.
     pub(in crate::io) fn new(folder: Option<PathBuf>) -> Self {
         // A folder that cannot be read is reported when a file is to be stored there.
         let left = folder.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();

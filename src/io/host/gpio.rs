@@ -29,7 +29,7 @@ pub struct OutputLine {
     is_active: Option<bool>,
 }
 
-/// Why a line cannot be had.
+/// Why a line cannot be requested.
 #[derive(Debug)]
 pub enum GpioError {
     /// No chip has a line of this name.
@@ -54,7 +54,7 @@ impl InputLine {
     /// Requests the line, with an event for each of its edges.
     ///
     /// # Errors
-    /// It cannot be had.
+    /// It cannot be requested.
     pub fn open(line: &Line) -> Result<InputLine, GpioError> {
         let request = request(line, |builder| {
             builder.as_input().with_edge_detection(EdgeDetection::BothEdges);
@@ -97,7 +97,7 @@ impl OutputLine {
     /// Requests the line, at rest.
     ///
     /// # Errors
-    /// It cannot be had.
+    /// It cannot be requested.
     pub fn open(line: &Line) -> Result<OutputLine, GpioError> {
         let request = request(line, |builder| _ = builder.as_output(Value::Inactive))?;
         Ok(OutputLine { request, is_active: Some(false) })
@@ -180,7 +180,7 @@ impl std::fmt::Display for GpioError {
                 )
             }
             GpioError::InUse { line, consumer } => write!(f, "the GPIO line {line} is in use by {consumer}"),
-            GpioError::Refused { line, why } => write!(f, "the GPIO line {line} cannot be had: {why}"),
+            GpioError::Refused { line, why } => write!(f, "the GPIO line {line} cannot be requested: {why}"),
         }
     }
 }

@@ -46,16 +46,17 @@ impl std::fmt::Display for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Kept::Yes => {
-                "this kernel keeps the level of a released line (persist_gpio_outputs): what is driven when the \
-                 program is killed is rested by its unit, or not at all without it; `dtparam=strict_gpiod` in \
-                 config.txt undoes it, and a door that matters wants a one-shot relay"
+                "this kernel keeps the level of a released line (persist_gpio_outputs): if the program is \
+                 killed, only its systemd unit sets driven lines to rest; set `dtparam=strict_gpiod` in config.txt, and \
+                 use a one-shot relay for a door that matters"
             }
             Kept::Unknown => {
-                "this kernel does not say whether it keeps the level of a released line (persist_gpio_outputs): \
-                 update it, and set `dtparam=strict_gpiod` in config.txt; a door that matters wants a one-shot relay"
+                "this kernel does not report whether it keeps the level of a released line (persist_gpio_outputs): \
+                 update it, and set `dtparam=strict_gpiod` in config.txt; use a one-shot relay for a door that \
+                 matters"
             }
             Kept::No => "a released line falls back to its resistor",
-            Kept::Elsewhere => "what a released line does is its chip's business: a door wants a resistor of its own",
+            Kept::Elsewhere => "the level of a released line depends on its chip: give the line of a door a resistor of its own",
         })
     }
 }

@@ -131,7 +131,7 @@ pub fn write_metrics(metrics: &mut Metrics) {
     let threads = f64::from(status_field(&status, "Threads:"));
     metrics.one(MetricKind::Gauge, "process_threads", "Threads.", threads);
     let version = [(env!("CARGO_PKG_VERSION"), 1.0)];
-    metrics.each(MetricKind::Gauge, ("kinglet_build_info", "version"), "The version that runs.", version);
+    metrics.each(MetricKind::Gauge, ("kinglet_build_info", "version"), "The running version.", version);
 }
 
 fn cpu_time() -> Duration {

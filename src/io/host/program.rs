@@ -159,7 +159,7 @@ impl RunningProgram {
             (Some(0), _) => Ok(std::mem::take(&mut self.output)),
             (Some(code), _) => Err(ProgramError::Failed(format!("ended with status {code}"))),
             (None, signal) => {
-                Err(ProgramError::Failed(format!("was ended by signal {}", signal.unwrap_or_default())))
+                Err(ProgramError::Failed(format!("was terminated by signal {}", signal.unwrap_or_default())))
             }
         })
     }
@@ -256,7 +256,7 @@ mod tests {
         assert!(matches!(failure(&["/no/such/program"], 20_000), ProgramError::Start(_)));
         assert!(matches!(failure(&[], 20_000), ProgramError::Start(_)));
         assert_eq!(failure(&["sh", "-c", "exit 3"], 20_000).to_string(), "ended with status 3");
-        assert_eq!(failure(&["sh", "-c", "kill -9 $$"], 20_000).to_string(), "was ended by signal 9");
+        assert_eq!(failure(&["sh", "-c", "kill -9 $$"], 20_000).to_string(), "was terminated by signal 9");
         assert!(matches!(failure(&["sleep", "20"], 50), ProgramError::TooLate));
         assert!(matches!(failure(&["cat", "/dev/zero"], 20_000), ProgramError::TooMuch));
     }

@@ -46,10 +46,10 @@ impl fmt::Display for Granted {
         f.write_str(match self.scheduling {
             Scheduling::RealTime => "real-time scheduling",
             Scheduling::Nice => "raised priority (real-time scheduling is not allowed: LimitRTPRIO=)",
-            Scheduling::Usual => "usual priority (nothing better is allowed: LimitRTPRIO=, LimitNICE=)",
+            Scheduling::Usual => "default priority (no higher priority is allowed: LimitRTPRIO=, LimitNICE=)",
         })?;
         f.write_str(if self.keeps_memory {
-            ", memory is kept"
+            ", memory is locked"
         } else {
             ", memory may be swapped out (LimitMEMLOCK=infinity)"
         })

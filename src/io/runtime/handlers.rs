@@ -50,7 +50,7 @@ impl std::str::FromStr for Handler {
 
 impl std::fmt::Display for HandlerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it must be METHOD=COMMAND, with arguments as there are")
+        f.write_str("it must be METHOD=COMMAND, optionally with arguments")
     }
 }
 

@@ -118,7 +118,7 @@ impl std::fmt::Display for StartError {
             StartError::Open(error) => error.fmt(f),
             StartError::Ca(path, error) => write!(f, "CA file {}: {error}", path.display()),
             StartError::Engine(error) => error.fmt(f),
-            StartError::System(error) => write!(f, "the system gives no descriptor: {error}"),
+            StartError::System(error) => write!(f, "cannot open a descriptor: {error}"),
         }
     }
 }

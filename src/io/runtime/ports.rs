@@ -229,7 +229,7 @@ impl<'e, 'r> RealPorts<'e, 'r> {
         let Some((wire, _)) = &self.signal.connection else { return };
         if wire.orders.post(order).is_err() {
             // A server that takes nothing any more: the pings will notice, but this is sooner.
-            let _ = wire.notices.post(Notice::Closed("the server takes no messages".to_owned()));
+            let _ = wire.notices.post(Notice::Closed("the server accepts no more messages".to_owned()));
         }
     }
 }

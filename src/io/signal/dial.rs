@@ -107,7 +107,7 @@ async fn through(proxy: &ProxyUrl, dial: &Dial, reactor: &Rc<Reactor>) -> Result
     let connected = Tcp::connect(reactor, &addresses).await;
     let mut tcp = connected.map_err(|error| unreachable("cannot connect to", error))?;
     let opened = proxy::connect(&mut tcp, proxy, &dial.url.tunnel()).await;
-    opened.map_err(|error| unreachable("no way through", error))?;
+    opened.map_err(|error| unreachable("cannot open a tunnel through", error))?;
     Ok(tcp)
 }
 
@@ -119,7 +119,7 @@ pub(in crate::io) fn explain(error: &io::Error) -> String {
         if clock::is_plainly_wrong() {
             let today = UnixTime(clock::unix_time_s());
             return format!(
-                "{tls} (this device's clock says {today}, when this program was not made yet: set it)"
+                "{tls} (this device's clock shows {today}, a day before this program was built: set the clock)"
             );
         }
         return format!("{tls} ({hint})");
@@ -158,6 +158,6 @@ fn tls_hint(error: &rustls::Error) -> &'static str {
         Error::InvalidMessage(_) => {
             "the server does not speak TLS on this port; is it ws:// instead of wss://?"
         }
-        _ => "TLS was not agreed on",
+        _ => "the TLS handshake failed",
     }
 }

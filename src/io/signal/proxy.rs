@@ -175,8 +175,8 @@ fn judge(answer: &[u8]) -> io::Result<()> {
     match http::status_of(answer) {
         None => Err(io::Error::other("it does not speak HTTP; is it a proxy?")),
         Some(200..300) => Ok(()),
-        Some(407) => Err(io::Error::other("it wants a user name and password (HTTP 407)")),
-        Some(403) => Err(io::Error::other("it does not let us through to the server (HTTP 403)")),
+        Some(407) => Err(io::Error::other("it requires a user name and password (HTTP 407)")),
+        Some(403) => Err(io::Error::other("it refuses the connection to the server (HTTP 403)")),
         Some(status) => Err(io::Error::other(format!("it does not open a tunnel (HTTP {status})"))),
     }
 }
@@ -264,7 +264,7 @@ mod tests {
         assert!(judge(b"HTTP/1.1 200 Connection established\r\n\r\n").is_ok());
         for (answer, word) in [
             (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], "password"),
-            (b"HTTP/1.0 403 Forbidden\r\n\r\n", "through"),
+            (b"HTTP/1.0 403 Forbidden\r\n\r\n", "refuses the connection"),
             (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "502"),
             (b"SSH-2.0-x\r\n\r\n", "HTTP"),
             (b"\xff\r\n\r\n", "HTTP"),

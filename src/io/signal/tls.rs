@@ -50,7 +50,7 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), CaError> {
     let pem = std::fs::read(path).map_err(CaError::Read)?;
     let mut added = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| CaError::Invalid(format!("not PEM: {error:?}")))?;
+        let certificate = certificate.map_err(|error| CaError::Invalid(format!("not PEM: {error}")))?;
         roots.add(certificate).map_err(|error| CaError::Invalid(format!("not a usable root: {error}")))?;
         added += 1;
     }

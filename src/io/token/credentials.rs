@@ -80,7 +80,7 @@ pub enum CredentialsError {
     HeaderFile(PathBuf, String),
     /// The token endpoint gives none: its address, and why.
     Endpoint(String, String),
-    /// The token endpoint is not reached, or does not work: the same.
+    /// The token endpoint cannot be reached or fails: its address, and why.
     Unreachable(String, String),
     /// The answer is not a token, and why.
     Malformed(&'static str),

@@ -84,7 +84,7 @@ impl Endpoint {
         let is_page = answer.body.trim_ascii_start().starts_with(b"<");
         let status = answer.status;
         match status {
-            511 => Err(unreachable("a captive portal wants a login on this network (HTTP 511)".into())),
+            511 => Err(unreachable("a captive portal requires a login on this network (HTTP 511)".into())),
             300..400 => Err(unreachable(format!(
                 "a redirect answers: a captive portal or proxy on the way, or not the endpoint's own URL (HTTP {status})"
             ))),
@@ -98,10 +98,10 @@ impl Endpoint {
                 let server = self.names_server.then(|| self.url.server_of(&answer.body)).transpose();
                 Ok(Access { token, server: server.map_err(|why| failed(why.into()))? })
             }
-            401 | 403 => Err(failed(format!("it refuses us (HTTP {status}): is the header file right?"))),
+            401 | 403 => Err(failed(format!("access denied (HTTP {status}): check the header file"))),
             404 => Err(failed("there is nothing at this path (HTTP 404)".into())),
             400..500 => Err(failed(format!("it refuses this room or identity (HTTP {status})"))),
-            _ => Err(unreachable(format!("it fails (HTTP {status})"))),
+            _ => Err(unreachable(format!("it answers with an error (HTTP {status})"))),
         }
     }
 
