@@ -41,7 +41,7 @@ def test_a_token_that_this_clock_has_made_is_refused_and_the_clock_named(server,
 
 
 @pytest.mark.parametrize("off_by_s, words", [
-    (NEW_YEAR_1970, "this device's clock says 1970-01-01"),
+    (NEW_YEAR_1970, "this device's clock shows 1970-01-01"),
     (-3 * DAY_S, "is this device's clock right?"),
     (3 * DAY_S, "is this device's clock right?"),
 ])
