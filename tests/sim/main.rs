@@ -56,6 +56,7 @@ mod stories {
     mod round_trips;
     mod rpc;
     mod service;
+    mod siege;
     mod strangers;
     mod streams;
     mod turn;
