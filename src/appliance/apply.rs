@@ -1,4 +1,4 @@
-//! Applies the configuration to the parts that decide by it: the settings of the device, the tones of the client.
+//! Applies the configuration: the settings of the device, the tones of the client.
 
 use crate::command::{Command, Tone, ToneSound};
 use crate::config::Config;
@@ -6,7 +6,7 @@ use crate::config::call::{AnsweredBy, CallConfig};
 use crate::device::settings::{ButtonSettings, IntercomSettings, OutputSettings};
 use crate::io::client::Commands;
 
-/// The settings of the device. Buttons and keys are numbered in this order.
+/// Returns the settings of the device. Buttons are numbered first, then keys, in the order of the configuration.
 pub(super) fn intercom_settings(config: &Config, is_muted: bool) -> IntercomSettings {
     let wiring = &config.wiring;
     let buttons =
@@ -36,7 +36,7 @@ pub(super) fn intercom_settings(config: &Config, is_muted: bool) -> IntercomSett
     }
 }
 
-/// Sets every tone as configured: WAV files are read once, when the box starts or its configuration changes. A file
+/// Sets every tone as configured. WAV files are read once, when the box starts or its configuration changes. A file
 /// that cannot be played causes a warning, and the built-in tone is used.
 pub(super) fn set_tones(
     call: &CallConfig,
@@ -52,5 +52,5 @@ async fn set_tone(tone: Tone, sound: ToneSound, commands: Commands) -> Option<St
     let error = commands.give(Command::ToneSound { tone, sound }).await.err()?;
     // The previous sound must not be played in its place.
     let _ = commands.give(Command::ToneSound { tone, sound: ToneSound::BuiltIn }).await;
-    Some(format!("call.tones.{}: {error}; the built-in tone is heard", tone.word()))
+    Some(format!("call.tones.{}: {error}; the built-in tone is used", tone.word()))
 }

@@ -1,6 +1,6 @@
-//! Buttons and keys: levels for the inbox. First the level of each when it begins to be watched, at start, after a
-//! reload, or when its keyboard comes back, which is not a press; then its edges. A key that is missing or unplugged is
-//! reported once, and searched for.
+//! Watches buttons and keys, and sends their levels to the inbox: first the level when watching starts (at start, after
+//! a reload, or when a keyboard comes back), which is not a press; then each edge. A key that is missing or unplugged
+//! is reported once, and searched for.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::io::gpio::InputLine;
 use crate::io::keys::{Key, KeyError};
 use crate::io::reactor::{AsyncFd, Interest, Reactor};
 
-/// Between two looks for a key whose device is not there.
+/// Time between two searches for a key whose device is missing.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// Edges within the settling time of a button: contacts that bounce make ten. What has more is looked at once each settling
-/// time, so that a line that chatters costs no more than one that bounces.
+/// The most edges that are read within the settling time of a button; bouncing contacts make ten. A line with more
+/// edges is read once per settling time, so that a line that chatters costs no more than one that bounces.
 const EDGES_MAX: u32 = 16;
 
-/// Watches a line: its level now, then each edge. Ends with the line.
+/// Watches a line: sends its current level, then each edge. Ends with the line.
 pub(super) async fn watch_line(line: InputLine, number: usize, reactor: Rc<Reactor>, inbox: Rc<Inbox>) {
     let Ok(source) = AsyncFd::new(&reactor, line) else { return };
     let Ok(is_active) = source.get_ref().is_active() else { return };
@@ -44,7 +44,7 @@ pub(super) async fn watch_line(line: InputLine, number: usize, reactor: Rc<React
     }
 }
 
-/// Watches a key for as long as the box runs; none: its keyboard or headset was not there at first.
+/// Watches a key for as long as the box runs. `key` is `None` if its keyboard or headset is missing at the start.
 pub(super) async fn watch_key(
     key: Option<Key>,
     name: String,
@@ -61,13 +61,13 @@ pub(super) async fn watch_key(
                 // A key that is gone is not held down, and was not released either.
                 inbox.send(Input::Begins(number, false)).await;
                 say(Event::Warning {
-                    text: format!("the device with the key {name} is gone; it is looked for"),
+                    text: format!("the device with the key {name} is disconnected; searching for it"),
                 })
                 .await;
             }
             None => {
                 let error = KeyError::NoDevice(name.clone());
-                say(Event::Warning { text: format!("{error}; it is looked for") }).await;
+                say(Event::Warning { text: format!("{error}; searching for it") }).await;
             }
         }
         let key = loop {
@@ -76,7 +76,7 @@ pub(super) async fn watch_key(
                 break key;
             }
         };
-        say(Event::Log { text: format!("the key {name} is there") }).await;
+        say(Event::Log { text: format!("found the key {name}") }).await;
         next = Some(key);
     }
 }

@@ -1,18 +1,18 @@
-//! What has happened to a box, counted, for its metrics.
+//! Counts the events of a box for its metrics.
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "places come from a search of the same table, or number its fixed entries"
+    reason = "each index is the result of a search in the same table, or the number of a fixed entry"
 )]
 
 use crate::device::call::CallStage;
 use crate::device::intercom::Intercom;
 use crate::event::{Event, MetricKind, Metrics};
 
-/// Reasons of [`Event::OutputRefused`].
+/// The reasons of [`Event::OutputRefused`].
 const REFUSALS: [&str; 4] = ["not_allowed", "no_call", "wrong_code", "locked_out"];
 
-/// Counts of events, from the start on.
+/// Counts of events since the start.
 #[derive(Debug, Default)]
 pub(super) struct CallMetrics {
     resumed: u32,
@@ -23,7 +23,7 @@ pub(super) struct CallMetrics {
     ended: u32,
     missed: u32,
     pulses: u32,
-    /// By reason, as in [`REFUSALS`].
+    /// Refusals by reason, in the order of [`REFUSALS`].
     refusals: [u32; REFUSALS.len()],
     warnings: u32,
 }
@@ -50,7 +50,7 @@ impl CallMetrics {
         *count = count.saturating_add(1);
     }
 
-    /// All of it, and how the box stands.
+    /// Writes all counts, and the current state of the box.
     pub(super) fn write(&self, intercom: &Intercom, metrics: &mut Metrics) {
         let stage = intercom.call().stage();
         let is = |stages: &[CallStage]| f64::from(u8::from(stages.contains(&stage)));
@@ -59,14 +59,11 @@ impl CallMetrics {
             ("ringing", is(&[CallStage::RingingIn, CallStage::RingingOut])),
             ("talking", is(&[CallStage::Talking])),
         ];
-        metrics.each(MetricKind::Gauge, ("kinglet_call", "state"), "1 for the state of the call.", states);
+        let help = "1 for the current state of the call.";
+        metrics.each(MetricKind::Gauge, ("kinglet_call", "state"), help, states);
         let privacy = f64::from(u8::from(intercom.is_muted()));
-        metrics.one(
-            MetricKind::Gauge,
-            "kinglet_privacy",
-            "Whether the box is muted by its own people.",
-            privacy,
-        );
+        let help = "1 if the box is muted by a button or command.";
+        metrics.one(MetricKind::Gauge, "kinglet_privacy", help, privacy);
         let calls = [
             ("rung", self.rung),
             ("answered", self.answered),
@@ -74,7 +71,8 @@ impl CallMetrics {
             ("missed", self.missed),
         ];
         let calls = calls.map(|(what, count)| (what, f64::from(count)));
-        metrics.each(MetricKind::Counter, ("kinglet_calls_total", "what"), "What became of calls.", calls);
+        let help = "Calls that rang, were answered, ended or missed.";
+        metrics.each(MetricKind::Counter, ("kinglet_calls_total", "what"), help, calls);
         let losses = [
             ("resumed", self.resumed),
             ("reconnected", self.reconnected),
@@ -88,13 +86,9 @@ impl CallMetrics {
         let refusals = std::array::from_fn::<_, { REFUSALS.len() }, _>(|place| {
             (REFUSALS[place], f64::from(self.refusals[place]))
         });
-        let help = "Times that an output was asked for and not driven.";
+        let help = "Requests for an output that were refused.";
         metrics.each(MetricKind::Counter, ("kinglet_output_refusals_total", "reason"), help, refusals);
-        metrics.one(
-            MetricKind::Counter,
-            "kinglet_warnings_total",
-            "Warnings told.",
-            f64::from(self.warnings),
-        );
+        let help = "Warnings reported.";
+        metrics.one(MetricKind::Counter, "kinglet_warnings_total", help, f64::from(self.warnings));
     }
 }

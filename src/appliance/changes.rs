@@ -1,4 +1,4 @@
-//! A new configuration while the box runs: which changes apply at once, and which need a new session or other cards.
+//! Compares configurations at a reload: which changes apply at once, and which need a new session or other cards.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use crate::config::server::{ServerConfig, TokenSource};
 use crate::io::fingerprint::Fingerprint;
 use crate::io::sound::setup::SoundSetup;
 
-/// What the files that a configuration names held when it was read, as far as a session stands on it: the same path may
-/// mean something else tomorrow. A token and the header lines of an endpoint are not among them, which are read whenever
-/// they are needed, nor is the board, whose file is the cards that it describes.
+/// Fingerprints of the configured files that a session depends on, taken when the configuration was read: a file may
+/// change under the same path. Tokens and header lines of an endpoint are not included, because they are read whenever
+/// they are needed; nor is the board file, because the cards that it describes are compared.
 #[derive(Clone, Default)]
 pub(super) struct FileFingerprints {
     /// `server.token.key_file`
@@ -19,9 +19,9 @@ pub(super) struct FileFingerprints {
 }
 
 impl FileFingerprints {
-    /// Reads the files. Their user reports one that cannot be read. Blocks.
+    /// Reads the files. The code that uses a file reports it if it cannot be read. Blocks.
     ///
-    /// To be called before they are read for use: one that changes meanwhile is found changed by the next reload then.
+    /// Must be called before the files are read for use: the next reload then detects a change in between.
     pub(super) fn read(server: &ServerConfig) -> FileFingerprints {
         let of = |path: &Path| Fingerprint::of_file(path).ok();
         let key_file = match &server.token {
@@ -32,12 +32,12 @@ impl FileFingerprints {
     }
 }
 
-/// The sections for which the box must start a new client: empty if it can stay in the room.
+/// Returns the sections for which the box must start a new client; empty if it can stay in the room.
 pub(super) fn begins_anew_for(
     (before, cards, fingerprints): (&Config, &SoundSetup, &FileFingerprints),
     (after, new_cards, new): (&Config, &SoundSetup, &FileFingerprints),
 ) -> Vec<&'static str> {
-    // The volume is a command like any other.
+    // The volume can be changed by a command.
     let audio = |config: &Config| {
         let mut audio = config.audio.clone();
         audio.volume_percent = None;
@@ -73,7 +73,7 @@ mod tests {
         bell={line='B',press='ring'}\n[control]\nsocket='/run/a'\n";
 
     #[test]
-    fn only_another_session_or_other_cards_begin_anew() {
+    fn only_a_new_session_or_other_cards_need_a_new_client() {
         let config = |text: &str| Config::read(text).0.expect("usable");
         let (cards, fingerprints) = (SoundSetup::default(), FileFingerprints::default());
         let before = config(DOOR);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_files_counts_too() {
+    fn the_contents_of_files_are_compared_too() {
         let key = TempFile::new("key", b"LIVEKIT_API_SECRET=old");
         let ca = TempFile::new("ca", b"one");
         let config = |more: &str| {

@@ -4,15 +4,15 @@
 //!   mute          ─► {"ok":true}
 //!   dance         ─► {"ok":false,"error":{"code":"unknown","message":"…"}}
 //!   participants  ─► {"ok":true,"result":[…]}
-//!   watch         ─► {"ok":true}, then an event a line until the client goes
+//!   watch         ─► {"ok":true}, then one event per line until the client disconnects
 //! ```
 //!
-//! A command is a line of words or a JSON array of them ([`line`](mod@line)). A client that does not read blocks no
-//! other: its events are lost, and it is disconnected when it has read nothing for ten seconds. One place is kept free
-//! of watching clients, so that a command can always be given. A ninth client gets an error and is disconnected. A
-//! client that can open the socket can do everything that the box can.
+//! A command is a line of words or a JSON array of them ([`line`](mod@line)). A client that does not read does not
+//! block others: its events are lost, and it is disconnected if it has read nothing for ten seconds. One place is
+//! reserved for clients that do not watch, so that commands remain possible. A ninth client receives an error and is
+//! disconnected. A client that can open the socket can do everything that the box can.
 
-#![expect(clippy::indexing_slicing, reason = "a count that a write has returned")]
+#![expect(clippy::indexing_slicing, reason = "the index is a count that a write has returned")]
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -36,19 +36,19 @@ use crate::io::mailbox::Mailbox;
 use crate::io::reactor::{AsyncFd, Interest, Reactor};
 use crate::limits::{CONTROL_CLIENTS_MAX, CONTROL_LINE_BYTES_MAX, WATCHERS_MAX};
 
-/// The group `kinglet` may use it, the world may not.
+/// Mode of the socket: the owner and the group `kinglet` may use it, others may not.
 const MODE: u32 = 0o660;
 
-/// Time until the next accept, after there was no descriptor for a client.
+/// Time until the next accept if no file descriptor was available.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// A client that takes nothing of its answer or its events for this long is stuck.
+/// A client that reads nothing of its answer or its events for this long is disconnected.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// Makes the socket, in the place of one that a crash left behind.
+/// Creates the socket, and replaces one that a crash has left behind.
 ///
 /// # Errors
-/// Another box listens there, or the folder cannot be written to.
+/// Another process listens there, or the folder is not writable.
 pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -93,7 +93,7 @@ pub(super) async fn serve(
     }
 }
 
-/// The next client. Where none can be taken, for lack of descriptors, it waits in the kernel's queue.
+/// Accepts the next client. If no file descriptor is available, the client waits in the kernel's queue.
 async fn accept(listener: &AsyncFd<UnixListener>, reactor: &Reactor) -> UnixStream {
     loop {
         let accepted = std::future::poll_fn(|context| {
@@ -108,11 +108,11 @@ async fn accept(listener: &AsyncFd<UnixListener>, reactor: &Reactor) -> UnixStre
 }
 
 fn refuse(mut stream: &UnixStream) {
-    let message = format!("{CONTROL_CLIENTS_MAX} clients are served already");
+    let message = format!("too many clients: the limit is {CONTROL_CLIENTS_MAX}");
     let _ = io::Write::write(&mut stream, reply(Err(CommandError { code: "busy", message })).as_bytes());
 }
 
-/// Serves one client, to its end. Faults of the client are not errors of the box.
+/// Serves one client until it disconnects. Faults of the client are not errors of the box.
 async fn attend(
     stream: UnixStream,
     reactor: &Rc<Reactor>,
@@ -133,9 +133,9 @@ async fn attend(
                 Some(watcher) => return watch(&stream, reactor, watcher).await,
                 None => {
                     let message =
-                        format!("{WATCHERS_MAX} clients watch already; the last place is for commands");
+                        format!("too many watchers: the limit is {WATCHERS_MAX}; one place is for commands");
                     let busy = CommandError { code: "busy", message };
-                    // It would only keep that place.
+                    // The client is disconnected: it would only occupy the reserved place.
                     let _ = write(&stream, reactor, &reply(Err(busy))).await;
                     return;
                 }
@@ -157,7 +157,7 @@ async fn carry_out(words: &str, commands: &Commands, inbox: &Inbox) -> Answer {
             inbox.send(Input::Reload(Some(slot.clone()))).await;
             slot.receive().await
         }
-        // What the box itself decides goes through it, the rest to the client.
+        // Commands that the box decides on go through the inbox, all others to the client.
         Command::Ring(_)
         | Command::Answer
         | Command::HangUp
@@ -186,13 +186,13 @@ async fn watch(stream: &AsyncFd<UnixStream>, reactor: &Reactor, watcher: Watcher
     }
 }
 
-/// Resolves when the client has closed its end; input of a watching client is ignored.
+/// Resolves when the client has closed the connection. Input of a watching client is ignored.
 async fn gone(stream: &AsyncFd<UnixStream>) {
     let mut piece = [0; 256];
     while read(stream, &mut piece).await.is_ok_and(|count| count > 0) {}
 }
 
-/// The next line without its end; `None` when the client is gone.
+/// Returns the next line without its line end; `None` if the client has disconnected.
 async fn read_line(stream: &AsyncFd<UnixStream>, unread: &mut Vec<u8>) -> Option<String> {
     let mut piece = [0; 1024];
     loop {
@@ -201,7 +201,7 @@ async fn read_line(stream: &AsyncFd<UnixStream>, unread: &mut Vec<u8>) -> Option
             return Some(String::from_utf8_lossy(&line).trim().to_owned());
         }
         if unread.len() > CONTROL_LINE_BYTES_MAX {
-            // Cut, so that it is answered as too long, and the rest of it forgotten.
+            // Truncated, so that the line is refused as too long and the rest of it is dropped.
             unread.truncate(CONTROL_LINE_BYTES_MAX);
         }
         let count = read(stream, &mut piece).await.ok().filter(|count| *count > 0)?;
@@ -216,7 +216,7 @@ async fn read(stream: &AsyncFd<UnixStream>, piece: &mut [u8]) -> io::Result<usiz
     .await
 }
 
-/// Writes all of `text`, unless the client goes or is stuck.
+/// Writes all of `text`, unless the client disconnects or does not read.
 async fn write(stream: &AsyncFd<UnixStream>, reactor: &Reactor, text: &str) -> io::Result<()> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
@@ -246,7 +246,7 @@ fn reply(answer: Answer) -> String {
         Ok(result) => Line { ok: true, result, error: None },
         Err(error) => Line { ok: false, result: Value::Null, error: Some(error) },
     };
-    // Plain values always serialise.
+    // Plain values can always be serialised.
     escaped(serde_json::to_string(&line).unwrap_or_default()) + "\n"
 }
 

@@ -1,15 +1,15 @@
-//! Which lines a box may leave driven, for the process that rests them after it.
+//! The list of lines that a box may leave driven, for the process that sets them to rest afterwards.
 //!
 //! ```text
-//!   lines are taken ─► RUNTIME_DIRECTORY/outputs ─► the program ends, however ─► `kinglet rest-outputs` (ExecStopPost= of
-//!                                                                               the unit), or the next start: all rest
+//!   lines are opened ─► RUNTIME_DIRECTORY/outputs ─► the program ends, in any way ─► `kinglet rest-outputs`
+//!                                                    (ExecStopPost= of the unit), or the next start: all rest
 //! ```
 //!
-//! Raspberry Pi OS keeps a line that is released as an output with its level (`persist_gpio_outputs`), so a program
-//! that is killed within a pulse leaves the door open. The file is in memory (tmpfs): a power cut releases all lines by
-//! itself.
+//! Raspberry Pi OS keeps a released line as an output with its level (`persist_gpio_outputs`), so a program that is
+//! killed during a pulse would leave the door open. The file is in memory (tmpfs): a power cut releases all lines
+//! anyway.
 
-#![expect(clippy::indexing_slicing, reason = "serde_json: a member that is missing is null")]
+#![expect(clippy::indexing_slicing, reason = "serde_json: a missing member is null")]
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,27 +22,27 @@ use crate::io::gpio::OutputLine;
 use crate::io::process;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_SECTIONS_MAX};
 
-/// The file's name in the runtime folder of the unit.
+/// The name of the file in the runtime folder of the unit.
 const FILE: &str = "outputs";
 
-/// Of the file. A reader of another version rests what it understands.
+/// The version of the file format. A program of another version sets the lines to rest that it understands.
 const VERSION: u32 = 1;
 
-/// The file, where there is a folder for it.
+/// The file with the list, if there is a runtime folder.
 pub(super) struct DrivenOutputs {
     path: Option<PathBuf>,
 }
 
-/// What came of it.
+/// The result of [`rest_outputs`].
 #[derive(Debug, Default)]
 pub struct Rested {
-    /// Lines that rest now, by their names.
+    /// The names of the lines that are at rest now.
     pub lines: Vec<String>,
-    /// Why others may not.
+    /// Why other lines may not be at rest.
     pub faults: Vec<String>,
 }
 
-/// Rests all lines that the program before may have left driven, which is done then.
+/// Sets all lines to rest that the previous program may have left driven. The list is removed if that succeeds.
 pub fn rest_outputs(environment: &ServiceEnvironment) -> Rested {
     DrivenOutputs::new(environment.runtime.as_deref()).rest()
 }
@@ -52,16 +52,16 @@ impl DrivenOutputs {
         DrivenOutputs { path: runtime.map(|folder| folder.join(FILE)) }
     }
 
-    /// Notes the outputs, before they are taken.
+    /// Records the outputs, before they are opened.
     ///
     /// # Errors
-    /// The file cannot be written: the outputs would be unknown to the next program.
+    /// The file cannot be written. The next program would not know the outputs.
     pub(super) fn write(&self, wiring: &Wiring) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         process::replace_file(path, &text(wiring.outputs.iter().map(|output| &output.line)))
     }
 
-    /// Rests what is noted. What cannot be rested stays noted.
+    /// Sets all recorded lines to rest. The file is kept if one of them cannot be set to rest.
     pub(super) fn rest(&self) -> Rested {
         let mut rested = Rested::default();
         let Some(path) = &self.path else { return rested };
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_noted_is_read_again_and_nonsense_is_refused() {
+    fn a_written_file_is_read_again_and_invalid_ones_are_refused() {
         let lines = [line("GPIO26", None, false), line("R 1", Some("/dev/gpiochip4"), true)];
         assert_eq!(read(&text(lines.iter())).expect("ours"), lines);
         let newer = r#"{"version":9,"outputs":[{"line":"A","active_low":true,"pulse":1}],"more":[]}"#;
@@ -133,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_had_stays_noted() {
+    fn a_line_that_cannot_be_opened_stays_recorded() {
         let folder = std::env::temp_dir().join(format!("kinglet-afterwards-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let after = DrivenOutputs::new(Some(&folder));
-        assert!(after.rest().faults.is_empty(), "nothing was noted");
+        assert!(after.rest().faults.is_empty(), "nothing was recorded");
         let text = "gpio.door = { line = 'GPIO_NOWHERE', pulse_ms = 500 }";
         let (wiring, _) = crate::config::section::read(text, |root| Wiring::read(root, &Default::default()));
         after.write(&wiring).expect("written");

@@ -1,13 +1,13 @@
-//! Events for the clients that watch: each is serialised once, for all of them.
+//! Sends events to all watching clients. Each event is serialised once.
 //!
 //! ```text
 //!   Appliance ─► tell ─► [ lines, ≤ 512, ≤ 1 MiB ] ◄─ next ─ Watcher … Watcher
-//!                        oldest lines go first; a client that was not that far learns how many it missed
+//!                        oldest lines are dropped first; a slow client receives the number of lost events
 //! ```
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "places come from a search of the same table, or number its fixed entries"
+    reason = "each index is the result of a search in the same table, or the number of a fixed entry"
 )]
 
 use std::cell::RefCell;
@@ -28,7 +28,7 @@ pub(super) struct EventBroadcast {
 struct Inner {
     lines: VecDeque<Rc<str>>,
     bytes: usize,
-    /// The number of the first line.
+    /// The number of the first line in `lines`.
     first: u64,
     readers: heapless::Vec<Reader, WATCHERS_MAX>,
     readers_since_start: u32,
@@ -36,19 +36,19 @@ struct Inner {
 
 struct Reader {
     key: u32,
-    /// The number of the line that it reads next.
+    /// The number of the next line for this client.
     next: u64,
     waker: Option<Waker>,
 }
 
-/// One watching client, from its beginning to its end.
+/// A watching client. It is removed when dropped.
 pub(super) struct Watcher {
     broadcast: Rc<EventBroadcast>,
     key: u32,
 }
 
 impl EventBroadcast {
-    /// Passes an event to all watching clients.
+    /// Sends an event to all watching clients.
     pub(super) fn tell(&self, event: &Event) {
         let mut inner = self.inner.borrow_mut();
         if !inner.readers.is_empty() {
@@ -68,7 +68,7 @@ impl EventBroadcast {
 }
 
 impl Watcher {
-    /// The next line, when there is one; or that lines were lost, since this one did not read them in time.
+    /// Waits for the next line. If lines were lost because the client read too slowly, returns a warning about that.
     pub(super) async fn next(&self) -> Rc<str> {
         std::future::poll_fn(|context| match self.broadcast.inner.borrow_mut().take(self.key) {
             Ok(line) => Poll::Ready(line),
@@ -104,10 +104,10 @@ impl Inner {
         self.readers.iter_mut().filter_map(|reader| reader.waker.take()).for_each(Waker::wake);
     }
 
-    /// The next line of a reader, or where its waker belongs.
+    /// Returns the next line of a reader, or the place for its waker if there is none.
     fn take(&mut self, key: u32) -> Result<Rc<str>, &mut Option<Waker>> {
         let (first, end) = (self.first, self.end());
-        // A watcher is among them for as long as it is there.
+        // A reader is in the list for as long as its watcher exists.
         let place = self.readers.iter().position(|reader| reader.key == key).unwrap_or_default();
         let reader = &mut self.readers[place];
         let lost = first.saturating_sub(reader.next);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_there_once_for_all_and_goes_when_all_have_read_it() {
+    fn a_line_is_kept_once_until_all_clients_have_read_it() {
         let broadcast = Rc::new(EventBroadcast::default());
         broadcast.tell(&warning("nobody watches"));
         let (first, second) = (broadcast.watch().expect("room"), broadcast.watch().expect("room"));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_do_not_read_cost_a_bounded_number_of_bytes_and_learn_what_they_missed() {
+    fn clients_that_do_not_read_use_bounded_memory_and_receive_the_number_of_lost_events() {
         let broadcast = Rc::new(EventBroadcast::default());
         let watchers: Vec<Watcher> = std::iter::from_fn(|| broadcast.watch()).collect();
         assert_eq!(watchers.len(), WATCHERS_MAX);
@@ -199,7 +199,7 @@ mod tests {
         broadcast.tell(&warning(&"y".repeat(2 * WATCHED_BYTES_MAX)));
         assert!(
             next(&watchers[3]).is_some_and(|line| line.len() > WATCHED_BYTES_MAX),
-            "one alone always fits"
+            "a single line always fits"
         );
         drop(watchers);
         assert_eq!(broadcast.inner.borrow().bytes, 0);

@@ -1,4 +1,4 @@
-//! The box while it runs: one inbox, one timer, one [`Intercom`] that decides, and what carries it out.
+//! The event loop of the box: one inbox, one timer, one [`Intercom`] that decides, and the parts that carry it out.
 //!
 //! ```text
 //!   Inbox ─► Intercom ─► Action ─► client, GPIO, persistent state, journal, ctl
@@ -6,7 +6,7 @@
 //!             timer
 //! ```
 
-#![expect(clippy::indexing_slicing, reason = "serde_json: a member that is missing is null")]
+#![expect(clippy::indexing_slicing, reason = "serde_json: a missing member is null")]
 
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -35,9 +35,9 @@ use crate::io::clock;
 use crate::io::mailbox::AnswerSlot;
 use crate::io::systemd::ServiceManager;
 
-/// A box that runs.
+/// A running box.
 pub(super) struct Appliance<F> {
-    /// By itself: it is most of a future that passes over the stack when it is spawned.
+    /// Boxed: it would be most of a future that passes over the stack when it is spawned.
     pub(super) intercom: Box<Intercom>,
     pub(super) gpio: GpioIo,
     pub(super) state: Rc<PersistentState>,
@@ -52,21 +52,21 @@ pub(super) struct Appliance<F> {
     pub(super) tell: F,
     /// The state of the call that was published last.
     pub(super) shown: &'static str,
-    /// Slow work whose end is not awaited: an attribute.
+    /// Slow tasks that nothing waits for, such as setting an attribute.
     pub(super) background: BackgroundTasks,
-    /// What has to be on the disk before the end.
+    /// Writes that must be finished before the end.
     pub(super) writes: BackgroundTasks,
 }
 
-/// Each gives a warning where it fails.
+/// Tasks; each returns a warning if it fails.
 type BackgroundTasks = FuturesUnordered<LocalBoxFuture<'static, Option<String>>>;
 
 impl<F: FnMut(&Event)> Appliance<F> {
-    /// To the end of the client.
+    /// Runs until the end of the client.
     pub(super) async fn serve(mut self) {
         let inbox = self.inbox.clone();
         let reactor = self.commands.reactor().clone();
-        // No caller waits for an answer; failures are reported.
+        // No caller waits for the result; failures are reported.
         let _ = self.carry_out(clock::now()).await;
         self.manage(ServiceManager::ready);
         loop {
@@ -132,7 +132,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         while self.writes.next().await.is_some() {}
     }
 
-    /// Out of the room. Messages that are under way go first: that is answered later, and holds up nothing.
+    /// Leaves the room. Pending messages are sent first, so the answer comes later, without blocking the loop.
     async fn leave(&mut self, slot: AnswerSlot, now: Instant) {
         // A call would bring it back into the room.
         let _ = self.intercom.hang_up(now);
@@ -176,7 +176,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
                 let (stage, seconds) = (call.stage().word(), call.lasts(now).as_secs());
                 status["call"] = json!({ "state": stage, "identity": call.party(), "seconds": seconds });
                 status["privacy"] = json!(self.intercom.is_muted());
-                // What a restart would interrupt: for the package's scripts.
+                // What a restart would interrupt, for the scripts of the package.
                 status["busy"] = json!(match (call.stage(), self.intercom.are_outputs_resting(now)) {
                     (CallStage::Idle, true) => "",
                     (CallStage::Idle, false) => "output",
@@ -188,11 +188,11 @@ impl<F: FnMut(&Event)> Appliance<F> {
         }
     }
 
-    /// A participant calls a method of the box.
+    /// Handles an RPC call of a participant.
     async fn called(&mut self, call: &RpcCallFacts, now: Instant) {
         let wish = wish(call);
         let Some(result) = self.intercom.handle_rpc(&call.identity, &call.method, wish, now) else { return };
-        // The door opens before the answer is sent; a caller that is gone needs none.
+        // The door opens before the answer is sent. A caller that is gone needs no answer.
         let carried_out = self.carry_out(now).await;
         let result = result
             .and_then(|answer| carried_out.map(|()| answer.to_owned()))
@@ -200,10 +200,10 @@ impl<F: FnMut(&Event)> Appliance<F> {
         let _ = self.commands.give(Command::RpcAnswer(RpcAnswer { id: call.id.clone(), result })).await;
     }
 
-    /// Does what the box wants, in order.
+    /// Carries out the actions of the box, in order.
     ///
     /// # Errors
-    /// An output that was asked for could not be driven. All else was done.
+    /// A requested output could not be driven. All other actions were carried out.
     pub(super) async fn carry_out(&mut self, now: Instant) -> Result<(), Refused> {
         let mut done = Ok(());
         while let Some(action) = self.intercom.poll_action() {
@@ -217,7 +217,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
                     if is_muted { Command::Mute } else { Command::Unmute }
                 }
                 Action::Pulse(number, event) => {
-                    // From here on the line is rested, by this program or by the service manager.
+                    // From here on, this program or the service manager sets the line to rest.
                     self.feed(now);
                     match self.gpio.drive(number, true) {
                         Ok(()) => self.say(&event),
@@ -265,7 +265,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         self.writes.push(write.boxed_local());
     }
 
-    /// The others see how the call stands, where the token allows it: a panel that shows it needs no more.
+    /// Publishes the state of the call as an attribute, if the token permits it, for example for a panel that shows it.
     fn show_stage(&mut self) {
         let stage = self.intercom.call().stage();
         self.commands.set_in_call(stage == CallStage::Talking);
@@ -277,14 +277,14 @@ impl<F: FnMut(&Event)> Appliance<F> {
         let commands = self.commands.clone();
         let attributes = [(CALL_ATTRIBUTE.to_owned(), word.to_owned())].into_iter().collect();
         let task = async move {
-            // Outside of the room, or without permission, nobody would read the attributes.
+            // Fails outside the room or without permission; nobody could read the attribute then.
             let _ = commands.give(Command::Attributes(attributes)).await;
             None
         };
         self.background.push(task.boxed_local());
     }
 
-    /// Passes an event to watching clients, the journal, and programs.
+    /// Reports an event to watching clients, the journal, and programs.
     pub(super) fn say(&mut self, event: &Event) {
         self.metrics.count(event);
         self.broadcast.tell(event);
@@ -294,8 +294,8 @@ impl<F: FnMut(&Event)> Appliance<F> {
         }
     }
 
-    /// Reports to the service manager that the box runs, as often as needed. This runs only while the loop of sound and
-    /// signal turns.
+    /// Reports to the service manager that the box runs, as often as needed. This happens only while the loop of sound
+    /// and signal runs.
     fn feed(&mut self, now: Instant) {
         match self.watchdog.poll(!self.intercom.are_outputs_resting(now), now) {
             Some(Feed::Alive) => self.manage(ServiceManager::alive),
@@ -312,7 +312,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
     }
 }
 
-/// A number for a call, the same for each copy of it: from the caller and the number of the call.
+/// Returns the number of an RPC call, the same for each copy of it: a hash of the caller and the ID of the call.
 fn wish(call: &RpcCallFacts) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     (&call.identity, &call.id).hash(&mut hasher);
@@ -325,5 +325,5 @@ enum Next {
     Said(Option<String>),
 }
 
-/// Nothing is due: a look once in a while.
+/// The longest sleep of the loop if nothing is due.
 const IDLE: Duration = Duration::from_secs(60);

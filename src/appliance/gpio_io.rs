@@ -1,7 +1,7 @@
-//! Inputs and outputs of the appliance: lines and keys that are watched, lamps and outputs that are driven.
+//! Inputs and outputs of the appliance: buttons and keys to watch, lamps and outputs to drive.
 //!
 //! ```text
-//!   GpioLines::open ─► GpioLines ─► watch ─► GpioIo       dropped: every output rests, every line is free
+//!   GpioLines::open ─► GpioLines ─► watch ─► GpioIo       on drop: outputs rest, lines are released
 //! ```
 
 use std::path::Path;
@@ -18,18 +18,18 @@ use crate::io::gpio::{InputLine, OutputLine};
 use crate::io::keys::{Key, KeyError};
 use crate::io::reactor::Reactor;
 
-/// The lines that the wiring names, requested but not watched yet.
+/// The configured lines and keys, opened but not watched yet.
 pub(super) struct GpioLines {
-    /// Why the driven outputs cannot be noted for the case that this program ends within a pulse.
+    /// Why the outputs could not be recorded, for the case that this program ends during a pulse.
     unnoted: Option<String>,
     buttons: Vec<InputLine>,
-    /// By name; one whose keyboard or headset is not there comes later.
+    /// The keys and their names; `None` if the keyboard or headset is missing and may come later.
     keys: Vec<(Option<Key>, String)>,
     lamps: Vec<OutputLine>,
     outputs: Vec<OutputLine>,
 }
 
-/// The same while the box runs.
+/// The lines and keys while the box runs.
 pub(super) struct GpioIo {
     /// Futures that send levels to the inbox; each ends with its line.
     pub(super) watching: FuturesUnordered<LocalBoxFuture<'static, ()>>,
@@ -38,13 +38,14 @@ pub(super) struct GpioIo {
 }
 
 impl GpioLines {
-    /// Takes all of them, outputs at rest; so are those that a program before this one has left driven.
+    /// Opens all lines and keys, with the outputs at rest. Lines that a previous program has left driven are set to
+    /// rest.
     ///
     /// # Errors
-    /// One cannot be had: which, and why.
+    /// A line or key cannot be opened.
     pub(super) fn open(wiring: &Wiring, runtime: Option<&Path>) -> Result<GpioLines, RunError> {
         let driven = DrivenOutputs::new(runtime);
-        // A line that another program uses now is not ours any more.
+        // A failure is ignored: another program may use the line now.
         let _ = driven.rest();
         let noted = driven.write(wiring);
         let buttons = wiring.buttons.iter().map(|button| InputLine::open(&button.line));
@@ -57,7 +58,7 @@ impl GpioLines {
         let outputs = wiring.outputs.iter().map(|output| OutputLine::open(&output.line));
         Ok(GpioLines {
             unnoted: noted.err().map(|error| {
-                format!("an output that is driven when this program is killed may stay so: {error}")
+                format!("cannot record the outputs; one may stay driven if this program is killed: {error}")
             }),
             buttons: buttons.collect::<Result<_, _>>()?,
             keys: keys.collect::<Result<_, _>>()?,
@@ -66,12 +67,12 @@ impl GpioLines {
         })
     }
 
-    /// A warning, if any.
+    /// The warning that the outputs could not be recorded, if any.
     pub(super) fn unnoted(&self) -> Option<String> {
         self.unnoted.clone()
     }
 
-    /// Watches them: lines first, then keys, numbered in the order of the configuration.
+    /// Starts watching: lines are numbered first, then keys, in the order of the configuration.
     pub(super) fn watch(self, reactor: &Rc<Reactor>, inbox: &Rc<Inbox>) -> GpioIo {
         let watching = FuturesUnordered::new();
         let lines = self.buttons.len();
@@ -87,34 +88,34 @@ impl GpioLines {
 }
 
 impl GpioIo {
-    /// No lines at all: lines that were held are released.
+    /// Returns a value without lines. Assigning it releases the previous lines.
     pub(super) fn none() -> GpioIo {
         GpioIo { watching: FuturesUnordered::new(), lamps: Vec::new(), outputs: Vec::new() }
     }
 
-    /// Lights the lamps, or not.
+    /// Turns the lamps on or off.
     ///
     /// # Errors
-    /// Why they cannot be driven any more, once.
+    /// A lamp cannot be driven. The lamps are released, so this is reported once.
     pub(super) fn light(&mut self, is_lit: bool) -> Result<(), String> {
         match self.lamps.iter_mut().find_map(|lamp| lamp.set(is_lit).err()) {
             None => Ok(()),
             Some(error) => {
                 self.lamps.clear();
-                Err(format!("a lamp: {error}"))
+                Err(format!("cannot drive a lamp: {error}"))
             }
         }
     }
 
-    /// Drives an output, by its number, or lets it rest.
+    /// Drives the output with this number, or sets it to rest.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// The line cannot be set.
     pub(super) fn drive(&mut self, number: usize, is_driven: bool) -> Result<(), String> {
         match self.outputs.get_mut(number).map(|output| output.set(is_driven)) {
             Some(Err(error)) => Err(error.to_string()),
-            None if is_driven => Err("its line could not be had".to_owned()),
-            // What is not held rests.
+            None if is_driven => Err("its line could not be requested".to_owned()),
+            // A line that is not open is at rest.
             Some(Ok(())) | None => Ok(()),
         }
     }

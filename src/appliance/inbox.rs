@@ -1,10 +1,10 @@
-//! Messages of the parts of a box while it runs.
+//! The inputs of a running box.
 //!
 //! ```text
 //!   buttons::watch_line, watch_key ─┐
 //!   the room's events ──────────────┼─► Inbox ─► Appliance
 //!   control::serve ─────────────────┤
-//!   SIGHUP, a plan that was read ───┘
+//!   SIGHUP, a new plan ─────────────┘
 //! ```
 
 use std::rc::Rc;
@@ -18,18 +18,18 @@ use crate::limits::APPLIANCE_INPUTS_MAX;
 
 /// An input of the appliance.
 pub(super) enum Input {
-    /// An event of the room; `None` if the client has ended. The next one follows when this one is taken: events wait
-    /// in the client's queue, where their bytes are counted.
+    /// An event of the room; `None` if the client has ended. The next event follows when this one is taken: events wait
+    /// in the queue of the client, where their bytes are counted.
     Happened(Option<Event>, Taken),
-    /// A button or key, by its number, is watched from now on, and is down or up; or it is gone, and up.
+    /// Watching of a button or key starts: its number, and whether it is down. One that is gone is up.
     Begins(usize, bool),
-    /// It went down, or up.
+    /// A level of a button or key: its number, and whether it is down.
     Level(usize, bool),
-    /// A client at the control socket gives a command, and waits for the answer.
+    /// A command of a client at the control socket, which waits for the answer.
     Asked(Command, AnswerSlot),
-    /// The configuration must be read again; the answer slot is that of the client that waits for the result.
+    /// A request to reload the configuration, with the answer slot of the client that waits for the result, if any.
     Reload(Option<AnswerSlot>),
-    /// It was read.
+    /// The configuration was read for a reload.
     Planned(Box<Result<Plan, RunError>>, Option<AnswerSlot>),
 }
 

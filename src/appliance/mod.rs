@@ -1,16 +1,16 @@
-//! `kinglet run`: a box that is switched on and left alone.
+//! `kinglet run`: a box that runs unattended.
 //!
 //! ```text
-//!   buttons, keys ─┐                             ┌─► client: enter, leave, talk, mute
+//!   buttons, keys ─┐                             ┌─► client: join, leave, talk, mute
 //!   room's events ─┼─► Appliance ──► Intercom ─►─┼─► gpio_io: lamps, outputs
 //!   control socket ┘     │ timer                 └─► event_broadcast: journal, ctl
 //!                        └─► service manager: ready, alive, one line of status
 //!
-//!   kinglet.toml ─► plan ─► setup: lines, keys, socket taken ─► event_loop: it runs ─► reload: another plan
+//!   kinglet.toml ─► plan ─► setup: lines, keys, socket opened ─► event_loop: runs ─► reload: a new plan
 //! ```
 //!
-//! The decisions of a box are in [`crate::device`], its settings in [`crate::config`]. This module connects both with
-//! descriptors and the client, in one future beside the sound.
+//! The decisions of a box are in [`crate::device`], its settings in [`crate::config`]. This module connects both to
+//! file descriptors and the client, in one future that runs beside the sound.
 
 mod apply;
 mod buttons;
@@ -52,12 +52,12 @@ use crate::session::recovery::Outcome;
 pub use plan::Plan;
 use setup::ApplianceSetup;
 
-/// What the service manager gives: variables of the environment, which only the command line reads.
+/// The environment variables that the service manager sets. Only the command line reads them.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceEnvironment {
     /// Value of `CREDENTIALS_DIRECTORY`.
     pub credentials: Option<PathBuf>,
-    /// `STATE_DIRECTORY`: where privacy outlives a power cut.
+    /// Value of `STATE_DIRECTORY`: the folder that keeps privacy over a power cut.
     pub state: Option<PathBuf>,
     /// Value of `RUNTIME_DIRECTORY`: the folder that keeps the message of a failed start.
     pub runtime: Option<PathBuf>,
@@ -65,18 +65,18 @@ pub struct ServiceEnvironment {
     pub notify_socket: Option<String>,
     /// Value of `WATCHDOG_USEC`.
     pub watchdog_usec: Option<String>,
-    /// `HTTPS_PROXY` and the like.
+    /// Values of `HTTPS_PROXY` and similar variables.
     pub proxies: ProxySettings,
-    /// Every other variable, by name: programs of `[on]` get those that are listed.
+    /// Reads any other variable, by name. Programs of `[on]` get the listed ones.
     pub variable: Variable,
 }
 
-/// Gives a variable of our environment.
+/// A function that returns the value of an environment variable, by name.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable(pub fn(&str) -> Option<String>);
 
 impl Default for Variable {
-    /// A variable that is not set.
+    /// Returns `None` for every variable.
     fn default() -> Variable {
         Variable(|_| None)
     }
@@ -87,32 +87,32 @@ impl Default for Variable {
 pub enum RunError {
     /// The configuration's file cannot be read.
     File(PathBuf, std::io::Error),
-    /// The configuration cannot be used: all that is wrong with it.
+    /// The configuration is invalid: all its problems.
     Configuration(PathBuf, Vec<Problem>),
     /// The client cannot start.
     Client(StartError),
-    /// `audio.input` or `audio.output`.
+    /// `audio.input` or `audio.output` is invalid.
     Sound(SpecError),
-    /// `server.identity`, or the credentials.
+    /// `server.identity` is invalid, or the unit passes no credentials.
     Identity(String),
-    /// A key file.
+    /// The API key file cannot be used.
     Credentials(CredentialsError),
     /// A GPIO line cannot be used.
     Gpio(GpioError),
     /// A key cannot be used.
     Key(KeyError),
-    /// `HTTPS_PROXY` or the like.
+    /// `HTTPS_PROXY` or a similar variable is invalid.
     Proxy(String),
-    /// The control socket.
+    /// The control socket cannot be created.
     Control(PathBuf, std::io::Error),
-    /// The reactor has no place, or `NOTIFY_SOCKET` is invalid.
+    /// A system call failed, or `NOTIFY_SOCKET` is invalid.
     System(std::io::Error),
 }
 
-/// Runs the box until it is asked to end. `tell` is called with each event, as it happens.
+/// Runs the box until it is requested to end. Calls `tell` with each event, as it happens.
 ///
 /// # Errors
-/// Something that the configuration names cannot be had at all.
+/// Something that the configuration names cannot be opened or used.
 pub fn run(
     mut plan: Plan,
     environment: &ServiceEnvironment,
@@ -128,17 +128,17 @@ pub fn run(
             let run = |events, commands| setup.serve(events, commands, &mut tell);
             Ok(client::run_until(plan.options, &termination, run)?)
         });
-        // One that came after the client's last look.
+        // Takes a signal that came after the client's last check.
         termination.take();
         plan = match (ended, next.take(), before.take()) {
-            // A reload that needs other cards or another session starts everything again, in the same process, unless
-            // the end was requested meanwhile.
+            // A reload that needs other cards or a new session restarts everything in the same process, unless the end
+            // was requested meanwhile.
             (Ok(_), Some(new), _) if !termination.is_asked() => {
                 before = Some(config);
                 new
             }
             (Err(error), _, Some(before)) => {
-                tell(&Event::Warning { text: format!("the configuration before is taken again: {error}") });
+                tell(&Event::Warning { text: format!("the previous configuration is used again: {error}") });
                 Plan::again(&path, (before, was_muted), environment)?
             }
             (ended, ..) => return ended,
@@ -174,9 +174,9 @@ impl std::fmt::Display for RunError {
             RunError::Key(error) => error.fmt(f),
             RunError::Proxy(why) => f.write_str(why),
             RunError::Control(path, error) => {
-                write!(f, "the control socket {} cannot be made: {error}", path.display())
+                write!(f, "cannot create the control socket {}: {error}", path.display())
             }
-            RunError::System(error) => write!(f, "the system refuses: {error}"),
+            RunError::System(error) => write!(f, "system error: {error}"),
         }
     }
 }

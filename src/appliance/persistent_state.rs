@@ -1,7 +1,7 @@
-//! State that outlives a power cut: privacy. One small file, which is written as a new file and renamed over the old
-//! one.
+//! State that survives a power cut: privacy. It is one small file, which is written as a new file and renamed over the
+//! old one.
 //!
-//! A box that cannot read it is muted: silence is the safe mistake.
+//! A box that cannot read the file is muted, which is the safe default.
 //!
 //! Newer and older versions read each other's files: `muted` holds one word, as in 0.1.0, in all versions; `version`
 //! beside it names the format of the folder, for future additions.
@@ -14,14 +14,14 @@ use crate::io::blocking::unblock;
 use crate::io::process;
 use crate::io::reactor::Reactor;
 
-/// The file's name in the state folder of the unit.
+/// The name of the file in the state folder of the unit.
 const FILE: &str = "muted";
 
-/// By which rules the folder is written; 0.1.0 has the same, and no such file.
+/// The file with the version of the folder's format. 0.1.0 uses the same format, without this file.
 const VERSION_FILE: &str = "version";
 const VERSION: &str = "1\n";
 
-/// The memory of one box.
+/// The persistent state of a box.
 pub(super) struct PersistentState {
     path: Option<PathBuf>,
     wanted: Cell<bool>,
@@ -29,7 +29,7 @@ pub(super) struct PersistentState {
 }
 
 impl PersistentState {
-    /// In the state folder; without one nothing is remembered.
+    /// Uses the state folder; without one, nothing is saved.
     pub(super) fn new(state: Option<&Path>) -> PersistentState {
         let path = state.map(|folder| folder.join(FILE));
         PersistentState { path, wanted: Cell::new(false), is_writing: Cell::new(false) }
@@ -38,17 +38,17 @@ impl PersistentState {
     /// Whether privacy was on.
     pub(super) fn was_muted(&self) -> bool {
         match self.path.as_deref().map(process::read_small) {
-            // It was never written, or nothing is remembered here.
+            // The state was never saved, or there is no state folder.
             None | Some(Ok(None)) => false,
             Some(Ok(Some(text))) => text.trim() != "no",
             Some(Err(_)) => true,
         }
     }
 
-    /// Remembers it; on a thread of its own, since an SD card takes its time.
+    /// Saves privacy, on a separate thread because an SD card may be slow.
     ///
     /// # Errors
-    /// Why it will be forgotten.
+    /// The state cannot be saved.
     pub(super) async fn set_muted(&self, is_muted: bool, reactor: &Rc<Reactor>) -> Result<(), String> {
         self.wanted.set(is_muted);
         if self.is_writing.replace(true) {
@@ -70,7 +70,7 @@ impl PersistentState {
     async fn write(&self, is_muted: bool, reactor: &Rc<Reactor>) -> Result<(), String> {
         let Some(path) = self.path.clone() else { return Ok(()) };
         let text = if is_muted { "yes\n" } else { "no\n" };
-        let said = format!("whether it is muted is not remembered in {}", path.display());
+        let said = format!("cannot save the mute state to {}", path.display());
         let written = unblock(reactor, "memory", move || {
             process::replace_file(&path, text)?;
             let version = path.with_file_name(VERSION_FILE);
@@ -104,21 +104,21 @@ mod tests {
         futures_util::FutureExt::now_or_never(task).expect("finished")
     }
 
-    /// 0.1.0 took all but `no` for yes.
+    /// 0.1.0 read everything except `no` as yes.
     fn as_0_1_0_reads(folder: &Path) -> bool {
         let text = process::read_small(&folder.join("muted")).expect("readable").expect("written");
         text.trim() != "no"
     }
 
     #[test]
-    fn versions_go_back_and_forth_with_privacy_kept() {
+    fn upgrades_and_downgrades_keep_privacy() {
         let folder = std::env::temp_dir().join(format!("kinglet-memory-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let reactor = Reactor::new().expect("a poller");
         let state = PersistentState::new(Some(&folder));
         assert!(!state.was_muted(), "a new box");
         for is_muted in [true, false] {
-            // By this one, then by 0.1.0, which leaves `version` alone, then by this one again.
+            // Written by this version, then by 0.1.0, which does not change `version`, then read by this version.
             wait(&reactor, state.set_muted(is_muted, &reactor)).expect("written");
             assert_eq!((as_0_1_0_reads(&folder), state.was_muted()), (is_muted, is_muted));
             process::replace_file(&folder.join("muted"), if is_muted { "no\n" } else { "yes\n" })
@@ -127,7 +127,7 @@ mod tests {
             let version = process::read_small(&folder.join(VERSION_FILE)).expect("readable");
             assert_eq!(version.as_deref(), Some(VERSION));
         }
-        // A later version has gone, and left its own number.
+        // A later version was removed, and left its own number.
         process::replace_file(&folder.join(VERSION_FILE), "7\n").expect("written");
         wait(&reactor, state.set_muted(true, &reactor)).expect("written");
         assert!(state.was_muted() && as_0_1_0_reads(&folder));

@@ -1,4 +1,5 @@
-//! What the configuration comes to: its file, and those that it names, read and checked. Nothing is opened yet.
+//! The plan of a box: the configuration and the files that it names, read and checked. No device or socket is opened
+//! yet.
 //!
 //! ```text
 //!   kinglet.toml ─► Config ─┬─► Options of the client ◄─ board, CA, key and header files
@@ -26,7 +27,7 @@ use crate::media::send::profile::AudioProfile;
 use crate::session::recovery::Retry;
 use crate::signal::secret::Secret;
 
-/// A configuration that can be used.
+/// A valid configuration, with the client options that follow from it.
 pub struct Plan {
     pub(super) path: PathBuf,
     pub(super) config: Config,
@@ -38,10 +39,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the file, and those that it names. Blocks.
+    /// Reads the configuration file, and the files that it names. Blocks.
     ///
     /// # Errors
-    /// It cannot be used.
+    /// A file cannot be read, or the configuration is invalid.
     pub fn read(path: &Path, environment: &ServiceEnvironment) -> Result<Plan, RunError> {
         let file = |error| RunError::File(path.to_owned(), error);
         let text = process::read_small(path).map_err(file)?;
@@ -53,7 +54,7 @@ impl Plan {
         }
     }
 
-    /// The plan of a configuration that was taken before, for a box that goes back to it with its privacy.
+    /// Returns the plan of a previous configuration, for a box that goes back to it with its privacy.
     pub(super) fn again(
         path: &Path,
         (config, was_muted): (Config, Option<bool>),
@@ -73,16 +74,16 @@ impl Plan {
         Ok(Plan { path: path.to_owned(), config, options, fingerprints, was_muted: None, problems })
     }
 
-    /// Problems of a usable file: unknown keys, and doors that open for too many or for nobody. At start they are
-    /// warnings: a package that was rolled back must not stop the box.
+    /// The problems of a usable configuration: unknown keys, and doors that open for too many participants or for none.
+    /// At start they are warnings: a downgraded package must not stop the box.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The same where nothing is unknown: an editor of the file must learn that it is wrong.
+    /// Returns the plan if the file has no unknown key: a person who edits the file must learn about mistakes.
     ///
     /// # Errors
-    /// There is a problem.
+    /// The file has an unknown key.
     pub fn strict(self) -> Result<Plan, RunError> {
         match self.problems.iter().all(|problem| problem.severity != Severity::Unknown) {
             true => Ok(self),
@@ -90,12 +91,12 @@ impl Plan {
         }
     }
 
-    /// What it may be used with, and its owner should know, a line each.
+    /// Warnings for the owner about a usable configuration, one line each.
     pub fn warnings(&self) -> Vec<String> {
         warnings::of(&self.config)
     }
 
-    /// Reads what is only read later otherwise, and can be done without: what is wrong with it, a line each.
+    /// Checks the optional files that are otherwise read later. Returns their faults, one line each.
     pub fn faults(&self) -> Vec<String> {
         let tones = &self.config.call.tones;
         let fault = |(tone, sound): (&Tone, &ToneSound)| match sound {
@@ -125,10 +126,10 @@ pub(super) fn options(config: &Config, environment: &ServiceEnvironment) -> Resu
         ..PublishSettings::default()
     };
     let settings = Settings {
-        // If a token endpoint names another server, there is no token before it has.
+        // If a token endpoint names another server, it does so together with the token.
         url: config.server.url.clone(),
         parameters: process::join_parameters(),
-        // It is asked for when the room is entered: the clock, the network and the file may come later.
+        // The token is requested when the box joins the room: clock, network and file may become available later.
         token: Secret::default(),
         renews_token: true,
         publish: (input != InputSpec::None).then_some(microphone),
@@ -156,14 +157,14 @@ pub(super) fn options(config: &Config, environment: &ServiceEnvironment) -> Resu
     })
 }
 
-/// The cards that are named, or `auto`.
+/// Returns the configured cards, or `auto`.
 pub(super) fn specs(config: &Config) -> Result<(InputSpec, OutputSpec), SpecError> {
     let input = config.audio.input.as_deref().map_or(Ok(InputSpec::Auto), pcm)?;
     let output = config.audio.output.as_deref().map_or(Ok(OutputSpec::Auto), pcm)?;
     Ok((input, output))
 }
 
-/// How the cards are used: the board's file, and the profile.
+/// Returns the sound settings, from the board file and the profile.
 pub(super) fn setup(config: &Config) -> Result<SoundSetup, RunError> {
     let board = config.board.as_deref().map(board::load).transpose().map_err(StartError::Open)?;
     let setup = board.as_ref().map(SoundSetup::of_board).unwrap_or_default().waiting();
@@ -173,15 +174,15 @@ pub(super) fn setup(config: &Config) -> Result<SoundSetup, RunError> {
     })
 }
 
-/// What others may call: a call's words, and the outputs.
+/// Returns the RPC methods that participants may call: those of calls, and those of the outputs.
 fn rpc_methods(config: &Config) -> Vec<String> {
     let outputs = config.wiring.outputs.iter().filter_map(|output| output.rpc.clone());
     CALL_METHODS.map(str::to_owned).into_iter().chain(outputs).collect()
 }
 
-/// What is done to the microphone's sound, where both ends are cards.
+/// Returns the processing of the microphone's sound, which applies if both ends are cards.
 fn duplex(config: &Config) -> Duplex {
-    // Noise suppression costs 6 ms, which this profile has not.
+    // Noise suppression adds 6 ms, which is too much for the low-latency profile.
     let noise = config.audio.profile != AudioProfile::LowLatency;
     match config.audio.echo_cancellation {
         _ if config.call.is_half_duplex => Duplex::Half,
@@ -190,7 +191,7 @@ fn duplex(config: &Config) -> Duplex {
     }
 }
 
-/// What `join` calls a SPEC, or the plain name of a PCM.
+/// Parses a SPEC as of `join`, or the plain name of a PCM.
 fn pcm<S: std::str::FromStr<Err = SpecError>>(name: &str) -> Result<S, SpecError> {
     let word = name.split(':').next().unwrap_or_default();
     match ["auto", "alsa", "wav", "raw", "tone", "none"].contains(&word) {

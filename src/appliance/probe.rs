@@ -1,5 +1,5 @@
-//! The cards of a box and its place in the room, for a check that they can be used (`kinglet doctor`). The room is
-//! entered in silence.
+//! The cards of a box and its access to the room, for `kinglet doctor`, which checks both. It joins the room without
+//! sending or playing sound.
 
 use super::plan::{options, setup, specs};
 use super::{RunError, ServiceEnvironment};
@@ -9,7 +9,7 @@ use crate::io::credentials::Source;
 use crate::io::sound::setup::SoundSetup;
 use crate::io::sound::spec::{InputSpec, OutputSpec};
 
-/// The cards, and how they are used.
+/// The cards, and their sound settings.
 #[derive(Debug, Clone, Default)]
 pub struct Cards {
     /// The configured input.
@@ -20,10 +20,10 @@ pub struct Cards {
     pub setup: SoundSetup,
 }
 
-/// The cards of this configuration. They are not waited for, as the box would.
+/// Returns the cards of this configuration. Unlike the box, a check does not wait for missing cards.
 ///
 /// # Errors
-/// Its board file, or the name of a PCM.
+/// The board file or the name of a PCM is invalid.
 pub fn cards(config: &Config) -> Result<Cards, RunError> {
     let (input, output) = specs(config)?;
     let mut setup = setup(config)?;
@@ -31,10 +31,11 @@ pub fn cards(config: &Config) -> Result<Cards, RunError> {
     Ok(Cards { input, output, setup })
 }
 
-/// Options of a client with the box's identity. It neither speaks nor hears, and waits until it is asked to enter.
+/// Returns the options of a client with the identity of the box. It neither publishes nor subscribes, and joins the
+/// room only when it is requested to.
 ///
 /// # Errors
-/// The box could not start with this configuration.
+/// The box cannot start with this configuration.
 pub fn silent(config: &Config, environment: &ServiceEnvironment) -> Result<Options, RunError> {
     let mut options = options(config, environment)?;
     (options.input, options.output) = (InputSpec::None, OutputSpec::None);
@@ -52,7 +53,7 @@ mod tests {
     use crate::io::tests::temp::TempFile;
 
     #[test]
-    fn a_look_calls_no_agent() {
+    fn a_check_dispatches_no_agent() {
         let key = TempFile::new("visit-key", b"LIVEKIT_API_KEY=a\nLIVEKIT_API_SECRET=b\n");
         let path = key.path().display();
         let text = format!(

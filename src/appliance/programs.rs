@@ -1,16 +1,15 @@
-//! Programs that the configuration starts when something happens (`[on]`): ten seconds each, no shell.
+//! Programs that are started at events, as configured in `[on]`: ten seconds each, without a shell.
 //!
 //! ```text
-//!   event ─► occasion ─► its place: one runs, the next one waits, more are refused
+//!   event ─► occasion ─► its place: one runs, one waits, more are refused
 //! ```
 //!
-//! Each occasion has a place of its own, so that none blocks another. A call that a participant begins has another
-//! place than the bell, so that no caller can block the program of the bell. The output of a program is ignored; a
-//! failure causes a warning.
+//! Each occasion has its own place, so that none blocks another. Calls that a participant begins have a separate place,
+//! so that no caller can block the program of the bell. The output of a program is ignored; a failure causes a warning.
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "places come from a search of the same table, or number its fixed entries"
+    reason = "each index is the result of a search in the same table, or the number of a fixed entry"
 )]
 
 use std::cell::Cell;
@@ -26,16 +25,17 @@ use crate::io::reactor::Reactor;
 use crate::limits::PROGRAMS_MAX;
 use crate::signal::argument;
 
-/// Programs that send a message do so within this time, or it is too late anyway.
+/// The longest run time of a program. A program that sends a message does so within this time, or it is too late
+/// anyway.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Output after which a program is ended: log lines that are not read.
+/// The amount of output after which a program is ended. The output itself is ignored.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
-/// The place of programs for calls that others begin, behind those of the occasions.
+/// The place of programs for calls that participants begin; it follows those of the occasions.
 const RUNG_BY_OTHERS: usize = PROGRAMS_MAX - 1;
 
-const _: () = assert!(Occasion::Disconnected as usize + 1 == RUNG_BY_OTHERS, "a place for each occasion");
+const _: () = assert!(Occasion::Disconnected as usize + 1 == RUNG_BY_OTHERS, "each occasion has a place");
 
 /// The programs of one box.
 pub(super) struct Programs {
@@ -44,15 +44,15 @@ pub(super) struct Programs {
     places: Rc<[Place; PROGRAMS_MAX]>,
 }
 
-/// Where the programs of one occasion run, one after the other.
+/// The place of one occasion, whose programs run one after the other.
 #[derive(Default)]
 struct Place {
-    /// Full while one runs.
+    /// Full while a program runs.
     running: Mailbox<(), 1>,
     has_waiting: Cell<bool>,
 }
 
-/// What is to be started, and why.
+/// The occasion for a program, its place, and its data.
 struct Cause<'e> {
     occasion: Occasion,
     place: usize,
@@ -61,17 +61,17 @@ struct Cause<'e> {
 }
 
 impl Programs {
-    /// `variable` gives our environment.
+    /// Creates the programs. `variable` returns the variables of our environment.
     pub(super) fn new(hooks: Hooks, variable: fn(&str) -> Option<String>) -> Programs {
         Programs { hooks, variable, places: Rc::default() }
     }
 
-    /// Others, from the next event on.
+    /// Replaces the programs, from the next event on.
     pub(super) fn replace(&mut self, hooks: Hooks) {
         self.hooks = hooks;
     }
 
-    /// The work of the program for `event`, if there is one: it gives a warning where it fails.
+    /// Returns a future that runs the program for `event`, if there is one. The future returns a warning on failure.
     pub(super) fn start(
         &self,
         event: &Event,
@@ -87,7 +87,7 @@ impl Programs {
         Some(async move {
             let (name, place) = (words.first().cloned().unwrap_or_default(), &places[place]);
             if place.running.is_full() && place.has_waiting.replace(true) {
-                return Some(format!("{name} was not started: one runs already, and one waits"));
+                return Some(format!("{name} was not started: one is running and another is waiting"));
             }
             place.running.send(()).await;
             place.has_waiting.set(false);
@@ -108,7 +108,7 @@ impl Programs {
 fn cause(event: &Event) -> Option<Cause<'_>> {
     let of = |occasion, identity| Some(Cause { occasion, place: occasion as usize, identity, output: "" });
     match event {
-        // The reason of a call that a participant begins; the box's own calls have the origin of the press.
+        // A participant begins the call. For calls of the box, the reason is their origin, such as `button`.
         Event::Ringing(CallFacts { identity, reason: "rpc", .. }) => {
             Some(Cause { occasion: Occasion::Ring, place: RUNG_BY_OTHERS, identity, output: "" })
         }
@@ -131,7 +131,7 @@ mod tests {
     use crate::io::clock;
     use futures_util::future::{FutureExt, LocalBoxFuture};
 
-    /// Programs that write what they see to a file of the test's own.
+    /// Programs that write their arguments and environment to a file of the test.
     struct Bench {
         programs: Programs,
         reactor: Rc<Reactor>,
@@ -167,7 +167,7 @@ mod tests {
             self.programs.start(event, &self.reactor).expect("configured").boxed_local()
         }
 
-        /// Runs all of it until `count` lines are written; what was written, and what was complained of.
+        /// Runs all tasks until `count` lines are written. Returns the lines, and the warnings.
         fn lines(
             &self,
             work: Vec<LocalBoxFuture<'static, Option<String>>>,
@@ -210,14 +210,14 @@ mod tests {
         let pulsed = Event::OutputPulsed { name: "door".into(), by: "-x\ny".into() };
         let (lines, _) = bench.lines(vec![bench.start(&pulsed)], 2);
         assert_eq!(lines[0], "%2Dx%0Ay|door|%2Dx%0Ay|output");
-        // The other fourteen usual ones, and none of LIVEKIT_API_SECRET and the like.
+        // The other fourteen usual variables, but no secrets such as LIVEKIT_API_SECRET.
         assert_eq!(lines[1], "14");
         let more = Bench::new("more", &format!("environment = ['LIVEKIT_URL']\n{on}"));
         assert_eq!(more.lines(vec![more.start(&pulsed)], 2).0[1], "15");
     }
 
     #[test]
-    fn slow_programs_of_others_keep_none_of_the_bell_from_running() {
+    fn slow_programs_of_other_occasions_do_not_block_those_of_the_bell() {
         let slow = |key| format!("{key} = ['/bin/sleep', '9']\n");
         let all = ["answered", "ended", "missed", "output", "connected", "disconnected"].map(slow).concat();
         let ring = "ring = ['/bin/sh', '-c', 'echo $KINGLET_IDENTITY >> FILE; case $KINGLET_IDENTITY in flat-*) sleep 9;; esac']";
@@ -237,8 +237,8 @@ mod tests {
         work.push(bench.start(&Event::Ringing(call("again", "button"))));
         let (mut lines, said) = bench.lines(work, 3);
         lines.sort();
-        assert_eq!(lines, ["again", "bell", "flat-1"], "one waits for the bell's first, and runs after it");
+        assert_eq!(lines, ["again", "bell", "flat-1"], "the second bell runs after the first");
         assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].contains("one runs already, and one waits"), "{said:?}");
+        assert!(said[0].contains("one is running and another is waiting"), "{said:?}");
     }
 }

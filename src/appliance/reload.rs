@@ -1,8 +1,8 @@
-//! Another configuration while the box runs: SIGHUP, or `ctl reload`.
+//! Reloads the configuration while the box runs, at SIGHUP or `ctl reload`.
 //!
 //! ```text
-//!   read, on a thread ─► wrong ─► one line with file, line, key; all stays as it is
-//!                  └───► right ─┬─► calls, lines, programs, tones, volume: at once, in the room
+//!   read, on a thread ─► invalid ─► one line with file, line, key; nothing changes
+//!                  └───► valid ─┬─► calls, lines, programs, tones, volume: at once, in the room
 //!                               └─► server, cards: after the call, in a new client
 //! ```
 
@@ -26,10 +26,10 @@ use crate::io::blocking::unblock;
 use crate::io::mailbox::AnswerSlot;
 use crate::io::sound::setup::SoundSetup;
 
-/// The plan for the next client, when this one has ended.
+/// The plan for the next client, to be used when the current one has ended.
 pub(super) type Successor = Rc<RefCell<Option<Plan>>>;
 
-/// What the box runs by, and what it is to run by.
+/// The current configuration, and the plan that waits, if any.
 pub(super) struct Reloads {
     path: std::path::PathBuf,
     environment: ServiceEnvironment,
@@ -54,19 +54,19 @@ impl Reloads {
         }
     }
 
-    /// What the box runs by.
+    /// The current configuration.
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Whether a next client follows.
+    /// Whether another client follows the current one.
     pub(super) fn has_successor(&self) -> bool {
         self.successor.borrow().is_some()
     }
 }
 
 impl<F: FnMut(&Event)> Appliance<F> {
-    /// Has the file read; [`Appliance::planned`] follows.
+    /// Starts reading the file. [`Appliance::planned`] is called with the result.
     pub(super) fn reload(&mut self, slot: Option<AnswerSlot>) {
         let (path, environment) = (self.reloads.path.clone(), self.reloads.environment.clone());
         let (reactor, inbox) = (self.commands.reactor().clone(), self.inbox.clone());
@@ -80,7 +80,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         self.background.push(reading.boxed_local());
     }
 
-    /// The file was read.
+    /// Applies the configuration that was read, and reports the result.
     pub(super) async fn planned(
         &mut self,
         plan: Result<Plan, RunError>,
@@ -109,7 +109,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         }
     }
 
-    /// Starts with a waiting plan as soon as that interrupts nothing.
+    /// Ends the client for a waiting plan as soon as this interrupts nothing.
     pub(super) fn begin_anew_when_idle(&mut self, now: Instant) {
         if !self.intercom.is_idle(now) {
             return;
@@ -125,7 +125,10 @@ impl<F: FnMut(&Event)> Appliance<F> {
         self.background.push(leaving.boxed_local());
     }
 
-    /// Takes a plan. Returns the sections that need a new client. On an error nothing changes.
+    /// Applies a plan, or keeps it for the next client. Returns the sections that need a new client.
+    ///
+    /// # Errors
+    /// A line or key cannot be opened. The configuration does not change.
     fn take(&mut self, plan: Plan, now: Instant) -> Result<Vec<&'static str>, RunError> {
         let (before, after) = (&self.reloads.config, &plan.config);
         let anew_for = changes::begins_anew_for(
@@ -144,7 +147,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         let after = plan.config;
         self.intercom.configure(apply::intercom_settings(&after, self.intercom.is_muted()), is_rewired, now);
         self.programs.replace(after.hooks.clone());
-        // The files may hold other sound under the same names.
+        // The files may have changed under the same names.
         for tone in apply::set_tones(&after.call, &self.commands) {
             self.background.push(tone.boxed_local());
         }
@@ -158,7 +161,7 @@ impl<F: FnMut(&Event)> Appliance<F> {
         Ok(anew_for)
     }
 
-    /// Releases all lines and requests the new ones, or the old ones again.
+    /// Releases all lines and opens the new ones. If that fails, opens the old ones again.
     fn rewire(&mut self, after: &Config) -> Result<(), RunError> {
         self.gpio = GpioIo::none();
         let runtime = self.reloads.environment.runtime.as_deref();

@@ -1,4 +1,4 @@
-//! The box before it runs, and the state that its parts share while it does.
+//! Sets up the box: opens its lines, keys and socket, and connects its parts.
 //!
 //! ```text
 //!   watch_line, watch_key ─┐
@@ -34,7 +34,7 @@ use crate::io::reactor::{AsyncFd, Interest, Reactor};
 use crate::io::signals::Signals;
 use crate::io::systemd::ServiceManager;
 
-/// A box, its lines and its socket, before it runs.
+/// A box with its lines, keys and socket, before it runs.
 pub(super) struct ApplianceSetup {
     intercom: Box<Intercom>,
     lines: GpioLines,
@@ -48,10 +48,11 @@ pub(super) struct ApplianceSetup {
 }
 
 impl ApplianceSetup {
-    /// Takes the lines, keys and the socket. A plan that needs a new client is left in `successor`.
+    /// Opens the lines, the keys and the socket. While the box runs, a plan that needs a new client is put into
+    /// `successor`.
     ///
     /// # Errors
-    /// Something cannot be had.
+    /// One of them cannot be opened.
     pub(super) fn open(
         plan: &Plan,
         environment: &ServiceEnvironment,
@@ -77,7 +78,7 @@ impl ApplianceSetup {
         })
     }
 
-    /// Runs the box beside the client, to the client's end.
+    /// Runs the box beside the client, until the client ends.
     pub(super) async fn serve(self, events: Events, commands: Commands, tell: impl FnMut(&Event)) {
         let inbox = Rc::new(Inbox::new());
         let reactor = commands.reactor().clone();
@@ -115,7 +116,7 @@ impl ApplianceSetup {
         };
         let serving = std::pin::pin!(running.serve());
         let feeding = std::pin::pin!(async { while sources.next().await.is_some() {} });
-        // The sources go on for as long as the client does.
+        // The sources run for as long as the client does.
         if let Either::Right(((), serving)) = select(serving, feeding).await {
             serving.await;
         }

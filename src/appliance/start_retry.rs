@@ -1,15 +1,15 @@
-//! Starts that fail: reported once, and repeated until the cause is removed.
+//! Retries of a failed start: the cause is reported once, and the start is retried until the cause is removed.
 //!
 //! ```text
-//!   started by a person ─► wrong: a line, status 3, which `systemctl start` shows        what was said is left in
-//!                                                                                        RUNTIME_DIRECTORY/refused
-//!   by systemd, 2 s after ─► wrong as before: not a word, stays and looks every 2 s ─┬─► right: runs, READY=1
-//!                                                                                     └─► wrong in another way: a line
+//!   started by a person ──► fails: one line, status 3, which `systemctl start` shows;
+//!                           the message is kept in RUNTIME_DIRECTORY/refused
+//!   by systemd, 2 s later ─► fails in the same way: no output, retries every 2 s ─┬─► succeeds: runs, READY=1
+//!                                                                                 └─► fails in another way: one line
 //! ```
 //!
-//! Systemd 252 has one delay for all restarts: short, for a crash. A box with an invalid file would fill its journal at
-//! that rate, and a box that is not restarted any more would stay down when the file is right. The message is forgotten
-//! when it is read, so that a manual restart reports the cause again.
+//! systemd 252 has one delay for all restarts, which is short because of crashes. A box with an invalid file would fill
+//! its journal at that rate, and a box that is no longer restarted would stay down after the file is corrected. The
+//! kept message is removed when it is read, so that a manual restart reports the cause again.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,35 +19,36 @@ use crate::io::process;
 use crate::io::signals::Signals;
 use crate::io::systemd::ServiceManager;
 
-/// Time between two checks of the files; an operator who has changed one is watching.
+/// Time between two attempts. It is short because an operator who has changed a file is waiting.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// How long the service manager is asked to wait for the next look; machines that start are busy.
+/// How long the service manager is requested to wait for the next attempt; a machine that boots is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The file's name in the runtime folder of the unit, which outlives restarts (`RuntimeDirectoryPreserve=restart`).
+/// The name of the file in the runtime folder of the unit, which is kept over restarts
+/// (`RuntimeDirectoryPreserve=restart`).
 const FILE: &str = "refused";
 
-/// One start of a box, made again and again where a service manager has seen it fail before.
+/// The start of a box, which is retried if the service manager has seen it fail before.
 pub struct StartRetry {
     path: Option<PathBuf>,
     manager: Option<ServiceManager>,
     said: Option<String>,
 }
 
-/// What follows a start that came to nothing.
+/// What to do after a failed start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The end, with the reason.
+    /// Exit, and report the reason.
     Ends,
-    /// The reason is new: it must be reported. Then call [`StartRetry::waits`].
+    /// Report the reason, which is new, and call [`StartRetry::waits`].
     Tells,
-    /// It was reported before.
+    /// Call [`StartRetry::waits`]. The reason has been reported before.
     Waits,
 }
 
 impl StartRetry {
-    /// The first one of this process.
+    /// Creates the state for the first attempt of this process.
     pub fn new(environment: &ServiceEnvironment) -> StartRetry {
         let manager =
             environment.notify_socket.as_deref().and_then(|socket| ServiceManager::new(socket).ok());
@@ -56,7 +57,7 @@ impl StartRetry {
         StartRetry { path: path.filter(|_| manager.is_some()), manager, said }
     }
 
-    /// One came to nothing.
+    /// Takes the error of a failed attempt. Returns what to do next.
     pub fn failed(&mut self, error: &RunError) -> Next {
         let (Some(path), Some(manager)) = (&self.path, &self.manager) else { return Next::Ends };
         let text = error.to_string();
@@ -76,9 +77,9 @@ impl StartRetry {
         }
     }
 
-    /// Waits for the next attempt. Returns `false` if the box is asked to end.
+    /// Waits for the next attempt. Returns `false` if the box is requested to end.
     pub fn waits(&self) -> bool {
-        // Opened here: what a failed start has blocked stays blocked.
+        // Opened here: signals that a failed start has blocked stay blocked.
         Signals::termination().is_ok_and(|signals| !signals.wait(LOOK_AGAIN))
     }
 }
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_ends_and_the_next_waits_and_says_what_is_new() {
+    fn the_first_failure_ends_and_later_ones_wait_and_report_new_reasons() {
         let folder = std::env::temp_dir().join(format!("kinglet-attempts-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let managed = ServiceEnvironment {
@@ -105,7 +106,7 @@ mod tests {
         let mut again = StartRetry::new(&managed);
         let next = ["one", "one", "other", "other", "one"].map(|word| again.failed(&error(word)));
         assert_eq!(next, [Next::Waits, Next::Waits, Next::Tells, Next::Waits, Next::Tells]);
-        // It was forgotten: a manual start reports it.
+        // The message was removed: a manual start reports it again.
         assert_eq!(StartRetry::new(&managed).failed(&error("one")), Next::Ends);
         // Without a service manager.
         let alone = ServiceEnvironment { notify_socket: None, ..managed };

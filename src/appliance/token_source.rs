@@ -1,4 +1,4 @@
-//! The identity of this box, and the token that proves it to the server.
+//! The source of access tokens for this box, and its identity.
 
 use super::{RunError, ServiceEnvironment};
 use crate::config::Config;
@@ -8,13 +8,13 @@ use crate::io::endpoint::Endpoint;
 use crate::io::process;
 use crate::signal::endpoint::TokenRequest;
 
-/// Validity of tokens that are made here: the official tools' default.
+/// Validity of tokens that are created here, in seconds: the default of the official tools.
 const TTL_S: u64 = 6 * 3600;
 
-/// Where the tokens of this box come from.
+/// Returns the source of access tokens for this box.
 ///
 /// # Errors
-/// The source is not there: no credentials folder, no key in the key file, no serial number.
+/// The source cannot be used: for example no credentials folder, no key in the key file, or no serial number.
 pub(super) fn source(config: &Config, environment: &ServiceEnvironment) -> Result<Source, RunError> {
     let (server, details) = (&config.server, &config.agent);
     Ok(match &server.token {
@@ -23,7 +23,7 @@ pub(super) fn source(config: &Config, environment: &ServiceEnvironment) -> Resul
         TokenSource::Credential(name) => {
             let folder = environment.credentials.as_ref().ok_or_else(|| {
                 RunError::Identity(format!(
-                    "the unit gives no credentials: LoadCredential={name}:… is missing"
+                    "the unit passes no credentials: LoadCredential={name}:… is missing"
                 ))
             })?;
             Source::File(folder.join(name))

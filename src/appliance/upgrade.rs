@@ -1,9 +1,9 @@
-//! Configurations of 0.1.0: each is still accepted, and its doors open for the allowed participants only.
+//! Tests with configurations of 0.1.0: each is still accepted, and its doors open for the allowed participants only.
 //!
-//! | asked for by | then | now |
+//! | request | 0.1.0 | now |
 //! | --- | --- | --- |
-//! | RPC, by those on the list | opens | opens; a `sip_*` pattern means SIP participants |
-//! | DTMF, by those on the list | opens, with or without a call | opens in a call with them |
+//! | RPC, by participants on the list | opens | opens; a `sip_*` pattern means SIP participants |
+//! | DTMF, by participants on the list | opens, with or without a call | opens in a call with them |
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,16 @@ use crate::device::intercom::{Action, Intercom};
 use crate::event::ParticipantKind::{self, Sip, Standard};
 use crate::event::{Event, ParticipantFacts, TrackFacts, TrackKind, TrackSource};
 
-/// The package's example, every key of it in use.
+/// The example configuration of the package.
 const PACKAGE: &str = include_str!("upgrade/package-0.1.0.toml");
 
-/// The README's door.
+/// The door of the README.
 const README: &str = include_str!("upgrade/readme-0.1.0.toml");
 
-/// The README's voice assistant, which has no door.
+/// The voice assistant of the README, which has no door.
 const ASSISTANT: &str = include_str!("upgrade/assistant-0.1.0.toml");
 
-/// The tests' doors, and some as people would write them.
+/// The doors of the tests, and some typical ones.
 const SERVER: &str = "[server]\nurl = 'wss://a.example'\ntoken = { file = '/t' }\n";
 const SKETCH: &str = "[call]\njoin = 'on-ring'\nring_timeout_s = 30\nmax_call_s = 300\n[gpio]\n\
     bell = { line = 'GPIO23', press = 'ring' }\nlamp = { line = 'GPIO24', shows = 'state' }\n\
@@ -108,7 +108,7 @@ fn opens(config: &Config, (identity, kind): (&str, ParticipantKind)) -> [bool; 3
 }
 
 #[test]
-fn each_door_opens_for_those_who_are_still_safe() {
+fn each_door_opens_only_for_participants_that_are_safe() {
     const NOBODY: [bool; 3] = [false; 3];
     const METHOD: [bool; 3] = [true, false, false];
     const BOTH: [bool; 3] = [true, false, true];
@@ -116,7 +116,7 @@ fn each_door_opens_for_those_who_are_still_safe() {
     let of = |text: &str| format!("{SERVER}{text}");
     for (name, text, [flat, caller, false_caller, guest]) in [
         ("package", all_keys, [BOTH, BOTH, NOBODY, NOBODY]),
-        // Callers are not parties there: they have no call, which is a warning.
+        // Callers are not parties in this file, so they cannot have a call, which is a warning.
         ("readme", README.to_owned(), [BOTH, METHOD, NOBODY, NOBODY]),
         ("sketch", of(SKETCH), [BOTH, BOTH, NOBODY, NOBODY]),
         ("method only", of(METHOD_ONLY), [METHOD, NOBODY, NOBODY, NOBODY]),
@@ -131,9 +131,9 @@ fn each_door_opens_for_those_who_are_still_safe() {
     }
 }
 
-/// What opens for fewer than before, or for too many, is reported by line and key, with what to write.
+/// A door that opens for fewer participants than before, or for too many, is reported by line and key, with a remedy.
 #[test]
-fn what_changed_is_reported() {
+fn changed_permissions_are_reported() {
     let risks = |text: &str| read(text).1.join("\n");
     let package = risks(&uncommented(PACKAGE));
     for expected in
@@ -150,5 +150,5 @@ fn what_changed_is_reported() {
     for silent in [METHOD_ONLY, CLOSED] {
         assert_eq!(risks(&format!("{SERVER}{silent}")), "");
     }
-    assert_eq!(risks(PACKAGE), "", "as it is installed, it has no door");
+    assert_eq!(risks(PACKAGE), "", "the installed file has no door");
 }

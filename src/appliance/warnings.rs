@@ -8,7 +8,7 @@ use crate::io::kept_lines::{self, Kept};
 use crate::io::process;
 use crate::io::sound::board;
 
-/// A line for each.
+/// Returns the warnings, one line each.
 pub(super) fn of(config: &Config) -> Vec<String> {
     let lines = config.board.as_deref().and_then(|name| board::load(name).ok()).unwrap_or_default().lines;
     let mut warnings = occupied(config, &lines);
@@ -21,7 +21,7 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// A file with a secret that other users of this device can get at.
+/// Returns a warning if other users of this device can read or replace the file with the secret.
 fn exposed(token: &TokenSource) -> Option<String> {
     let (key, path) = match token {
         TokenSource::File(path) => ("file", path),
@@ -38,7 +38,8 @@ fn exposed(token: &TokenSource) -> Option<String> {
     Some(format!("server.token.{key}: {path}: {why}; set its owner and mode (chown root:kinglet, chmod 640)"))
 }
 
-/// Lines that the board's own parts use. One that is a button there may be a button here.
+/// Returns a warning for each configured line that the board itself uses. A line of a button of the board may be a
+/// button.
 fn occupied(config: &Config, lines: &[(String, String)]) -> Vec<String> {
     let wiring = &config.wiring;
     let buttons = wiring.buttons.iter().map(|button| (&button.name, &button.line.line, true));
@@ -97,10 +98,10 @@ mod tests {
         assert!(told(0o644).contains("every user of this device may read it"));
         assert!(told(0o620).contains("others may replace it"));
         std::fs::remove_file(&file).expect("there");
-        assert_eq!(exposed(&TokenSource::File(file)), None, "its absence is reported by its reader");
+        assert_eq!(exposed(&TokenSource::File(file)), None, "a missing file is reported where it is read");
     }
 
-    /// What the README and the example name is free on every board that comes with the program.
+    /// The lines in the README and the example are free on every built-in board.
     #[test]
     fn the_lines_of_the_examples_are_free() {
         let example =
@@ -109,7 +110,7 @@ mod tests {
         assert!(used.contains(&"GPIO26"), "{used:?}");
         for (name, _) in crate::config::board::BUILT_IN {
             for (what, line) in board::load(name).expect("built in").lines {
-                // The README says how a board's button is read.
+                // The README describes how to use the button of a board.
                 assert!(!used.contains(&line.as_str()), "{name}: {what} = {line}");
             }
         }

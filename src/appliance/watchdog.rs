@@ -1,21 +1,22 @@
-//! The service manager's watchdog: fed while the loop of sound and signal turns, and short while an output is driven.
+//! The watchdog of the service manager: fed while the loop of sound and signal runs, with a short timeout while an
+//! output is driven.
 //!
 //! ```text
 //!   nothing is driven ─► WATCHDOG_USEC of the unit, fed twice as often
-//!   an output is driven ─► DRIVEN, fed four times as often: a program that hangs now is killed, and ExecStopPost= of the
-//!                          unit rests the line (`driven_outputs.rs`)
+//!   an output is driven ─► DRIVEN, fed four times as often: a program that hangs is killed, and ExecStopPost= of
+//!                          the unit sets the line to rest (`driven_outputs.rs`)
 //! ```
 
 use std::time::{Duration, Instant};
 
 use crate::io::systemd::watchdog_timeout;
 
-/// How long the loop may stand still while an output is driven. Its longest turn takes some milliseconds. A pulse ends
-/// within its length and 2 s in any case: this is half of the 2 s, and the other half is for the service manager to
-/// start a program.
+/// How long the loop may hang while an output is driven. Its longest iteration takes a few milliseconds. A pulse always
+/// ends within its length plus 2 s: this is half of the 2 s, and the other half is for the service manager to start a
+/// program.
 pub(super) const DRIVEN: Duration = Duration::from_secs(1);
 
-/// When the service manager expects which message.
+/// The timeout of the service manager, and the time of the last message.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     /// The interval of the unit; `None` without a watchdog.
@@ -24,27 +25,28 @@ pub(super) struct Watchdog {
     fed_at: Instant,
 }
 
-/// The messages for the service manager, in this order.
+/// A message for the service manager.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Feed {
-    /// The loop turns.
+    /// The loop runs.
     Alive,
-    /// The same, and from now on it is to be looked for this often.
+    /// The loop runs, and the watchdog timeout changes to this.
     AliveWithin(Duration),
 }
 
 impl Watchdog {
-    /// By `WATCHDOG_USEC`, from `now` on.
+    /// Creates the watchdog from the value of `WATCHDOG_USEC`. The first interval starts at `now`.
     pub(super) fn new(watchdog_usec: Option<&str>, now: Instant) -> Watchdog {
         Watchdog { usual: watchdog_usec.and_then(watchdog_timeout), is_driving: false, fed_at: now }
     }
 
-    /// When [`Watchdog::poll`] returns a message.
+    /// Returns when [`Watchdog::poll`] must be called next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         Some(self.fed_at + self.interval()?)
     }
 
-    /// The message that is due at `now`. To be called at once before a line is driven, and after it was released.
+    /// Returns the message that is due at `now`. Must be called directly before a line is driven, and after its
+    /// release.
     pub(super) fn poll(&mut self, is_driving: bool, now: Instant) -> Option<Feed> {
         let usual = self.usual?;
         let is_changed = std::mem::replace(&mut self.is_driving, is_driving) != is_driving;
@@ -82,7 +84,7 @@ mod tests {
         assert_eq!(dog.poll(true, at(20_250)), Some(Feed::Alive));
         assert_eq!(dog.poll(false, at(20_300)), Some(Feed::AliveWithin(Duration::from_secs(30))));
         assert_eq!(dog.poll_timeout(), Some(at(35_300)));
-        // Where the unit's own is shorter, it stays.
+        // A shorter timeout of the unit is kept.
         let mut short = Watchdog::new(Some("500000"), start);
         assert_eq!(short.poll(true, start), Some(Feed::AliveWithin(Duration::from_millis(500))));
         let mut none = Watchdog::new(None, start);

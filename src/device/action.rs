@@ -1,29 +1,30 @@
-//! What a box wants done: [`Action`].
+//! The actions of a box: [`Action`].
 
 use crate::command::Tone;
 use crate::command::admitted::Admitted;
 use crate::event::Event;
 
-/// What the caller is to do, in order.
+/// An action for the caller to carry out. Actions are carried out in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Sets who hears the box and whom it hears; all others are excluded.
     Admit(Admitted),
-    /// Join the room, unless we are in it.
+    /// Join the room, unless the box is in it.
     Enter,
     /// Leave the room.
     Leave,
-    /// Send what the microphone hears, or not.
+    /// Start or stop sending the microphone's sound.
     Talk(bool),
-    /// Privacy, and to be remembered over a power cut.
+    /// Turn privacy on or off, and store it so that it survives a power cut.
     Mute(bool),
-    /// Play a tone from its beginning, in the place of what plays.
+    /// Play a tone from its beginning; it replaces the tone that is playing.
     Play(Tone),
-    /// Drive an output, by its number, and report this event; call
-    /// [`Intercom::not_driven`](super::intercom::Intercom::not_driven) if that fails.
+    /// Drive the output with this number, and report this event. If that fails, call
+    /// [`Intercom::not_driven`](super::intercom::Intercom::not_driven).
     Pulse(usize, Event),
-    /// Let an output rest, or [`Intercom::not_at_rest`](super::intercom::Intercom::not_at_rest).
+    /// Set the output with this number to rest. If that fails, call
+    /// [`Intercom::not_at_rest`](super::intercom::Intercom::not_at_rest).
     Rest(usize),
-    /// Report an event, to programs and to clients that watch.
+    /// Report an event to programs and watching clients.
     Tell(Event),
 }

@@ -1,28 +1,28 @@
-//! What the attribute `kinglet.call` of a participant says about the call. A page or an SDK that cannot call a method
-//! sets it.
+//! The participant attribute `kinglet.call`, by which a participant answers or ends a call. It is for pages and SDKs
+//! that cannot call an RPC method.
 //!
-//! | `kinglet.call` of theirs becomes | it means |
+//! | new value of `kinglet.call` | meaning |
 //! | --- | --- |
-//! | `answered` | they answer our ring |
-//! | `ended` | they hang up, or decline |
+//! | `answered` | the participant answers our ring |
+//! | `ended` | the participant hangs up, or declines |
 //!
-//! An attribute keeps its value, so only its changes count. A value that is left from an earlier call, or that a
-//! participant has when it joins, has no effect.
+//! An attribute keeps its value, so only changes count. A value from an earlier call, or one that a participant has
+//! when it joins, has no effect.
 
 use crate::event::ParticipantFacts;
 use crate::limits::PARTICIPANTS_MAX;
 
-/// Its name; a box shows how its own call stands by the same one.
+/// The name of the attribute. A box publishes the state of its own call under the same name.
 pub const CALL_ATTRIBUTE: &str = "kinglet.call";
 
-/// Meaning of the attribute's value.
+/// The meaning of the attribute's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
     Answered,
     Ended,
 }
 
-/// Every participant with the attribute, and its value.
+/// The last value of the attribute, for each participant.
 #[derive(Debug, Default)]
 pub(super) struct CallAttributes {
     known: heapless::Vec<(String, Option<Said>), PARTICIPANTS_MAX>,
@@ -42,7 +42,7 @@ impl CallAttributes {
                 says.filter(|_| before != says)
             }
             None => {
-                // As many places as participants.
+                // The list has room for every participant.
                 let _ = self.known.push((who.identity.clone(), says));
                 None
             }

@@ -1,51 +1,52 @@
-//! A button on a line or a key: levels that bounce → what a hand meant.
+//! A button or key: turns the bouncing levels of its line into presses, holds and releases.
 //!
 //! ```text
 //!   raw   ────┐ ┌┐┌──────────────────┐┌┐
 //!             └─┘└┘                  └┘└────────
-//!   told      Pressed    Held        Released       (Held once, HOLD after the press)
+//!   event     Pressed    Held        Released       (Held once, HOLD after the press)
 //! ```
 //!
 //! A press is reported at its first edge, because a talk key must not wait. The bounces that follow are ignored during
-//! the settling time. If the line then rests at the other level, that is reported too: no press is lost and none is
-//! counted twice.
+//! the settling time. If the line has settled at the other level by then, that is reported too: no press is lost, and
+//! none is counted twice.
 //!
-//! Only edges act. A button begins with the level that its line has: one that is down then (held at power-on, stuck, or
-//! wired the other way round) does nothing until it has been up. A line that chatters is held back (`presses.rs`).
+//! Only edges count. A button starts with the level of its line. A button that is down at the start (held at power-on,
+//! stuck, or wired with inverted polarity) does nothing until it has been up. A line that chatters is ignored for a
+//! while (`presses.rs`).
 
 use std::time::{Duration, Instant};
 
 use super::presses::Presses;
 
-/// Contacts of cheap push-buttons settle within 5 to 20 ms; no hand presses twice within 30.
+/// The settling time. Contacts of cheap push-buttons settle within 5 to 20 ms; nobody presses twice within 30 ms.
 pub const SETTLING: Duration = Duration::from_millis(30);
 
-/// A press becomes a hold, as on phones and intercoms.
+/// The time after which a press becomes a hold, as on phones and intercoms.
 pub const HOLD: Duration = Duration::from_millis(800);
 
-/// What a hand did, or what became of a line that no hand moves.
+/// A change of a button, or of the state of its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ButtonEvent {
-    /// It went down.
+    /// The button went down.
     Pressed,
-    /// It is down for [`HOLD`] now.
+    /// The button has been down for [`HOLD`].
     Held,
-    /// It went up.
+    /// The button went up.
     Released,
-    /// It goes down more often than a hand presses: nothing is reported from now on.
+    /// The line changes more often than a person presses a button. Nothing is reported until [`ButtonEvent::Quiet`].
     Chatters,
-    /// It has been still for long enough: presses are reported again.
+    /// The line has been still for long enough. Presses are reported again.
     Quiet,
 }
 
 /// A button or key: debounces its line, and distinguishes a short press from a long one.
 #[derive(Debug, Default)]
 pub struct Button {
-    /// The line as it was last seen.
+    /// The last known level of the line.
     is_down: bool,
-    /// The state that was reported last.
+    /// The last reported state.
     is_pressed: bool,
-    /// It was down when its line began to be watched, and has not been up since.
+    /// The button was down when watching started, and has not been up since.
     is_stuck: bool,
     settles_at: Option<Instant>,
     hold_at: Option<Instant>,
@@ -54,16 +55,16 @@ pub struct Button {
 }
 
 impl Button {
-    /// The line is watched from `now` on and has this level, which is neither a press nor a release. A line that is
-    /// gone counts as released.
+    /// Starts watching the line at `now`, with this level, which is neither a press nor a release. A line that is gone
+    /// counts as released.
     pub fn begin(&mut self, is_down: bool, now: Instant) {
         (self.is_down, self.is_pressed, self.is_stuck) = (is_down, false, is_down);
         (self.hold_at, self.was_held) = (None, false);
-        // It may be bouncing at this moment.
+        // The contacts may be bouncing at this moment.
         self.settles_at = Some(now + SETTLING);
     }
 
-    /// The line has this level since `now`; what that means, if anything yet.
+    /// Takes a new level of the line. Returns the event, if there is one yet.
     pub fn handle_level(&mut self, is_down: bool, now: Instant) -> Option<ButtonEvent> {
         self.is_down = is_down;
         if self.presses.is_held_back() {
@@ -78,12 +79,12 @@ impl Button {
         self.was_held
     }
 
-    /// When [`Button::handle_timeout`] may report something.
+    /// Returns when [`Button::handle_timeout`] must be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.settles_at, self.hold_at, self.presses.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// What is due at `now`; call it until it gives `None`.
+    /// Returns the next event that is due at `now`. Call it until it returns `None`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<ButtonEvent> {
         if self.presses.handle_timeout(now) {
             self.begin(self.is_down, now);
@@ -100,7 +101,7 @@ impl Button {
         Some(ButtonEvent::Held)
     }
 
-    /// Whether the button is pressed, as it was reported last.
+    /// Whether the last reported state is pressed.
     pub fn is_pressed(&self) -> bool {
         self.is_pressed
     }
@@ -131,7 +132,7 @@ impl Button {
 mod tests {
     use super::*;
 
-    /// Runs levels (milliseconds, is down) of a button that begins up; returns each action and when it came.
+    /// Runs the levels (milliseconds, is down) of a button that starts up. Returns each event with its time in ms.
     fn told(levels: &[(u64, bool)]) -> Vec<(u64, ButtonEvent)> {
         told_from(false, levels)
     }
@@ -186,34 +187,34 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_is_told_once() {
+    fn a_hold_is_reported_once() {
         let expected = [(10, ButtonEvent::Pressed), (810, ButtonEvent::Held), (2000, ButtonEvent::Released)];
         assert_eq!(told(&[(10, true), (2000, false)]), expected);
     }
 
     #[test]
-    fn one_that_begins_down_does_nothing_until_it_was_up() {
+    fn a_button_that_starts_down_does_nothing_until_it_has_been_up() {
         assert_eq!(told_from(true, &[]), [], "neither a press nor a hold");
         let levels = [(1000, false), (1005, true), (1010, false), (1500, true), (1600, false)];
         assert_eq!(told_from(true, &levels), [(1500, ButtonEvent::Pressed), (1600, ButtonEvent::Released)]);
     }
 
-    /// A press at the moment at which it begins: its bounces are not a release.
+    /// A press at the start: its bounces are not a release.
     #[test]
-    fn one_that_bounces_while_it_begins_is_what_it_comes_to_rest_at() {
+    fn a_button_that_bounces_at_the_start_takes_its_settled_level() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut button = Button::default();
         button.begin(true, start);
         let bounces = [(5, false), (10, true)].map(|(ms, is_down)| button.handle_level(is_down, at(ms)));
         assert_eq!((bounces, button.handle_timeout(at(30))), ([None; 2], None));
-        assert_eq!(button.handle_level(false, at(500)), None, "the hand that was there at the beginning");
+        assert_eq!(button.handle_level(false, at(500)), None, "the release of a press from before the start");
         assert_eq!(button.handle_level(true, at(700)), Some(ButtonEvent::Pressed));
     }
 
-    /// A line that hangs in the air, beside mains.
+    /// A floating line beside mains wiring.
     #[test]
-    fn one_that_chatters_is_told_once_and_heard_again_when_it_is_quiet() {
+    fn chatter_is_reported_once_and_presses_count_again_when_it_stops() {
         let levels: Vec<(u64, bool)> = (0..200).map(|index| (10 * index, index % 2 == 0)).collect();
         let told = told_for(30_000, &levels);
         let presses = told.iter().filter(|(_, action)| *action == ButtonEvent::Pressed).count();
@@ -224,24 +225,24 @@ mod tests {
             .filter(|a| matches!(a, ButtonEvent::Chatters | ButtonEvent::Quiet))
             .collect();
         assert_eq!(others, [ButtonEvent::Chatters, ButtonEvent::Quiet]);
-        // What it does after that is a press again.
+        // Afterwards, a press counts again.
         let again = [levels, vec![(20_000, true), (20_200, false)]].concat();
         let last = [(20_000, ButtonEvent::Pressed), (20_200, ButtonEvent::Released)];
         assert_eq!(told_for(30_000, &again)[told.len()..], last);
     }
 
     #[test]
-    fn two_presses_are_two() {
+    fn two_presses_are_reported_as_two() {
         let levels = [(10, true), (100, false), (150, true), (260, false)];
         assert_eq!(told(&levels).len(), 4);
     }
 
     #[test]
-    fn what_is_told_always_alternates_and_ends_where_the_line_rests() {
+    fn reported_events_alternate_and_end_at_the_level_of_the_line() {
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..200 {
             let mut at = 0;
-            // No more presses than a hand may make at once.
+            // No more presses than the allowed burst.
             let levels: Vec<(u64, bool)> = (0..random.usize(1..2 * super::super::presses::BURST as usize))
                 .map(|_| {
                     at += random.u64(0..60);

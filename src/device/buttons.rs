@@ -1,4 +1,4 @@
-//! All buttons and keys of a box: from the levels of their lines to events, and to the meaning of a press.
+//! All buttons and keys of a box: turns the levels of their lines into events and configured presses.
 
 use std::time::Instant;
 
@@ -7,32 +7,32 @@ use super::settings::{ButtonSettings, Press};
 use crate::event::Event;
 use crate::limits::CONFIG_SECTIONS_MAX;
 
-/// The buttons, in the order in which the caller numbers them.
+/// The buttons and keys, in the caller's order: the position is the number.
 #[derive(Debug)]
 pub(super) struct Buttons {
     buttons: Vec<(ButtonSettings, Button)>,
 }
 
-/// The result of a change of a line.
+/// The result of a change of a button or key.
 #[derive(Debug, PartialEq)]
 pub(super) struct Touch {
     /// The event to report.
     pub(super) event: Event,
-    /// A talk key is held now, or no longer.
+    /// The new state of a talk key: `true` while held. `None` if the button is not a talk key.
     pub(super) talk: Option<bool>,
-    /// What is to be done.
+    /// The configured press to carry out.
     pub(super) press: Option<Press>,
 }
 
 impl Buttons {
-    /// All of them up; each begins when its line is watched.
+    /// Creates the buttons, all of them up. Each one starts with [`Buttons::begin`].
     pub(super) fn new(settings: Vec<ButtonSettings>) -> Buttons {
         let settings = settings.into_iter().take(2 * CONFIG_SECTIONS_MAX);
         Buttons { buttons: settings.map(|settings| (settings, Button::default())).collect() }
     }
 
-    /// A line or key is watched from `now` on and has this level, or is gone. A button that was held before counts as
-    /// released, without a press.
+    /// Starts watching a line or key at `now`, with this level; a line or key that is gone counts as up. A button that
+    /// was pressed before counts as released, without a press.
     pub(super) fn begin(&mut self, index: usize, is_down: bool, now: Instant) -> Option<Touch> {
         let (settings, button) = self.buttons.get_mut(index)?;
         let was_pressed = button.is_pressed();
@@ -40,19 +40,19 @@ impl Buttons {
         was_pressed.then(|| settings.released(None))
     }
 
-    /// A line or key has this level since `now`.
+    /// Takes a new level of a line or key.
     pub(super) fn handle_level(&mut self, index: usize, is_down: bool, now: Instant) -> Option<Touch> {
         let (settings, button) = self.buttons.get_mut(index)?;
         let action = button.handle_level(is_down, now)?;
         Some(settings.meaning(action, button.was_held()))
     }
 
-    /// When [`Buttons::handle_timeout`] is due.
+    /// Returns when [`Buttons::handle_timeout`] must be called next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.buttons.iter().filter_map(|(_, button)| button.poll_timeout()).min()
     }
 
-    /// What is due at `now`; call it until it gives `None`.
+    /// Returns the next change that is due at `now`. Call it until it returns `None`.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Touch> {
         self.buttons.iter_mut().find_map(|(settings, button)| {
             let action = button.handle_timeout(now)?;
@@ -63,25 +63,23 @@ impl Buttons {
 
 impl ButtonSettings {
     fn meaning(&self, action: ButtonEvent, was_held: bool) -> Touch {
-        // Where a hold means something of its own, a press is one when it has ended as one.
+        // If a hold has its own function, a press counts only on release, when it was not a hold.
         match action {
             ButtonEvent::Pressed => {
                 let press = self.press.filter(|_| self.hold.is_none());
                 Touch { talk: self.talk(true), ..self.touch("pressed", press) }
             }
             ButtonEvent::Held => self.touch("held", self.hold),
-            ButtonEvent::Released => {
-                self.released(self.press.filter(|_| self.hold.is_some() && !was_held))
-            }
+            ButtonEvent::Released => self.released(self.press.filter(|_| self.hold.is_some() && !was_held)),
             ButtonEvent::Chatters => self.said(Event::Warning {
                 text: format!(
-                    "the line {} of '{}' chatters: it is held back until it is quiet; does it hang in the air? Set \
-                     bias = \"pull-up\" or \"pull-down\", or look at its wires",
+                    "the line {} of '{}' chatters and is ignored until it is quiet: if it floats, set \
+                     bias = \"pull-up\" or \"pull-down\"; otherwise check its wiring",
                     self.line, self.name
                 ),
             }),
             ButtonEvent::Quiet => self.said(Event::Log {
-                text: format!("the line {} of '{}' is quiet, and heard again", self.line, self.name),
+                text: format!("the line {} of '{}' is quiet: its presses count again", self.line, self.name),
             }),
         }
     }

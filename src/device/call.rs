@@ -1,4 +1,4 @@
-//! A call, as a box at a door knows it.
+//! The call of a box: its states, and what starts and ends it.
 //!
 //! ```text
 //!             ring: button, ctl                 answer: their RPC, or their open microphone
@@ -9,15 +9,15 @@
 //!    └─────────────── hung up, they left, longest call over ─────────────────────────┘
 //! ```
 //!
-//! With [`JoinWhen::OnRing`] the box is in the room for calls only: it enters when a ring begins, its
-//! microphone already open, so that the first words are kept; it leaves a moment after the call. With
-//! [`JoinWhen::Always`] it can be rung from the room too.
+//! With [`JoinWhen::OnRing`] the box is in the room for calls only. It joins when a ring begins, with the microphone
+//! already open so that the first words are kept, and leaves shortly after the call. With [`JoinWhen::Always`],
+//! participants in the room can ring it too.
 //!
-//! For a telephone, the gateway reports answer and end (`participants.rs`). If every party is a telephone and the last
-//! that was called could not be reached, the ring ends `HUNT_PATIENCE` later.
+//! For a telephone, the SIP gateway reports answer and end (`participants.rs`). If every party is a telephone and the
+//! last one that was called cannot be reached, the ring ends `HUNT_PATIENCE` later.
 //!
-//! A lost connection does not end a call: the session comes back by itself, and the other party gets
-//! [`RETURN_PATIENCE`] to come back as well.
+//! A lost connection does not end a call: the session reconnects by itself, and the other party has [`RETURN_PATIENCE`]
+//! to come back.
 
 use std::time::{Duration, Instant};
 
@@ -27,43 +27,43 @@ use crate::command::Tone;
 use crate::event::{CallFacts, Event, ParticipantKind};
 use crate::limits::CALL_DECISIONS_MAX;
 
-/// The other party may be away for this long: a new session of theirs takes a few seconds.
+/// How long the other party may be absent: a new session takes a few seconds.
 pub const RETURN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between the end of a call and leaving the room: the last tone is played, the last message sent.
+/// Time between the end of a call and leaving the room, to play the last tone and send the last message.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A telephone is busy: a gateway that calls the next one does so within this.
+/// How long a ring continues after a telephone was busy: a gateway calls the next telephone within this time.
 const HUNT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reasons by which a telephone that was called is not answered.
+/// Disconnect reasons of a called telephone that was not answered.
 const UNREACHABLE: [&str; 4] = ["user_unavailable", "user_rejected", "sip_trunk_failure", "media_failure"];
 
 /// When the box is in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinWhen {
-    /// From the start to the end.
+    /// As long as the program runs.
     Always,
-    /// For a call.
+    /// During calls only.
     OnRing,
 }
 
-/// How a call goes.
+/// The settings of calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallSettings {
     /// When the box is in the room.
     pub join: JoinWhen,
-    /// How long it rings before the call is missed.
+    /// How long a ring lasts before the call counts as missed.
     pub ring_timeout: Duration,
-    /// The longest call; none if it has no end.
+    /// The maximum length of a call; `None` for no limit.
     pub call_max: Option<Duration>,
-    /// Participants that may answer our ring, and that may ring us.
+    /// Participants that may answer our ring, and may ring us.
     pub parties: Allow,
-    /// Whose ring is answered at once.
+    /// Participants whose ring is answered at once.
     pub answers_at_once: Allow,
 }
 
-/// Where the call stands.
+/// The state of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStage {
     /// No call.
@@ -76,16 +76,16 @@ pub enum CallStage {
     Talking,
 }
 
-/// What is to be done, in order.
+/// A decision for the caller to carry out. Decisions are carried out in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// Join the room, unless we are in it.
+    /// Join the room, unless the box is in it.
     Enter,
     /// Leave the room.
     Leave,
     /// Open or close the microphone for the call. Mute and talk key apply in addition.
     Microphone(bool),
-    /// Play this tone from its beginning; what played before ends, [`Tone::Ringing`] repeats.
+    /// Play this tone from its beginning; it replaces the previous tone. [`Tone::Ringing`] repeats.
     Play(Tone),
     /// Report an event.
     Tell(Event),
@@ -100,16 +100,16 @@ pub struct Call {
     /// Identity of the other party; empty while any party may answer.
     party: String,
     ends_at: Option<Instant>,
-    /// The other party is away and is expected back by then.
+    /// When the call ends if the absent party has not come back.
     returns_by: Option<Instant>,
-    /// Why the call is over if it is not.
+    /// The reason for the end of the call at that time.
     lost: &'static str,
     leaves_at: Option<Instant>,
     decisions: heapless::Deque<Decision, CALL_DECISIONS_MAX>,
 }
 
 impl Call {
-    /// No call yet. A box that is always in the room enters it now.
+    /// Starts without a call. With [`JoinWhen::Always`] the box joins the room now.
     pub fn new(settings: CallSettings, now: Instant) -> Call {
         let mut call = Call {
             stage: CallStage::Idle,
@@ -128,7 +128,7 @@ impl Call {
         call
     }
 
-    /// Takes other settings. A present call continues, and ends at the same time as before.
+    /// Replaces the settings. A current call continues, and ends at the same time as before.
     pub fn configure(&mut self, settings: CallSettings, now: Instant) {
         let before = std::mem::replace(&mut self.settings, settings);
         match (before.join, self.settings.join) {
@@ -143,28 +143,28 @@ impl Call {
         }
     }
 
-    /// Where it stands.
+    /// The state of the call.
     pub fn stage(&self) -> CallStage {
         self.stage
     }
 
-    /// Identity of the other party; empty while any party may answer, or without a call.
+    /// The identity of the other party; empty while any party may answer, or without a call.
     pub fn party(&self) -> &str {
         &self.party
     }
 
-    /// Whether the box is in the room without a call too.
+    /// Whether the box is also in the room without a call.
     pub fn is_always_in_room(&self) -> bool {
         self.settings.join == JoinWhen::Always
     }
 
-    /// How long the present stage lasts.
+    /// How long the current stage has lasted.
     pub fn lasts(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 
-    /// Rings `whom`, or every party (`None`). The kind of a participant that is not in the room yet is unknown (`None`)
-    /// and is checked when it answers.
+    /// Rings `whom`, or every party if `None`. The kind of a participant that is not in the room yet is `None`, and is
+    /// checked when it answers.
     ///
     /// # Errors
     /// A call is in progress, or `whom` is not a party.
@@ -189,10 +189,10 @@ impl Call {
         Ok(())
     }
 
-    /// `identity` rings us, by RPC.
+    /// Takes a ring from `identity`, by RPC.
     ///
     /// # Errors
-    /// It may not, or there is a call already.
+    /// The participant is not a party, or a call is in progress.
     pub fn rung(&mut self, identity: &str, kind: ParticipantKind, now: Instant) -> Result<(), Refused> {
         if !self.settings.parties.permits(identity, kind) {
             return Err(Refused::NotAllowed);
@@ -207,7 +207,7 @@ impl Call {
         Ok(())
     }
 
-    /// Answers the participant that rings us, from the box: by a button, or `ctl`.
+    /// Answers the participant that rings us, on request of the box: by a button, or `ctl`.
     ///
     /// # Errors
     /// No participant rings us.
@@ -219,10 +219,10 @@ impl Call {
         Ok(())
     }
 
-    /// `identity` answers our ring: by RPC or attribute, or by its open microphone.
+    /// Takes an answer to our ring from `identity`: by RPC or attribute, or by an open microphone.
     ///
     /// # Errors
-    /// We do not ring, or not it.
+    /// The box does not ring, or does not ring this participant.
     pub fn answered(
         &mut self,
         identity: &str,
@@ -241,7 +241,7 @@ impl Call {
         Ok(())
     }
 
-    /// Ends the call, from the box.
+    /// Ends the call, on request of the box.
     ///
     /// # Errors
     /// There is no call.
@@ -253,10 +253,10 @@ impl Call {
         Ok(())
     }
 
-    /// `identity` hangs up, declines (`remote`: by RPC or attribute) or cannot be reached: why.
+    /// Ends the call because `identity` hangs up or declines (`remote`: by RPC or attribute), or cannot be reached.
     ///
     /// # Errors
-    /// It has no call with us.
+    /// There is no call with this participant.
     pub fn hung_up_by(&mut self, identity: &str, reason: &'static str, now: Instant) -> Result<(), Refused> {
         if self.party != identity || identity.is_empty() {
             return Err(Refused::NoCall);
@@ -264,15 +264,15 @@ impl Call {
         self.hang_up(reason, now)
     }
 
-    /// No telephone is left that could answer our ring: the last one could not be reached, for this reason. Another one
-    /// may be called in its place.
+    /// Reports that the last telephone that could answer our ring cannot be reached, and why. Another telephone may be
+    /// called in its place.
     pub fn unreachable(&mut self, reason: &'static str, now: Instant) {
         if self.stage == CallStage::RingingOut && self.party.is_empty() {
             (self.returns_by, self.lost) = (Some(now + HUNT_PATIENCE), reason);
         }
     }
 
-    /// Whether it may answer our ring, and ring us.
+    /// Whether the participant may answer our ring, and ring us.
     pub fn is_party(&self, identity: &str, kind: ParticipantKind) -> bool {
         self.settings.parties.permits(identity, kind)
     }
@@ -282,21 +282,21 @@ impl Call {
         self.settings.parties.is_of(ParticipantKind::Sip)
     }
 
-    /// A party is in the room.
+    /// Reports that a party is in the room.
     pub fn reachable(&mut self) {
         if self.stage == CallStage::RingingOut {
             self.returns_by = None;
         }
     }
 
-    /// A participant is in the room, and connected.
+    /// Reports that a participant is in the room and connected.
     pub fn came(&mut self, identity: &str) {
         if self.party == identity {
             self.returns_by = None;
         }
     }
 
-    /// A participant has left the room.
+    /// Reports that a participant has left the room.
     pub fn went(&mut self, identity: &str, now: Instant) {
         if self.stage == CallStage::RingingIn && self.party == identity {
             self.end("left", now);
@@ -305,17 +305,17 @@ impl Call {
         }
     }
 
-    /// What is to be done next. Every other call but the readers may add something.
+    /// Returns the next decision. Every method that takes `&mut self` may add decisions.
     pub fn poll_decision(&mut self) -> Option<Decision> {
         self.decisions.pop_front()
     }
 
-    /// When [`Call::handle_timeout`] is due.
+    /// Returns when [`Call::handle_timeout`] must be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.ends_at, self.returns_by, self.leaves_at].into_iter().flatten().min()
     }
 
-    /// What time brings.
+    /// Applies everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.leaves_at) {
@@ -337,7 +337,7 @@ impl Call {
         self.leaves_at = None;
         self.decide(Decision::Enter);
         if stage == CallStage::RingingOut {
-            // Sound between the bell and the answer is for the party that answers.
+            // Sound between the ring and the answer is kept for the party that answers.
             self.decide(Decision::Microphone(true));
         }
         self.decide(Decision::Play(Tone::Ringing));
@@ -380,14 +380,14 @@ impl Call {
     }
 
     fn decide(&mut self, decision: Decision) {
-        // The caller takes all decisions after each input; one input makes fewer than fit.
+        // The caller takes all decisions after each input; one input adds fewer than fit.
         let is_kept = self.decisions.push_back(decision).is_ok();
-        debug_assert!(is_kept, "decisions are not taken");
+        debug_assert!(is_kept, "the caller does not take the decisions");
     }
 }
 
 impl CallStage {
-    /// The stage in one word, as in attributes, `status` and logs.
+    /// The stage in one word, as used in attributes, `status` and logs.
     pub fn word(self) -> &'static str {
         match self {
             CallStage::Idle => "idle",

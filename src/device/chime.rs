@@ -1,36 +1,36 @@
-//! Short tones that inform the person at the box, besides the tones of the call.
+//! Short tones for the person at the box, in addition to the tones of a call.
 //!
 //! | tone | when |
 //! | --- | --- |
-//! | muted, unmuted | privacy was set or ended here |
-//! | joined, left | another participant entered or left the room, in a call or if the room hears the box without one |
-//! | lost | the server has been out of reach for two seconds, in a call |
+//! | muted, unmuted | privacy was turned on or off at the box |
+//! | joined, left | another participant joined or left, during a call or if the room hears the box without one |
+//! | lost | the server has been unreachable for two seconds, during a call |
 //!
-//! Participants who are already there when we enter, or when we come back after an outage, cause no tone: there would
-//! be one for each of them, at the same time.
+//! Participants that are already in the room when the box joins, or returns after an outage, cause no tone: otherwise
+//! there would be one tone for each of them, at the same time.
 
 use std::time::{Duration, Instant};
 
 use crate::command::Tone;
 use crate::event::Event;
 
-/// A resumed session is back within two seconds, with little loss.
+/// Delay before the tone for a lost server: a session is usually resumed within this time, with little loss.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The other participants are reported directly after the connection: in the same turn, or in one of the next.
+/// Time in which participants that were already in the room are reported after the connection.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
-/// Takes events, and decides which tone each one causes.
+/// Decides which tone an event causes.
 #[derive(Debug, Default)]
 pub struct Chime {
-    /// When we entered the room.
+    /// When the box joined the room.
     arrived_at: Option<Instant>,
-    /// When the tone for the loss of the server is due.
+    /// When the tone for a lost server is due.
     lost_at: Option<Instant>,
 }
 
 impl Chime {
-    /// The tone for `event`. `is_audience`: participants in the room may hear the box.
+    /// Returns the tone for `event`. `is_audience`: whether participants in the room may hear the box.
     pub fn handle_event(&mut self, event: &Event, is_audience: bool, now: Instant) -> Option<Tone> {
         match event {
             Event::Connected { .. } | Event::Reconnected { .. } => {
@@ -51,12 +51,12 @@ impl Chime {
         }
     }
 
-    /// When [`Chime::handle_timeout`] is due.
+    /// Returns when [`Chime::handle_timeout`] must be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.lost_at
     }
 
-    /// The tone that is due by time. `is_call`: a call is in progress.
+    /// Returns the tone that is due at `now`. `is_call`: whether a call is in progress.
     pub fn handle_timeout(&mut self, is_call: bool, now: Instant) -> Option<Tone> {
         self.lost_at.take_if(|at| *at <= now)?;
         is_call.then_some(Tone::Lost)

@@ -1,15 +1,15 @@
-//! The door codes of a box: what the party of a call enters, and whether it is accepted.
+//! The door codes of a box: checks the digits that the party of a call enters.
 //!
 //! ```text
 //!   digit ─► Keypad ─► entry ─► locked out? ─ yes ─► Verdict::LockedOut
 //!                                  │ no
-//!                                  ├─ the code of an output that may be meant ─► Verdict::Opens
-//!                                  └─ another one: counted against each of them ─► Verdict::Wrong
+//!                                  ├─ the code of a permitted output ─► Verdict::Opens
+//!                                  └─ any other: counted against each of them ─► Verdict::Wrong
 //! ```
 //!
 //! A wrong entry may have been meant for any output that its sender may open by a code. So it counts against each of
-//! them, and against the box. A locked-out output has no code during that time: its right code is refused like a wrong
-//! one, so that nothing shows that it is right.
+//! them, and against the box. While an output is locked out, its correct code is refused like a wrong one, so that an
+//! attacker cannot tell that it is correct.
 
 use std::time::Instant;
 
@@ -17,31 +17,31 @@ use super::keypad::{Entered, Keypad};
 use super::lockout::LockOut;
 use crate::limits::{WRONG_CODES_MAX, WRONG_CODES_OF_BOX_MAX};
 
-/// An output that may be meant: its number, and its code.
+/// An output that the sender may open: its number, and its code.
 pub(super) type Candidate<'s> = (usize, &'s str);
 
-/// What becomes of an entry.
+/// The result of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The output with this number is asked for.
+    /// The entry opens the output with this number.
     Opens(usize),
     /// The entry is not a code that the sender may use.
     Wrong,
-    /// None is accepted now.
+    /// No code is accepted at the moment.
     LockedOut,
 }
 
-/// The entry, and what went wrong before.
+/// The current entry, and the counts of wrong codes.
 #[derive(Debug)]
 pub(super) struct Codes {
     keypad: Keypad,
-    /// Of each output, by its number.
+    /// The wrong codes for each output, by its number.
     of_outputs: Vec<LockOut>,
     of_box: LockOut,
 }
 
 impl Codes {
-    /// Of so many outputs.
+    /// Creates the state for this number of outputs.
     pub(super) fn new(outputs: usize) -> Codes {
         Codes {
             keypad: Keypad::default(),
@@ -50,7 +50,8 @@ impl Codes {
         }
     }
 
-    /// The same for other outputs: for each, the number that it had. What went wrong before stays.
+    /// Returns the state for a new list of outputs. `before` gives the old number of each output. Wrong codes still
+    /// count.
     pub(super) fn renumbered(&self, before: impl Iterator<Item = Option<usize>>) -> Codes {
         let known = |number: Option<usize>| number.and_then(|number| self.of_outputs.get(number)).copied();
         let of_outputs =
@@ -58,7 +59,7 @@ impl Codes {
         Codes { keypad: Keypad::default(), of_outputs, of_box: self.of_box }
     }
 
-    /// The party presses a digit; `candidates` are the outputs that it may open by a code.
+    /// Takes a digit of the party. `candidates` are the outputs that it may open by a code.
     pub(super) fn press(
         &mut self,
         digit: char,
@@ -70,12 +71,12 @@ impl Codes {
         Some(self.judge(entered, candidates, now))
     }
 
-    /// When the entry ends for lack of digits.
+    /// Returns when the entry ends because no further digit has come.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.keypad.poll_timeout()
     }
 
-    /// What time brings.
+    /// Ends the entry if it is due at `now`.
     pub(super) fn handle_timeout(&mut self, candidates: &[Candidate<'_>], now: Instant) -> Option<Verdict> {
         if self.keypad.poll_timeout().is_none_or(|at| now < at) {
             return None;
@@ -84,10 +85,10 @@ impl Codes {
         Some(self.judge(entered, candidates, now))
     }
 
-    /// The call is over: a wrong code counts, and no output opens any more.
+    /// Ends the entry with the call: a wrong code counts, but no output opens.
     pub(super) fn hang_up(&mut self, candidates: &[Candidate<'_>], now: Instant) -> Option<Verdict> {
         let entered = self.end(candidates).filter(|entered| *entered == Entered::Wrong);
-        // The next call begins with no digit of this one.
+        // The next call starts without the digits of this one.
         self.keypad = Keypad::default();
         Some(self.judge(entered?, candidates, now))
     }
@@ -136,7 +137,7 @@ mod tests {
     const DOOR: Candidate<'static> = (0, "4711");
     const GATE: Candidate<'static> = (1, "0815");
 
-    /// What the last entry of `digits` comes to.
+    /// Returns the result of the last entry of `digits`.
     fn enter(codes: &mut Codes, digits: &str, candidates: &[Candidate<'_>], now: Instant) -> Option<Verdict> {
         digits.chars().fold(None, |_, digit| codes.press(digit, candidates, now))
     }
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn after_five_wrong_codes_the_right_one_waits() {
+    fn after_five_wrong_codes_the_right_one_is_refused_for_a_minute() {
         let (mut codes, now) = (Codes::new(2), Instant::now());
         for wrong in ["0000", "1111", "2222", "3333", "4444"] {
             assert_eq!(enter(&mut codes, wrong, &[DOOR], now), Some(Verdict::Wrong), "{wrong}");
@@ -155,17 +156,17 @@ mod tests {
         assert_eq!(
             enter(&mut codes, "0815", &[GATE], now),
             Some(Verdict::Opens(1)),
-            "no fault of the gate's"
+            "the gate is not locked out"
         );
-        // What is entered in that time changes nothing.
+        // An entry during the lock-out changes nothing.
         let before = now + minutes(1) - Duration::from_millis(1);
         assert_eq!(enter(&mut codes, "5555", &[DOOR], before), Some(Verdict::LockedOut));
         assert_eq!(enter(&mut codes, "4711", &[DOOR], now + minutes(1)), Some(Verdict::Opens(0)));
-        assert_eq!(enter(&mut codes, "5555", &[DOOR], now + minutes(1)), Some(Verdict::Wrong), "begins anew");
+        assert_eq!(enter(&mut codes, "5555", &[DOOR], now + minutes(1)), Some(Verdict::Wrong), "reset");
     }
 
     #[test]
-    fn a_right_code_is_not_told_from_a_wrong_one_while_its_output_is_locked_out() {
+    fn a_right_code_looks_like_a_wrong_one_while_its_output_is_locked_out() {
         let (mut codes, now) = (Codes::new(2), Instant::now());
         for _ in 0..5 {
             enter(&mut codes, "0000", &[DOOR], now);
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(enter(&mut codes, "0815", &[DOOR, GATE], now), Some(Verdict::Opens(1)));
     }
 
-    /// A hundred outputs do not give a hundred times as many guesses.
+    /// A hundred outputs do not allow a hundred times as many attempts.
     #[test]
     fn wrong_codes_count_against_the_box() {
         let (mut codes, now) = (Codes::new(32), Instant::now());
@@ -186,11 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn hanging_up_forgets_digits_but_no_wrong_code() {
+    fn hanging_up_clears_digits_but_not_wrong_codes() {
         let (mut codes, now) = (Codes::new(2), Instant::now());
         let two = [(0, "4711"), (1, "123456")];
         for _ in 0..5 {
-            assert_eq!(enter(&mut codes, "0000", &two, now), None, "longer ones begin like this");
+            assert_eq!(enter(&mut codes, "0000", &two, now), None, "a longer code could follow");
             assert_eq!(codes.hang_up(&two, now), Some(Verdict::Wrong));
         }
         assert_eq!(enter(&mut codes, "4711", &two, now), Some(Verdict::LockedOut));
@@ -198,7 +199,7 @@ mod tests {
         enter(&mut codes, "471", &[DOOR], now);
         assert_eq!(codes.hang_up(&[DOOR], now), None);
         assert_eq!(enter(&mut codes, "1", &[DOOR], now), None, "another call");
-        // One that waits for more is not opened by hanging up.
+        // A code that waits for more digits does not open when the call ends.
         let prefix = [(0, "12"), (0, "1234")];
         let mut codes = Codes::new(1);
         enter(&mut codes, "12", &prefix, now);
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn other_outputs_keep_what_went_wrong() {
+    fn renumbered_outputs_keep_their_wrong_codes() {
         let (mut codes, now) = (Codes::new(1), Instant::now());
         for _ in 0..5 {
             enter(&mut codes, "0000", &[DOOR], now);

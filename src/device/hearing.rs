@@ -2,13 +2,13 @@
 //!
 //! | stage | [`Heard::Party`] | [`Heard::Parties`] | [`Heard::Room`] |
 //! | --- | --- | --- | --- |
-//! | no call | `parties` | `parties` | all |
-//! | the box rings `parties` | `parties` | `parties` | all |
-//! | the box rings one of them, or is rung | that one | `parties` | everybody |
+//! | no call | `parties` | `parties` | everybody |
+//! | the box rings `parties` | `parties` | `parties` | everybody |
+//! | the box rings one party, or is rung by one | that party | `parties` | everybody |
 //! | call | the other party | `parties` and the other party | everybody |
 //!
-//! One rule covers both directions. Whether sound is sent is decided by the [microphone](super::microphone). The rule
-//! holds before the answer: parties hear the box from the ring on, because a subscription that is requested only at the
+//! One rule covers both directions. The [microphone](super::microphone) decides whether sound is sent. The rule applies
+//! before the answer: parties are admitted from the ring on, because a subscription that is requested only at the
 //! answer would lose the first words.
 
 use super::allow::Allow;
@@ -16,7 +16,7 @@ use super::call::Call;
 use super::call::CallStage;
 use crate::command::admitted::Admitted;
 
-/// Who is admitted to the sound of a call.
+/// The participants that hear the box in a call, and that it hears.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Heard {
     /// The other party.
@@ -28,7 +28,7 @@ pub enum Heard {
     Room,
 }
 
-/// The rule, and the one that was given out last, with its stage.
+/// The rule for the current stage of the call, and the last one that was returned.
 #[derive(Debug)]
 pub struct Hearing {
     heard: Heard,
@@ -37,18 +37,18 @@ pub struct Hearing {
 }
 
 impl Hearing {
-    /// No rule was given out yet.
+    /// Creates the state; no rule has been returned yet.
     pub fn new(heard: Heard, parties: Allow) -> Hearing {
         Hearing { heard, parties, given: None }
     }
 
-    /// Other settings, from now on.
+    /// Replaces the settings.
     pub fn configure(&mut self, heard: Heard, parties: Allow) {
         (self.heard, self.parties) = (heard, parties);
     }
 
-    /// The rule for the present stage of `call`, if the stage or the rule differs from the last result. A new stage
-    /// ends the operator's exceptions to the previous rule.
+    /// Returns the rule for the current stage of `call`, if the stage or the rule differs from the last result. A new
+    /// stage ends the operator's exceptions to the previous rule.
     pub fn poll(&mut self, call: &Call) -> Option<Admitted> {
         let given = (call.stage(), self.rule(call.stage(), call.party()));
         if self.given.as_ref() == Some(&given) {
@@ -63,7 +63,7 @@ impl Hearing {
         match self.heard {
             Heard::Room => Admitted { party: String::new(), listed: Allow::everybody() },
             Heard::Party if is_between_two => Admitted { party: party.to_owned(), listed: Allow::default() },
-            // `parties` may have been changed during the call.
+            // `parties` may have changed during the call.
             _ => Admitted { party: party.to_owned(), listed: self.parties.clone() },
         }
     }
@@ -86,7 +86,7 @@ mod tests {
         Allow::new(["flat-*".to_owned()]).expect("usable")
     }
 
-    /// For the party, another flat and a stranger: who is admitted, in each stage.
+    /// Who is admitted in each stage: the party (p), another flat (f), a stranger (s).
     #[test]
     fn the_table_holds() {
         let table = [
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_everybody_is_admitted_outside_a_call_and_the_party_only_in_it() {
+    fn without_a_list_everybody_is_admitted_outside_a_call_and_only_the_party_in_it() {
         let hearing = Hearing::new(Heard::Party, Allow::everybody());
         for (stage, party) in STAGES {
             assert_eq!(hearing.rule(stage, party).is_everybody(), party.is_empty(), "{stage:?} {party}");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_longer_in_the_list_stays_in_its_call() {
+    fn a_party_removed_from_the_list_stays_in_its_call() {
         let mut hearing = Hearing::new(Heard::Parties, flats());
         hearing.configure(Heard::Parties, Allow::default());
         assert!(hearing.rule(CallStage::Talking, "flat-1").permits("flat-1", Standard));

@@ -1,10 +1,9 @@
-//! The whole box: what happens at its buttons, in its room and at its control socket, and what it does
-//! about it. [`Intercom`] joins the call with buttons, lamp and outputs.
-//! What the microphone does is [`MicrophoneGate`]'s.
+//! The whole box: takes inputs of its buttons, its room and its control socket, and decides what to do. [`Intercom`]
+//! connects the call with buttons, lamp and outputs. [`MicrophoneGate`] decides whether the microphone is open.
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "places come from a search of the same table, or number its fixed entries"
+    reason = "each index is the result of a search in the same table, or the number of a fixed entry"
 )]
 
 use std::time::Instant;
@@ -38,16 +37,16 @@ pub struct Intercom {
     lamp: Lamp,
     chime: Chime,
     is_connected: bool,
-    /// Loudspeaker and microphone: their card is not there.
+    /// Whether the card of the loudspeaker, and of the microphone, is missing.
     lost_cards: [bool; 2],
     actions: heapless::Deque<Action, INTERCOM_ACTIONS_MAX>,
 }
 
-/// RPC methods that a box always answers: ring it, answer its ring, end the call.
+/// RPC methods that every box answers: ring the box, answer its ring, end the call.
 pub const CALL_METHODS: [&str; 3] = ["ring", "answer", "hangup"];
 
 impl Intercom {
-    /// A box that is switched on.
+    /// Creates a box that has just started.
     pub fn new(settings: IntercomSettings, now: Instant) -> Intercom {
         let mut intercom = Intercom {
             hearing: Hearing::new(settings.heard, settings.call.parties.clone()),
@@ -64,15 +63,15 @@ impl Intercom {
             lost_cards: [false; 2],
             actions: heapless::Deque::new(),
         };
-        // Before it enters the room.
+        // The rule is set before the box joins the room.
         intercom.admit();
         intercom.act(Action::Mute(settings.is_muted));
         intercom.settle(now);
         intercom
     }
 
-    /// Takes other settings, from now on. A call continues, with its microphone and its end. Buttons and outputs are
-    /// made again if their lines are (`is_rewired`). Privacy is not a setting and stays.
+    /// Replaces the settings. A current call continues, with the same microphone state and the same end. Buttons and
+    /// outputs are created again if their lines are (`is_rewired`). Privacy is not a setting and is kept.
     pub fn configure(&mut self, settings: IntercomSettings, is_rewired: bool, now: Instant) {
         self.hearing.configure(settings.heard, settings.call.parties.clone());
         self.call.configure(settings.call, now);
@@ -86,7 +85,7 @@ impl Intercom {
         self.settle(now);
     }
 
-    /// Whether an interruption would disturb nothing: no call, and no output driven.
+    /// Whether the box can be interrupted: no call is in progress, and no output is driven.
     pub fn is_idle(&self, now: Instant) -> bool {
         self.call.stage() == CallStage::Idle && self.outputs.are_resting(now)
     }
@@ -96,7 +95,7 @@ impl Intercom {
         self.outputs.are_resting(now)
     }
 
-    /// Something happened in the room.
+    /// Takes an event of the room.
     pub fn handle_event(&mut self, event: &Event, now: Instant) {
         self.participants.follow(event, &mut self.call, self.is_answered_by_microphone, now);
         match event {
@@ -107,7 +106,7 @@ impl Intercom {
             Event::Disconnected { reason, will_retry, .. } => {
                 self.is_connected = false;
                 if REMOVALS.contains(&reason.as_str()) {
-                    // A call does not wait for the session to come back. Without a call this has no effect.
+                    // A call does not wait for a new session. Without a call this has no effect.
                     let _ = self.call.hang_up("removed", now);
                 }
                 if !will_retry {
@@ -140,21 +139,21 @@ impl Intercom {
         self.settle(now);
     }
 
-    /// The line of a button, or its key, is watched from `now` on and has this level, or is gone: neither is a press or
-    /// a release. What a hand held before, it holds no longer; a talk key that is down opens the microphone when it is
-    /// pressed the next time.
+    /// Starts watching a button or key at `now`, with this level; one that is gone counts as up. This is neither a
+    /// press nor a release. A button that was held before is no longer held. A talk key that is down opens the
+    /// microphone only when it is pressed the next time.
     pub fn handle_start(&mut self, index: usize, is_down: bool, now: Instant) {
         let touch = self.buttons.begin(index, is_down, now);
         self.touched(touch, now);
     }
 
-    /// A button or key has this level since `now`.
+    /// Takes a new level of a button or key.
     pub fn handle_level(&mut self, button: usize, is_down: bool, now: Instant) {
         let touch = self.buttons.handle_level(button, is_down, now);
         self.touched(touch, now);
     }
 
-    /// Rings `whom`, or every party, on request of the control socket.
+    /// Rings `whom`, or every party if `None`, on request of the control socket.
     ///
     /// # Errors
     /// A call is in progress, or `whom` is not a party.
@@ -195,17 +194,18 @@ impl Intercom {
         self.settle(now);
     }
 
-    /// An output, by its number, could not be driven: the next request for it is granted again.
+    /// Reports that the output with this number could not be driven. The next request for it is granted again.
     pub fn not_driven(&mut self, number: usize, now: Instant) {
         self.outputs.not_driven(number, now);
     }
 
-    /// An output, by its number, could not be set to rest, which is tried again. Returns `true` for the first failure.
+    /// Reports that the output with this number could not be set to rest, which is retried. Returns `true` for the
+    /// first failure.
     pub fn not_at_rest(&mut self, number: usize, now: Instant) -> bool {
         self.outputs.not_at_rest(number, now)
     }
 
-    /// Privacy on or off.
+    /// Turns privacy on or off.
     pub fn set_muted(&mut self, is_muted: bool, now: Instant) {
         if self.microphone.set_muted(is_muted) {
             self.act(Action::Mute(is_muted));
@@ -214,11 +214,11 @@ impl Intercom {
         self.settle(now);
     }
 
-    /// `identity` calls a method; `wish` is the same number for each copy of the call. `None` if the box has no such
-    /// method.
+    /// Takes an RPC call of `identity`. `wish` is the same number for each copy of the call. Returns `None` if the box
+    /// has no such method.
     ///
     /// # Errors
-    /// Why it is not done.
+    /// The call is refused.
     pub fn handle_rpc(
         &mut self,
         identity: &str,
@@ -238,12 +238,12 @@ impl Intercom {
         Some(result)
     }
 
-    /// What is to be done next. Anything but the readers may add something.
+    /// Returns the next action. Every method that takes `&mut self` may add actions.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// When [`Intercom::handle_timeout`] is due.
+    /// Returns when [`Intercom::handle_timeout`] must be called next.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let buttons = self.buttons.poll_timeout().into_iter();
         buttons
@@ -254,7 +254,7 @@ impl Intercom {
             .min()
     }
 
-    /// What time brings.
+    /// Applies everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.call.handle_timeout(now);
         while let Some(touch) = self.buttons.handle_timeout(now) {
@@ -271,7 +271,7 @@ impl Intercom {
         self.lamp.is_lit(now)
     }
 
-    /// The call, to be looked at.
+    /// The state of the call.
     pub fn call(&self) -> &Call {
         &self.call
     }
@@ -288,7 +288,7 @@ impl Intercom {
         }
         self.act(Action::Tell(event));
         let stage = self.call.stage();
-        // What makes no sense now is not done: a bell that is pressed twice rings once.
+        // A press that is invalid in the current stage is ignored: a bell that is pressed twice rings once.
         let _ = match press {
             Some(Press::Ring) => self.call.ring(None, "button", now),
             Some(Press::Answer) => self.call.answer("button", now),
@@ -317,9 +317,9 @@ impl Intercom {
         result
     }
 
-    /// Carries out what follows from a change.
+    /// Carries out the consequences of an input.
     fn settle(&mut self, now: Instant) {
-        // The audience is set before the microphone opens, and after it has closed: no sound reaches others.
+        // The rule is set before the microphone opens, and after it has closed, so that no sound reaches others.
         if self.call.stage() != CallStage::Idle {
             self.admit();
         }
@@ -367,7 +367,7 @@ impl Intercom {
             CallStage::Talking if self.lost_cards != [false; 2] => Shows::NoSound,
             CallStage::Talking if !self.microphone.gates().is_open() => Shows::TalkingMuted,
             CallStage::Talking => Shows::Talking,
-            // A box that enters the room for calls only is not expected in it.
+            // A box that joins the room for calls only is not expected to be connected.
             CallStage::Idle if !self.is_connected && self.call.is_always_in_room() => Shows::Trouble,
             CallStage::Idle if self.lost_cards != [false; 2] => Shows::NoSound,
             CallStage::Idle if self.microphone.gates().is_muted() => Shows::IdleMuted,
@@ -377,8 +377,8 @@ impl Intercom {
     }
 
     fn act(&mut self, action: Action) {
-        // The caller takes all actions after each input; one input makes fewer than fit.
+        // The caller takes all actions after each input; one input adds fewer than fit.
         let is_kept = self.actions.push_back(action).is_ok();
-        debug_assert!(is_kept, "actions are not taken");
+        debug_assert!(is_kept, "the caller does not take the actions");
     }
 }

@@ -1,33 +1,33 @@
-//! Codes that the other party of a call enters by its telephone's keys.
+//! Codes that the other party of a call enters on its telephone keypad.
 //!
 //! ```text
-//!   digit ─► entry: 4 7 1 1 ─┬─ is a code, and none goes on from it ─► that code
+//!   digit ─► entry: 4 7 1 1 ─┬─ is a code, and no code continues it ─► that code
 //!                            ├─ as long as the longest code ─────────► wrong
 //!                            └─ `#`, 4 s without a digit, call over ─► a code, wrong, or too short to be one
 //! ```
 //!
-//! An entry is checked as a whole: more digits cannot correct a wrong one, and the next entry begins with the digit
-//! after it. So each attempt takes a whole code (no sequence of digits tries one code per digit), and nothing shows
-//! which digit was wrong. If one code is the beginning of another (12 and 1234), the shorter one waits for `#` or for
-//! the pause.
+//! An entry is checked as a whole: further digits cannot correct a wrong entry, and the next entry begins with the
+//! digit after it. So each attempt takes a whole code (no digit sequence can test one code per digit), and an attacker
+//! cannot tell which digit was wrong. If one code is a prefix of another (12 and 1234), the shorter one waits for `#`
+//! or for the pause.
 //!
 //! Each packet is one press: LiveKit's SIP service reports a tone once, and copies of a packet are removed on arrival
-//! by their number in the sender's session. Time cannot tell a copy from a press, because delayed packets arrive
-//! together.
+//! by their number in the sender's session. Arrival times cannot distinguish copies from presses, because delayed
+//! packets arrive together.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::DIGITS_MAX;
 
-/// Digits of one entry follow each other within this, as at telephone exchanges.
+/// The longest pause between two digits of an entry, as at telephone exchanges.
 pub(super) const DIGIT_PATIENCE: Duration = Duration::from_secs(4);
 
-/// What an entry came to.
+/// The result of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entered {
-    /// The code with this place in the list.
+    /// The code at this index of the list.
     Code(usize),
-    /// None of them.
+    /// Not a code of the list.
     Wrong,
 }
 
@@ -35,18 +35,18 @@ pub(super) enum Entered {
 #[derive(Debug, Default)]
 pub(super) struct Keypad {
     digits: heapless::String<DIGITS_MAX>,
-    /// When the last digit came.
+    /// When the last digit was entered.
     last: Option<Instant>,
 }
 
 impl Keypad {
-    /// A digit comes; `codes` are those that may be meant.
+    /// Adds a digit; `codes` are the codes that the sender may use. Returns a result if the entry is complete.
     pub(super) fn press(&mut self, digit: char, codes: &[&str], now: Instant) -> Option<Entered> {
         self.last = Some(now);
         if digit == '#' && !codes.iter().any(|code| code.contains('#')) {
             return self.end(codes);
         }
-        // An entry ends at the length of the longest code: there is room.
+        // An entry ends at the length of the longest code, so there is room.
         let _ = self.digits.push(digit);
         let entry = self.digits.as_str();
         let goes_on = codes.iter().any(|code| code.len() > entry.len() && code.starts_with(entry));
@@ -55,17 +55,17 @@ impl Keypad {
         if is_long || (is_code && !goes_on) { self.end(codes) } else { None }
     }
 
-    /// Nothing follows: the pause was too long, or the call is over.
+    /// Ends the entry: at `#`, after the pause, or with the call.
     pub(super) fn end(&mut self, codes: &[&str]) -> Option<Entered> {
         let entry = std::mem::take(&mut self.digits);
         match codes.iter().position(|code| *code == entry.as_str()) {
             Some(place) => Some(Entered::Code(place)),
-            // A key that was pressed by chance is not an attempt at a code.
+            // An entry shorter than every code is a key pressed by accident, not an attempt.
             None => codes.iter().any(|code| code.len() <= entry.len()).then_some(Entered::Wrong),
         }
     }
 
-    /// When the pause is too long.
+    /// Returns when the pause ends the entry.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let last = self.last.filter(|_| !self.digits.is_empty())?;
         Some(last + DIGIT_PATIENCE)
@@ -88,7 +88,7 @@ mod tests {
             Telephone { keypad: Keypad::default(), codes, now: Instant::now() }
         }
 
-        /// `.` is a long pause; what each entry came to, in order.
+        /// Presses `keys` (`.` is a long pause). Returns the result of each entry, in order.
         fn enters(&mut self, keys: &str) -> String {
             let mut came_to = String::new();
             for key in keys.chars() {
@@ -118,7 +118,7 @@ mod tests {
         for (codes, keys, expected) in [
             (&["4711"][..], "4711", "4711"),
             (&["4711"], "47114711", "4711 4711"),
-            // No window slides over digits: a wrong entry has its whole length.
+            // There is no sliding window: a wrong entry has its full length.
             (&["4711"], "04711", "wrong"),
             (&["4711"], "0000471", "wrong"),
             (&["4711"], "4.711.", ""),
@@ -127,19 +127,19 @@ mod tests {
             (&["4711"], "471#4711", "4711"),
             (&["4711"], "##..#", ""),
             (&["5"], "75", "wrong 5"),
-            // The first wrong digit ends nothing: it would show which digit is wrong.
+            // The first wrong digit does not end the entry: that would show which digit is wrong.
             (&["4711", "123456"], "47120", ""),
             (&["4711", "123456"], "4712.", "wrong"),
             (&["4711", "123456"], "471200", "wrong"),
             (&["4711", "123456"], "123456", "123456"),
             (&["4711", "123456"], "12.", ""),
-            // One is the beginning of the other.
+            // One code is a prefix of the other.
             (&["12", "1234"], "12.", "12"),
             (&["12", "1234"], "12#", "12"),
             (&["12", "1234"], "1234", "1234"),
             (&["12", "1234"], "1239", "wrong"),
             (&["5", "51"], "5.51", "5 51"),
-            // A code may have the key in it that ends an entry elsewhere.
+            // A code may contain `#`, which ends an entry otherwise.
             (&["1#2", "4711"], "1#2", "1#2"),
             (&["1#2", "4711"], "471#", "wrong"),
             (&[], "4711", ""),
@@ -148,15 +148,15 @@ mod tests {
         }
     }
 
-    /// A program sends all digits at once, and what was held up on the way comes at once.
+    /// A program sends all digits at once, and delayed packets arrive at once.
     #[test]
-    fn the_same_digit_twice_is_two_however_fast_they_come() {
+    fn the_same_digit_twice_counts_twice_at_any_speed() {
         let (mut keypad, now) = (Keypad::default(), Instant::now());
         let entered = "1122".chars().map(|digit| keypad.press(digit, &["1122"], now)).collect::<Vec<_>>();
         assert_eq!(entered, [None, None, None, Some(Entered::Code(0))]);
     }
 
-    /// All digits in a sequence that has each code of two in it (101 keys) try 50 codes, not 100.
+    /// A sequence that contains every two-digit code (101 keys) tests 50 codes, not 100.
     #[test]
     fn a_de_bruijn_sequence_tries_no_more_than_its_length() {
         let mut sequence = String::new();

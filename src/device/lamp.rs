@@ -1,38 +1,38 @@
-//! A lamp that shows the state of the box, also to people who cannot hear it.
+//! A lamp that shows the state of the box, also for people who cannot hear it.
 //!
 //! | state | lamp |
 //! | --- | --- |
 //! | no server | two short flashes every two seconds |
-//! | no sound card, and it does not ring | three short flashes every two seconds |
-//! | idle | dark |
+//! | no sound card, and not ringing | three short flashes every two seconds |
+//! | idle | off |
 //! | ringing | half a second on, half a second off |
-//! | talking | lit |
-//! | talking, muted | lit with a short gap each second |
-//! | idle, muted for good | one short flash every four seconds |
+//! | talking | on |
+//! | talking, muted | on, with a short gap each second |
+//! | idle, muted | one short flash every four seconds |
 
 use std::time::{Duration, Instant};
 
-/// What a lamp can show.
+/// A state that a lamp can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shows {
-    /// The server is not reached.
+    /// The server cannot be reached.
     #[default]
     Trouble,
-    /// The microphone's or the loudspeaker's card is not there.
+    /// The card of the microphone or the loudspeaker is missing.
     NoSound,
     /// No call.
     Idle,
-    /// Privacy: nothing would be heard of this box.
+    /// No call, and the microphone is muted.
     IdleMuted,
-    /// A call rings, here or there.
+    /// A call rings, at the box or at a party.
     Ringing,
-    /// Sound goes out.
+    /// A call, or an always open microphone: sound is sent.
     Talking,
-    /// A call, and nothing goes out.
+    /// A call, and no sound is sent.
     TalkingMuted,
 }
 
-/// Milliseconds on, off, on, off …; begins with on, repeats. Empty is dark, a single one is lit.
+/// The repeating pattern: milliseconds on, off, on, off, and so on. An empty pattern is off; one entry is always on.
 const fn pattern(shows: Shows) -> &'static [u64] {
     match shows {
         Shows::Trouble => &[100, 200, 100, 1600],
@@ -45,7 +45,7 @@ const fn pattern(shows: Shows) -> &'static [u64] {
     }
 }
 
-/// A lamp, and the pattern that it shows.
+/// A lamp, and the state that it shows.
 #[derive(Debug)]
 pub struct Lamp {
     shows: Shows,
@@ -53,30 +53,30 @@ pub struct Lamp {
 }
 
 impl Lamp {
-    /// A lamp that shows trouble since `now`, until the first other state.
+    /// Creates a lamp that shows [`Shows::Trouble`] from `now` until the first other state.
     pub fn new(now: Instant) -> Lamp {
         Lamp { shows: Shows::default(), since: now }
     }
 
-    /// Shows this state from now on. A pattern that is already shown continues without interruption.
+    /// Shows this state from `now` on. A pattern that is already shown continues without interruption.
     pub fn show(&mut self, shows: Shows, now: Instant) {
         if self.shows != shows {
             (self.shows, self.since) = (shows, now);
         }
     }
 
-    /// Whether it is lit at `now`.
+    /// Whether the lamp is on at `now`.
     pub fn is_lit(&self, now: Instant) -> bool {
         self.place(now).is_some_and(|(index, _)| index.is_multiple_of(2))
     }
 
-    /// When [`Lamp::is_lit`] changes next. Changes with every call of [`Lamp::show`].
+    /// Returns when [`Lamp::is_lit`] changes next. A call of [`Lamp::show`] may change the result.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let (_, left) = self.place(now)?;
         (pattern(self.shows).len() > 1).then(|| now + left)
     }
 
-    /// The part of the pattern at `now`, and its remaining duration.
+    /// Returns the index of the pattern entry at `now`, and its remaining duration.
     fn place(&self, now: Instant) -> Option<(usize, Duration)> {
         let pattern = pattern(self.shows);
         let whole = Duration::from_millis(pattern.iter().sum()).as_nanos();
@@ -85,7 +85,7 @@ impl Lamp {
         for (index, part_ms) in pattern.iter().enumerate() {
             end += Duration::from_millis(*part_ms).as_nanos();
             if elapsed < end {
-                // Shorter than a pattern: seconds.
+                // It is shorter than the pattern, which takes seconds.
                 return Some((index, Duration::from_nanos((end - elapsed) as u64)));
             }
         }
@@ -98,8 +98,8 @@ impl Lamp {
 mod tests {
     use super::*;
 
-    /// The instants (ms) at which a lamp that shows `shows` changes within four seconds, followed only by
-    /// its own deadlines.
+    /// Returns the changes (ms, is lit) of a lamp that shows `shows` for four seconds, polled only at its own
+    /// deadlines.
     fn changes(shows: Shows) -> Vec<(u128, bool)> {
         let start = Instant::now();
         let mut lamp = Lamp::new(start);
@@ -107,7 +107,7 @@ mod tests {
         let mut seen = vec![(0, lamp.is_lit(start))];
         let mut now = start;
         while let Some(at) = lamp.poll_timeout(now).filter(|at| *at < start + Duration::from_secs(4)) {
-            assert!(at > now, "time moves on");
+            assert!(at > now, "a deadline is in the future");
             now = at;
             seen.push(((now - start).as_millis(), lamp.is_lit(now)));
         }
@@ -125,12 +125,12 @@ mod tests {
         let trouble = changes(Shows::Trouble);
         assert_eq!(trouble[..5], [(0, true), (100, false), (300, true), (400, false), (2000, true)]);
         let no_sound = changes(Shows::NoSound);
-        assert_eq!(no_sound[3..7], [(400, false), (600, true), (700, false), (2000, true)], "one more");
+        assert_eq!(no_sound[3..7], [(400, false), (600, true), (700, false), (2000, true)], "a third flash");
         assert_eq!(changes(Shows::TalkingMuted)[..3], [(0, true), (900, false), (1000, true)]);
     }
 
     #[test]
-    fn the_same_state_again_does_not_begin_anew() {
+    fn the_same_state_does_not_restart_the_pattern() {
         let start = Instant::now();
         let mut lamp = Lamp::new(start);
         lamp.show(Shows::Ringing, start);

@@ -1,4 +1,4 @@
-//! After some wrong codes, none is accepted for a time that grows.
+//! The lock-out after wrong codes: no code is accepted for a time that grows.
 //!
 //! ```text
 //!   wrong  1  2  3  4  5      6      7      8       9       10      11, 12, …
@@ -11,21 +11,21 @@
 
 use std::time::{Duration, Instant};
 
-/// The first lock-out; each one that follows is twice as long. One code is typed in three seconds, so that
-/// this alone makes guessing twenty times as slow, and a tenant tries again.
+/// The first lock-out; each following one is twice as long. A code takes three seconds to enter, so this alone makes
+/// guessing twenty times as slow, while a tenant can soon try again.
 const FIRST: Duration = Duration::from_secs(60);
 
-/// The longest lock-out. A longer one would let anybody at the keys block the door code of a house for a day.
+/// The longest lock-out. A longer one would let anybody with a keypad block the door code of a house for a day.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Wrong codes are forgotten when there was none for this long: more often than a lock-out of [`LONGEST`] ends, they
-/// must not be, or a rest would buy attempts.
+/// Wrong codes are forgotten after this time without one. It must be longer than [`LONGEST`]: otherwise an attacker
+/// would gain attempts by waiting.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// Wrong codes, counted, and until when none is accepted.
+/// The count of wrong codes, and the end of the lock-out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LockOut {
-    /// This many make the first lock-out.
+    /// The number of wrong codes that starts the first lock-out.
     free: u32,
     wrong: u32,
     last: Option<Instant>,
@@ -33,7 +33,7 @@ pub(super) struct LockOut {
 }
 
 impl LockOut {
-    /// No wrong code yet; `free` of them make the first lock-out.
+    /// Starts without wrong codes; the first lock-out begins after `free` of them.
     pub(super) fn new(free: u32) -> LockOut {
         LockOut { free, wrong: 0, last: None, until: None }
     }
@@ -43,7 +43,7 @@ impl LockOut {
         self.until.is_some_and(|until| now < until)
     }
 
-    /// A wrong code. One that is entered during a lock-out is not looked at and does not count.
+    /// Counts a wrong code. A code that is entered during a lock-out is not checked and must not be counted.
     pub(super) fn wrong(&mut self, now: Instant) {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) >= FORGOTTEN_AFTER) {
             self.wrong = 0;
@@ -51,12 +51,12 @@ impl LockOut {
         self.wrong = self.wrong.saturating_add(1);
         self.last = Some(now);
         if let Some(over) = self.wrong.checked_sub(self.free) {
-            // Six doublings of the first are past the longest.
+            // After six doublings, the first is longer than the longest.
             self.until = Some(now + (FIRST * (1 << over.min(6))).min(LONGEST));
         }
     }
 
-    /// The right code: the wrong ones were slips.
+    /// Clears the wrong codes after a correct one.
     pub(super) fn right(&mut self) {
         *self = LockOut::new(self.free);
     }
@@ -86,7 +86,7 @@ mod tests {
         assert!(!lock_out.is_locked(now));
     }
 
-    /// The figure of the module's table, and that no rest buys more.
+    /// The number in the module's documentation; waiting does not gain attempts.
     #[test]
     fn a_day_has_few_attempts() {
         for rest_s in [0, 3600, 23 * 3600, 24 * 3600, 48 * 3600] {

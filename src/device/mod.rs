@@ -1,16 +1,16 @@
 //! The decisions of a box at a door: its calls, buttons, lamp and outputs, and who may use them.
 //!
-//! Pure decisions: inputs and `now` come in, decisions and one deadline go out. The lines of buttons, the sound of
-//! tones and the way into the room are elsewhere.
+//! This module performs no I/O: it takes inputs and the time `now`, and returns decisions and one deadline. The lines
+//! of buttons, the sound of tones and the connection to the room are elsewhere.
 //!
-//! [`intercom::Intercom`] is the whole of it.
+//! [`intercom::Intercom`] is the entry point.
 //!
 //! ```text
-//!   line, key ─► button ─► touch ──┐                    ┌─► enter or leave the room, microphone
+//!   line, key ─► button ─► touch ──┐                    ┌─► join or leave the room, microphone
 //!   ctl ───────────────────────────┼─► call ─► Decision ┼─► tone
 //!   RPC, DTMF ─► allow ────────────┤      │             ├─► event
-//!                                  │      │             └─► hearing ─► who hears the box, and whom it plays
-//!   people who come and go ─┬──────┘      └─► lamp ─► on or off at an instant
+//!                                  │      │             └─► hearing ─► who hears the box, and whom it hears
+//!   participants join/leave ┬──────┘      └─► lamp ─► on or off at an instant
 //!                           └─► chime ─► tone
 //!   RPC ─► allow ──────────────┬─► output ─► pulse of a line
 //!   DTMF ─► party ─► allow ─► code ─┘

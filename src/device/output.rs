@@ -1,15 +1,15 @@
-//! An output that opens something: a line that is driven for a while, and then rests.
+//! An output, such as a door opener: a line that is driven for one pulse, and then rests.
 //!
 //! ```text
 //!   request (who, which message) ─► allowed? ─► seen before? ─► driven until `pulse` is over
 //!                                     │ no          │ yes               └─► resting
-//!                                     └─► refused   └─► said to be done, not done again
+//!                                     └─► refused   └─► confirmed, not driven again
 //! ```
 //!
-//! A door must open once for one request: data messages are repeated by retries and replayed after a resume, and a DTMF
-//! tone may come as several packets. So each request has a key, and keys are remembered. A request while the line is
-//! driven does not extend the pulse: the line is never driven for longer than one pulse. A request that failed, because
-//! the line could not be driven, is forgotten.
+//! A door must open once for each request, but data messages are repeated by retries and replayed after a resume, and a
+//! DTMF tone may arrive in several packets. So each request has a key, and keys are remembered. A request while the
+//! line is driven does not extend the pulse: the line is never driven for longer than one pulse. A request that failed
+//! because the line could not be driven is forgotten.
 
 use std::time::{Duration, Instant};
 
@@ -17,18 +17,18 @@ use super::allow::Allow;
 use crate::event::ParticipantKind;
 use crate::limits::OUTPUT_WISHES_REMEMBERED;
 
-/// The shortest and the longest pulse that can be configured. A relay needs 20 ms; no door has to be
-/// held for longer than half a minute, and no coil should be.
+/// The shortest and the longest pulse that can be configured, in milliseconds. A relay needs 20 ms; no door has to be
+/// held for longer than half a minute, and no coil should be driven for longer.
 pub const PULSE_MS: std::ops::RangeInclusive<u64> = 20..=30_000;
 
-/// How long a request is remembered: a resume replays nothing older than its own 15 s, and a person at the door presses
-/// again later than a retry.
+/// How long a request is remembered. A resume replays nothing older than 15 s, and a person at the door presses again
+/// later than a retry.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// The result of a request.
+/// The result of a permitted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granted {
-    /// The line is driven from now on.
+    /// The line is to be driven now.
     Driven,
     /// The output is driven already, for an earlier request.
     Already,
@@ -36,26 +36,26 @@ pub enum Granted {
     Repeated,
 }
 
-/// Why nothing is done.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputRefused {
-    /// The requester is not on the list.
+    /// The participant is not on the list.
     NotAllowed,
 }
 
-/// An output that a request opens for the length of its pulse.
+/// An output that a request drives for the length of its pulse.
 #[derive(Debug)]
 pub struct Output {
     pulse: Duration,
     allow: Allow,
     driven_until: Option<Instant>,
-    /// The last remembered request is the one that the output was last driven for.
+    /// Whether the output was last driven for the last remembered request.
     is_by_wish: bool,
     wishes: heapless::Deque<(u64, Instant), OUTPUT_WISHES_REMEMBERED>,
 }
 
 impl Output {
-    /// An output that is driven for `pulse` (held within [`PULSE_MS`]), for those on the list.
+    /// Creates an output that is driven for `pulse` (clamped to [`PULSE_MS`]), for participants on the list.
     pub fn new(pulse: Duration, allow: Allow) -> Output {
         let shortest = Duration::from_millis(*PULSE_MS.start());
         let longest = Duration::from_millis(*PULSE_MS.end());
@@ -69,10 +69,10 @@ impl Output {
     }
 
     /// Requests a pulse for `identity`, of this kind. `wish` is the number of the message, the same for each copy of
-    /// it; `None` if copies cannot come.
+    /// it; `None` if there are no copies.
     ///
     /// # Errors
-    /// It may not.
+    /// The participant is not on the list.
     pub fn ask(
         &mut self,
         (identity, kind): (&str, ParticipantKind),
@@ -93,7 +93,7 @@ impl Output {
         Ok(granted)
     }
 
-    /// A pulse that the box itself wants: its own button, or `ctl` on the device.
+    /// Starts a pulse without checking the list, for `ctl pulse` on the device.
     pub fn drive(&mut self, now: Instant) -> Granted {
         if self.is_driven(now) {
             return Granted::Already;
@@ -102,7 +102,7 @@ impl Output {
         Granted::Driven
     }
 
-    /// The line could not be driven after it was granted: the next request is granted again.
+    /// Reports that the line could not be driven. The next request is granted again.
     pub fn not_driven(&mut self) {
         self.driven_until = None;
         if std::mem::take(&mut self.is_by_wish) {
@@ -115,12 +115,12 @@ impl Output {
         self.driven_until.is_some_and(|until| now < until)
     }
 
-    /// When the line is to rest again.
+    /// Returns when the line is to rest again.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.driven_until
     }
 
-    /// Forgets a pulse that is over. Until then [`Output::poll_timeout`] keeps asking.
+    /// Ends a pulse that is over. Until then [`Output::poll_timeout`] returns its end.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.driven_until.take_if(|until| *until <= now);
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn opens_once_for_one_wish_and_only_for_those_on_the_list() {
+    fn opens_once_for_each_request_and_only_for_participants_on_the_list() {
         let (mut door, start) = door();
         assert_eq!(
             door.ask(("stranger", ParticipantKind::Standard), Some(1), start),
@@ -190,7 +190,7 @@ mod tests {
             }
             door.handle_timeout(now);
             driven_since = door.is_driven(now).then(|| driven_since.unwrap_or(now));
-            // It may be driven again in the same round in which it came to rest.
+            // It may be driven again in the round in which it came to rest.
             if door.poll_timeout().is_some_and(|until| until == now + 3 * SECOND) {
                 driven_since = Some(now);
             }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_wishes_takes_no_memory() {
+    fn a_flood_of_requests_uses_bounded_memory() {
         let (mut door, start) = door();
         for wish in 0..10_000 {
             let _ = door.ask(("flat-1", ParticipantKind::Standard), Some(wish), start);

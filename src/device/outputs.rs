@@ -2,11 +2,11 @@
 //!
 //! | request | allowed for |
 //! | --- | --- |
-//! | a button, `ctl pulse` | everybody at the box |
-//! | RPC | participants on the output's list, with or without a call: an app that opens the door |
-//! | DTMF | participants on the list, in an answered call with them; digits of others are refused |
+//! | `ctl pulse` | every program that may use the control socket |
+//! | RPC | participants on the output's list, with or without a call: for example an app that opens the door |
+//! | DTMF | participants on the list, in an answered call with the box; digits of others are refused |
 //!
-//! A refused request causes an event, and a tone at the box for the person who waits there.
+//! A refused request causes an event, and a tone for the person who waits at the box.
 
 use std::time::{Duration, Instant};
 
@@ -18,30 +18,30 @@ use super::settings::OutputSettings;
 use crate::event::{Event, ParticipantKind};
 use crate::limits::CONFIG_SECTIONS_MAX;
 
-/// Between two attempts to let an output rest: a line behind an expander that did not answer.
+/// Time between two attempts to set an output to rest, for example if a GPIO expander does not respond.
 const REST_AGAIN: Duration = Duration::from_millis(100);
 
-/// Refusals of one input: that of a code when the call ends, and that of the input's own request.
+/// The most refusals that one input can cause: a code that ends with the call, and the request itself.
 const REFUSALS_MAX: usize = 2;
 
-/// The outputs, in the order in which the caller numbers them.
+/// The outputs, in the caller's order: the position is the number.
 #[derive(Debug)]
 pub(super) struct Outputs {
     outputs: Vec<KnownOutput>,
     codes: Codes,
     /// The other party of an answered call.
     party: Option<(String, ParticipantKind)>,
-    /// Whose digits did not count lately, and when the last came.
+    /// The participant whose digits were refused last, and the time of the last digit.
     denied: Option<(String, Instant)>,
     refusals: heapless::Deque<(Event, bool), REFUSALS_MAX>,
 }
 
-/// What the caller is to do with an output, by its number.
+/// A change of an output, by its number, for the caller to carry out.
 #[derive(Debug)]
 pub(super) enum OutputChange {
     /// Drive the output, and report this event.
     Pulse(usize, Event),
-    /// Let it rest.
+    /// Set the output to rest.
     Rest(usize),
 }
 
@@ -49,20 +49,20 @@ pub(super) enum OutputChange {
 struct KnownOutput {
     settings: OutputSettings,
     output: Output,
-    /// The state that the caller has been given last.
+    /// The last state that was returned to the caller.
     was_driven: bool,
-    /// The state before the last pulse: `true` for a line that could not be set to rest.
+    /// The state before the last pulse: `true` if the line could not be set to rest.
     was_held: bool,
-    /// A pulse that the caller has not been given yet, and the event to report when the line is driven.
+    /// The event of a pulse that has not been returned to the caller yet.
     pulse: Option<Event>,
-    /// When the line, which could not be set to rest, is tried again.
+    /// When to retry a line that could not be set to rest.
     again_at: Option<Instant>,
-    /// Whether that failure was reported.
+    /// Whether that failure has been reported.
     is_stuck: bool,
 }
 
 impl Outputs {
-    /// All at rest.
+    /// Creates the outputs, all at rest.
     pub(super) fn new(settings: Vec<OutputSettings>) -> Outputs {
         let known = |settings: OutputSettings| KnownOutput {
             output: Output::new(settings.pulse, settings.allow.clone()),
@@ -78,7 +78,7 @@ impl Outputs {
         Outputs { outputs, codes, party: None, denied: None, refusals: heapless::Deque::new() }
     }
 
-    /// Other outputs, at rest. Those that keep their name stay locked out.
+    /// Replaces the outputs; the new ones are at rest. An output that keeps its name keeps its lock-out.
     pub(super) fn rewire(&mut self, settings: Vec<OutputSettings>) {
         let mut new = Outputs::new(settings);
         let before = |name: &str| self.outputs.iter().position(|known| known.settings.name == name);
@@ -98,8 +98,8 @@ impl Outputs {
         Ok(())
     }
 
-    /// `identity` calls a method; `wish` is the same number for each copy of the call. `None` if no output has this
-    /// method.
+    /// Takes an RPC call of `who`. `wish` is the same number for each copy of the call. Returns `None` if no output has
+    /// this method.
     pub(super) fn handle_rpc(
         &mut self,
         who: (&str, ParticipantKind),
@@ -117,7 +117,7 @@ impl Outputs {
         Some(result)
     }
 
-    /// The other party of an answered call, the only one whose digits count; none without such a call.
+    /// Sets the other party of an answered call, the only participant whose digits count; `None` without such a call.
     pub(super) fn set_party(&mut self, party: Option<(&str, ParticipantKind)>, now: Instant) {
         let identity = party.map(|(identity, _)| identity);
         if self.party.as_ref().map(|(identity, _)| identity.as_str()) != identity
@@ -130,7 +130,7 @@ impl Outputs {
         self.party = party.map(|(identity, kind)| (identity.to_owned(), kind));
     }
 
-    /// A participant presses a digit.
+    /// Takes a DTMF digit of a participant.
     pub(super) fn handle_digit(&mut self, who: (&str, ParticipantKind), digit: &str, now: Instant) {
         let Some(digit) = single(digit).filter(|_| self.outputs.iter().any(|known| known.code().is_some()))
         else {
@@ -140,7 +140,7 @@ impl Outputs {
         let candidates = candidates(&self.outputs, who);
         if candidates.is_empty() || !is_party {
             let reason = if candidates.is_empty() { "not_allowed" } else { "no_call" };
-            // Further digits after a refusal are refused once.
+            // Digits that follow a refusal closely cause no further refusal.
             let goes_on = self.denied.as_ref().is_some_and(|(identity, at)| {
                 identity == who.0 && now.saturating_duration_since(*at) < DIGIT_PATIENCE
             });
@@ -154,12 +154,12 @@ impl Outputs {
         self.judged(verdict, who, now);
     }
 
-    /// The next request that was refused: the event, and whether it is heard at the box.
+    /// Returns the next refusal: its event, and whether a tone is played at the box.
     pub(super) fn poll_refusal(&mut self) -> Option<(Event, bool)> {
         self.refusals.pop_front()
     }
 
-    /// The next output that is to be driven, or to rest.
+    /// Returns the next change of an output.
     pub(super) fn poll_change(&mut self, now: Instant) -> Option<OutputChange> {
         self.outputs.iter_mut().enumerate().find_map(|(number, known)| {
             if let Some(event) = known.pulse.take() {
@@ -176,8 +176,8 @@ impl Outputs {
         })
     }
 
-    /// An output could not be driven: its pulse is cancelled, and a line that could not be set to rest before is tried
-    /// again.
+    /// Reports that an output could not be driven. Its pulse is cancelled, and a line that could not be set to rest
+    /// before is retried.
     pub(super) fn not_driven(&mut self, number: usize, now: Instant) {
         if let Some(known) = self.outputs.get_mut(number) {
             known.output.not_driven();
@@ -187,26 +187,27 @@ impl Outputs {
         }
     }
 
-    /// An output could not be set to rest: it is tried again until it succeeds. Returns `true` for the first failure.
+    /// Reports that an output could not be set to rest; it is retried until it succeeds. Returns `true` for the first
+    /// failure.
     pub(super) fn not_at_rest(&mut self, number: usize, now: Instant) -> bool {
         let Some(known) = self.outputs.get_mut(number) else { return false };
         (known.was_driven, known.again_at) = (true, Some(now + REST_AGAIN));
         !std::mem::replace(&mut known.is_stuck, true)
     }
 
-    /// Whether all of them rest.
+    /// Whether all outputs are at rest.
     pub(super) fn are_resting(&self, now: Instant) -> bool {
         self.outputs.iter().all(|known| !known.output.is_driven(now))
     }
 
-    /// When [`Outputs::handle_timeout`] is due.
+    /// Returns when [`Outputs::handle_timeout`] must be called next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        // A line that is driven rests when its pulse ends: nothing is tried before.
+        // A line that is driven rests at the end of its pulse; nothing is retried before.
         let due = self.outputs.iter().map(|known| known.output.poll_timeout().or(known.again_at));
         due.chain([self.codes.poll_timeout()]).flatten().min()
     }
 
-    /// What time brings.
+    /// Applies everything that is due at `now`.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.outputs.iter_mut().for_each(|known| known.output.handle_timeout(now));
         if let Some((identity, kind)) = self.party.take() {
@@ -221,7 +222,7 @@ impl Outputs {
         match verdict {
             Some(Verdict::Opens(number)) => {
                 if let Some(known) = self.outputs.get_mut(number) {
-                    // It is one of those that it may open.
+                    // The candidates were permitted, so this cannot be refused.
                     let _ = known.ask(who, None, now);
                 }
             }
@@ -231,7 +232,7 @@ impl Outputs {
         }
     }
 
-    /// The output that its digits must mean, where there is one alone.
+    /// The output that the digits of `who` must mean: `Some` if there is only one that it may open by a code.
     fn only_one(&self, who: (&str, ParticipantKind)) -> Option<usize> {
         match candidates(&self.outputs, who)[..] {
             [(number, _)] => Some(number),
@@ -243,15 +244,15 @@ impl Outputs {
         self.party.as_ref().is_some_and(|(party, _)| party == identity)
     }
 
-    /// The tone is played only if a person waits for it at the box: in a call with the requester, or if the requester
-    /// may open an output. Strangers cannot make the box play tones.
+    /// Refuses a request. A tone is played only in a call with the participant, or if the participant may open an
+    /// output: strangers cannot make the box play tones.
     fn refuse(&mut self, number: Option<usize>, identity: &str, path: &'static str, reason: &'static str) {
         let named = number.and_then(|number| self.outputs.get(number));
         let name = named.map(|known| known.settings.name.clone()).unwrap_or_default();
         let is_known = self.outputs.iter().any(|known| known.settings.allow.may_permit(identity));
         let is_heard = self.is_party(identity) || is_known;
         let event = Event::OutputRefused { name, identity: identity.to_owned(), path, reason };
-        // They are taken after each input.
+        // The caller takes all refusals after each input.
         let _ = self.refusals.push_back((event, is_heard));
     }
 }
@@ -266,7 +267,7 @@ fn candidates<'s>(
     numbered.filter_map(|(number, known)| Some((number, known.code()?))).collect()
 }
 
-/// A key of a telephone; there are sixteen.
+/// Returns the telephone key, one of sixteen; `None` if `digit` is anything else.
 fn single(digit: &str) -> Option<char> {
     let mut characters = digit.chars();
     let key = characters.next().filter(|key| matches!(key, '0'..='9' | '*' | '#' | 'A'..='D'))?;
@@ -302,7 +303,7 @@ mod tests {
     use crate::device::allow::Allow;
 
     #[test]
-    fn one_that_could_not_be_driven_is_driven_for_whoever_asks_next() {
+    fn an_output_that_could_not_be_driven_is_driven_for_the_next_request() {
         let allow = Allow::new(["flat-*".to_owned()]).expect("usable");
         let (name, rpc) = ("door".to_owned(), Some("open".to_owned()));
         let pulse = Duration::from_secs(3);
@@ -327,7 +328,7 @@ mod tests {
         assert_eq!(outputs.poll_timeout(), Some(at + pulse));
         outputs.handle_timeout(at + pulse);
         assert!(matches!(outputs.poll_change(at + pulse), Some(OutputChange::Rest(0))));
-        // What is not driven has nothing to rest from.
+        // An output that was not driven does not need to be set to rest.
         outputs.pulse("door", at + pulse).expect("there is one");
         assert!(outputs.poll_change(at + pulse).is_some());
         outputs.not_driven(0, at + pulse);
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_could_not_be_let_go_of_is_tried_again_whatever_is_asked_of_it_meanwhile() {
+    fn an_output_that_cannot_be_set_to_rest_is_retried_despite_new_requests() {
         let (name, pulse) = ("door".to_owned(), Duration::from_secs(3));
         let allow = Allow::new(Vec::new()).expect("usable");
         let mut outputs = Outputs::new(vec![OutputSettings { name, pulse, rpc: None, dtmf: None, allow }]);
@@ -349,14 +350,14 @@ mod tests {
         };
         assert!(matches!(wait(&mut outputs, REST_AGAIN).0, Some(OutputChange::Pulse(..))));
         let (rest, at) = wait(&mut outputs, pulse);
-        assert!(matches!(rest, Some(OutputChange::Rest(0))) && outputs.not_at_rest(0, at), "news");
-        // Asked for again, it cannot be driven either.
+        assert!(matches!(rest, Some(OutputChange::Rest(0))) && outputs.not_at_rest(0, at), "first");
+        // At the next request, it cannot be driven either.
         outputs.pulse("door", at).expect("there is one");
         assert!(matches!(outputs.poll_change(at), Some(OutputChange::Pulse(..))));
         outputs.not_driven(0, at);
         assert!(outputs.poll_change(at).is_none(), "not at once");
         let (rest, at) = wait(&mut outputs, REST_AGAIN);
-        assert!(matches!(rest, Some(OutputChange::Rest(0))) && !outputs.not_at_rest(0, at), "no news");
+        assert!(matches!(rest, Some(OutputChange::Rest(0))) && !outputs.not_at_rest(0, at), "known");
         // Driven again before the next attempt: the only deadline is the end of the pulse.
         outputs.pulse("door", at).expect("there is one");
         assert!(matches!(outputs.poll_change(at), Some(OutputChange::Pulse(..))));

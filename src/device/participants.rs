@@ -1,17 +1,16 @@
-//! The others in the room, as far as a box's decisions need to know them, and what they do that answers or ends a call.
+//! The other participants in the room, and their actions that answer or end a call.
 //!
 //! | event | meaning |
 //! | --- | --- |
-//! | a connected participant opens its microphone, or one with an open microphone becomes connected | it answers our ring |
+//! | a participant is connected and its microphone is open | it answers our ring |
 //! | `sip.callStatus` becomes `active` | the telephone was answered |
-//! | `sip.callStatus` becomes `hangup` in a call, or the telephone leaves for good | it hangs up, or could not be reached |
+//! | `sip.callStatus` becomes `hangup` in a call, or the telephone leaves for good | it hangs up, or is unreachable |
 //! | any other participant leaves | it may come back |
 //!
-//! A telephone is in the room, with a microphone, from the moment it is called: until its status is `active` no person
-//! is there. The same holds for a participant whose state is not ACTIVE yet.
+//! A telephone is in the room, with a microphone, from the moment it is called, but nobody has answered it until its
+//! status is `active`. Likewise, a participant whose state is not ACTIVE yet has not answered.
 //!
-//! Most events name a participant by its identity alone. What else decides (its kind) is kept here, from the events
-//! that carry all of it.
+//! Most events carry only the identity of a participant. Its kind is kept here, from the events that carry everything.
 
 use std::time::Instant;
 
@@ -19,26 +18,26 @@ use super::call::{Call, CallStage};
 use crate::event::{DepartureFacts, Event, ParticipantFacts, ParticipantKind, TrackSource};
 use crate::limits::PARTICIPANTS_MAX;
 
-/// Every participant who was reported and has not left.
+/// Every participant that was reported and has not left.
 #[derive(Debug, Default)]
 pub(super) struct Participants {
     known: heapless::Vec<KnownParticipant, PARTICIPANTS_MAX>,
 }
 
-/// What a participant's change means for a call.
+/// The meaning of a participant's change for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sign {
-    /// It is in the room, connected or not.
+    /// The participant is in the room, connected or not.
     Comes,
-    /// It is connected.
+    /// The participant is connected.
     IsThere,
-    /// It answers our ring, by this.
+    /// The participant answers our ring, in this way.
     Answers(&'static str),
     /// The telephone's call is over. The reason follows when it leaves, directly afterwards.
     Closes,
-    /// It hangs up, declines or cannot be reached: why.
+    /// The participant hangs up, declines or cannot be reached, for this reason.
     HangsUp(&'static str),
-    /// It left, and may come back.
+    /// The participant left, and may come back.
     Leaves,
 }
 
@@ -51,20 +50,20 @@ struct KnownParticipant {
     telephone: Option<Telephone>,
 }
 
-/// A telephone's call, by the attribute `sip.callStatus`; none if the gateway does not set it.
+/// The state of a telephone's call, from the attribute `sip.callStatus`. There is none if the gateway does not set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Telephone {
-    /// `dialing`, `ringing`, and what comes between them and a talk.
+    /// `dialing`, `ringing`, and every other state before `active`.
     Waits,
     Talks,
     HungUp,
 }
 
-/// Set by LiveKit's SIP service.
+/// The attribute with the state of a telephone's call, set by LiveKit's SIP service.
 const STATUS: &str = "sip.callStatus";
 
-/// Reasons of leaving by which a telephone's call is over, and the words for them at a call. By any other one its gateway
-/// has lost the connection, and may come back.
+/// The disconnect reasons that end a telephone's call, and the reason that the call reports. With any other reason, its
+/// gateway has lost the connection and may come back.
 const OVER: [(&str, &str); 6] = [
     ("client_initiated", "remote"),
     ("participant_removed", "remote"),
@@ -76,7 +75,7 @@ const OVER: [(&str, &str); 6] = [
 
 impl Participants {
     /// Takes an event about a participant, and applies its meaning to the call. Only our own ring can be answered, and
-    /// only by a party: everything else has no effect.
+    /// only by a party; everything else has no effect.
     pub(super) fn follow(
         &mut self,
         event: &Event,
@@ -112,7 +111,7 @@ impl Participants {
         let (identity, sign) = match event {
             Event::ParticipantJoined(who) => {
                 self.known.retain(|known| known.identity != who.identity);
-                // There are as many places as the room has participants.
+                // The list has room for every participant.
                 let _ = self.known.push(KnownParticipant::new(who));
                 (who.identity.as_str(), Some(Sign::Comes))
             }
@@ -136,7 +135,7 @@ impl Participants {
                         known.has_open_microphone = !track.muted;
                         known.answers(true)
                     }
-                    // Nothing speaks against it.
+                    // A participant that is not known counts as connected.
                     None => Some(Sign::Answers("microphone")),
                 };
                 (track.identity.as_str(), answers.filter(|_| !track.muted))
@@ -154,17 +153,17 @@ impl Participants {
         Some((identity, self.kind(identity), sign?))
     }
 
-    /// The kind of a participant; [`ParticipantKind::Unknown`] where nothing is known of it.
+    /// The kind of a participant; [`ParticipantKind::Unknown`] if the participant is not known.
     pub(super) fn kind(&self, identity: &str) -> ParticipantKind {
         self.known_kind(identity).unwrap_or(ParticipantKind::Unknown)
     }
 
-    /// The kind of a participant that is in the room.
+    /// The kind of a participant; `None` if it is not in the room.
     pub(super) fn known_kind(&self, identity: &str) -> Option<ParticipantKind> {
         self.known.iter().find(|known| known.identity == identity).map(|known| known.kind)
     }
 
-    /// Our own changes are reported like others', and we are not among them.
+    /// Finds a known participant. Our own changes are reported too, but we are not in the list.
     fn find(&mut self, identity: &str) -> Option<&mut KnownParticipant> {
         self.known.iter_mut().find(|known| known.identity == identity)
     }
@@ -192,7 +191,8 @@ impl KnownParticipant {
         }
     }
 
-    /// Whether it answers now that it does something by which others would: `does`.
+    /// Returns the answer, if this change is one. `does`: whether the change would answer for a participant without a
+    /// telephone status.
     fn answers(&self, does: bool) -> Option<Sign> {
         let by = match self.telephone {
             None if does => "microphone",
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_known_from_the_first_event_to_the_last() {
+    fn a_kind_is_known_until_the_participant_leaves() {
         let mut participants = Participants::default();
         let caller = who("sip_1", ParticipantKind::Sip, "");
         let flat = who("flat-1", ParticipantKind::Standard, "");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_takes_no_memory() {
+    fn a_crowd_uses_bounded_memory() {
         let mut participants = Participants::default();
         for number in 0..2 * PARTICIPANTS_MAX {
             let crowd = who(&number.to_string(), ParticipantKind::Sip, "");
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(participants.kind(&(2 * PARTICIPANTS_MAX - 1).to_string()), ParticipantKind::Unknown);
     }
 
-    /// What each of these events means, in order.
+    /// Returns the meaning of each event, in order.
     fn signs(events: impl IntoIterator<Item = Event>) -> Vec<Option<Sign>> {
         let mut participants = Participants::default();
         let mut sign = |event| participants.handle_event(&event).map(|(_, _, sign)| sign);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_telephone_answers_when_it_is_taken_up() {
+    fn a_telephone_answers_when_a_person_picks_up() {
         let phone = |status: &str| who("sip_1", ParticipantKind::Sip, status);
         let by_status = signs([
             Event::ParticipantJoined(phone("dialing")),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_answers_who_is_not_connected() {
+    fn a_participant_that_is_not_connected_does_not_answer() {
         let flat = who("flat-1", ParticipantKind::Standard, "");
         let told = signs([
             Event::ParticipantJoined(flat),
@@ -340,13 +340,13 @@ mod tests {
     }
 
     #[test]
-    fn a_telephone_leaves_for_good_and_everybody_else_may_come_back() {
+    fn a_telephone_leaves_for_good_and_others_may_come_back() {
         for (kind, reason, expected) in [
             (ParticipantKind::Sip, "client_initiated", Sign::HangsUp("remote")),
             (ParticipantKind::Sip, "user_rejected", Sign::HangsUp("user_rejected")),
             (ParticipantKind::Sip, "user_unavailable", Sign::HangsUp("user_unavailable")),
             (ParticipantKind::Sip, "sip_trunk_failure", Sign::HangsUp("sip_trunk_failure")),
-            // Its gateway has a new session.
+            // The gateway may come back with a new session.
             (ParticipantKind::Sip, "unknown_reason", Sign::Leaves),
             (ParticipantKind::Sip, "connection_timeout", Sign::Leaves),
             (ParticipantKind::Standard, "client_initiated", Sign::Leaves),

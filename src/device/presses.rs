@@ -1,37 +1,39 @@
-//! How often a button may be pressed: more than a hand presses it, and its line chatters.
+//! Limits how often a button counts as pressed: a line with more presses than a person makes chatters.
 //!
 //! ```text
-//!   a press takes one of BURST, which come back one each REFILL ─► none left: held back
-//!   held back ─► no edge for QUIET, longer after each relapse ─► free again
+//!   each press takes one of BURST tokens; one comes back per REFILL ─► none left: ignored
+//!   ignored ─► no edge for QUIET, longer after each relapse ─► counts again
 //! ```
 //!
-//! A line without a resistor follows the mains beside it, with tens of edges a second, for as long as it hangs in the air.
-//! Each press would ring, toggle privacy, start a program and write into the journal.
+//! A floating line without a resistor picks up mains hum, with tens of edges a second. Each of these presses would
+//! ring, toggle privacy, start a program and write to the journal.
 
 use std::time::{Duration, Instant};
 
-/// Presses in quick succession: more than a person makes before waiting for an answer.
+/// The number of presses in quick succession: more than a person makes before waiting for an answer.
 pub const BURST: u32 = 10;
 
-/// One more each two seconds: thirty a minute, twice as many as a lively talk by a talk key needs.
+/// The time after which one more press is allowed: thirty a minute, twice as many as a lively conversation with a talk
+/// key needs.
 pub const REFILL: Duration = Duration::from_secs(2);
 
-/// A line that had no edge for this long is at rest. It is twice as long after each relapse, so that a line that chatters
-/// now and then (a loose plug, a motor beside it) is not heard more often than a quiet one.
+/// How long a line must have no edge to count as quiet. The time doubles after each relapse, so that a line that
+/// chatters now and then (a loose plug, a motor nearby) does not count more presses than a quiet one.
 pub const QUIET: Duration = Duration::from_secs(5);
 
-/// As long as that becomes. A line that was quiet for as long is as good as a new one.
+/// The longest [`QUIET`] time after relapses. A line that chatters again after more than this time starts
+/// with [`QUIET`].
 pub const QUIET_MAX: Duration = Duration::from_secs(640);
 
-/// How often one button was pressed lately.
+/// The presses that one button has left.
 #[derive(Debug)]
 pub struct Presses {
-    /// What is left, and since when that was so.
+    /// The presses that are left, and the time of the last refill.
     left: u32,
     counted_at: Option<Instant>,
-    /// When it is quiet, where it is held back.
+    /// When the line counts as quiet; `None` if it is not ignored.
     quiet_at: Option<Instant>,
-    /// How long it must be still the next time, and when it was free again the last time.
+    /// How long the line must be quiet, and when its presses last began to count again.
     quiet_for: Duration,
     free_since: Option<Instant>,
 }
@@ -43,7 +45,7 @@ impl Default for Presses {
 }
 
 impl Presses {
-    /// One more press at `now`. `false`: it is one too many, and the button is held back from now on.
+    /// Counts a press at `now`. Returns `false` if it is one too many; the button is ignored from then on.
     pub fn take(&mut self, now: Instant) -> bool {
         self.refill(now);
         if let Some(left) = self.left.checked_sub(1) {
@@ -56,22 +58,22 @@ impl Presses {
         false
     }
 
-    /// Whether it is held back.
+    /// Whether the button is ignored.
     pub fn is_held_back(&self) -> bool {
         self.quiet_at.is_some()
     }
 
-    /// The line has moved while it is held back.
+    /// Takes an edge of a line that is ignored: it must be quiet from `now` on.
     pub fn handle_edge(&mut self, now: Instant) {
         self.quiet_at = self.quiet_at.map(|_| now + self.quiet_for);
     }
 
-    /// When it is quiet.
+    /// Returns when the line counts as quiet.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.quiet_at
     }
 
-    /// Whether it is free again from `now` on.
+    /// Returns whether presses count again from `now` on.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         let is_quiet = self.quiet_at.take_if(|at| *at <= now).is_some();
         if is_quiet {
@@ -85,7 +87,7 @@ impl Presses {
         let more = now.saturating_duration_since(since).as_secs() / REFILL.as_secs();
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(more).min(BURST);
-        // The rest of a refill counts for the next one, unless the budget is full.
+        // The remaining time counts towards the next refill, unless the budget is full.
         self.counted_at = Some(if self.left == BURST { now } else { since + REFILL * more });
     }
 }
@@ -95,7 +97,7 @@ impl Presses {
 mod tests {
     use super::*;
 
-    /// How many of the presses that come each `every` are heard in `span`.
+    /// Returns how many presses count in `span`, with one press per `every`.
     fn heard(every: Duration, span: Duration) -> u32 {
         let (start, mut presses, mut heard) = (Instant::now(), Presses::default(), 0);
         let mut at = Duration::ZERO;
@@ -113,17 +115,17 @@ mod tests {
     }
 
     #[test]
-    fn hands_are_heard_and_chatter_is_not() {
+    fn presses_count_and_chatter_does_not() {
         let minute = Duration::from_secs(60);
         assert_eq!(heard(Duration::from_millis(200), Duration::from_secs(2)), 10, "a child at the bell");
         assert_eq!(heard(REFILL, 10 * minute), 300, "a talk key");
-        assert_eq!(heard(Duration::from_millis(20), 60 * minute), BURST, "a line in the air");
-        assert!(heard(Duration::from_secs(1), 60 * minute) <= 2 * BURST, "a slow one");
+        assert_eq!(heard(Duration::from_millis(20), 60 * minute), BURST, "a floating line");
+        assert!(heard(Duration::from_secs(1), 60 * minute) <= 2 * BURST, "slow chatter");
     }
 
-    /// Bursts with pauses in which it is quiet: each relapse is waited for longer.
+    /// Bursts with quiet pauses: the line must be quiet for longer after each relapse.
     #[test]
-    fn one_that_chatters_now_and_then_is_heard_ever_less() {
+    fn a_line_that_chatters_now_and_then_counts_less_and_less() {
         let (start, mut presses, mut heard) = (Instant::now(), Presses::default(), 0);
         for second in 0..3600 {
             for tenth in 0..10 {
@@ -140,7 +142,7 @@ mod tests {
             }
         }
         assert!(heard < 60, "{heard} presses in an hour");
-        // After a long silence it is as new.
+        // After a long quiet time, the line starts again as a new one.
         let free_at = presses.poll_timeout().expect("held back");
         assert!(presses.handle_timeout(free_at));
         let now = free_at + QUIET_MAX;

@@ -1,26 +1,26 @@
-//! Why a box refuses a request: [`Refused`].
+//! The reasons for which a box refuses a request: [`Refused`].
 
-/// Why something asked for is not done.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// There is a call already.
+    /// A call is already in progress.
     Busy,
-    /// There is nothing to answer or to hang up.
+    /// There is no call to answer or to end.
     NoCall,
-    /// The requester is not on the list.
+    /// The participant is not on the list.
     NotAllowed,
-    /// No output is called so.
+    /// No output has this name.
     NoOutput,
-    /// Its line could not be driven.
+    /// The output's line could not be driven.
     NotDriven,
 }
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Refused::Busy => "there is a call already",
-            Refused::NoCall => "there is no such call",
-            Refused::NoOutput => "no output is called so",
+            Refused::Busy => "a call is already in progress",
+            Refused::NoCall => "there is no call to answer or to end",
+            Refused::NoOutput => "no output has this name",
             Refused::NotDriven => "the output's line could not be driven",
             Refused::NotAllowed => "not on the list of allowed participants",
         })

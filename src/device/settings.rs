@@ -6,48 +6,48 @@ use super::allow::Allow;
 use super::call::CallSettings;
 use super::hearing::Heard;
 
-/// When what the microphone hears goes out.
+/// When the sound of the microphone is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MicrophoneMode {
     /// In a call.
     Open,
     /// In a call, while the talk key is held.
     PushToTalk,
-    /// Always, call or not: ears and mouth of a voice agent.
+    /// Always, with or without a call, as for a voice agent.
     Always,
 }
 
-/// What a press does.
+/// The function of a press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Press {
-    /// Ring; while it rings or in a call: nothing.
+    /// Ring the parties. Has no effect while the box rings or is in a call.
     Ring,
     /// Answer the participant that rings us.
     Answer,
     /// End the call.
     HangUp,
-    /// What makes sense: ring, answer, or end.
+    /// Ring, answer or end the call, depending on its state.
     Call,
-    /// Heard while it is held.
+    /// Talk key: sound is sent while it is held.
     Talk,
-    /// Privacy on or off.
+    /// Turn privacy on or off.
     Mute,
 }
 
 /// The settings of a box.
 #[derive(Debug, Clone)]
 pub struct IntercomSettings {
-    /// How calls begin and end.
+    /// The settings of calls.
     pub call: CallSettings,
     /// Which participants hear the box in a call, and which it hears.
     pub heard: Heard,
-    /// When the microphone is open.
+    /// When the sound of the microphone is sent.
     pub gate: MicrophoneMode,
     /// Whether an open microphone in the room answers our ring.
     pub is_answered_by_microphone: bool,
-    /// Buttons and keys, in the order in which the caller numbers them.
+    /// Buttons and keys. The position is the number that the caller uses.
     pub buttons: Vec<ButtonSettings>,
-    /// Outputs, in the order in which the caller numbers them.
+    /// Outputs. The position is the number that the caller uses.
     pub outputs: Vec<OutputSettings>,
     /// Privacy, as it was when the box was switched off.
     pub is_muted: bool,
@@ -56,27 +56,27 @@ pub struct IntercomSettings {
 /// A button or key.
 #[derive(Debug, Clone)]
 pub struct ButtonSettings {
-    /// Its owner's name for it.
+    /// The configured name.
     pub name: String,
-    /// The line or key that it hangs on, for messages.
+    /// The name of the line or key, for messages.
     pub line: String,
-    /// What a press does.
+    /// The function of a press; `None` for none.
     pub press: Option<Press>,
-    /// What a long press does besides.
+    /// The function of a long press; `None` for none.
     pub hold: Option<Press>,
 }
 
-/// What opens something.
+/// An output.
 #[derive(Debug, Clone)]
 pub struct OutputSettings {
-    /// Its owner's name for it.
+    /// The configured name.
     pub name: String,
-    /// For how long it is driven.
+    /// How long the output is driven.
     pub pulse: Duration,
-    /// The RPC method that drives the output.
+    /// The RPC method that drives the output, if any.
     pub rpc: Option<String>,
-    /// The DTMF digits that ask for it.
+    /// The DTMF code that drives the output, if any.
     pub dtmf: Option<String>,
-    /// Participants that may request it.
+    /// The participants that may request the output.
     pub allow: Allow,
 }

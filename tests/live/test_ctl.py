@@ -155,7 +155,7 @@ def test_every_command(server, room, box, run, folder):
         await ask("quiet")
         given.add("pulse")
         pulsed = await asyncio.to_thread(door.ctl, "pulse", "door")
-        assert pulsed["error"]["message"] == "no output is called so", "it has none; tests/rig/door.sh has"
+        assert pulsed["error"]["message"] == "no output has this name", "it has none; tests/rig/door.sh has"
         await ask("reload")
         await ask("reconnect")
         await asyncio.to_thread(door.wait_for, "reconnected")

@@ -112,7 +112,7 @@ def test_a_plan_that_cannot_be_begun_is_gone_back_from(box, folder):
     (folder / "folder").mkdir(exist_ok=True)
     door.change((f'socket = "{door.socket}"', f'socket = "{folder / "folder"}"'))
     assert door.ask("reload")["anew_for"] == ["control"]
-    assert "the configuration before is taken again" in door.wait_for_line("control socket")
+    assert "the previous configuration is used again" in door.wait_for_line("control socket")
     wait_for_answer(door)
     door.wait_until_in_room()
     door.stop()

@@ -72,7 +72,7 @@ def test_files_take_the_place_of_tones_and_are_played(box, folder):
     broken.write_text("no sound")
     door, heard = box(more=f'[call.tones]\nringing = "{ringing}"\nended = "{broken}"')
     line = door.wait_for_line("call.tones.ended")
-    assert f"{broken}': it is not a WAV file; the built-in tone is heard" in line
+    assert f"{broken}': it is not a WAV file; the built-in tone is used" in line
 
     door.ask("ring")
     at = wait_for_tone(heard, 1000)

@@ -174,7 +174,7 @@ async def heard_in_the_flat():
 async def has_keys(flat):
     """In the packaged service, as its own user: press, hold, talk; pulled out while it is held down, and plugged in again."""
     keyboard = Keyboard(KEY_PHONE, KEY_SPACE)
-    found_s = await until("the keys are found", lambda: told_of("log", "is there") == 2, 20)
+    found_s = await until("the keys are found", lambda: told_of("log", "found the key") == 2, 20)
     device = board("sh", "-c", "grep -l 'keyboard of a test' /sys/class/input/event*/device/name").split("/")[4]
     assert Path(f"/dev/input/{device}").group() == "input", device
     await rings_by_key(keyboard, 0)
@@ -188,10 +188,10 @@ async def has_keys(flat):
     await talk(keyboard, True)
     keyboard.pull_out()
     await until("what is pulled out is not held down", lambda: not ctl("status")["talking"], 5)
-    await until("it is told", lambda: told_of("warning", "is gone; it is looked for") == 2, 5)
+    await until("it is told", lambda: told_of("warning", "is disconnected; searching for it") == 2, 5)
     await asyncio.sleep(10)
     keyboard = Keyboard(KEY_PHONE, KEY_SPACE)
-    again_s = await until("the keys are found again", lambda: told_of("log", "is there") == 4, 20)
+    again_s = await until("the keys are found again", lambda: told_of("log", "found the key") == 4, 20)
     for is_private in (True, False):
         keyboard.press(KEY_PHONE)
         await until("held", lambda: ctl("status")["privacy"] is is_private, 5)

@@ -1,4 +1,4 @@
-//! Calls as stories: what is done at a box, and what follows.
+//! Scenario tests of calls: inputs of a box, and its decisions.
 
 #![allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
 
@@ -11,7 +11,7 @@ use crate::event::{CallFacts, Event};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A box, its clock, and what it decided, in words.
+/// A call with a clock, whose decisions are compared as words.
 struct Door {
     call: Call,
     now: Instant,
@@ -107,13 +107,13 @@ fn a_second_press_changes_nothing_and_a_new_ring_keeps_the_box_in_the_room() {
     assert_eq!(
         door.call.answered("flat-1", Standard, "rpc", door.now),
         Err(Refused::NotAllowed),
-        "another was meant"
+        "another party is rung"
     );
-    door.call.answered("flat-3", Standard, "rpc", door.now).expect("meant");
+    door.call.answered("flat-3", Standard, "rpc", door.now).expect("the party that is rung");
 }
 
 #[test]
-fn a_call_has_a_longest_length() {
+fn a_call_ends_at_its_maximum_length() {
     let mut door = Door::new(JoinWhen::Always);
     assert_eq!(door.decided(), "enter");
     door.call.ring(None, "button", door.now).expect("idle");
@@ -150,7 +150,7 @@ fn somebody_rings_the_box() {
 }
 
 #[test]
-fn who_leaves_may_come_back() {
+fn a_party_that_leaves_may_come_back() {
     let mut door = Door::new(JoinWhen::Always);
     door.call.ring(None, "button", door.now).expect("idle");
     door.call.answered("flat-1", Standard, "rpc", door.now).expect("rings");
@@ -176,10 +176,10 @@ fn a_caller_who_gives_up_is_a_missed_call() {
     assert_eq!(door.decided(), "close ended call_missed(flat-1,left,7)");
 }
 
-/// Inputs in any order: no decision is lost, no ring or call outlives its length, and the microphone is open only in a
-/// call.
+/// Inputs in any order: no decision is lost, no ring or call exceeds its maximum length, and the microphone is open
+/// only in a call.
 #[test]
-fn any_order_of_inputs_keeps_the_promises() {
+fn any_order_of_inputs_keeps_the_invariants() {
     for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut door = Door::new(if seed % 2 == 0 { JoinWhen::Always } else { JoinWhen::OnRing });

@@ -1,4 +1,4 @@
-//! The whole box as stories: a hand, a room, and what the box does.
+//! Scenario tests of the whole box: buttons, events of the room, and the actions of the box.
 
 #![allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
 
@@ -93,7 +93,7 @@ impl Device {
         self.intercom.handle_event(&event, self.now);
     }
 
-    /// The actions in words, without buttons, lengths and admissions (`hearing`).
+    /// The actions in words, without button events, pulse lengths and admissions (tested in `hearing`).
     fn done(&mut self) -> String {
         let word = |action| match action {
             Action::Tell(Event::Button { .. }) | Action::Admit(_) => None,
@@ -172,7 +172,7 @@ fn a_bell_is_pressed_and_an_open_microphone_answers() {
 }
 
 #[test]
-fn the_door_opens_by_rpc_once_for_each_call_of_it_and_not_for_strangers() {
+fn the_door_opens_once_for_each_rpc_call_and_not_for_strangers() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     door.done();
     assert_eq!(door.intercom.handle_rpc("stranger", "open", 1, door.now), Some(Err(Refused::NotAllowed)));
@@ -187,12 +187,12 @@ fn the_door_opens_by_rpc_once_for_each_call_of_it_and_not_for_strangers() {
 }
 
 #[test]
-fn an_output_that_does_not_let_go_is_tried_again_until_it_does() {
+fn an_output_that_cannot_be_set_to_rest_is_retried_until_it_rests() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     assert_eq!(door.intercom.handle_rpc("flat-1", "open", 1, door.now), Some(Ok("")));
     door.wait(3 * SECOND);
     assert!(door.done().ends_with("rest"));
-    assert!(door.intercom.not_at_rest(0, door.now), "news");
+    assert!(door.intercom.not_at_rest(0, door.now), "first");
     assert_eq!(door.done(), "");
     for _ in 0..3 {
         door.wait(SECOND / 10);
@@ -219,7 +219,7 @@ fn a_talk_key_opens_the_gate_in_a_call_only() {
 }
 
 #[test]
-fn privacy_is_a_button_and_shown() {
+fn a_button_sets_privacy_and_the_lamp_shows_it() {
     let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     door.done();
     door.press(PRIVACY);
@@ -235,7 +235,7 @@ fn privacy_is_a_button_and_shown() {
 }
 
 #[test]
-fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
+fn tones_report_participants_and_a_lost_server_in_a_call() {
     let came = |identity: &str| Event::ParticipantJoined(participant(identity, ""));
     let cut = || Event::Reconnecting { cause: "cut".into() };
     let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
@@ -246,7 +246,7 @@ fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
     door.hear(unmuted("flat-1"));
     door.done();
     door.hear(came("flat-2"));
-    assert_eq!(door.done(), "", "it was there when we came");
+    assert_eq!(door.done(), "", "it was in the room before the box");
     door.wait(2 * SECOND);
     door.hear(came("guest"));
     door.hear(left("guest"));
@@ -261,7 +261,7 @@ fn who_comes_and_goes_in_a_call_is_remarked_and_so_is_a_server_that_is_away() {
     assert_eq!(door.done(), "play(lost)", "once");
     door.hear(connected());
     door.hear(came("flat-3"));
-    assert_eq!(door.done(), "", "it came while we were away");
+    assert_eq!(door.done(), "", "it joined during the outage");
     door.press(BELL);
     door.wait(SECOND);
     door.done();
@@ -290,7 +290,7 @@ fn a_button_that_is_held_does_not_do_what_a_press_does() {
 }
 
 #[test]
-fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
+fn a_box_that_is_removed_from_the_room_ends_its_call_and_can_ring_at_once() {
     let removed =
         || Event::Disconnected { reason: "ROOM_DELETED".into(), will_retry: true, retry_in_ms: 60_000 };
     let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
@@ -312,20 +312,20 @@ fn who_is_removed_from_the_room_has_no_call_and_rings_again_at_once() {
 }
 
 #[test]
-fn other_settings_are_taken_in_a_call_which_goes_on() {
+fn new_settings_apply_during_a_call_which_continues() {
     let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(unmuted("flat-1"));
     door.press(PRIVACY);
     door.done();
     door.intercom.configure(settings(JoinWhen::Always, MicrophoneMode::PushToTalk), false, door.now);
-    assert_eq!(door.done(), "enter talk-false", "it stays in the room now, and has to press to talk");
+    assert_eq!(door.done(), "enter talk-false", "always in the room, push to talk");
     assert!(door.intercom.is_muted() && door.intercom.call().party() == "flat-1");
     assert!(!door.intercom.is_idle(door.now));
     door.hear(left("flat-1"));
     door.wait(20 * SECOND);
     assert_eq!(door.done(), "play(ended) call_ended");
-    // Back to a box that is in the room for calls only, an output under way.
+    // Back to a box that is in the room for calls only, while an output is driven.
     door.intercom.pulse("door", door.now).expect("there is one");
     assert!(!door.intercom.is_idle(door.now));
     door.done();
@@ -339,7 +339,7 @@ fn other_settings_are_taken_in_a_call_which_goes_on() {
 #[test]
 fn an_attribute_answers_and_hangs_up_when_it_changes() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
-    // Left from another day.
+    // A value from an earlier call.
     door.hear(Event::ParticipantJoined(participant("flat-1", "answered")));
     door.hear(Event::ParticipantJoined(participant("stranger", "")));
     door.press(BELL);
@@ -354,7 +354,7 @@ fn an_attribute_answers_and_hangs_up_when_it_changes() {
     assert_eq!(door.done(), "");
     door.hear(says("flat-1", "ended"));
     assert_eq!(door.done(), "play(ended) call_ended talk-false");
-    // A participant that has left and is back reports nothing new.
+    // The value of a participant that has left and come back is not a change.
     door.press(BELL);
     door.done();
     door.hear(left("flat-1"));

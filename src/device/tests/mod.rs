@@ -1,4 +1,4 @@
-//! Tests of the device as stories: its calls, and the whole of it.
+//! Scenario tests of the device: its calls, and the whole box.
 
 mod call;
 mod intercom;

@@ -1,4 +1,4 @@
-//! A door is opened by a telephone's digits: in a call, by its party, by its code.
+//! Opening a door by DTMF digits: in a call, by the other party, with the right code.
 
 use super::*;
 use crate::command::Tone;
@@ -26,7 +26,7 @@ fn comes(door: &mut Device, identity: &str, kind: ParticipantKind) {
     door.hear(Event::ParticipantActive { identity: identity.into() });
 }
 
-/// What it does about these keys, with the reasons of refusals.
+/// Presses these keys. Returns the actions of the box, with the reasons of refusals.
 fn keys(door: &mut Device, identity: &str, keys: &str) -> String {
     for key in keys.chars() {
         door.wait(SECOND / 5);
@@ -48,14 +48,14 @@ fn reasons(door: &mut Device) -> String {
 }
 
 #[test]
-fn digits_count_in_a_call_with_who_presses_them() {
+fn digits_count_only_for_the_party_of_the_call() {
     let mut door = in_call("flat-1", ParticipantKind::Standard);
     for stranger in ["flat-2", "guest"] {
         comes(&mut door, stranger, ParticipantKind::Standard);
     }
-    assert_eq!(keys(&mut door, "flat-2", "42"), "door dtmf no_call, beep", "once, however many digits");
+    assert_eq!(keys(&mut door, "flat-2", "42"), "door dtmf no_call, beep", "one refusal for all digits");
     assert_eq!(keys(&mut door, "guest", "42"), " dtmf not_allowed", "and no stranger makes the box sound");
-    // Two people's digits do not mix.
+    // The digits of two participants are not mixed.
     assert_eq!(keys(&mut door, "flat-1", "4"), "");
     assert_eq!(keys(&mut door, "flat-2", "2"), "door dtmf no_call, beep");
     assert_eq!(keys(&mut door, "flat-1", "2"), "drive");
@@ -63,14 +63,14 @@ fn digits_count_in_a_call_with_who_presses_them() {
     door.wait(5 * SECOND);
     door.done();
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf no_call, beep", "without a call, as 0.1.0 did");
-    // While it rings, no party has answered.
+    // While the box rings, no party has answered.
     door.wait(5 * SECOND);
     door.press(BELL);
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf no_call, beep");
 }
 
 #[test]
-fn a_callers_name_is_not_enough() {
+fn the_identity_of_a_caller_is_not_enough() {
     for (kind, expected) in [
         (ParticipantKind::Sip, "drive"),
         (ParticipantKind::Standard, " dtmf not_allowed, beep"),
@@ -82,7 +82,7 @@ fn a_callers_name_is_not_enough() {
 }
 
 #[test]
-fn a_call_begins_without_digits_and_wrong_codes_outlive_it() {
+fn a_call_begins_without_digits_and_wrong_codes_survive_it() {
     let mut door = in_call("flat-1", ParticipantKind::Standard);
     assert_eq!(keys(&mut door, "flat-1", "4"), "");
     door.press(BELL);
@@ -103,13 +103,13 @@ fn a_call_begins_without_digits_and_wrong_codes_outlive_it() {
         door.done();
     }
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf locked_out, beep");
-    // Other settings, with the door at another number, do not reset the lock-out.
+    // New settings, in which the door has another number, do not reset the lock-out.
     let mut other = settings(JoinWhen::Always, MicrophoneMode::Open);
     let gate = OutputSettings { name: "gate".into(), dtmf: None, rpc: None, ..other.outputs[0].clone() };
     other.outputs.insert(0, gate);
     door.intercom.configure(other, true, door.now);
     assert_eq!(keys(&mut door, "flat-1", "42"), "door dtmf locked_out, beep");
-    // A method of the same party opens it: there is nothing to be guessed.
+    // An RPC call of the same party opens the door: it needs no code.
     assert_eq!(door.intercom.handle_rpc("flat-1", "open", 1, door.now), Some(Ok("")));
     door.wait(60 * SECOND);
     reasons(&mut door);
@@ -117,7 +117,7 @@ fn a_call_begins_without_digits_and_wrong_codes_outlive_it() {
 }
 
 #[test]
-fn a_code_that_another_goes_on_from_opens_after_a_pause() {
+fn a_code_that_is_a_prefix_of_another_opens_after_a_pause() {
     let mut door = in_call("flat-1", ParticipantKind::Standard);
     let mut two = settings(JoinWhen::Always, MicrophoneMode::Open);
     let gate = OutputSettings { name: "gate".into(), dtmf: Some("4242".into()), ..two.outputs[0].clone() };
@@ -138,7 +138,7 @@ fn a_code_that_another_goes_on_from_opens_after_a_pause() {
 }
 
 #[test]
-fn what_is_no_key_of_a_telephone_is_no_digit() {
+fn digits_other_than_telephone_keys_are_ignored() {
     let mut door = in_call("flat-1", ParticipantKind::Standard);
     door.hear(digit("flat-1", "4"));
     for key in ["", "42", "x", "\u{661}"] {

@@ -1,9 +1,9 @@
-//! Hands that were there before the box was, and lines that no hand moves.
+//! Buttons that are held when the box starts, and lines that chatter.
 
 use super::*;
 
 impl Device {
-    /// Lines and keys begin to be watched, those of `down` being down.
+    /// Starts watching all lines and keys; those of `down` are down.
     fn begin(&mut self, down: &[usize]) {
         for button in [BELL, TALK, PRIVACY] {
             self.intercom.handle_start(button, down.contains(&button), self.now);
@@ -16,9 +16,9 @@ fn muted() -> IntercomSettings {
     IntercomSettings { is_muted: true, ..settings(JoinWhen::Always, MicrophoneMode::PushToTalk) }
 }
 
-/// Held, stuck, or wired the other way round: at power-on, and after a reload that makes the lines again.
+/// Held, stuck, or wired with inverted polarity: at power-on, and after a reload that opens the lines again.
 #[test]
-fn what_is_down_at_the_start_is_no_press_until_it_was_up() {
+fn a_button_that_is_down_at_the_start_does_not_count_until_it_was_up() {
     let mut door = Device::of(muted());
     for _ in 0..2 {
         door.begin(&[BELL, TALK, PRIVACY]);
@@ -33,13 +33,13 @@ fn what_is_down_at_the_start_is_no_press_until_it_was_up() {
         door.intercom.configure(muted(), true, door.now);
     }
     door.press(PRIVACY);
-    assert_eq!(door.done(), "mute-false play(unmuted)", "a hand");
+    assert_eq!(door.done(), "mute-false play(unmuted)", "a press");
     door.press(BELL);
     assert_eq!(door.done(), "enter play(ringing) ringing");
 }
 
 #[test]
-fn a_talk_key_that_is_down_at_the_start_opens_when_it_is_pressed_the_next_time() {
+fn a_talk_key_that_is_down_at_the_start_opens_at_its_next_press() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::PushToTalk);
     door.begin(&[TALK]);
     door.intercom.ring(None, door.now).expect("idle");
@@ -49,16 +49,16 @@ fn a_talk_key_that_is_down_at_the_start_opens_when_it_is_pressed_the_next_time()
     assert_eq!(door.done(), "");
     door.intercom.handle_level(TALK, true, door.now);
     assert_eq!(door.done(), "talk-true");
-    // Its keyboard is pulled out, and comes back held down.
+    // Its keyboard is unplugged, and plugged in again with the key held down.
     door.begin(&[]);
     assert_eq!(door.done(), "talk-false");
     door.begin(&[TALK]);
     assert_eq!(door.done(), "");
 }
 
-/// A press that counts when it ends does not count if its keyboard disappears.
+/// A press that counts on release does not count if its keyboard disappears.
 #[test]
-fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
+fn a_key_that_is_down_when_its_keyboard_is_unplugged_is_not_a_press() {
     let mut both = settings(JoinWhen::OnRing, MicrophoneMode::Open);
     both.buttons[BELL].hold = Some(Press::Mute);
     let mut door = Device::of(both);
@@ -68,9 +68,9 @@ fn a_keyboard_that_is_pulled_out_while_a_key_is_down_presses_nothing() {
     assert_eq!(door.done(), "", "it has not been released");
 }
 
-/// 50 Hz beside a line without a resistor, for a minute.
+/// A line without a resistor that picks up 50 Hz mains hum, for a minute.
 #[test]
-fn a_line_that_chatters_rings_a_few_times_and_is_told_once() {
+fn a_line_that_chatters_rings_a_few_times_and_is_reported_once() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     let (mut rung, mut told) = (0, Vec::new());
     for index in 0..6000 {

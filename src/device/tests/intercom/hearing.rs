@@ -1,8 +1,8 @@
-//! Who is admitted to the sound of the box during a call, and the order with the microphone.
+//! Who is admitted to the sound of a call, and the order of admission and microphone.
 
 use super::*;
 
-/// What it wants done about its sound.
+/// The actions that concern the sound.
 fn sound(door: &mut Device) -> String {
     let word = |action| match action {
         Action::Admit(rule) => Some(format!("admit({rule})")),
@@ -14,7 +14,7 @@ fn sound(door: &mut Device) -> String {
 }
 
 #[test]
-fn the_rule_is_there_before_the_room_is_entered() {
+fn the_rule_is_set_before_the_box_joins_the_room() {
     for join in [JoinWhen::Always, JoinWhen::OnRing] {
         let first = Device::new(join, MicrophoneMode::Open).intercom.poll_action();
         assert!(matches!(first, Some(Action::Admit(rule)) if rule.to_string() == "flat-*"), "{join:?}");
@@ -22,7 +22,7 @@ fn the_rule_is_there_before_the_room_is_entered() {
 }
 
 #[test]
-fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
+fn the_first_to_answer_is_admitted_alone_until_the_microphone_has_closed() {
     let mut door = Device::new(JoinWhen::OnRing, MicrophoneMode::Open);
     sound(&mut door);
     door.press(BELL);
@@ -47,7 +47,7 @@ fn who_answers_first_is_admitted_alone_until_the_microphone_has_closed() {
 }
 
 #[test]
-fn who_is_rung_by_name_is_admitted_alone_before_the_microphone_opens() {
+fn a_party_rung_by_identity_is_admitted_alone_before_the_microphone_opens() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     sound(&mut door);
     door.intercom.ring(Some("flat-2"), door.now).expect("idle");
@@ -58,7 +58,7 @@ fn who_is_rung_by_name_is_admitted_alone_before_the_microphone_opens() {
 }
 
 #[test]
-fn who_rings_is_admitted_alone_and_a_ring_that_is_answered_at_once_too() {
+fn a_party_that_rings_is_admitted_alone_even_if_answered_at_once() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     sound(&mut door);
     assert_eq!(door.intercom.handle_rpc("flat-1", "ring", 1, door.now), Some(Ok("")));
@@ -75,7 +75,7 @@ fn who_rings_is_admitted_alone_and_a_ring_that_is_answered_at_once_too() {
 }
 
 #[test]
-fn an_open_microphone_without_a_call_is_the_partys_alone_in_a_call() {
+fn an_always_open_microphone_is_for_the_party_alone_in_a_call() {
     let mut ears = Device::new(JoinWhen::Always, MicrophoneMode::Always);
     assert_eq!(sound(&mut ears), "admit(flat-*) enter");
     ears.press(BELL);

@@ -1,10 +1,10 @@
-//! What the lamp shows to a person in front of the box.
+//! The states that the lamp shows.
 
 use super::*;
 use crate::event::{By, CardState};
 
 #[test]
-fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
+fn a_moderators_mute_is_shown_at_the_box_and_can_be_ended_there() {
     let (sid, name) = (String::new(), String::new());
     let muted = || Event::LocalMuted { sid: sid.clone(), name: name.clone(), by: By::Server };
     let unmuted_again = || Event::LocalUnmuted { sid: sid.clone(), name: name.clone(), by: By::Server };
@@ -22,7 +22,7 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
     assert!(!is_steady(&mut door), "talking, but not heard");
     assert!(!door.intercom.is_muted(), "it is not privacy");
     door.done();
-    // A person who has not looked at the lamp wants privacy: the first press never unmutes.
+    // The first press always turns privacy on: the person may not have seen the lamp.
     door.press(PRIVACY);
     assert_eq!(door.done(), "mute-true play(muted)");
     door.wait(SECOND);
@@ -35,7 +35,7 @@ fn a_moderator_mutes_and_whoever_is_at_the_box_sees_it_and_may_end_it() {
 }
 
 #[test]
-fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
+fn a_box_that_should_be_in_the_room_shows_that_it_is_not() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     let flashes = |door: &mut Device| {
         let is_lit = |_: &u32| {
@@ -55,15 +55,15 @@ fn a_box_that_ought_to_be_in_the_room_shows_that_it_is_not() {
         [(true, true, 30), (false, true, 30), (true, false, 30), (false, false, 0)]
     {
         door.hear(card(is_microphone, is_lost));
-        assert_eq!(flashes(&mut door), count, "three flashes where one is missing");
+        assert_eq!(flashes(&mut door), count, "three flashes if a card is missing");
     }
     door.hear(card(false, true));
     door.press(BELL);
-    assert_eq!(flashes(&mut door), 100, "ringing, with or without");
+    assert_eq!(flashes(&mut door), 100, "ringing, with or without a card");
     door.hear(unmuted("flat-1"));
     assert_eq!(flashes(&mut door), 30, "a call without sound");
     door.hear(left("flat-1"));
     door.wait(20 * SECOND);
     door.hear(Event::Disconnected { reason: "SIGNAL_CLOSED".into(), will_retry: true, retry_in_ms: 60_000 });
-    assert_eq!(flashes(&mut door), 20, "no server comes first");
+    assert_eq!(flashes(&mut door), 20, "no server has priority");
 }

@@ -1,4 +1,4 @@
-//! A telephone is a party of a call: it is in the room from the moment it is dialled.
+//! Telephones as parties of a call: a telephone is in the room from the moment it is dialled.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn leaves(identity: &str, reason: &str) -> Event {
     left_because(phone(identity, "hangup"), reason)
 }
 
-/// A box whose parties are `parties`, with telephones that were dialled after its bell was pressed.
+/// A box with these `parties`, and telephones that were dialled after its bell was pressed.
 fn rung(parties: &[&str], phones: &[&str]) -> Device {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     let mut settings = settings(JoinWhen::Always, MicrophoneMode::Open);
@@ -46,7 +46,7 @@ fn reason(door: &mut Device) -> String {
 }
 
 #[test]
-fn it_answers_when_it_is_taken_up_and_hangs_up_by_its_status() {
+fn it_answers_and_hangs_up_by_its_status() {
     let mut door = rung(&["sip_*"], &["sip_1"]);
     door.wait(5 * SECOND);
     assert_eq!(door.done(), "");
@@ -59,7 +59,7 @@ fn it_answers_when_it_is_taken_up_and_hangs_up_by_its_status() {
 }
 
 #[test]
-fn a_standard_participant_with_a_callers_name_is_no_party() {
+fn a_standard_participant_with_the_identity_of_a_caller_is_not_a_party() {
     let mut door = rung(&["sip_*"], &[]);
     door.hear(Event::ParticipantJoined(participant("sip_1", "")));
     door.hear(Event::ParticipantActive { identity: "sip_1".into() });
@@ -70,7 +70,7 @@ fn a_standard_participant_with_a_callers_name_is_no_party() {
 }
 
 #[test]
-fn a_connection_that_is_lost_in_a_call_is_waited_for_and_an_end_is_not() {
+fn a_lost_connection_is_waited_for_in_a_call_and_an_end_is_not() {
     for (reason_of_leaving, ends_after, word) in [
         ("client_initiated", 0, "remote"),
         ("media_failure", 0, "media_failure"),
@@ -90,20 +90,20 @@ fn a_connection_that_is_lost_in_a_call_is_waited_for_and_an_end_is_not() {
 }
 
 #[test]
-fn one_that_was_rung_by_name_and_is_busy_ends_the_ring_at_once() {
+fn a_busy_telephone_rung_by_identity_ends_the_ring_at_once() {
     for why in ["user_rejected", "user_unavailable", "sip_trunk_failure"] {
         let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
         door.intercom.ring(Some("flat-1"), door.now).expect("idle");
         dial(&mut door, "flat-1");
         door.hear(is("flat-1", "hangup"));
-        assert!(!door.done().contains("call_missed"), "why is not known yet");
+        assert!(!door.done().contains("call_missed"), "the reason is not known yet");
         door.hear(leaves("flat-1", why));
         assert_eq!(reason(&mut door), why);
     }
 }
 
 #[test]
-fn the_last_one_that_is_busy_ends_the_ring_unless_another_is_dialled() {
+fn the_last_busy_telephone_ends_the_ring_unless_another_is_dialled() {
     let mut door = rung(&["sip_*"], &["sip_1", "sip_2"]);
     door.hear(leaves("sip_1", "user_rejected"));
     door.wait(8 * SECOND);
@@ -112,7 +112,7 @@ fn the_last_one_that_is_busy_ends_the_ring_unless_another_is_dialled() {
     door.wait(3 * SECOND);
     dial(&mut door, "sip_3");
     door.wait(8 * SECOND);
-    assert_eq!(door.done(), "", "it is the next one's turn");
+    assert_eq!(door.done(), "", "the next telephone rings");
     door.hear(leaves("sip_3", "user_rejected"));
     door.wait(4 * SECOND);
     assert_eq!(door.done(), "");
@@ -131,7 +131,7 @@ fn a_busy_telephone_does_not_end_a_ring_that_somebody_else_may_answer() {
 }
 
 #[test]
-fn who_comes_back_is_there_when_it_is_connected() {
+fn a_party_is_back_only_when_it_is_connected() {
     let mut door = Device::new(JoinWhen::Always, MicrophoneMode::Open);
     door.press(BELL);
     door.hear(unmuted("flat-1"));
@@ -146,5 +146,5 @@ fn who_comes_back_is_there_when_it_is_connected() {
     door.hear(left("flat-1"));
     door.hear(Event::ParticipantJoined(participant("flat-1", "")));
     door.wait(10 * SECOND);
-    assert_eq!(reason(&mut door), "left", "it did not get any further");
+    assert_eq!(reason(&mut door), "left", "it did not connect");
 }
